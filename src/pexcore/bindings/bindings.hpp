@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The registration function of each file of the _core module.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace pex::bindings {
+
+void bind_policy(pybind11::module_& module);
+void bind_runtime(pybind11::module_& module);
+
+}  // namespace pex::bindings

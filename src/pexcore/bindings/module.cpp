@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The _core extension module: registers every binding file.
+#include "bindings.hpp"
+
+PYBIND11_MODULE(_core, module) {
+    module.doc() = "Compiled core of the harness: policy, shared memory, rendezvous and the stage loop.";
+    module.attr("__version__") = PEX_VERSION;
+    pex::bindings::bind_policy(module);
+    pex::bindings::bind_runtime(module);
+}
