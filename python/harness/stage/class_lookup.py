@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Finding a class by its dotted name, with errors that say which part of the name is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import sys
+from types import ModuleType
+
+__all__ = ["ClassLookupError", "WrongClassError", "find_class"]
+
+_MOST_CANDIDATES = 3
+
+
+class ClassLookupError(ImportError):
+    """A dotted class name leads nowhere: no such module, no such attribute, or the import failed."""
+
+
+class WrongClassError(ValueError):
+    """A dotted class name leads to something that is not a subclass of the expected base."""
+
+
+def find_class(dotted_name: str, base: type = object) -> type:
+    """Import the class that a dotted name means: module before the last dot, class after it.
+
+    Args:
+        dotted_name: such as ``mypipe.warp.WarpSerial``; blanks around it do not matter.
+        base: the class must be this one or a subclass of it.
+
+    Raises:
+        TypeError: the name is not a string.
+        ClassLookupError: (an ImportError) the module does not exist, its import failed (the
+            original exception is chained), or it has no such attribute.
+        WrongClassError: (a ValueError) there is such an attribute, but not a subclass of `base`.
+    """
+    if not isinstance(dotted_name, str):
+        raise TypeError(
+            "a class is named by a string such as 'mypipe.warp.WarpSerial',"
+            f" not by {type(dotted_name).__name__}: {dotted_name!r}"
+        )
+    name = dotted_name.strip()
+    module_name, _, class_name = name.rpartition(".")
+    if not module_name or not class_name or ".." in name or name.startswith("."):
+        raise ClassLookupError(
+            f"cannot look up class '{name}'{_expectation(base)}: the name must be a module, a dot and a"
+            " class in it, such as 'mypipe.warp.WarpSerial'"
+        )
+    module = _import_module(module_name, name, base)
+    try:
+        found = getattr(module, class_name)
+    except AttributeError as error:
+        raise ClassLookupError(
+            f"cannot look up class '{name}'{_expectation(base)}: module '{module_name}'"
+            f" ({_place(module)}) has no attribute '{class_name}'{_class_hint(module, class_name, base)}",
+            name=module_name,
+            path=getattr(module, "__file__", None),
+        ) from error
+    if not inspect.isclass(found) or not issubclass(found, base):
+        raise WrongClassError(
+            f"'{name}'{_expectation(base)} is {_kind(found)}{_class_hint(module, class_name, base)}"
+        )
+    return found
+
+
+def _import_module(module_name: str, name: str, base: type) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if not (module_name == missing or module_name.startswith(missing + ".")):
+            raise _import_failed(module_name, name, base, error) from error
+        raise ClassLookupError(
+            f"cannot look up class '{name}'{_expectation(base)}: there is no module '{missing}'"
+            f"{_module_hint(missing)}",
+            name=missing,
+        ) from error
+    # Whatever the module's own code raises while it is imported belongs to the class name's owner.
+    except Exception as error:
+        raise _import_failed(module_name, name, base, error) from error
+
+
+def _import_failed(module_name: str, name: str, base: type, error: Exception) -> ClassLookupError:
+    return ClassLookupError(
+        f"cannot look up class '{name}'{_expectation(base)}: module '{module_name}' exists, but importing it"
+        f" failed with {type(error).__name__}: {error}; the chained traceback shows the line",
+        name=module_name,
+    )
+
+
+def _expectation(base: type) -> str:
+    return "" if base is object else f" (expected: a subclass of {base.__module__}.{base.__qualname__})"
+
+
+def _place(module: ModuleType) -> str:
+    return getattr(module, "__file__", None) or "built in or a namespace package"
+
+
+def _kind(found: object) -> str:
+    if not inspect.isclass(found):
+        return f"no class but {type(found).__name__} {found!r:.80}"
+    parents = ", ".join(f"{parent.__module__}.{parent.__qualname__}" for parent in found.__mro__[1:])
+    return f"a class with other bases ({parents})"
+
+
+def _class_hint(module: ModuleType, wanted: str, base: type) -> str:
+    """The classes of `module` that would do: those named like `wanted`, else the first few."""
+    suitable = [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value)
+        and issubclass(value, base)
+        and value is not base
+        and not name.startswith("_")
+    ]
+    close = difflib.get_close_matches(wanted, suitable, n=_MOST_CANDIDATES, cutoff=0.5)
+    chosen = close or sorted(suitable)[:_MOST_CANDIDATES]
+    if not chosen:
+        return "; no class in it would do"
+    return f"; did you mean {_or_list([f'{module.__name__}.{name}' for name in chosen])}?"
+
+
+def _module_hint(missing: str) -> str:
+    """Modules beside the missing one with a similar name, or where modules are looked for."""
+    parent, _, leaf = missing.rpartition(".")
+    if parent:
+        path = getattr(sys.modules.get(parent), "__path__", None)
+        if path is None:
+            return f"; '{parent}' is a module, not a package"
+        siblings = [info.name for info in pkgutil.iter_modules(path)]
+    else:
+        siblings = [info.name for info in pkgutil.iter_modules()]
+    close = difflib.get_close_matches(leaf, siblings, n=_MOST_CANDIDATES, cutoff=0.6)
+    if close:
+        return f"; did you mean {_or_list([f'{parent}.{name}' if parent else name for name in close])}?"
+    if parent:
+        return f"; package '{parent}' holds {', '.join(sorted(siblings)[:10]) or 'no modules'}"
+    return "; is the directory that holds it on PYTHONPATH?"
+
+
+def _or_list(names: list[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
