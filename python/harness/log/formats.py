@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The layouts of a record as text: brief, indented, prepended, NetLogger."""
+
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from harness.log.levels import level_word
+from harness.log.record import LogRecord
+from harness.properties import DateTime, PropertySet, PropertyType
+
+__all__ = [
+    "BriefFormatter",
+    "IndentedFormatter",
+    "LogFormatter",
+    "NetLoggerFormatter",
+    "PrependedFormatter",
+]
+
+TYPE_LETTERS = {
+    PropertyType.Int: "i",
+    PropertyType.Long: "l",
+    PropertyType.LongLong: "L",
+    PropertyType.DateTime: "L",
+    PropertyType.Float: "f",
+    PropertyType.Double: "d",
+    PropertyType.Bool: "b",
+    PropertyType.String: "s",
+}
+
+
+def value_text(value: Any) -> str:
+    """One value: booleans as true and false, times as TAI nanoseconds, doubles with all digits."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, DateTime):
+        return str(value.nsecs())
+    if isinstance(value, float):
+        return repr(value)
+    return str(value) if isinstance(value, (str, int)) else "<unprintable>"
+
+
+def _texts(properties: PropertySet, name: str) -> Iterator[str]:
+    if not properties.exists(name):
+        return
+    single = properties.typeOf(name) is PropertyType.Float
+    for value in properties.getArray(name):
+        # A C float printed with the digits of a double would show noise.
+        yield f"{value:.7g}" if single else value_text(value)
+
+
+class LogFormatter:
+    """Base of the formats: a subclass says how the text of a record looks."""
+
+    def format(self, record: LogRecord) -> str:
+        """The text of a record, with its final newline; empty if there is nothing to show."""
+        raise NotImplementedError
+
+    def write(self, stream: TextIO, record: LogRecord) -> None:
+        """Write the text of a record to a stream."""
+        stream.write(self.format(record))
+
+
+class BriefFormatter(LogFormatter):
+    """One line per comment; if verbose, then one per property value and an empty line."""
+
+    hidden: tuple[str, ...] = ("COMMENT", "LOG")
+
+    def __init__(self, verbose: bool = False) -> None:
+        self._verbose = verbose
+
+    def isVerbose(self) -> bool:
+        """Whether properties are shown even if a record does not ask for it."""
+        return self._verbose
+
+    def setVerbose(self, verbose: bool) -> None:
+        """Set whether properties are shown even if a record does not ask for it."""
+        self._verbose = verbose
+
+    def prefix(self, record: LogRecord, properties: PropertySet) -> str:
+        """What stands before the log's name."""
+        return ""
+
+    def indent(self, record: LogRecord) -> str:
+        """What stands before every line."""
+        return ""
+
+    def format(self, record: LogRecord) -> str:
+        """The text of a record."""
+        if not record.willRecord():
+            return ""
+        properties = record.getProperties()
+        indent = self.indent(record)
+        name = "".join(_texts(properties, "LOG"))
+        start = f"{indent}{self.prefix(record, properties)}{name}{level_word(record.getImportance())}: "
+        lines = [f"{start}{comment}\n" for comment in _texts(properties, "COMMENT")]
+        if self._verbose or record.willShowAll():
+            for name in properties.paramNames(False):
+                if name not in self.hidden:
+                    lines += [f"{indent}  {name}: {text}\n" for text in _texts(properties, name)]
+            lines.append("\n")
+        return "".join(lines)
+
+
+class IndentedFormatter(BriefFormatter):
+    """Brief, each line preceded by one blank per unit of negative importance."""
+
+    def indent(self, record: LogRecord) -> str:
+        """One blank per unit of negative importance."""
+        return " " * max(0, -record.getImportance())
+
+
+class PrependedFormatter(BriefFormatter):
+    """Brief, each comment preceded by the date and, if there is one, the label."""
+
+    hidden = ("COMMENT", "LOG", "LABEL")
+
+    def prefix(self, record: LogRecord, properties: PropertySet) -> str:
+        """The date and the label, each followed by a colon and a blank."""
+        label = " ".join(_texts(properties, "LABEL"))
+        return f"{properties.getString('DATE')}: {label}{': ' if label else ''}"
+
+
+class NetLoggerFormatter(LogFormatter):
+    """One line per property value with a type letter; an empty line ends the record."""
+
+    def __init__(self, valueDelim: str = ": ") -> None:
+        self._delimiter = valueDelim
+
+    def format(self, record: LogRecord) -> str:
+        """The text of a record."""
+        if not record.willRecord():
+            return ""
+        properties = record.getProperties()
+        lines = []
+        for name in properties.paramNames(False):
+            letter = "t" if name == "DATE" else TYPE_LETTERS.get(properties.typeOf(name), "?")
+            lines += [f"{letter} {name}{self._delimiter}{text}\n" for text in _texts(properties, name)]
+        return "".join([*lines, "\n"])

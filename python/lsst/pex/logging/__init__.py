@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""DC3b import path of the logs."""
+
+from harness.log import (
+    BlockTimingLog,
+    BriefFormatter,
+    Debug,
+    DualLog,
+    FileDestination,
+    IndentedFormatter,
+    Log,
+    LogDestination,
+    LogFormatter,
+    LogRec,
+    LogRecord,
+    NetLoggerFormatter,
+    PrependedFormatter,
+    Prop,
+    Rec,
+    ScreenLog,
+    Trace,
+    endr,
+    getDefaultLog,
+    threshold,
+)
+
+__all__ = [
+    "BlockTimingLog",
+    "BriefFormatter",
+    "Debug",
+    "DualLog",
+    "FileDestination",
+    "IndentedFormatter",
+    "Log",
+    "LogDestination",
+    "LogFormatter",
+    "LogRec",
+    "LogRecord",
+    "NetLoggerFormatter",
+    "PrependedFormatter",
+    "Prop",
+    "Rec",
+    "ScreenLog",
+    "Trace",
+    "endr",
+    "getDefaultLog",
+    "threshold",
+]
