@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The arena: blocks of shared memory that several processes hold, and that return when the last one lets go.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "os/memory.hpp"
+#include "shm/headroom.hpp"
+#include "shm/ids.hpp"
+#include "shm/size_classes.hpp"
+
+namespace pex::shm {
+
+struct ArenaConfig {
+    std::uint64_t arena_bytes = 0;        // most that all blocks together may have committed
+    std::uint64_t application_bytes = 0;  // zeroed area of the control segment for cells, rings and the like
+    std::uint64_t headroom_margin_bytes = std::uint64_t{64} << 20;  // left to the machine's other programs
+    os::Backing backing = os::Backing::automatic;
+    HeadroomGate::Reader headroom = {};   // empty: the machine's own, by os::MemoryProbe
+};
+
+// Half of what this process may use: min(RAM, cgroup headroom) / 2, in whole pages, at most MAX_ARENA_BYTES.
+// Errors: os::Error if the machine's memory can't be read.
+std::uint64_t default_arena_bytes();
+
+enum class Outcome : std::uint8_t {
+    ok,
+    arena_full,    // arena_bytes would be exceeded, or no class holds so large a block
+    headroom,      // the machine or a cgroup is short of memory
+    system_error,  // the kernel refused pages; errno_value says why
+    detached,      // this process never attached: it is a fork that must leave the arena alone
+};
+
+struct Block {
+    BlockRef ref;
+    std::byte* data = nullptr;
+    std::uint64_t bytes = 0;  // as asked for; capacity() may be larger
+    bool zeroed = false;      // all bytes are zero: the pages are new
+};
+
+struct AllocResult {
+    Outcome outcome = Outcome::ok;
+    Block block;
+    std::uint64_t asked_bytes = 0;
+    std::uint64_t missing_bytes = 0;  // by how much a limit would have been exceeded
+    int errno_value = 0;
+};
+
+struct Located {
+    BlockRef ref;
+    std::uint64_t offset_bytes = 0;
+};
+
+struct ArenaStats {
+    std::uint64_t arena_bytes = 0;
+    std::uint64_t committed_bytes = 0;  // by the account
+    std::uint64_t counted_bytes = 0;    // the same by scanning headers; equal whenever nobody is changing anything
+    std::uint64_t live_blocks = 0, live_bytes = 0;
+    std::uint64_t warm_blocks = 0, warm_bytes = 0;
+    std::uint64_t busy_blocks = 0;
+    std::uint64_t cold_blocks = 0;      // used before, without pages now
+    // Of this process, since it attached:
+    std::uint64_t allocs_warm = 0, allocs_fresh = 0, allocs_stolen = 0, allocs_refused = 0;
+    std::uint64_t blocks_trimmed = 0;
+};
+
+// Who keeps live blocks: a process by its holder bit, or a visit by its root bit. A block counts for each of them.
+struct HolderInfo {
+    enum class Kind : std::uint8_t { process, visit };
+    Kind kind = Kind::process;
+    unsigned slot = 0;
+    std::uint64_t blocks = 0;
+    std::uint64_t bytes = 0;
+};
+
+// Lifetime: the mappings live as long as the object, in each process that inherited it. Every address handed out is
+//   the same in all forked processes; only BlockRefs and offsets may be written into shared memory.
+// Thread/process safety: any number of attached processes and threads may call everything except create, open,
+//   attach, retire_visit and sweep at once. attach: no other thread of this process uses the arena. retire_visit and
+//   sweep: one process, the master.
+// A process that was forked and did not attach: alloc answers `detached`, drop does nothing, the rest that would
+//   change anything throws InternalError; looking (find, data, capacity, is_live, stats) works.
+class Arena {
+  public:
+    // Maps both segments. Nothing of them has a name, and nothing is left behind when the last process ends.
+    // Errors: os::Error with the size, the limit met and what to change. Blocks: never for long.
+    static std::unique_ptr<Arena> create(const ArenaConfig& config);
+
+    // Maps the segments of an arena created elsewhere, for a process that was not forked from its creator.
+    // The layout is the creator's; of `config` only headroom and headroom_margin_bytes are used.
+    // Lifetime: takes ownership of both descriptors, also on error.
+    // Errors: os::Error: not an arena, another layout version, truncated, another page size.
+    static std::unique_ptr<Arena> open(int control_fd, int pixels_fd, const ArenaConfig& config = {});
+
+    ~Arena();
+    Arena(const Arena&) = delete;
+    Arena& operator=(const Arena&) = delete;
+
+    // Makes this process the owner of `self`. Private lists and counts start empty; free blocks that an earlier,
+    // swept owner of the slot left behind are taken over.
+    // Errors: InternalError if this process is attached already; std::bad_alloc.
+    void attach(ProcessSlot self);
+    bool is_attached() const noexcept { return m_mark.is_mine(); }
+
+    // A live block of at least `bytes`, held once by this process. Content is undefined unless block.zeroed.
+    // In order: an own warm block, a fresh one, another process's warm one, a fresh one after trimming others.
+    // Errors: everything that can go wrong is an outcome. Throws std::bad_alloc only when private lists can't grow,
+    //   InternalError if shared state is corrupt.
+    // Blocks: never for another process; a fresh block takes 0.5 ms per MiB, a warm one less than a microsecond.
+    AllocResult alloc(std::uint64_t bytes);
+
+    // Counts one more hold of this process. Precondition: the block is held meanwhile by a root, by this process or
+    // by another one that can't stop before this returns.
+    // Errors: InternalError if the block isn't live in that generation. Blocks: on this process's mutex only.
+    void hold(BlockRef ref);
+
+    // Gives one hold back; the last one of all processes and visits makes the block free.
+    // Errors: InternalError if this process doesn't hold it. Blocks: on this process's mutex only.
+    void drop(BlockRef ref);
+
+    // How often this process holds the block.
+    std::uint32_t hold_count(BlockRef ref) const;
+
+    // Makes a visit (0..63) hold the block, until retire_visit. Precondition: this process holds the block.
+    // Errors: InternalError if it doesn't. Blocks: on this process's mutex only.
+    void set_root(BlockRef ref, unsigned visit_slot);
+
+    // Master only. Ends the visit's hold on all blocks. Precondition: every process that works on the visit has
+    // arrived or was reaped. Blocks: for a scan of the headers in use, about 20 ns each.
+    void retire_visit(unsigned visit_slot);
+
+    // Master only. Gives back all that a process held. Precondition: it was reaped, so that neither it nor the kernel
+    // on its behalf can write any more. Errors: os::Error if pages can't be given back.
+    // Blocks: for a scan of the headers in use, and 0.2 ms per MiB of blocks it was in the middle of changing.
+    void sweep(ProcessSlot dead);
+
+    // Gives the pages of free blocks back to the machine, until at most `keep_bytes` of free blocks are left warm.
+    // Returns the bytes given back. Blocks: 0.2 ms per MiB.
+    std::uint64_t trim(std::uint64_t keep_bytes = 0);
+
+    // The live block an address lies in. Meaningful only while the caller knows the block to be held.
+    std::optional<Located> find(const void* address) const noexcept;
+    // True for every address of the pixel segment, live or not.
+    bool contains(const void* address) const noexcept;
+
+    // First byte of a block. Lifetime: while the block is held. Errors: InternalError for a ref outside the arena.
+    std::byte* data(BlockRef ref) const;
+    // Bytes usable from data() on: what was asked for, in whole pages. Errors: as data().
+    std::uint64_t capacity(BlockRef ref) const;
+    bool is_live(BlockRef ref) const noexcept;
+    // Bytes of the largest block there is.
+    std::uint64_t largest_block_bytes() const noexcept { return m_classes.largest_block_bytes(); }
+
+    ArenaStats stats() const;
+    // The n who hold most bytes, largest first.
+    std::vector<HolderInfo> biggest_holders(std::size_t n) const;
+    // What was asked, what is free, which limit was met and who holds most: the text for an ArenaFull error.
+    std::string explain(const AllocResult& refused) const;
+
+    // Lifetime: borrowed from the control segment. Aligned to a cache line; all zero after create.
+    std::span<std::byte> application() const noexcept;
+    std::uint64_t arena_bytes() const noexcept { return m_config.arena_bytes; }
+    const os::Segment& control_segment() const noexcept { return m_control; }
+    const os::Segment& pixel_segment() const noexcept { return m_pixels; }
+
+  private:
+    struct Shared;    // pointers into the control segment
+    struct Private;   // this process's lists, counts and mutex
+    class Allocation; // one alloc call
+
+    Arena(const ArenaConfig& config, os::Segment control, os::Segment pixels);
+
+    void check_attached(const char* what) const;
+    std::uint32_t checked_index(BlockRef ref) const;
+    bool below_high_water(std::uint32_t index, unsigned size_class) const noexcept;
+    // Calls visit(index, size_class) for every header that was ever used.
+    template <class Visit>
+    void for_each_used(Visit visit) const;
+    // Makes a live block free if nobody holds it.
+    void reclaim(std::uint32_t index, unsigned size_class);
+    // BUSY(self) -> FREE_WARM, and tells the block's home.
+    void release_warm_locked(std::uint32_t index, unsigned size_class, Generation generation);
+    // BUSY(self) -> FREE_COLD after giving the pages back; on failure returns the errno and leaves it BUSY(self).
+    int make_cold(std::uint32_t index, unsigned size_class, Generation generation);
+    // FREE_WARM -> FREE_COLD. Returns the bytes given back, 0 if the block was not warm or its pages stayed.
+    std::uint64_t trim_block(std::uint32_t index, unsigned size_class);
+    std::uint64_t warm_bytes() const;
+
+    ArenaConfig m_config;
+    SizeClasses m_classes;
+    os::Segment m_control;
+    os::Segment m_pixels;
+    std::unique_ptr<Shared> m_shared;
+    std::unique_ptr<Private> m_private;
+    os::ForkMark m_mark;
+    ProcessSlot m_self{};
+};
+
+}  // namespace pex::shm
