@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// System calls behind process.hpp.
+#include "os/process.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/clock.hpp"
+#include "os/error.hpp"
+
+namespace pex::os {
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+    if (this != &other) {
+        reset();
+        m_fd = other.release();
+    }
+    return *this;
+}
+
+int FileDescriptor::release() {
+    const int fd = m_fd;
+    m_fd = -1;
+    return fd;
+}
+
+void FileDescriptor::reset() {
+    if (m_fd >= 0) close(m_fd);
+    m_fd = -1;
+}
+
+void set_child_subreaper(bool on) {
+    if (prctl(PR_SET_CHILD_SUBREAPER, on ? 1UL : 0UL, 0UL, 0UL, 0UL) != 0)
+        throw Error({"becoming the reaper of the workers", "prctl", "PR_SET_CHILD_SUBREAPER"}, errno);
+}
+
+bool die_with_parent(pid_t parent, int timeout_ms) {
+    const std::uint64_t deadline = now_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000u;
+    while (getppid() != parent) {
+        if (now_ns() > deadline) return false;
+        const timespec pause{0, 50'000};
+        nanosleep(&pause, nullptr);
+    }
+    if (prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(SIGKILL), 0UL, 0UL, 0UL) != 0)
+        throw Error({"tying a worker to its master", "prctl", "PR_SET_PDEATHSIG"}, errno);
+    // The parent may have died between the first look and the request: nothing would ever be sent.
+    return getppid() == parent;
+}
+
+void die_with_pipe(int read_fd) {
+    if (fcntl(read_fd, F_SETOWN, getpid()) != 0)
+        throw Error({"tying a worker to the life pipe", "fcntl", "F_SETOWN"}, errno);
+    if (fcntl(read_fd, F_SETSIG, SIGKILL) != 0)
+        throw Error({"tying a worker to the life pipe", "fcntl", "F_SETSIG"}, errno);
+    const int flags = fcntl(read_fd, F_GETFL);
+    if (flags < 0 || fcntl(read_fd, F_SETFL, flags | O_ASYNC) != 0)
+        throw Error({"tying a worker to the life pipe", "fcntl", "O_ASYNC"}, errno);
+}
+
+FileDescriptor open_pidfd(pid_t pid) {
+    const long fd = syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0) throw Error({"watching a process", "pidfd_open", "process " + std::to_string(pid)}, errno);
+    return FileDescriptor(static_cast<int>(fd));
+}
+
+namespace {
+constexpr auto PIDFD_ID = static_cast<idtype_t>(3);  // P_PIDFD; older C libraries lack the name
+}
+
+bool has_ended(int pidfd) {
+    siginfo_t info{};
+    const int failed = waitid(PIDFD_ID, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG | WNOWAIT);
+    return failed != 0 || info.si_pid != 0;
+}
+
+bool reap(int pidfd, ExitStatus& status) {
+    siginfo_t info{};
+    if (waitid(PIDFD_ID, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG) != 0) {
+        // Somebody else in this process reaped it (a stage that calls os.wait, say): its status is lost.
+        status = {false, -1};
+        return true;
+    }
+    if (info.si_pid == 0) return false;
+    status = {info.si_code != CLD_EXITED, info.si_status};
+    return true;
+}
+
+void kill_group(pid_t leader) {
+    if (leader <= 1) return;
+    // Before the worker has made its own group the group does not exist; the second call covers that moment.
+    kill(-leader, SIGKILL);
+    kill(leader, SIGKILL);
+}
+
+}  // namespace pex::os

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lays the run's tables into the application area.
+#include "sync/run_state.hpp"
+
+#include <bit>
+#include <cstring>
+#include <stdexcept>
+
+namespace pex::sync {
+
+namespace {
+
+// Two visits' worth of steps per process: the master drains at every visit's end.
+std::uint64_t ring_capacity(const RunShape& shape) {
+    const std::uint64_t ranks = shape.workers == 0 ? 0 : (shape.ranks + shape.workers - 1u) / shape.workers;
+    const std::uint64_t worker_spans = ranks * (shape.stages + 2u);
+    const std::uint64_t master_spans = 2u * (shape.stages + 2u);
+    return std::bit_ceil(2 * std::max(worker_spans, master_spans));
+}
+
+struct Offsets {
+    std::uint64_t processes, doors, cells, reports, rings, end;
+};
+
+Offsets offsets_of(const RunShape& shape) {
+    const std::uint64_t members = 1u + shape.workers;
+    Offsets at{};
+    at.processes = sizeof(RunHeadShm);
+    at.doors = at.processes + members * sizeof(ProcessShm);
+    at.cells = at.doors + members * sizeof(DoorbellShm);
+    at.reports = at.cells + shape.ranks * sizeof(CellShm);
+    at.rings = at.reports + shape.ranks * sizeof(ReportShm);
+    at.end = at.rings + members * SpanRing::bytes_for(ring_capacity(shape));
+    return at;
+}
+
+}  // namespace
+
+std::uint64_t RunState::bytes_for(const RunShape& shape) { return offsets_of(shape).end; }
+
+RunState::RunState(std::span<std::byte> area, const RunShape& shape) : m_shape(shape) {
+    const Offsets at = offsets_of(shape);
+    if (area.size() < at.end) throw std::invalid_argument("the run's tables do not fit the application area");
+    std::byte* const base = area.data();
+    m_head = reinterpret_cast<RunHeadShm*>(base);
+    m_processes = reinterpret_cast<ProcessShm*>(base + at.processes);
+    m_doors = reinterpret_cast<DoorbellShm*>(base + at.doors);
+    m_cells = reinterpret_cast<CellShm*>(base + at.cells);
+    m_reports = reinterpret_cast<ReportShm*>(base + at.reports);
+    m_rings = base + at.rings;
+}
+
+SpanRing RunState::ring(std::uint16_t index) const {
+    const std::uint64_t capacity = ring_capacity(m_shape);
+    return {reinterpret_cast<SpanRingShm*>(m_rings + index * SpanRing::bytes_for(capacity)), capacity};
+}
+
+void RunState::write_report(std::uint32_t rank, std::string_view text) {
+    ReportShm& report = m_reports[rank];
+    constexpr std::size_t room = sizeof(report.text);
+    if (text.size() <= room) {
+        std::memcpy(report.text, text.data(), text.size());
+        report.length = static_cast<std::uint32_t>(text.size());
+        return;
+    }
+    constexpr std::string_view gap = "\n[...]\n";
+    constexpr std::size_t first = room / 4;
+    constexpr std::size_t last = room - first - gap.size();
+    std::memcpy(report.text, text.data(), first);
+    std::memcpy(report.text + first, gap.data(), gap.size());
+    std::memcpy(report.text + first + gap.size(), text.data() + text.size() - last, last);
+    report.length = static_cast<std::uint32_t>(room);
+}
+
+std::string RunState::read_report(std::uint32_t rank) const {
+    const ReportShm& report = m_reports[rank];
+    return {report.text, std::min<std::size_t>(report.length, sizeof(report.text))};
+}
+
+}  // namespace pex::sync

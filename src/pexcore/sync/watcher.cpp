@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The watcher's thread: epoll over pidfds, the signal pipe and the quit event.
+#include "sync/watcher.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "os/clock.hpp"
+#include "os/error.hpp"
+
+namespace pex::sync {
+
+namespace {
+
+constexpr std::uint64_t TAG_QUIT = 1;
+constexpr std::uint64_t TAG_SIGNAL = 2;
+constexpr std::uint64_t TAG_PIDFD = 3;
+
+void add_to_epoll(int epoll, int fd, std::uint64_t tag) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = tag;
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+        throw os::Error({"watching a descriptor", "epoll_ctl", std::to_string(fd)}, errno);
+}
+
+}  // namespace
+
+void Watcher::start() {
+    if (m_thread.joinable()) return;
+    m_epoll = os::FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
+    m_quit = os::FileDescriptor(eventfd(0, EFD_CLOEXEC));
+    int ends[2] = {-1, -1};
+    if (!m_epoll || !m_quit || pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        throw os::Error({"starting the watcher", "epoll_create1/eventfd/pipe2", "watcher"}, errno);
+    m_wakeup_read = os::FileDescriptor(ends[0]);
+    m_wakeup_write = os::FileDescriptor(ends[1]);
+    add_to_epoll(m_epoll.get(), m_quit.get(), TAG_QUIT);
+    add_to_epoll(m_epoll.get(), m_wakeup_read.get(), TAG_SIGNAL);
+    // The thread inherits the mask of its creator: with all signals blocked here it never runs a handler, and
+    // the kernel delivers to the threads that do.
+    sigset_t all{};
+    sigset_t before{};
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    m_thread = std::thread([this] { loop(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Watcher::stop() noexcept {
+    if (!m_thread.joinable()) return;
+    const std::uint64_t one = 1;
+    // Cannot fail: the counter of this eventfd is only ever 0 or 1.
+    [[maybe_unused]] const ssize_t written = write(m_quit.get(), &one, sizeof one);
+    m_thread.join();
+}
+
+void Watcher::watch(std::uint16_t process, pid_t pid) {
+    os::FileDescriptor pidfd = os::open_pidfd(pid);
+    const std::lock_guard lock(m_mutex);
+    add_to_epoll(m_epoll.get(), pidfd.get(), TAG_PIDFD);
+    m_watched.push_back({process, pid, std::move(pidfd)});
+    m_alive_count.fetch_add(1, std::memory_order_seq_cst);
+}
+
+std::optional<Death> Watcher::take_death() {
+    const std::lock_guard lock(m_mutex);
+    if (m_deaths.empty()) return std::nullopt;
+    const Death first = m_deaths.front();
+    m_deaths.erase(m_deaths.begin());
+    return first;
+}
+
+void Watcher::kill_all() {
+    const std::lock_guard lock(m_mutex);
+    for (const Watched& item : m_watched) os::kill_group(item.pid);
+}
+
+void Watcher::loop() {
+    for (;;) {
+        int timeout_ms = -1;
+        if (m_hard_deadline_ns != os::NO_DEADLINE) {
+            const std::uint64_t now = os::now_ns();
+            timeout_ms = now >= m_hard_deadline_ns ? 0 : static_cast<int>((m_hard_deadline_ns - now) / 1'000'000u + 1);
+        }
+        epoll_event events[16];
+        const int count = epoll_wait(m_epoll.get(), events, 16, timeout_ms);
+        bool quit = false;
+        bool ended = false;
+        for (int i = 0; i < count; ++i) {
+            if (events[i].data.u64 == TAG_QUIT) quit = true;
+            if (events[i].data.u64 == TAG_SIGNAL) note_signal();
+            if (events[i].data.u64 == TAG_PIDFD) ended = true;
+        }
+        if (ended) note_ends();
+        if (quit) return;
+        if (m_hard_deadline_ns != os::NO_DEADLINE) {
+            // ORDER seq_cst: pairs with disarm_hard_stop(); a master that answered in time is left alone.
+            if (m_disarmed.load(std::memory_order_seq_cst))
+                m_hard_deadline_ns = os::NO_DEADLINE;
+            else if (os::now_ns() >= m_hard_deadline_ns)
+                end_process_hard();
+        }
+    }
+}
+
+void Watcher::note_ends() {
+    const std::lock_guard lock(m_mutex);
+    for (auto item = m_watched.begin(); item != m_watched.end();) {
+        if (!os::has_ended(item->pidfd.get())) {
+            ++item;
+            continue;
+        }
+        // The group is swept before its leader is reaped, while the number still belongs to it.
+        os::kill_group(item->pid);
+        Death death;
+        os::reap(item->pidfd.get(), death.status);
+        death.process = item->process;
+        death.pid = item->pid;
+        if (death.process != NURSERY_PROCESS) {
+            // ORDER seq_cst: pairs with the owner's store before its _exit, which the wait orders before this.
+            const ProcessState state = m_state.process(death.process).state.load(std::memory_order_seq_cst);
+            death.orderly = !death.status.signalled && death.status.code == 0 && state == ProcessState::LEAVING;
+        }
+        m_deaths.push_back(death);
+        item = m_watched.erase(item);
+        // ORDER seq_cst: before the count and the bell. A worker that arrives from here on rings even when it is
+        // not the last: the arrivals counter lacks whatever the dead one did not count.
+        m_state.head().ring_always.store(1, std::memory_order_seq_cst);
+        m_alive_count.fetch_sub(1, std::memory_order_seq_cst);
+        if (death.process != NURSERY_PROCESS) m_death_count.fetch_add(1, std::memory_order_seq_cst);
+    }
+    ring(m_state.door(MASTER_PROCESS));
+}
+
+void Watcher::note_signal() {
+    unsigned char numbers[64];
+    ssize_t count = 0;
+    while ((count = read(m_wakeup_read.get(), numbers, sizeof numbers)) > 0) {
+        for (ssize_t i = 0; i < count; ++i) {
+            if (numbers[i] != SIGINT && numbers[i] != SIGTERM) continue;
+            m_signal_number = numbers[i];
+            const std::uint64_t grace = m_grace_ns.load(std::memory_order_relaxed);
+            if (grace != 0 && m_hard_deadline_ns == os::NO_DEADLINE) m_hard_deadline_ns = os::now_ns() + grace;
+        }
+    }
+    m_signalled.store(true, std::memory_order_seq_cst);
+    ring(m_state.door(MASTER_PROCESS));
+}
+
+void Watcher::end_process_hard() {
+    kill_all();
+    _exit(128 + m_signal_number);
+}
+
+}  // namespace pex::sync

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The watcher: a native thread of the master that sees deaths and signals at once, notes them and rings.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <sys/types.h>
+#include <thread>
+#include <vector>
+
+#include "os/process.hpp"
+#include "sync/run_state.hpp"
+
+namespace pex::sync {
+
+struct Death {
+    std::uint16_t process = 0;  // index in the run state; NURSERY_PROCESS for the nursery
+    pid_t pid = 0;
+    os::ExitStatus status;
+    bool orderly = false;  // left through the LEAVING state with exit code 0
+};
+
+inline constexpr std::uint16_t NURSERY_PROCESS = 0xffff;
+
+// Never takes the interpreter's lock and never calls back: it writes what it saw and rings the master's bell.
+// Lifetime: start() after the last fork of the master, stop() before the run state goes away.
+// Thread/process safety: every public method may be called from any thread of the master.
+class Watcher {
+public:
+    explicit Watcher(RunState& state) : m_state(state) {}
+    Watcher(const Watcher&) = delete;
+    Watcher& operator=(const Watcher&) = delete;
+    ~Watcher() { stop(); }
+
+    // Starts the thread. Errors: os::Error.
+    void start();
+    // Ends the thread and waits for it. Blocks for as long as one round of the thread takes.
+    void stop() noexcept;
+
+    // Watches a child of this process. Errors: os::Error when it is no child or already reaped.
+    void watch(std::uint16_t process, pid_t pid);
+
+    // A descriptor for signal.set_wakeup_fd: a byte written to it wakes the master and arms the hard stop.
+    int wakeup_fd() const { return m_wakeup_write.get(); }
+
+    // After a signal, ends the whole process with status 128 + signal unless disarm_hard_stop() is called within
+    // `grace_ns`: a stage stuck in a C library must not keep the operator waiting. 0 switches the guard off.
+    void set_hard_stop(std::uint64_t grace_ns) { m_grace_ns.store(grace_ns, std::memory_order_relaxed); }
+    void disarm_hard_stop() { m_disarmed.store(true, std::memory_order_seq_cst); }
+
+    // How many workers have ended so far, orderly ends included. The nursery's end is noted, but not counted: the
+    // workers go on without it.
+    std::uint32_t death_count() const { return m_death_count.load(std::memory_order_seq_cst); }
+    // How many processes are watched and have not ended.
+    std::uint32_t alive_count() const { return m_alive_count.load(std::memory_order_seq_cst); }
+    bool signalled() const { return m_signalled.load(std::memory_order_seq_cst); }
+    void clear_signalled() { m_signalled.store(false, std::memory_order_seq_cst); }
+
+    // The next death that was not taken yet, in the order seen.
+    std::optional<Death> take_death();
+
+    // Sends SIGKILL to the group of every watched process that has not ended.
+    void kill_all();
+
+private:
+    struct Watched {
+        std::uint16_t process;
+        pid_t pid;
+        os::FileDescriptor pidfd;
+    };
+
+    void loop();
+    void note_ends();
+    void note_signal();
+    void end_process_hard();
+
+    RunState& m_state;
+    std::thread m_thread;
+    os::FileDescriptor m_epoll;
+    os::FileDescriptor m_quit;
+    os::FileDescriptor m_wakeup_read;
+    os::FileDescriptor m_wakeup_write;
+
+    // Guards m_watched and m_deaths.
+    std::mutex m_mutex;
+    std::vector<Watched> m_watched;
+    std::vector<Death> m_deaths;
+
+    // ORDER seq_cst on all: written by the thread before it rings, read by the master after its bell changed.
+    std::atomic<std::uint32_t> m_death_count{0};
+    std::atomic<std::uint32_t> m_alive_count{0};
+    std::atomic<bool> m_signalled{false};
+    std::atomic<bool> m_disarmed{false};
+    // ORDER relaxed: a setting, made before start().
+    std::atomic<std::uint64_t> m_grace_ns{0};
+    std::uint64_t m_hard_deadline_ns = os::NO_DEADLINE;
+    int m_signal_number = 0;
+};
+
+}  // namespace pex::sync

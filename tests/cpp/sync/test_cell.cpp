@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Cells: packing, and who may move a cell from where to where.
+#include "check.hpp"
+#include "sync/cell.hpp"
+
+using namespace pex::sync;
+
+PEX_TEST(packing_keeps_every_field) {
+    const CellWord word{0xfedcba98u, 0xabcd, 0x5a, OUTCOME_RAISED | OUTCOME_NO_MORE, CellState::ARRIVED};
+    PEX_CHECK(unpack(pack(word)) == word);
+    PEX_CHECK(unpack(0) == CellWord{});
+}
+
+PEX_TEST(a_released_cell_is_taken_once) {
+    CellShm cell{};
+    CellWord taken;
+    PEX_CHECK(!take(cell, 0, taken));
+    release(cell, {7, 2, 0, OUTCOME_OK, CellState::IDLE});
+    PEX_CHECK(take(cell, 0, taken));
+    PEX_CHECK_EQ(taken.visit, 7u);
+    CellWord again;
+    PEX_CHECK(!take(cell, 0, again));
+}
+
+PEX_TEST(an_arrival_carries_its_outcome) {
+    CellShm cell{};
+    release(cell, {3, 1, 0, OUTCOME_OK, CellState::IDLE});
+    CellWord taken;
+    PEX_CHECK(take(cell, 0, taken));
+    std::uint8_t outcome = 0;
+    PEX_CHECK(!has_arrived(cell, 3, 1, outcome));
+    PEX_CHECK(arrive(cell, taken, OUTCOME_RAISED));
+    PEX_CHECK(has_arrived(cell, 3, 1, outcome));
+    PEX_CHECK_EQ(int(outcome), int(OUTCOME_RAISED));
+    PEX_CHECK(!has_arrived(cell, 3, 2, outcome));
+    PEX_CHECK(!has_arrived(cell, 4, 1, outcome));
+}
+
+PEX_TEST(a_worker_that_was_replaced_cannot_arrive) {
+    CellShm cell{};
+    release(cell, {1, 1, 0, OUTCOME_OK, CellState::IDLE});
+    CellWord taken;
+    PEX_CHECK(take(cell, 0, taken));
+    release(cell, {1, 1, 1, OUTCOME_OK, CellState::IDLE});
+    PEX_CHECK(!arrive(cell, taken, OUTCOME_OK));
+    PEX_CHECK(!take(cell, 0, taken));
+    PEX_CHECK(take(cell, 1, taken));
+}

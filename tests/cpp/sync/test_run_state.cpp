@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The run's tables: disjoint, aligned, inside their area; reports and spans come back as they went in.
+#include <stdexcept>
+#include <vector>
+
+#include "check.hpp"
+#include "sync/run_state.hpp"
+
+using namespace pex::sync;
+
+namespace {
+
+struct Area {
+    explicit Area(const RunShape& shape) : bytes(RunState::bytes_for(shape) + 64) {}
+    std::span<std::byte> aligned() {
+        auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+        const std::size_t skip = (64 - address % 64) % 64;
+        return {bytes.data() + skip, bytes.size() - skip};
+    }
+    std::vector<std::byte> bytes;
+};
+
+}  // namespace
+
+PEX_TEST(every_cell_has_its_own_cache_line_inside_the_area) {
+    const RunShape shape{5, 2, 3};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    const auto* last = reinterpret_cast<std::byte*>(&sut.cell(4)) + sizeof(CellShm);
+    PEX_CHECK(last <= area.bytes.data() + area.bytes.size());
+    for (std::uint32_t rank = 0; rank + 1 < 5; ++rank)
+        PEX_CHECK_EQ(reinterpret_cast<std::byte*>(&sut.cell(rank + 1)) - reinterpret_cast<std::byte*>(&sut.cell(rank)),
+                     std::ptrdiff_t{64});
+    PEX_CHECK_EQ(reinterpret_cast<std::uintptr_t>(&sut.door(1)) % 64, std::uintptr_t{0});
+}
+
+PEX_TEST(ranks_fall_to_workers_in_turn) {
+    const RunShape shape{5, 2, 1};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    PEX_CHECK_EQ(sut.process_of(0), std::uint16_t{1});
+    PEX_CHECK_EQ(sut.process_of(1), std::uint16_t{2});
+    PEX_CHECK_EQ(sut.process_of(4), std::uint16_t{1});
+}
+
+PEX_TEST(an_area_that_is_too_small_is_refused) {
+    const RunShape shape{5, 2, 3};
+    std::vector<std::byte> small(1000);
+    PEX_CHECK_THROWS(RunState(std::span<std::byte>(small), shape), std::invalid_argument);
+}
+
+PEX_TEST(a_report_comes_back_whole_or_cut_in_the_middle) {
+    const RunShape shape{2, 1, 1};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    PEX_CHECK_EQ(sut.read_report(1), std::string());
+    sut.write_report(1, "ValueError: no");
+    PEX_CHECK_EQ(sut.read_report(1), std::string("ValueError: no"));
+    PEX_CHECK_EQ(sut.read_report(0), std::string());
+    const std::string text = "first" + std::string(3 * REPORT_BYTES, 'x') + "last";
+    sut.write_report(0, text);
+    const std::string cut = sut.read_report(0);
+    PEX_CHECK(cut.size() < REPORT_BYTES);
+    PEX_CHECK(cut.starts_with("first"));
+    PEX_CHECK(cut.ends_with("last"));
+    PEX_CHECK_EQ(sut.read_report(1), std::string("ValueError: no"));
+}
+
+PEX_TEST(spans_are_drained_once_in_order) {
+    const RunShape shape{1, 1, 1};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    SpanRing writer = sut.ring(1);
+    SpanRing reader = sut.ring(1);
+    std::vector<SpanShm> out;
+    for (std::uint32_t visit = 1; visit <= 3; ++visit) {
+        SpanShm span{};
+        span.visit = visit;
+        writer.append(span);
+    }
+    PEX_CHECK_EQ(reader.drain(out), std::uint64_t{0});
+    PEX_CHECK_EQ(out.size(), std::size_t{3});
+    PEX_CHECK_EQ(out[2].visit, 3u);
+    out.clear();
+    PEX_CHECK_EQ(reader.drain(out), std::uint64_t{0});
+    PEX_CHECK(out.empty());
+}
+
+PEX_TEST(spans_that_were_overwritten_are_counted) {
+    const RunShape shape{1, 1, 1};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    SpanRing writer = sut.ring(1);
+    SpanRing reader = sut.ring(1);
+    std::vector<SpanShm> out;
+    for (std::uint32_t visit = 1; visit <= 1000; ++visit) {
+        SpanShm span{};
+        span.visit = visit;
+        writer.append(span);
+    }
+    const std::uint64_t lost = reader.drain(out);
+    PEX_CHECK(lost > 0);
+    PEX_CHECK_EQ(lost + out.size(), std::uint64_t{1000});
+    PEX_CHECK_EQ(out.back().visit, 1000u);
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The watcher sees every death, tells orderly ends from others, and rings the master.
+#include <csignal>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.hpp"
+#include "os/clock.hpp"
+#include "sync/watcher.hpp"
+
+using namespace pex;
+using namespace pex::sync;
+
+namespace {
+
+constexpr RunShape SHAPE{2, 2, 1};
+
+struct SharedArea {
+    SharedArea()
+        : size(RunState::bytes_for(SHAPE)),
+          base(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
+    ~SharedArea() { munmap(base, size); }
+    std::span<std::byte> bytes() { return {static_cast<std::byte*>(base), size}; }
+    std::size_t size;
+    void* base;
+};
+
+template <class Body>
+pid_t fork_child(Body body) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        body();
+        _exit(99);
+    }
+    return pid;
+}
+
+bool wait_for_deaths(Watcher& watcher, RunState& state, std::uint32_t count) {
+    return wait_for(state.door(MASTER_PROCESS), 0, os::now_ns() + 10'000'000'000u,
+                    [&] { return watcher.death_count() >= count; }) == WaitOutcome::READY;
+}
+
+}  // namespace
+
+PEX_TEST(a_killed_worker_is_noted_with_its_signal) {
+    SharedArea area;
+    RunState state(area.bytes(), SHAPE);
+    const pid_t pid = fork_child([] { pause(); });
+    Watcher sut(state);
+    sut.start();
+    sut.watch(1, pid);
+    PEX_CHECK_EQ(sut.alive_count(), 1u);
+    kill(pid, SIGKILL);
+    PEX_CHECK(wait_for_deaths(sut, state, 1));
+    const auto death = sut.take_death();
+    PEX_CHECK(death.has_value());
+    PEX_CHECK_EQ(death->process, std::uint16_t{1});
+    PEX_CHECK(death->status.signalled);
+    PEX_CHECK_EQ(death->status.code, SIGKILL);
+    PEX_CHECK(!death->orderly);
+    PEX_CHECK(!sut.take_death().has_value());
+    PEX_CHECK_EQ(sut.alive_count(), 0u);
+    PEX_CHECK_EQ(waitpid(pid, nullptr, WNOHANG), -1);  // reaped
+}
+
+PEX_TEST(only_an_exit_from_the_leaving_state_is_orderly) {
+    SharedArea area;
+    RunState state(area.bytes(), SHAPE);
+    const pid_t leaver = fork_child([&] {
+        state.process(1).state.store(ProcessState::LEAVING);
+        _exit(0);
+    });
+    const pid_t deserter = fork_child([&] {
+        state.process(2).state.store(ProcessState::WORKING);
+        _exit(0);
+    });
+    Watcher sut(state);
+    sut.start();
+    sut.watch(1, leaver);
+    sut.watch(2, deserter);
+    PEX_CHECK(wait_for_deaths(sut, state, 2));
+    for (int i = 0; i < 2; ++i) {
+        const auto death = sut.take_death();
+        PEX_CHECK(death.has_value());
+        PEX_CHECK_EQ(death->orderly, death->process == 1);
+    }
+}
+
+PEX_TEST(the_end_of_the_nursery_is_noted_but_not_counted) {
+    SharedArea area;
+    RunState state(area.bytes(), SHAPE);
+    Watcher sut(state);
+    sut.start();
+    sut.watch(NURSERY_PROCESS, fork_child([] { _exit(3); }));
+    PEX_CHECK(wait_for(state.door(MASTER_PROCESS), 0, os::now_ns() + 10'000'000'000u,
+                       [&] { return sut.alive_count() == 0; }) == WaitOutcome::READY);
+    PEX_CHECK_EQ(sut.death_count(), 0u);
+    const auto death = sut.take_death();
+    PEX_CHECK(death.has_value());
+    PEX_CHECK_EQ(death->status.code, 3);
+}
+
+PEX_TEST(kill_all_ends_whole_groups) {
+    SharedArea area;
+    RunState state(area.bytes(), SHAPE);
+    int ends[2];
+    PEX_CHECK_EQ(pipe(ends), 0);
+    const pid_t pid = fork_child([&] {
+        setpgid(0, 0);
+        if (fork() == 0) pause();  // a grandchild that holds the pipe open
+        [[maybe_unused]] const ssize_t told = write(ends[1], "x", 1);
+        pause();
+    });
+    char byte = 0;
+    PEX_CHECK_EQ(read(ends[0], &byte, 1), ssize_t{1});
+    close(ends[1]);
+    Watcher sut(state);
+    sut.start();
+    sut.watch(1, pid);
+    sut.kill_all();
+    PEX_CHECK(wait_for_deaths(sut, state, 1));
+    PEX_CHECK_EQ(read(ends[0], &byte, 1), ssize_t{0});  // end of file: the grandchild is gone too
+    close(ends[0]);
+}
+
+PEX_TEST(a_signal_byte_wakes_the_master) {
+    SharedArea area;
+    RunState state(area.bytes(), SHAPE);
+    Watcher sut(state);
+    sut.start();
+    PEX_CHECK(!sut.signalled());
+    const unsigned char number = SIGINT;
+    PEX_CHECK_EQ(write(sut.wakeup_fd(), &number, 1), ssize_t{1});
+    PEX_CHECK(wait_for(state.door(MASTER_PROCESS), 0, os::now_ns() + 10'000'000'000u,
+                       [&] { return sut.signalled(); }) == WaitOutcome::READY);
+}
