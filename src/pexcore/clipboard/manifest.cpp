@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The byte form of manifests.
+//
+//   magic u32 | version u16 | count u32 | entry...
+//   entry:  kind u8 | key str | payload str | n u32, n x (block u64, offset u64, bytes u64)
+//           | ARRAY only: first_element u64 | ndim u32, ndim x shape i64, ndim x stride i64
+//   str:    length u64 | bytes
+#include "clipboard/manifest.hpp"
+
+#include <bit>
+#include <cstring>
+
+namespace pex::clipboard {
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "manifests are little-endian and written by copy");
+
+constexpr std::uint32_t MAGIC = 0x4d584550;  // "PEXM"
+constexpr std::uint16_t VERSION = 1;
+constexpr std::uint32_t MAX_DIMENSIONS = 64;  // NumPy's own limit
+
+class Writer {
+public:
+    template <class T>
+    void number(T value) {
+        char raw[sizeof value];
+        std::memcpy(raw, &value, sizeof value);
+        m_out.append(raw, sizeof raw);
+    }
+    void text(const std::string& value) {
+        number<std::uint64_t>(value.size());
+        m_out += value;
+    }
+    std::string take() { return std::move(m_out); }
+
+private:
+    std::string m_out;
+};
+
+class Reader {
+public:
+    explicit Reader(std::span<const std::byte> bytes) : m_bytes(bytes) {}
+
+    template <class T>
+    T number(const char* what) {
+        need(sizeof(T), what);
+        T value;
+        std::memcpy(&value, m_bytes.data() + m_at, sizeof value);
+        m_at += sizeof value;
+        return value;
+    }
+    std::string text(const char* what) {
+        const auto length = number<std::uint64_t>(what);
+        need(length, what);
+        std::string value(reinterpret_cast<const char*>(m_bytes.data() + m_at), static_cast<std::size_t>(length));
+        m_at += length;
+        return value;
+    }
+    [[noreturn]] void fail(const std::string& text) const {
+        throw ManifestError("reading a manifest: byte " + std::to_string(m_at) + " of " +
+                            std::to_string(m_bytes.size()) + ": " + text);
+    }
+    bool at_end() const { return m_at == m_bytes.size(); }
+
+private:
+    void need(std::uint64_t count, const char* what) const {
+        if (count > m_bytes.size() - m_at)
+            fail(std::string("expected ") + std::to_string(count) + " bytes of " + what + ", saw the end");
+    }
+
+    std::span<const std::byte> m_bytes;
+    std::size_t m_at = 0;
+};
+
+void write_entry(Writer& out, const Entry& entry) {
+    out.number(static_cast<std::uint8_t>(entry.kind));
+    out.text(entry.key);
+    out.text(entry.payload);
+    out.number(static_cast<std::uint32_t>(entry.buffers.size()));
+    for (const BufferDescriptor& buffer : entry.buffers) {
+        out.number(buffer.block_ref);
+        out.number(buffer.offset);
+        out.number(buffer.bytes);
+    }
+    if (entry.kind != EntryKind::ARRAY) return;
+    out.number(entry.first_element);
+    out.number(static_cast<std::uint32_t>(entry.shape.size()));
+    for (const std::int64_t extent : entry.shape) out.number(extent);
+    for (const std::int64_t stride : entry.strides) out.number(stride);
+}
+
+Entry read_entry(Reader& in) {
+    Entry entry;
+    const auto kind = in.number<std::uint8_t>("an entry's kind");
+    if (kind != static_cast<std::uint8_t>(EntryKind::ARRAY) && kind != static_cast<std::uint8_t>(EntryKind::PICKLE))
+        in.fail("expected the kind of an entry (1 or 2), saw " + std::to_string(kind));
+    entry.kind = static_cast<EntryKind>(kind);
+    entry.key = in.text("a key");
+    entry.payload = in.text("a payload");
+    const auto buffers = in.number<std::uint32_t>("a buffer count");
+    for (std::uint32_t i = 0; i < buffers; ++i) {
+        BufferDescriptor buffer;
+        buffer.block_ref = in.number<std::uint64_t>("a block reference");
+        buffer.offset = in.number<std::uint64_t>("a block offset");
+        buffer.bytes = in.number<std::uint64_t>("a buffer length");
+        entry.buffers.push_back(buffer);
+    }
+    if (entry.kind != EntryKind::ARRAY) return entry;
+    if (entry.buffers.size() != 1) in.fail("expected one buffer for an array, saw " + std::to_string(buffers));
+    entry.first_element = in.number<std::uint64_t>("an element offset");
+    const auto dimensions = in.number<std::uint32_t>("a dimension count");
+    if (dimensions > MAX_DIMENSIONS)
+        in.fail("expected at most 64 dimensions, saw " + std::to_string(dimensions));
+    for (std::uint32_t i = 0; i < dimensions; ++i) entry.shape.push_back(in.number<std::int64_t>("a shape"));
+    for (std::uint32_t i = 0; i < dimensions; ++i) entry.strides.push_back(in.number<std::int64_t>("a stride"));
+    return entry;
+}
+
+}  // namespace
+
+std::string encode(const std::vector<Entry>& entries) {
+    Writer out;
+    out.number(MAGIC);
+    out.number(VERSION);
+    out.number(static_cast<std::uint32_t>(entries.size()));
+    for (const Entry& entry : entries) write_entry(out, entry);
+    return out.take();
+}
+
+std::vector<Entry> decode(std::span<const std::byte> bytes) {
+    Reader in(bytes);
+    if (in.number<std::uint32_t>("the magic number") != MAGIC) in.fail("this is not a manifest");
+    const auto version = in.number<std::uint16_t>("the version");
+    if (version != VERSION)
+        in.fail("expected version " + std::to_string(VERSION) + ", saw " + std::to_string(version));
+    const auto count = in.number<std::uint32_t>("the entry count");
+    std::vector<Entry> entries;
+    for (std::uint32_t i = 0; i < count; ++i) entries.push_back(read_entry(in));
+    if (!in.at_end()) in.fail("expected the end, saw more bytes");
+    return entries;
+}
+
+}  // namespace pex::clipboard

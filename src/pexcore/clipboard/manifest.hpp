@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Manifests: what crosses from one process to another, as descriptors of memory that is already shared.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace pex::clipboard {
+
+// A range of bytes inside one block.
+struct BufferDescriptor {
+    std::uint64_t block_ref = 0;  // packed shm::BlockRef
+    std::uint64_t offset = 0;     // of the first byte, within the block
+    std::uint64_t bytes = 0;
+
+    friend bool operator==(const BufferDescriptor&, const BufferDescriptor&) = default;
+};
+
+enum class EntryKind : std::uint8_t {
+    ARRAY = 1,   // one array: `buffers[0]` holds it, dtype, shape and strides describe it
+    PICKLE = 2,  // any object: `payload` is a protocol 5 pickle, `buffers` its out-of-band buffers in order
+};
+
+struct Entry {
+    std::string key;
+    EntryKind kind = EntryKind::PICKLE;
+    std::string payload;                    // PICKLE: the stream. ARRAY: the dtype, as NumPy writes it ("<f4")
+    std::vector<BufferDescriptor> buffers;
+    std::uint64_t first_element = 0;        // ARRAY: offset of element [0, 0, ...] within the buffer
+    std::vector<std::int64_t> shape;        // ARRAY
+    std::vector<std::int64_t> strides;      // ARRAY, bytes
+
+    friend bool operator==(const Entry&, const Entry&) = default;
+};
+
+// The manifest is damaged: says at which byte, what was expected and what was seen.
+class ManifestError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+// Writes the entries as one string of bytes; lengths before contents, little-endian, no padding.
+std::string encode(const std::vector<Entry>& entries);
+
+// Reads what encode() wrote. Every length is checked against what is left. Errors: ManifestError.
+std::vector<Entry> decode(std::span<const std::byte> bytes);
+
+}  // namespace pex::clipboard
