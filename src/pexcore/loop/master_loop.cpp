@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The walk over the schedule.
+#include "loop/master_loop.hpp"
+
+#include "os/clock.hpp"
+
+namespace pex::loop {
+
+using sync::CellWord;
+
+LoopResult MasterLoop::run(MasterHooks& hooks) {
+    LoopResult result;
+    if (m_state.shape().ranks != 0) {
+        Arrivals arrivals;
+        // The workers set their cells up by themselves: the first rendezvous is step 0 of visit 0.
+        if (wait_all(hooks, 0, 0, arrivals) == Wait::DIED) return {LoopEnd::PROCESS_DIED, 0, 0};
+        if (arrivals.fatal) return {LoopEnd::SLICE_FATAL, 0, 0};
+    }
+    hooks.slices_ready();
+    for (std::uint32_t visit = 1;; ++visit) {
+        if (m_schedule.max_visits() != 0 && visit > m_schedule.max_visits()) {
+            result.end = LoopEnd::VISITS_DONE;
+            return result;
+        }
+        if (m_stop_level.load(std::memory_order_seq_cst) != 0) {
+            result.end = LoopEnd::STOPPED;
+            return result;
+        }
+        result.visit = visit;
+        if (!run_visit(hooks, visit, result)) return result;
+    }
+}
+
+bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result) {
+    bool leaving = false;
+    Arrivals arrivals;
+    auto leave = [&](LoopEnd end) {
+        leaving = true;
+        result.end = end;
+    };
+    for (const Step& step : m_schedule.steps()) {
+        // An orderly end skips the stages that are left, but always closes the visit.
+        if (leaving && step.stage != 0) continue;
+        if (step.stage != 0) result.stage = step.stage;
+        switch (step.kind) {
+            case StepKind::BEGIN_VISIT:
+                hooks.begin_visit(visit);
+                break;
+            case StepKind::PREPROCESS:
+                serial(hooks, step, visit);
+                break;
+            case StepKind::RELEASE:
+                hooks.publish(step.stage);
+                release_all(visit, step.stage);
+                break;
+            case StepKind::PROCESS:
+                arrivals = {};
+                if (wait_all(hooks, visit, step.stage, arrivals) == Wait::DIED) {
+                    result.end = LoopEnd::PROCESS_DIED;
+                    return false;
+                }
+                if (arrivals.fatal) {
+                    result.end = LoopEnd::SLICE_FATAL;
+                    return false;
+                }
+                break;
+            case StepKind::GATHER:
+                hooks.gather(step.stage, arrivals);
+                break;
+            case StepKind::POSTPROCESS: {
+                serial(hooks, step, visit);
+                const int level = m_stop_level.load(std::memory_order_seq_cst);
+                if (arrivals.no_more) leave(LoopEnd::NO_MORE);
+                else if (level != 0 && level <= 3) leave(LoopEnd::STOPPED);
+                break;
+            }
+            case StepKind::CLOSE:
+                m_state.head().down_manifest_bytes = 0;
+                release_all(visit, m_schedule.close_step());
+                if (wait_all(hooks, visit, m_schedule.close_step(), arrivals) == Wait::DIED) {
+                    result.end = LoopEnd::PROCESS_DIED;
+                    return false;
+                }
+                break;
+            case StepKind::END_VISIT:
+                hooks.end_visit(visit);
+                break;
+        }
+    }
+    return !leaving;
+}
+
+void MasterLoop::serial(MasterHooks& hooks, const Step& step, std::uint32_t visit) {
+    const bool before = step.kind == StepKind::PREPROCESS;
+    const Traffic start = m_traffic;
+    sync::SpanShm span{};
+    span.start_ns = os::now_ns();
+    const std::uint8_t outcome = before ? hooks.preprocess(step.stage) : hooks.postprocess(step.stage);
+    span.end_ns = os::now_ns();
+    span.bytes_copied = m_traffic.copied - start.copied;
+    span.bytes_shared = m_traffic.shared - start.shared;
+    span.bytes_clipboard = m_traffic.clipboard;
+    span.visit = visit;
+    span.rank = -1;
+    span.stage = step.stage;
+    span.kind = before ? sync::SpanKind::PREPROCESS : sync::SpanKind::POSTPROCESS;
+    span.outcome = outcome;
+    m_spans.append(span);
+}
+
+void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
+    const std::uint32_t ranks = m_state.shape().ranks;
+    // ORDER seq_cst: before the cells are released; a worker counts down only after it took one.
+    m_state.head().arrivals_left.store(ranks, std::memory_order_seq_cst);
+    for (std::uint32_t rank = 0; rank < ranks; ++rank)
+        sync::release(m_state.cell(rank), CellWord{visit, step, 0, sync::OUTCOME_OK, sync::CellState::IDLE});
+    for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));
+}
+
+MasterLoop::Wait MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step,
+                                      Arrivals& arrivals) {
+    std::uint32_t next = 0;  // every rank below has arrived and is counted
+    auto scan = [&] {
+        std::uint8_t outcome = 0;
+        while (next < m_state.shape().ranks && sync::has_arrived(m_state.cell(next), visit, step, outcome)) {
+            if ((outcome & sync::OUTCOME_RAISED) != 0) ++arrivals.raised;
+            if ((outcome & sync::OUTCOME_SKIPPED) != 0) ++arrivals.skipped;
+            if ((outcome & sync::OUTCOME_NO_MORE) != 0) arrivals.no_more = true;
+            if ((outcome & sync::OUTCOME_FATAL) != 0) arrivals.fatal = true;
+            ++next;
+        }
+        return next == m_state.shape().ranks;
+    };
+    for (;;) {
+        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin_ns, os::NO_DEADLINE,
+                       [&] { return scan() || arrivals.fatal || somebody_died() || m_watcher.signalled(); });
+        if (m_watcher.signalled()) {
+            m_watcher.clear_signalled();
+            hooks.check_signals();
+        }
+        // A fatal arrival ends the run: there is no use in waiting for the others.
+        if (next == m_state.shape().ranks || arrivals.fatal) return Wait::ALL_ARRIVED;
+        if (somebody_died()) return Wait::DIED;
+    }
+}
+
+bool MasterLoop::somebody_died() const { return m_watcher.death_count() != 0; }
+
+}  // namespace pex::loop

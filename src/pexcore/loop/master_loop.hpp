@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The master's side of the stage loop: walks the schedule, releases slices, waits, counts, notices deaths.
+#pragma once
+
+#include <cstdint>
+
+#include "loop/schedule.hpp"
+#include "loop/traffic.hpp"
+#include "sync/run_state.hpp"
+#include "sync/watcher.hpp"
+
+namespace pex::loop {
+
+// How the slices ended a step.
+struct Arrivals {
+    std::uint32_t raised = 0;
+    std::uint32_t skipped = 0;
+    bool no_more = false;
+    bool fatal = false;
+};
+
+// What the loop calls. Implemented by the bindings; every method may throw, which ends the loop.
+class MasterHooks {
+public:
+    virtual ~MasterHooks() = default;
+    virtual void slices_ready() = 0;
+    virtual void begin_visit(std::uint32_t visit) = 0;
+    // Returns the outcome bits of sync::Outcome.
+    virtual std::uint8_t preprocess(std::uint16_t stage) = 0;
+    virtual void publish(std::uint16_t stage) = 0;
+    virtual void gather(std::uint16_t stage, const Arrivals& arrivals) = 0;
+    virtual std::uint8_t postprocess(std::uint16_t stage) = 0;
+    virtual void end_visit(std::uint32_t visit) = 0;
+    // A signal has arrived: run the interpreter's handlers.
+    virtual void check_signals() = 0;
+};
+
+enum class LoopEnd : std::uint8_t {
+    VISITS_DONE,     // as many visits as asked for
+    NO_MORE,         // a slice said noMoreDatasets
+    STOPPED,         // request_stop() was called
+    PROCESS_DIED,    // a worker died: see Watcher::take_death
+    SLICE_FATAL,     // setup or a failure stage raised in a slice: see the reports
+};
+
+struct LoopResult {
+    LoopEnd end = LoopEnd::VISITS_DONE;
+    std::uint32_t visit = 0;   // the visit in progress, or the last one
+    std::uint16_t stage = 0;   // the stage in progress; 0 outside stages
+};
+
+// Thread/process safety: run() in the master's main thread; request_stop() from anywhere.
+class MasterLoop {
+public:
+    MasterLoop(const Schedule& schedule, sync::RunState& state, sync::Watcher& watcher, Traffic& traffic,
+               std::uint64_t spin_ns)
+        : m_schedule(schedule), m_state(state), m_watcher(watcher), m_traffic(traffic), m_spin_ns(spin_ns),
+          m_spans(state.ring(sync::MASTER_PROCESS)) {}
+
+    // Runs visits until an end. Blocks. Errors: what the hooks throw.
+    LoopResult run(MasterHooks& hooks);
+
+    // Asks run() to return at the end of the current stage (1 and up: the level of the contract).
+    void request_stop(int level) { m_stop_level.store(level, std::memory_order_seq_cst); }
+
+private:
+    enum class Wait { ALL_ARRIVED, DIED };
+
+    bool run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result);
+    void serial(MasterHooks& hooks, const Step& step, std::uint32_t visit);
+    void release_all(std::uint32_t visit, std::uint16_t step);
+    Wait wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals);
+    bool somebody_died() const;
+
+    const Schedule& m_schedule;
+    sync::RunState& m_state;
+    sync::Watcher& m_watcher;
+    Traffic& m_traffic;
+    std::uint64_t m_spin_ns;
+    sync::SpanRing m_spans;
+    // ORDER seq_cst: set by a signal handler's thread or a stage, read between steps.
+    std::atomic<int> m_stop_level{0};
+};
+
+}  // namespace pex::loop

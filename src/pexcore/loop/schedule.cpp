@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Compiles and explains the lockstep schedule.
+#include "loop/schedule.hpp"
+
+#include <sstream>
+#include <stdexcept>
+
+namespace pex::loop {
+
+namespace {
+
+constexpr std::size_t MAX_STAGES = 10'000;
+
+const char* describe(StepKind kind) {
+    switch (kind) {
+        case StepKind::BEGIN_VISIT: return "begin the visit: a fresh clipboard in the master";
+        case StepKind::PREPROCESS: return "preprocess in the master";
+        case StepKind::RELEASE: return "release the slices: none may start before preprocess has returned";
+        case StepKind::PROCESS: return "process in every slice; wait for all: postprocess may use what they found";
+        case StepKind::GATHER: return "gather what the slices marked shareable";
+        case StepKind::POSTPROCESS: return "postprocess in the master; no slice starts the next stage before it returns";
+        case StepKind::CLOSE: return "close the slices' clipboards; wait for all: blocks are freed after it";
+        case StepKind::END_VISIT: return "end the visit: close the master's clipboard, retire the blocks";
+    }
+    return "";
+}
+
+}  // namespace
+
+Schedule Schedule::compile(const ScheduleInput& input) {
+    if (input.stage_names.empty()) throw std::invalid_argument("a pipeline needs at least one stage");
+    if (input.stage_names.size() > MAX_STAGES)
+        throw std::invalid_argument("a pipeline may have at most " + std::to_string(MAX_STAGES) + " stages");
+    Schedule schedule;
+    schedule.m_names = input.stage_names;
+    schedule.m_max_visits = input.max_visits;
+    auto add = [&](StepKind kind, std::size_t stage) {
+        schedule.m_steps.push_back({kind, static_cast<std::uint16_t>(stage)});
+    };
+    add(StepKind::BEGIN_VISIT, 0);
+    for (std::size_t stage = 1; stage <= input.stage_names.size(); ++stage) {
+        add(StepKind::PREPROCESS, stage);
+        if (input.has_slices) {
+            add(StepKind::RELEASE, stage);
+            add(StepKind::PROCESS, stage);
+            add(StepKind::GATHER, stage);
+        }
+        add(StepKind::POSTPROCESS, stage);
+    }
+    if (input.has_slices) add(StepKind::CLOSE, 0);
+    add(StepKind::END_VISIT, 0);
+    return schedule;
+}
+
+std::string Schedule::explain() const {
+    std::ostringstream out;
+    out << "lockstep schedule of one visit";
+    if (m_max_visits != 0) out << ", " << m_max_visits << (m_max_visits == 1 ? " visit" : " visits");
+    out << "\n";
+    std::size_t number = 0;
+    for (const Step& step : m_steps) {
+        out << ++number << ". ";
+        if (step.stage != 0) out << "stage " << step.stage << " (" << m_names[step.stage - 1u] << "): ";
+        out << describe(step.kind) << "\n";
+    }
+    return out.str();
+}
+
+}  // namespace pex::loop

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The schedule: what one visit does, step by step, compiled from the policy before any fork.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pex::loop {
+
+enum class StepKind : std::uint8_t {
+    BEGIN_VISIT,  // fresh clipboards
+    PREPROCESS,   // master: serial stage code
+    RELEASE,      // master: publish what is shareable, let every slice go
+    PROCESS,      // slices: parallel stage code; the master waits for all of them
+    GATHER,       // master: put what the slices published on its clipboard
+    POSTPROCESS,  // master: serial stage code
+    CLOSE,        // slices: drop the visit's clipboards; the master waits
+    END_VISIT,    // master: drop its clipboard, retire the visit's blocks
+};
+
+struct Step {
+    StepKind kind;
+    std::uint16_t stage;  // 1-based; 0 where the step belongs to no stage
+};
+
+struct ScheduleInput {
+    std::vector<std::string> stage_names;
+    bool has_slices = true;
+    std::uint64_t max_visits = 0;  // 0: until told to stop
+};
+
+// Lifetime: immutable once compiled. Thread/process safety: read-only, inherited by fork.
+class Schedule {
+public:
+    // Compiles the lockstep schedule. Errors: std::invalid_argument when there is no stage, or too many.
+    static Schedule compile(const ScheduleInput& input);
+
+    const std::vector<Step>& steps() const { return m_steps; }
+    std::uint16_t stage_count() const { return static_cast<std::uint16_t>(m_names.size()); }
+    std::uint64_t max_visits() const { return m_max_visits; }
+    // The step number the cells carry when the slices close a visit.
+    std::uint16_t close_step() const { return static_cast<std::uint16_t>(m_names.size() + 1); }
+
+    // One line per step with the reason for each synchronisation, for people.
+    std::string explain() const;
+
+private:
+    std::vector<Step> m_steps;
+    std::vector<std::string> m_names;
+    std::uint64_t m_max_visits = 0;
+};
+
+}  // namespace pex::loop

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The worker's loop.
+#include "loop/worker_loop.hpp"
+
+#include "os/clock.hpp"
+
+namespace pex::loop {
+
+using sync::CellWord;
+
+void WorkerLoop::arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
+    const CellWord ready{0, 0, 0, outcome, sync::CellState::ARRIVED};
+    // ORDER seq_cst: pairs with has_arrived(), as in sync::arrive(); the master has released nothing yet.
+    m_state.cell(rank).word.store(sync::pack(ready), std::memory_order_seq_cst);
+    sync::ring(m_state.door(sync::MASTER_PROCESS));
+}
+
+bool WorkerLoop::run(WorkerHooks& hooks) {
+    sync::RunHeadShm& head = m_state.head();
+    // ORDER seq_cst: pairs with the master's store before it rings.
+    auto stopping = [&] { return head.stop.load(std::memory_order_seq_cst) != 0; };
+    while (!stopping()) {
+        bool ran = false;
+        if (!run_released(hooks, ran)) return false;
+        if (ran) continue;
+        sync::wait_for(m_state.door(m_process), m_spin_ns, os::NO_DEADLINE,
+                       [&] { return stopping() || anything_to_do(); });
+        hooks.check_signals();
+    }
+    return true;
+}
+
+bool WorkerLoop::anything_to_do() {
+    const sync::RunShape& shape = m_state.shape();
+    for (std::uint32_t rank = m_process - 1u; rank < shape.ranks; rank += shape.workers) {
+        // ORDER seq_cst: pairs with sync::release().
+        const CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+        if (word.state == sync::CellState::RELEASED) return true;
+    }
+    return false;
+}
+
+bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
+    const sync::RunShape& shape = m_state.shape();
+    sync::ProcessShm& self = m_state.process(m_process);
+    for (std::uint32_t rank = m_process - 1u; rank < shape.ranks; rank += shape.workers) {
+        CellWord taken;
+        if (!sync::take(m_state.cell(rank), 0, taken)) continue;
+        ran = true;
+        // ORDER relaxed: only read to name the place after this process has died and was reaped.
+        self.busy_rank.store(static_cast<std::int32_t>(rank), std::memory_order_relaxed);
+        self.busy_stage.store(taken.step, std::memory_order_relaxed);
+        const Traffic start = m_traffic;
+        sync::SpanShm span{};
+        span.start_ns = os::now_ns();
+        const std::uint8_t outcome = hooks.run_step(rank, taken.visit, taken.step);
+        span.end_ns = os::now_ns();
+        span.bytes_copied = m_traffic.copied - start.copied;
+        span.bytes_shared = m_traffic.shared - start.shared;
+        span.bytes_clipboard = m_traffic.clipboard;
+        span.visit = taken.visit;
+        span.rank = static_cast<std::int32_t>(rank);
+        span.stage = taken.step;
+        span.kind = taken.step > shape.stages ? sync::SpanKind::END_OF_VISIT : sync::SpanKind::PROCESS;
+        span.outcome = outcome;
+        m_spans.append(span);
+        self.busy_rank.store(-1, std::memory_order_relaxed);
+        if (!sync::arrive(m_state.cell(rank), taken, outcome)) return false;
+        tell_master(outcome);
+    }
+    return true;
+}
+
+void WorkerLoop::tell_master(std::uint8_t outcome) {
+    sync::RunHeadShm& head = m_state.head();
+    // ORDER seq_cst: after the arrival. Only the last to arrive needs to ring; the master scans all cells then.
+    const bool last = head.arrivals_left.fetch_sub(1, std::memory_order_seq_cst) == 1;
+    // A fatal outcome ends the run without waiting for the others.
+    const bool urgent = (outcome & sync::OUTCOME_FATAL) != 0;
+    // ORDER seq_cst: pairs with the watcher's store. Once somebody has died the count is short for ever; either
+    // this load sees the flag, or the watcher's ring comes after the arrival above and the master sees the cell.
+    if (last || urgent || head.ring_always.load(std::memory_order_seq_cst) != 0)
+        sync::ring(m_state.door(sync::MASTER_PROCESS));
+}
+
+}  // namespace pex::loop

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A worker's side of the stage loop: takes released cells of its ranks, runs them, arrives.
+#pragma once
+
+#include <cstdint>
+
+#include "loop/traffic.hpp"
+#include "sync/run_state.hpp"
+
+namespace pex::loop {
+
+// What the loop calls. Implemented by the bindings; an exception ends the worker.
+class WorkerHooks {
+public:
+    virtual ~WorkerHooks() = default;
+    // Runs one step of one rank and returns the outcome bits of sync::Outcome. A step number past the last
+    // stage closes the visit.
+    virtual std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) = 0;
+    virtual void check_signals() = 0;
+};
+
+// Thread/process safety: one loop per worker, in its main thread.
+class WorkerLoop {
+public:
+    WorkerLoop(sync::RunState& state, std::uint16_t process, Traffic& traffic, std::uint64_t spin_ns)
+        : m_state(state), m_process(process), m_traffic(traffic), m_spin_ns(spin_ns), m_spans(state.ring(process)) {}
+
+    // Reports that a rank's stages are set up (or not): the arrival at the first rendezvous. Never blocks.
+    void arrive_ready(std::uint32_t rank, std::uint8_t outcome);
+
+    // Serves until the master sets the stop flag. Blocks. Returns false when a cell was given to a replacement.
+    bool run(WorkerHooks& hooks);
+
+private:
+    bool run_released(WorkerHooks& hooks, bool& ran);
+    void tell_master(std::uint8_t outcome);
+    bool anything_to_do();
+
+    sync::RunState& m_state;
+    std::uint16_t m_process;
+    Traffic& m_traffic;
+    std::uint64_t m_spin_ns;
+    sync::SpanRing m_spans;
+};
+
+}  // namespace pex::loop

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The two loops together, over threads: order of steps, outcomes, ends. Meant for the thread sanitizer too.
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "check.hpp"
+#include "loop/master_loop.hpp"
+#include "loop/worker_loop.hpp"
+
+using namespace pex;
+
+namespace {
+
+struct Journal {
+    std::mutex mutex;
+    std::vector<std::string> lines;
+    void write(std::string line) {
+        const std::lock_guard lock(mutex);
+        lines.push_back(std::move(line));
+    }
+};
+
+class Worker final : public loop::WorkerHooks {
+public:
+    Worker(Journal& journal, std::uint32_t stages) : m_journal(journal), m_stages(stages) {}
+    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) override {
+        if (step <= m_stages) m_journal.write("process " + std::to_string(visit) + "." + std::to_string(step));
+        return outcome ? outcome(rank, visit, step) : std::uint8_t{sync::OUTCOME_OK};
+    }
+    void check_signals() override {}
+    std::function<std::uint8_t(std::uint32_t, std::uint32_t, std::uint16_t)> outcome;
+
+private:
+    Journal& m_journal;
+    std::uint32_t m_stages;
+};
+
+class Master final : public loop::MasterHooks {
+public:
+    explicit Master(Journal& journal) : m_journal(journal) {}
+    void slices_ready() override { m_journal.write("ready"); }
+    void begin_visit(std::uint32_t visit) override { m_visit = visit; }
+    std::uint8_t preprocess(std::uint16_t stage) override { return note("preprocess", stage); }
+    void publish(std::uint16_t) override {}
+    void gather(std::uint16_t, const loop::Arrivals& arrivals) override { raised += arrivals.raised; }
+    std::uint8_t postprocess(std::uint16_t stage) override { return note("postprocess", stage); }
+    void end_visit(std::uint32_t) override { ++ended; }
+    void check_signals() override {}
+    std::uint32_t raised = 0;
+    std::uint32_t ended = 0;
+
+private:
+    std::uint8_t note(const char* what, std::uint16_t stage) {
+        m_journal.write(std::string(what) + " " + std::to_string(m_visit) + "." + std::to_string(stage));
+        return sync::OUTCOME_OK;
+    }
+    Journal& m_journal;
+    std::uint32_t m_visit = 0;
+};
+
+// Ranks on worker threads, with the tables in ordinary memory.
+class Theatre {
+public:
+    Theatre(std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages)
+        : m_shape{ranks, workers, stages}, m_area(sync::RunState::bytes_for(m_shape) / 64 + 1),
+          state(std::span<std::byte>(reinterpret_cast<std::byte*>(m_area.data()), m_area.size() * 64), m_shape),
+          watcher(state), hooks(journal), worker_hooks(journal, stages) {}
+
+    loop::LoopResult play(std::uint64_t visits) {
+        std::vector<std::thread> threads;
+        for (std::uint16_t process = 1; process <= m_shape.workers; ++process)
+            threads.emplace_back([this, process] {
+                loop::Traffic traffic;
+                loop::WorkerLoop worker(state, process, traffic, 20'000);
+                for (std::uint32_t rank = process - 1u; rank < m_shape.ranks; rank += m_shape.workers)
+                    worker.arrive_ready(rank, sync::OUTCOME_OK);
+                worker.run(worker_hooks);
+            });
+        std::vector<std::string> names(m_shape.stages, "stage");
+        const loop::Schedule schedule = loop::Schedule::compile({names, m_shape.ranks != 0, visits});
+        loop::Traffic traffic;
+        loop::MasterLoop master(schedule, state, watcher, traffic, 20'000);
+        const loop::LoopResult result = master.run(hooks);
+        state.head().stop.store(1, std::memory_order_seq_cst);
+        for (std::uint16_t process = 1; process <= m_shape.workers; ++process) sync::ring(state.door(process));
+        for (std::thread& thread : threads) thread.join();
+        return result;
+    }
+
+private:
+    struct alignas(64) Line {
+        std::byte bytes[64];
+    };
+    sync::RunShape m_shape;
+    std::vector<Line> m_area;
+
+public:
+    Journal journal;
+    sync::RunState state;
+    sync::Watcher watcher;
+    Master hooks;
+    Worker worker_hooks;
+};
+
+}  // namespace
+
+PEX_TEST(steps_of_a_visit_run_in_the_order_of_the_contract) {
+    Theatre theatre(3, 2, 2);
+    const loop::LoopResult result = theatre.play(1);
+    PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
+    const std::vector<std::string> expected = {
+        "ready",         "preprocess 1.1", "process 1.1", "process 1.1",    "process 1.1",  "postprocess 1.1",
+        "preprocess 1.2", "process 1.2",    "process 1.2", "process 1.2",    "postprocess 1.2"};
+    PEX_CHECK(theatre.journal.lines == expected);
+}
+
+PEX_TEST(many_visits_lose_no_step) {
+    Theatre theatre(5, 3, 1);
+    const loop::LoopResult result = theatre.play(400);
+    PEX_CHECK_EQ(result.visit, 400u);
+    PEX_CHECK_EQ(theatre.hooks.ended, 400u);
+    PEX_CHECK_EQ(theatre.journal.lines.size(), std::size_t{1 + 400 * (2 + 5)});
+}
+
+PEX_TEST(no_more_datasets_ends_the_run_after_the_stage_that_said_so) {
+    Theatre theatre(2, 2, 3);
+    theatre.worker_hooks.outcome = [](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        const bool last = rank == 1 && visit == 3 && step == 2;
+        return std::uint8_t{last ? sync::OUTCOME_NO_MORE : sync::OUTCOME_OK};
+    };
+    const loop::LoopResult result = theatre.play(0);
+    PEX_CHECK(result.end == loop::LoopEnd::NO_MORE);
+    PEX_CHECK_EQ(result.visit, 3u);
+    PEX_CHECK_EQ(theatre.journal.lines.back(), std::string("postprocess 3.2"));
+    PEX_CHECK_EQ(theatre.hooks.ended, 3u);
+}
+
+PEX_TEST(raised_steps_are_counted_and_do_not_end_the_run) {
+    Theatre theatre(4, 2, 1);
+    theatre.worker_hooks.outcome = [](std::uint32_t rank, std::uint32_t, std::uint16_t step) {
+        return std::uint8_t{rank == 2 && step == 1 ? sync::OUTCOME_RAISED : sync::OUTCOME_OK};
+    };
+    const loop::LoopResult result = theatre.play(7);
+    PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK_EQ(theatre.hooks.raised, 7u);
+}
+
+PEX_TEST(a_fatal_slice_ends_the_run_in_its_stage) {
+    Theatre theatre(2, 2, 2);
+    theatre.worker_hooks.outcome = [](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        return std::uint8_t{rank == 0 && visit == 2 && step == 1 ? sync::OUTCOME_FATAL : sync::OUTCOME_OK};
+    };
+    const loop::LoopResult result = theatre.play(0);
+    PEX_CHECK(result.end == loop::LoopEnd::SLICE_FATAL);
+    PEX_CHECK_EQ(result.visit, 2u);
+    PEX_CHECK_EQ(result.stage, std::uint16_t{1});
+}
+
+PEX_TEST(every_step_leaves_a_span) {
+    Theatre theatre(3, 2, 2);
+    theatre.play(1);
+    std::vector<sync::SpanShm> spans;
+    for (std::uint16_t process = 0; process <= 2; ++process) theatre.state.ring(process).drain(spans);
+    int process_spans = 0;
+    int serial_spans = 0;
+    for (const sync::SpanShm& span : spans) {
+        PEX_CHECK(span.end_ns >= span.start_ns);
+        if (span.kind == sync::SpanKind::PROCESS) ++process_spans;
+        if (span.rank == -1) ++serial_spans;
+    }
+    PEX_CHECK_EQ(process_spans, 6);
+    PEX_CHECK_EQ(serial_spans, 4);
+}
+
+PEX_TEST(a_run_without_slices_only_runs_the_master) {
+    Theatre theatre(0, 0, 2);
+    const loop::LoopResult result = theatre.play(2);
+    PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK_EQ(theatre.journal.lines.size(), std::size_t{1 + 2 * 4});
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The lockstep schedule: the order of the contract, and what explain() says about it.
+#include <stdexcept>
+
+#include "check.hpp"
+#include "loop/schedule.hpp"
+
+using namespace pex::loop;
+
+PEX_TEST(a_stage_goes_preprocess_release_process_gather_postprocess) {
+    const Schedule sut = Schedule::compile({{"one", "two"}, true, 0});
+    const std::vector<StepKind> expected = {
+        StepKind::BEGIN_VISIT, StepKind::PREPROCESS, StepKind::RELEASE,     StepKind::PROCESS, StepKind::GATHER,
+        StepKind::POSTPROCESS, StepKind::PREPROCESS, StepKind::RELEASE,     StepKind::PROCESS, StepKind::GATHER,
+        StepKind::POSTPROCESS, StepKind::CLOSE,      StepKind::END_VISIT,
+    };
+    PEX_CHECK_EQ(sut.steps().size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) PEX_CHECK(sut.steps()[i].kind == expected[i]);
+    PEX_CHECK_EQ(sut.steps()[6].stage, std::uint16_t{2});
+    PEX_CHECK_EQ(sut.close_step(), std::uint16_t{3});
+}
+
+PEX_TEST(without_slices_there_is_nothing_to_wait_for) {
+    const Schedule sut = Schedule::compile({{"one"}, false, 1});
+    PEX_CHECK_EQ(sut.steps().size(), std::size_t{4});
+    PEX_CHECK_EQ(sut.max_visits(), std::uint64_t{1});
+}
+
+PEX_TEST(a_pipeline_without_stages_is_refused) {
+    PEX_CHECK_THROWS(Schedule::compile({{}, true, 0}), std::invalid_argument);
+    PEX_CHECK_THROWS(Schedule::compile({std::vector<std::string>(20000, "x"), true, 0}), std::invalid_argument);
+}
+
+PEX_TEST(explain_names_stages_and_reasons) {
+    const std::string text = Schedule::compile({{"Warp"}, true, 1}).explain();
+    PEX_CHECK(text.find("stage 1 (Warp): release the slices: none may start before preprocess") != std::string::npos);
+    PEX_CHECK(text.find("1 visit") != std::string::npos);
+}
