@@ -6,5 +6,6 @@ PYBIND11_MODULE(_core, module) {
     module.doc() = "Compiled core of the harness: policy, shared memory, rendezvous and the stage loop.";
     module.attr("__version__") = PEX_VERSION;
     pex::bindings::bind_policy(module);
+    pex::bindings::bind_blocks(module);
     pex::bindings::bind_runtime(module);
 }

@@ -1,9 +1,312 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Python face of the arena, the rendezvous and the loop.
+// Python face of a run: the arena with the run's tables, the two loops, the watcher.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
 #include "bindings.hpp"
+#include "loop/master_loop.hpp"
+#include "loop/worker_loop.hpp"
+#include "os/process.hpp"
+#include "shm/arena.hpp"
+#include "sync/run_state.hpp"
+#include "sync/watcher.hpp"
+
+namespace py = pybind11;
 
 namespace pex::bindings {
 
-void bind_runtime(pybind11::module_&) {}
+namespace {
+
+void run_signal_handlers() {
+    const py::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+// Calls the methods of a Python object. Looks them up once: an attribute look-up costs as much as the call.
+class PythonMaster final : public loop::MasterHooks {
+public:
+    explicit PythonMaster(const py::object& target)
+        : m_slices_ready(target.attr("slices_ready")), m_begin_visit(target.attr("begin_visit")),
+          m_preprocess(target.attr("preprocess")), m_publish(target.attr("publish")), m_gather(target.attr("gather")),
+          m_postprocess(target.attr("postprocess")), m_end_visit(target.attr("end_visit")) {}
+
+    void slices_ready() override { call(m_slices_ready); }
+    void begin_visit(std::uint32_t visit) override { call(m_begin_visit, visit); }
+    std::uint8_t preprocess(std::uint16_t stage) override { return call_for_outcome(m_preprocess, stage); }
+    void publish(std::uint16_t stage) override { call(m_publish, stage); }
+    void gather(std::uint16_t stage, const loop::Arrivals& arrivals) override {
+        call(m_gather, stage, arrivals.raised);
+    }
+    std::uint8_t postprocess(std::uint16_t stage) override { return call_for_outcome(m_postprocess, stage); }
+    void end_visit(std::uint32_t visit) override { call(m_end_visit, visit); }
+    void check_signals() override { run_signal_handlers(); }
+
+private:
+    template <class... Args>
+    static void call(const py::object& method, Args... args) {
+        const py::gil_scoped_acquire gil;
+        method(args...);
+    }
+    static std::uint8_t call_for_outcome(const py::object& method, std::uint16_t stage) {
+        const py::gil_scoped_acquire gil;
+        return method(stage).cast<std::uint8_t>();
+    }
+
+    py::object m_slices_ready, m_begin_visit, m_preprocess, m_publish, m_gather, m_postprocess, m_end_visit;
+};
+
+class PythonWorker final : public loop::WorkerHooks {
+public:
+    explicit PythonWorker(const py::object& target) : m_run_step(target.attr("run_step")) {}
+
+    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) override {
+        const py::gil_scoped_acquire gil;
+        return m_run_step(rank, visit, step).cast<std::uint8_t>();
+    }
+    void check_signals() override { run_signal_handlers(); }
+
+private:
+    py::object m_run_step;
+};
+
+std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::uint64_t application_bytes) {
+    shm::ArenaConfig config;
+    config.arena_bytes = arena_bytes;
+    config.application_bytes = application_bytes;
+    return shm::Arena::create(config);
+}
+
+// A run as Python sees it: created in the master before the first fork, inherited by every process of the run.
+class Run {
+public:
+    Run(std::uint64_t arena_bytes, std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages)
+        : m_shape{ranks, workers, stages},
+          m_arena(create_arena(arena_bytes, sync::RunState::bytes_for(m_shape))),
+          m_state(m_arena->application(), m_shape) {}
+
+    const std::shared_ptr<shm::Arena>& arena() const { return m_arena; }
+    sync::RunState& state() { return m_state; }
+    loop::Traffic& traffic() { return m_traffic; }
+
+    void attach_master() { m_arena->attach(shm::ProcessSlot{0}); }
+
+    void attach_worker(std::uint16_t worker, int pid) {
+        m_process = static_cast<std::uint16_t>(1 + worker);
+        m_arena->attach(shm::ProcessSlot{static_cast<std::uint8_t>(m_process)});
+        sync::ProcessShm& self = m_state.process(m_process);
+        self.busy_rank.store(-1, std::memory_order_relaxed);
+        self.pid.store(pid, std::memory_order_seq_cst);
+        self.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
+    }
+
+    void set_spin(std::uint64_t spin_ns) { m_spin_ns = spin_ns; }
+
+    void arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
+        loop::WorkerLoop(m_state, m_process, m_traffic, m_spin_ns).arrive_ready(rank, outcome);
+    }
+
+    bool run_worker(const py::object& target) {
+        PythonWorker hooks(target);
+        m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
+        loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin_ns);
+        const py::gil_scoped_release unlocked;
+        return worker.run(hooks);
+    }
+
+    void leave() { m_state.process(m_process).state.store(sync::ProcessState::LEAVING, std::memory_order_seq_cst); }
+
+    py::tuple run_master(const loop::Schedule& schedule, const py::object& target) {
+        PythonMaster hooks(target);
+        m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin_ns);
+        loop::LoopResult result;
+        {
+            const py::gil_scoped_release unlocked;
+            result = m_loop->run(hooks);
+        }
+        return py::make_tuple(result.end, result.visit, result.stage);
+    }
+
+    void request_stop(int level) {
+        if (m_loop) m_loop->request_stop(level);
+    }
+
+    // Tells every worker to leave; each ends its loop, shuts its stages down and exits.
+    void stop_workers() {
+        m_state.head().stop.store(1, std::memory_order_seq_cst);
+        for (std::uint16_t worker = 1; worker <= m_shape.workers; ++worker) sync::ring(m_state.door(worker));
+    }
+
+    sync::Watcher& watcher() {
+        if (!m_watcher) m_watcher = std::make_unique<sync::Watcher>(m_state);
+        return *m_watcher;
+    }
+
+    // Waits until nothing that is watched is alive, or the deadline. Returns whether all have ended.
+    bool wait_for_ends(double seconds) {
+        const std::uint64_t deadline = os::now_ns() + static_cast<std::uint64_t>(seconds * 1e9);
+        const py::gil_scoped_release unlocked;
+        return sync::wait_for(m_state.door(sync::MASTER_PROCESS), 0, deadline,
+                              [&] { return watcher().alive_count() == 0; }) == sync::WaitOutcome::READY;
+    }
+
+    py::object take_death() {
+        const std::optional<sync::Death> death = watcher().take_death();
+        if (!death) return py::none();
+        int rank = -1;
+        int stage = 0;
+        if (death->process != sync::NURSERY_PROCESS) {
+            rank = m_state.process(death->process).busy_rank.load(std::memory_order_relaxed);
+            stage = m_state.process(death->process).busy_stage.load(std::memory_order_relaxed);
+            m_arena->sweep(shm::ProcessSlot{static_cast<std::uint8_t>(death->process)});
+        }
+        const int worker = death->process == sync::NURSERY_PROCESS ? -1 : death->process - 1;
+        return py::make_tuple(worker, death->pid, death->status.signalled, death->status.code, death->orderly, rank,
+                              stage);
+    }
+
+    std::vector<int> worker_pids() {
+        std::vector<int> pids;
+        for (std::uint16_t worker = 1; worker <= m_shape.workers; ++worker)
+            pids.push_back(m_state.process(worker).pid.load(std::memory_order_seq_cst));
+        return pids;
+    }
+
+    void set_down_manifest(std::uint64_t ref, std::uint64_t bytes) {
+        m_state.head().down_manifest_ref = ref;
+        m_state.head().down_manifest_bytes = bytes;
+    }
+    py::tuple down_manifest() {
+        return py::make_tuple(m_state.head().down_manifest_ref, m_state.head().down_manifest_bytes);
+    }
+    void set_up_manifest(std::uint32_t rank, std::uint64_t ref, std::uint64_t bytes) {
+        m_state.cell(rank).manifest_ref = ref;
+        m_state.cell(rank).manifest_bytes = bytes;
+    }
+    py::tuple up_manifest(std::uint32_t rank) {
+        return py::make_tuple(m_state.cell(rank).manifest_ref, m_state.cell(rank).manifest_bytes);
+    }
+    std::uint8_t outcome(std::uint32_t rank) {
+        return sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst)).outcome;
+    }
+
+    py::list drain_spans() {
+        if (m_rings.empty())
+            for (std::uint16_t index = 0; index <= m_shape.workers; ++index) m_rings.push_back(m_state.ring(index));
+        std::vector<sync::SpanShm> spans;
+        for (sync::SpanRing& ring : m_rings) m_lost_spans += ring.drain(spans);
+        py::list out;
+        for (const sync::SpanShm& span : spans)
+            out.append(py::make_tuple(static_cast<int>(span.kind), span.stage, span.rank, span.visit, span.outcome,
+                                      span.start_ns, span.end_ns, span.bytes_copied, span.bytes_shared,
+                                      span.bytes_clipboard));
+        return out;
+    }
+    std::uint64_t lost_spans() const { return m_lost_spans; }
+
+private:
+    sync::RunShape m_shape;
+    std::shared_ptr<shm::Arena> m_arena;
+    sync::RunState m_state;
+    loop::Traffic m_traffic;
+    std::uint64_t m_spin_ns = 50'000;
+    std::uint16_t m_process = sync::MASTER_PROCESS;
+    std::unique_ptr<sync::Watcher> m_watcher;
+    std::optional<loop::MasterLoop> m_loop;
+    std::vector<sync::SpanRing> m_rings;
+    std::uint64_t m_lost_spans = 0;
+};
+
+void bind_schedule(py::module_& module) {
+    py::class_<loop::Schedule>(module, "Schedule", "The compiled steps of one visit.")
+        .def(py::init([](std::vector<std::string> stages, bool has_slices, std::uint64_t max_visits) {
+                 return loop::Schedule::compile({std::move(stages), has_slices, max_visits});
+             }),
+             py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"))
+        .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
+        .def_property_readonly("close_step", &loop::Schedule::close_step);
+
+    py::enum_<loop::LoopEnd>(module, "LoopEnd", "Why the master's loop returned.")
+        .value("VISITS_DONE", loop::LoopEnd::VISITS_DONE)
+        .value("NO_MORE", loop::LoopEnd::NO_MORE)
+        .value("STOPPED", loop::LoopEnd::STOPPED)
+        .value("PROCESS_DIED", loop::LoopEnd::PROCESS_DIED)
+        .value("SLICE_FATAL", loop::LoopEnd::SLICE_FATAL);
+
+    module.attr("OUTCOME_OK") = static_cast<int>(sync::OUTCOME_OK);
+    module.attr("OUTCOME_RAISED") = static_cast<int>(sync::OUTCOME_RAISED);
+    module.attr("OUTCOME_SKIPPED") = static_cast<int>(sync::OUTCOME_SKIPPED);
+    module.attr("OUTCOME_NO_MORE") = static_cast<int>(sync::OUTCOME_NO_MORE);
+    module.attr("OUTCOME_FATAL") = static_cast<int>(sync::OUTCOME_FATAL);
+}
+
+void bind_run(py::module_& module) {
+    py::class_<Run, std::shared_ptr<Run>>(module, "Run", "Shared memory and rendezvous of one run.")
+        .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t>(), py::arg("arena_bytes"),
+             py::arg("ranks"), py::arg("workers"), py::arg("stages"))
+        .def_property_readonly("arena", &Run::arena)
+        .def("attach_master", &Run::attach_master)
+        .def("attach_worker", &Run::attach_worker, py::arg("worker"), py::arg("pid"))
+        .def("set_spin", &Run::set_spin, py::arg("spin_ns"))
+        .def("arrive_ready", &Run::arrive_ready, py::arg("rank"), py::arg("outcome"))
+        .def("run_worker", &Run::run_worker, py::arg("hooks"))
+        .def("leave", &Run::leave)
+        .def("run_master", &Run::run_master, py::arg("schedule"), py::arg("hooks"), py::keep_alive<1, 2>())
+        .def("request_stop", &Run::request_stop, py::arg("level"))
+        .def("stop_workers", &Run::stop_workers)
+        .def("start_watcher", [](Run& run) { run.watcher().start(); })
+        .def("stop_watcher",
+             [](Run& run) {
+                 const py::gil_scoped_release unlocked;
+                 run.watcher().stop();
+             })
+        .def("watch",
+             [](Run& run, int worker, int pid) {
+                 run.watcher().watch(worker < 0 ? sync::NURSERY_PROCESS : static_cast<std::uint16_t>(1 + worker), pid);
+             },
+             py::arg("worker"), py::arg("pid"))
+        .def("wakeup_fd", [](Run& run) { return run.watcher().wakeup_fd(); })
+        .def("set_hard_stop", [](Run& run, std::uint64_t grace_ns) { run.watcher().set_hard_stop(grace_ns); },
+             py::arg("grace_ns"))
+        .def("disarm_hard_stop", [](Run& run) { run.watcher().disarm_hard_stop(); })
+        .def("kill_all", [](Run& run) { run.watcher().kill_all(); })
+        .def("alive_count", [](Run& run) { return run.watcher().alive_count(); })
+        .def("wait_for_ends", &Run::wait_for_ends, py::arg("seconds"))
+        .def("take_death", &Run::take_death)
+        .def("worker_pids", &Run::worker_pids)
+        .def("set_down_manifest", &Run::set_down_manifest, py::arg("ref"), py::arg("bytes"))
+        .def("down_manifest", &Run::down_manifest)
+        .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))
+        .def("up_manifest", &Run::up_manifest, py::arg("rank"))
+        .def("outcome", &Run::outcome, py::arg("rank"))
+        .def("write_report", [](Run& run, std::uint32_t rank, const std::string& text) {
+            run.state().write_report(rank, text);
+        })
+        .def("read_report", [](Run& run, std::uint32_t rank) { return py::bytes(run.state().read_report(rank)); })
+        .def("count_copied", [](Run& run, std::uint64_t bytes) { run.traffic().copied += bytes; })
+        .def("count_shared", [](Run& run, std::uint64_t bytes) { run.traffic().shared += bytes; })
+        .def("set_clipboard_bytes", [](Run& run, std::uint64_t bytes) { run.traffic().clipboard = bytes; })
+        .def("drain_spans", &Run::drain_spans)
+        .def("lost_spans", &Run::lost_spans);
+}
+
+void bind_processes(py::module_& module) {
+    module.def("set_child_subreaper", &os::set_child_subreaper, py::arg("on"));
+    module.def("die_with_parent", &os::die_with_parent, py::arg("parent"), py::arg("timeout_ms"),
+               py::call_guard<py::gil_scoped_release>());
+    module.def("die_with_pipe", &os::die_with_pipe, py::arg("read_fd"));
+    module.def("kill_group", [](int leader) { os::kill_group(leader); }, py::arg("leader"));
+}
+
+}  // namespace
+
+void bind_runtime(py::module_& module) {
+    bind_schedule(module);
+    bind_run(module);
+    bind_processes(module);
+}
 
 }  // namespace pex::bindings

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Python face of the arena: blocks that act as buffers, and manifests that describe them.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bindings.hpp"
+#include "clipboard/manifest.hpp"
+#include "shm/arena.hpp"
+
+namespace py = pybind11;
+
+namespace pex::bindings {
+
+namespace {
+
+using ArenaPtr = std::shared_ptr<shm::Arena>;
+
+// One hold of this process on a block. NumPy arrays keep it as their base; the last one to go drops the hold.
+class HeldBlock {
+public:
+    // Takes over a hold that the caller has.
+    HeldBlock(ArenaPtr arena, shm::BlockRef ref, std::uint64_t bytes, bool writeable)
+        : m_arena(std::move(arena)), m_ref(ref), m_bytes(bytes), m_writeable(writeable) {}
+    HeldBlock(const HeldBlock&) = delete;
+    HeldBlock& operator=(const HeldBlock&) = delete;
+    ~HeldBlock() { m_arena->drop(m_ref); }
+
+    std::uint64_t ref() const { return m_ref.packed(); }
+    std::uint64_t bytes() const { return m_bytes; }
+
+    py::buffer_info buffer() const {
+        return py::buffer_info(m_arena->data(m_ref), 1, py::format_descriptor<std::uint8_t>::format(), 1,
+                               {static_cast<py::ssize_t>(m_bytes)}, {1}, !m_writeable);
+    }
+
+private:
+    ArenaPtr m_arena;
+    shm::BlockRef m_ref;
+    std::uint64_t m_bytes;
+    bool m_writeable;
+};
+
+py::object allocate(const ArenaPtr& arena, std::uint64_t bytes) {
+    shm::AllocResult result;
+    {
+        const py::gil_scoped_release unlocked;
+        result = arena->alloc(bytes);
+    }
+    if (result.outcome == shm::Outcome::ok)
+        return py::cast(std::make_unique<HeldBlock>(arena, result.block.ref, bytes, true));
+    return py::str(arena->explain(result));
+}
+
+std::unique_ptr<HeldBlock> hold(const ArenaPtr& arena, std::uint64_t packed, std::uint64_t bytes) {
+    const shm::BlockRef ref = shm::BlockRef::from_packed(packed);
+    arena->hold(ref);
+    return std::make_unique<HeldBlock>(arena, ref, bytes, false);
+}
+
+py::object find(const shm::Arena& arena, std::uintptr_t address) {
+    const auto located = arena.find(reinterpret_cast<const void*>(address));
+    if (!located) return py::none();
+    return py::make_tuple(located->ref.packed(), located->offset_bytes, arena.capacity(located->ref));
+}
+
+// Entries cross the language border as tuples: (key, kind, payload, [(ref, offset, bytes)...], first, shape, strides).
+clipboard::Entry entry_from(const py::tuple& item) {
+    clipboard::Entry entry;
+    entry.key = item[0].cast<std::string>();
+    entry.kind = static_cast<clipboard::EntryKind>(item[1].cast<int>());
+    entry.payload = item[2].cast<std::string>();
+    for (const py::handle buffer : item[3].cast<py::list>()) {
+        const auto parts = buffer.cast<py::tuple>();
+        entry.buffers.push_back(
+            {parts[0].cast<std::uint64_t>(), parts[1].cast<std::uint64_t>(), parts[2].cast<std::uint64_t>()});
+    }
+    entry.first_element = item[4].cast<std::uint64_t>();
+    entry.shape = item[5].cast<std::vector<std::int64_t>>();
+    entry.strides = item[6].cast<std::vector<std::int64_t>>();
+    return entry;
+}
+
+py::tuple entry_to(const clipboard::Entry& entry) {
+    py::list buffers;
+    for (const clipboard::BufferDescriptor& buffer : entry.buffers)
+        buffers.append(py::make_tuple(buffer.block_ref, buffer.offset, buffer.bytes));
+    return py::make_tuple(entry.key, static_cast<int>(entry.kind), py::bytes(entry.payload), buffers,
+                          entry.first_element, py::tuple(py::cast(entry.shape)), py::tuple(py::cast(entry.strides)));
+}
+
+py::bytes encode_manifest(const py::list& items) {
+    std::vector<clipboard::Entry> entries;
+    for (const py::handle item : items) entries.push_back(entry_from(item.cast<py::tuple>()));
+    return py::bytes(clipboard::encode(entries));
+}
+
+py::list decode_manifest(const shm::Arena& arena, std::uint64_t packed, std::uint64_t bytes) {
+    const shm::BlockRef ref = shm::BlockRef::from_packed(packed);
+    py::list out;
+    for (const clipboard::Entry& entry : clipboard::decode({arena.data(ref), static_cast<std::size_t>(bytes)}))
+        out.append(entry_to(entry));
+    return out;
+}
+
+py::dict stats_of(const shm::Arena& arena) {
+    const shm::ArenaStats stats = arena.stats();
+    py::dict out;
+    out["arena_bytes"] = stats.arena_bytes;
+    out["committed_bytes"] = stats.committed_bytes;
+    out["live_bytes"] = stats.live_bytes;
+    out["live_blocks"] = stats.live_blocks;
+    out["warm_bytes"] = stats.warm_bytes;
+    out["allocs_warm"] = stats.allocs_warm;
+    out["allocs_fresh"] = stats.allocs_fresh;
+    out["allocs_stolen"] = stats.allocs_stolen;
+    out["allocs_refused"] = stats.allocs_refused;
+    return out;
+}
+
+}  // namespace
+
+void bind_blocks(py::module_& module) {
+    py::class_<HeldBlock>(module, "HeldBlock", py::buffer_protocol(), "A block this process holds; a buffer of bytes.")
+        .def_property_readonly("ref", &HeldBlock::ref)
+        .def_property_readonly("nbytes", &HeldBlock::bytes)
+        .def_buffer(&HeldBlock::buffer);
+
+    py::class_<shm::Arena, ArenaPtr>(module, "Arena", "The shared memory of one run.")
+        .def("alloc", &allocate, py::arg("bytes"), "A writeable HeldBlock, or a text that says why there is none.")
+        .def("hold", &hold, py::arg("ref"), py::arg("bytes"), "Holds a published block, read-only.")
+        .def("set_root", [](shm::Arena& arena, std::uint64_t ref, unsigned slot) {
+                 arena.set_root(shm::BlockRef::from_packed(ref), slot);
+             }, py::arg("ref"), py::arg("visit_slot"))
+        .def("retire_visit", &shm::Arena::retire_visit, py::arg("visit_slot"))
+        .def("find", &find, py::arg("address"), "(ref, offset, capacity) of the live block at an address, or None.")
+        .def("stats", &stats_of);
+
+    module.def("default_arena_bytes", &shm::default_arena_bytes,
+               "Half of what this process may use: of the machine's memory, or its control group's headroom.");
+    module.def("encode_manifest", &encode_manifest, py::arg("entries"));
+    module.def("decode_manifest", &decode_manifest, py::arg("arena"), py::arg("ref"), py::arg("bytes"));
+    module.attr("ENTRY_ARRAY") = static_cast<int>(clipboard::EntryKind::ARRAY);
+    module.attr("ENTRY_PICKLE") = static_cast<int>(clipboard::EntryKind::PICKLE);
+}
+
+}  // namespace pex::bindings
