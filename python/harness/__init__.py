@@ -10,4 +10,6 @@ except ImportError as error:
         " and do not import it from the source tree itself"
     ) from error
 
-__all__ = ["__version__"]
+from harness.arrays import asarray, empty, full, zeros
+
+__all__ = ["__version__", "asarray", "empty", "full", "zeros"]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""NumPy arrays born in the shared memory of the run, so that nothing is copied when they cross.
+
+Outside a run, and for arrays that do not fit, the functions return ordinary arrays: code that uses them runs
+everywhere. numpy is imported at the first call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, DTypeLike
+
+    from harness._core import Arena
+
+SMALLEST_SHARED_BYTES = 64 * 1024
+"""Arrays below this size live in private memory: copying them costs less than a block."""
+
+_arena: Arena | None = None
+
+
+def use_arena(arena: Arena | None) -> None:
+    """Makes `arena` the home of new arrays of this process; `None` switches sharing off."""
+    global _arena
+    _arena = arena
+
+
+def empty(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:
+    """A new array of `shape` and `dtype`, contents undefined, C order, in shared memory where possible.
+
+    Objects (`dtype.hasobject`) always live in private memory. Raises what `numpy.empty` raises.
+    """
+    import numpy as np
+
+    kind = np.dtype(dtype)
+    if _arena is not None and not kind.hasobject:
+        extents = (shape,) if isinstance(shape, int) else tuple(shape)
+        size = kind.itemsize
+        for extent in extents:
+            size *= int(extent)
+        if size >= SMALLEST_SHARED_BYTES:
+            block = _arena.alloc(size)
+            if not isinstance(block, str):
+                return np.ndarray(extents, kind, buffer=block)
+    return np.empty(shape, kind)
+
+
+def zeros(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:
+    """A new array of zeros; see `empty`."""
+    return full(shape, 0, dtype)
+
+
+def full(shape: int | tuple[int, ...], fill_value: Any, dtype: DTypeLike = float) -> np.ndarray:
+    """A new array filled with `fill_value`; see `empty`."""
+    array = empty(shape, dtype)
+    array[...] = fill_value
+    return array
+
+
+def asarray(values: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
+    """`values` as an array in shared memory: itself if it is there already, else one copy; see `empty`."""
+    import numpy as np
+
+    source = np.asarray(values, dtype=dtype)
+    if _arena is not None and _arena.find(source.__array_interface__["data"][0]) is not None:
+        return source
+    array = empty(source.shape, source.dtype)
+    np.copyto(array, source)
+    return array

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The errors of the harness itself; what the DC3b API raises is in `harness.exceptions`.
+
+Every class has one exit code, which `pex-harness` ends with. All of them pickle to an equal error.
+"""
+
+from __future__ import annotations
+
+import signal
+
+
+class HarnessError(Exception):
+    """Base of every error the harness raises on its own account."""
+
+    exit_code = 2
+
+    def __reduce__(self) -> tuple:
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.args == other.args and self.__dict__ == other.__dict__
+
+    __hash__ = Exception.__hash__
+
+
+def _rebuild(cls: type[HarnessError], args: tuple, state: dict) -> HarnessError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigError(HarnessError):
+    """A policy, an option or a class name that the run cannot use. Found before anything is processed."""
+
+
+class StageFailed(HarnessError):
+    """A stage raised where nothing contains it: in its constructor or `setup()`, or in a failure stage.
+
+    Attributes: `rank` (-1 for the master), `details` (the traceback as text).
+    """
+
+    def __init__(self, message: str, *, rank: int = -1, details: str = "") -> None:
+        super().__init__(message)
+        self.rank = rank
+        self.details = details
+
+
+class SliceDied(HarnessError):
+    """A process of the run ended without being asked to.
+
+    Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and "" if
+    nothing), `signal_number` (0 if it exited by itself) and `status` (its exit code).
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self, worker: int, pid: int, *, rank: int, ranks: str, stage: str, visit: int, signalled: bool, code: int
+    ) -> None:
+        cause = describe_end(signalled, code)
+        doing = f"while it ran stage {stage} of visit {visit} for rank {rank}" if rank >= 0 else "between two steps"
+        super().__init__(
+            f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause} {doing};"
+            " its visit is lost. Look at the end of its slice logs, and at the kernel's log for the OOM killer"
+        )
+        self.worker = worker
+        self.pid = pid
+        self.rank = rank
+        self.stage = stage
+        self.visit = visit
+        self.signal_number = code if signalled else 0
+        self.status = 0 if signalled else code
+
+
+class ArenaFull(HarnessError, MemoryError):
+    """Shared memory for an array could not be had.
+
+    Attributes: `asked_bytes`, `stats` (the arena's figures at the time).
+    """
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, asked_bytes: int = 0, stats: dict | None = None) -> None:
+        super().__init__(message)
+        self.asked_bytes = asked_bytes
+        self.stats = stats or {}
+
+
+class TransportError(HarnessError):
+    """A value that was marked shareable cannot cross to another process. The message names its key and type."""
+
+
+class InternalError(HarnessError):
+    """A contract inside the harness was broken: a defect of the harness, not of the caller."""
+
+    exit_code = 70
+
+
+def describe_end(signalled: bool, code: int) -> str:
+    """How a process ended, for people: `SIGSEGV (signal 11)` or `exit code 3`."""
+    if not signalled:
+        return f"exit code {code}" if code >= 0 else "an unknown cause (its exit status was taken by someone else)"
+    try:
+        return f"{signal.Signals(code).name} (signal {code})"
+    except ValueError:
+        return f"signal {code}"
