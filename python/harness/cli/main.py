@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pex-harness`: finds the subcommand and runs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import harness
+from harness.cli import demo, run
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every subcommand; each sets `handler` to the function that runs it."""
+    parser = argparse.ArgumentParser(
+        prog="pex-harness", description="Runs pipelines of DC3b stages over shared memory on one node."
+    )
+    parser.add_argument("--version", action="version", version=f"pex-harness {harness.__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run.add_parser(subparsers)
+    demo.add_parser(subparsers)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command line; returns the exit code."""
+    arguments = build_parser().parse_args(argv)
+    return arguments.handler(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

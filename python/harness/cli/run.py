@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pex-harness run`: one run of a pipeline policy, with progress, a table at the end and clear errors."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.exceptions import Exception as LsstException
+from harness.log.verbosity import UsageError, verbosity2threshold
+from harness.runtime.pipeline import Interrupted, Pipeline
+
+WARN = 10
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the subcommand."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run a pipeline policy",
+        description="Runs the pipeline of a policy file until its work is done. Exit codes: 0 done, 1 wrong usage,"
+        " 2 a policy, class or stage set-up that cannot be used, 3 a worker died, 4 no shared memory,"
+        " 128+n ended by signal n.",
+    )
+    parser.add_argument("policy", help="pipeline policy file (PAF)")
+    parser.add_argument("runid", help="name of this run")
+    parser.add_argument("-n", "--name", help="pipeline name (default: the policy file's name without extension)")
+    parser.add_argument("-w", "--workerid", help="worker id within a production")
+    parser.add_argument("-g", "--logdir", help="directory of the log files (default: RUNDIR/log)")
+    parser.add_argument("--run-dir", help="run directory (default: as the dir policy says, else ./RUNID)")
+    parser.add_argument("--workers", type=int, help="worker processes (default: one per slice, at most one per core)")
+    parser.add_argument("--visits", type=int, help="end after this many visits (default: as the policy and stages say)")
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar even on a terminal")
+    parser.add_argument("--explain", action="store_true", help="print the schedule of a visit and do not run")
+    levels = parser.add_mutually_exclusive_group()
+    levels.add_argument("-L", "--log-verbosity", dest="verbosity", help="verbosity name or number for the logs")
+    for short, name, level in (("-d", "debug", "debug"), ("-v", "verbose", "verb3"),
+                               ("-q", "quiet", "quiet"), ("-s", "silent", "silent")):
+        levels.add_argument(short, f"--{name}", dest="verbosity", action="store_const", const=level,
+                            help=f"the same as -L {level}")
+    parser.set_defaults(handler=handle)
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """Runs what the command line asks for."""
+    try:
+        threshold = verbosity2threshold(arguments.verbosity, None)
+    except UsageError as error:
+        print(f"pex-harness run: {error}", file=sys.stderr)
+        return 1
+    if arguments.visits is not None and arguments.visits < 1:
+        print(f"pex-harness run: --visits: expected 1 or more, saw {arguments.visits}", file=sys.stderr)
+        return 1
+    if arguments.explain:
+        return explain(arguments.policy, arguments.workers)
+    return run_pipeline(
+        arguments.policy,
+        arguments.runid,
+        name=arguments.name,
+        worker_id=arguments.workerid,
+        log_dir=arguments.logdir,
+        run_dir=arguments.run_dir,
+        workers=arguments.workers,
+        max_visits=arguments.visits,
+        threshold=threshold,
+        progress=not arguments.no_progress,
+    )
+
+
+def run_pipeline(
+    policy: str | os.PathLike[str],
+    run_id: str,
+    *,
+    name: str | None = None,
+    worker_id: str | None = None,
+    log_dir: str | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    max_visits: int | None = None,
+    threshold: int | None = None,
+    progress: bool = True,
+) -> int:
+    """Runs one pipeline in this process and reports on the terminal; returns the exit code."""
+    pipeline = Pipeline(run_id, policy, name, worker_id, workers=workers, run_dir=run_dir, max_visits=max_visits)
+    pipeline.allow_hard_stop()
+    pipeline.setScreenThreshold(max(WARN, threshold) if threshold is not None and threshold > 0 else WARN)
+    if threshold is not None:
+        pipeline.setLogThreshold(threshold)
+    if log_dir is not None:
+        pipeline.setLogDir(log_dir)
+    with _progress(pipeline, progress):
+        code = _run(pipeline)
+    if code == 0:
+        _print_summary(pipeline)
+    return code
+
+
+def _run(pipeline: Pipeline) -> int:
+    try:
+        pipeline.run()
+    except Interrupted as error:
+        return _complain(str(error), pipeline, error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("ended by SIGINT", pipeline, 130)
+    except HarnessError as error:
+        return _complain(str(error), pipeline, error.exit_code)
+    except (LsstException, OSError) as error:
+        return _complain(f"{type(error).__name__}: {error}", pipeline, 2)
+    return 0
+
+
+def _complain(text: str, pipeline: Pipeline, code: int) -> int:
+    place = pipeline.log_file
+    where = f" (traceback in {place})" if place is not None else ""
+    print(f"pex-harness run: {text}{where}", file=sys.stderr)
+    return code
+
+
+def explain(policy: str, workers: int | None) -> int:
+    """Prints the schedule of a policy."""
+    from harness import _core
+    from harness.runtime.config import load_config
+
+    try:
+        config = load_config(policy, workers=workers)
+    except (HarnessError, LsstException) as error:
+        print(f"pex-harness run: {error}", file=sys.stderr)
+        return 2
+    names = [stage.name for stage in config.stages]
+    schedule = _core.Schedule(names, config.n_slices > 0, 1 if config.one_loop else 0)
+    print(f"{config.n_slices} slices on {config.n_workers} workers, arena {config.arena_bytes / 2**20:.0f} MiB")
+    print(schedule.explain(), end="")
+    return 0
+
+
+@contextlib.contextmanager
+def _progress(pipeline: Pipeline, wanted: bool):
+    """A bar that follows the visits, on a terminal only."""
+    if not wanted or not sys.stderr.isatty():
+        yield
+        return
+    from harness.cli.progress import ProgressBar
+
+    bar = ProgressBar(pipeline.max_visits)
+    pipeline.on_progress = bar.update
+    try:
+        yield
+    finally:
+        bar.close()
+
+
+def _print_summary(pipeline: Pipeline) -> None:
+    from harness.cli.summary import format_summary
+
+    if pipeline.statistics is None:
+        return
+    print(format_summary(pipeline.statistics, Path(pipeline.run_dir)))

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The table at the end of a run: one row per half-step of each stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.runtime.statistics import RunStatistics
+
+HEADINGS = ("stage", "step", "runs", "median ms", "p99 ms", "MB/s", "copied MB", "shared MB", "failed")
+
+
+def format_summary(statistics: RunStatistics, run_dir: Path) -> str:
+    """The table as text. MB are 10^6 bytes; MB/s counts the array bytes on the clipboard after the step."""
+    rows = [HEADINGS]
+    for row in statistics.rows():
+        if row["step"] != "process" and row["total_ms"] < 0.01 * row["count"]:
+            continue
+        rows.append(
+            (
+                row["name"],
+                row["step"],
+                str(row["count"]),
+                f"{row['median_ms']:.3f}",
+                f"{row['p99_ms']:.3f}",
+                f"{row['mb_per_s']:.0f}" if row["mb_per_s"] >= 1 else "-",
+                _megabytes(row["bytes_copied"]),
+                _megabytes(row["bytes_shared"]),
+                str(row["raised"]) if row["raised"] else "-",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [
+            text.ljust(width) if column < 2 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+        if number == 0:
+            lines.append("  ".join("-" * width for width in widths))
+    failures = len(statistics.failures)
+    failed = f", {failures} slice failures" if failures else ""
+    lines.append(f"{statistics.visits} visits{failed}; logs and summary.json in {run_dir}")
+    return "\n".join(lines)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.2f}" if size else "0"

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a stage leaves behind when it raises: the five keys, and the text of the traceback."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.clipboard import Clipboard
+    from harness.stage import StageProcessing
+
+READ_ONLY_CURE = (
+    "Arrays that came from another process are read-only. Work on a copy:"
+    " clipboard.put(key, clipboard.get(key).copy())"
+)
+
+
+def format_failure(error: BaseException) -> str:
+    """The traceback of `error` as one string, with the cure for a write to a shared array where that is the cause."""
+    text = "".join(traceback.format_exception(error))
+    return text + READ_ONLY_CURE + "\n" if is_read_only_error(error) else text
+
+
+def is_read_only_error(error: BaseException) -> bool:
+    """Whether NumPy refused to write to a read-only array."""
+    return isinstance(error, ValueError) and ("read-only" in str(error) or "readonly" in str(error))
+
+
+def describe_failure(error: BaseException) -> str:
+    """One line: class and message."""
+    text = f"{type(error).__name__}: {error}"
+    return f"{text}. {READ_ONLY_CURE}" if is_read_only_error(error) else text
+
+
+def put_failure_keys(clipboard: Clipboard, stage: StageProcessing, number: int, error: BaseException) -> None:
+    """Puts the five failure keys of the contract (5.5) on the clipboard of the failed stage."""
+    message = str(error)
+    clipboard.put("failedInStage", stage.getName())
+    clipboard.put("failedInStageN", number)
+    clipboard.put("failureType", str(type(error)))
+    clipboard.put("failureMessage", f"{message}. {READ_ONLY_CURE}" if is_read_only_error(error) else message)
+    clipboard.put("failureTraceback", format_failure(error))

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the Pipeline and every Slice have in common: queues, clipboards, stages, the error flag, the visit's log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness import _core
+from harness.clipboard import Clipboard
+from harness.errors import StageFailed
+from harness.queue import Queue
+from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
+from harness.runtime.transport import Transport
+
+if TYPE_CHECKING:
+    from harness.log import Log
+    from harness.runtime.config import PipelineConfig, StageConfig
+    from harness.stage import StageProcessing
+
+TRACE = -1
+VERB2 = -2
+VERB3 = -3
+
+
+class Half:
+    """One rank's stage instances with the n+1 queues between them. The master is rank -1."""
+
+    def __init__(self, run: _core.Run, config: PipelineConfig, run_id: str, rank: int, log: Log) -> None:
+        self.run = run
+        self.config = config
+        self.run_id = run_id
+        self.rank = rank
+        self.log = log
+        self.transport = Transport(run)
+        self.stages: list[StageProcessing] = []
+        self.failure_stage: StageProcessing | None = None
+        self.queues = [Queue() for _ in range(len(config.stages) + 1)]
+        self.error_flagged = False
+        self.visit = 0
+
+    def build(self, make: Callable[[StageConfig, dict[str, Any]], StageProcessing | None]) -> None:
+        """Creates and plugs in the stages 1..n and the failure stage; `make` builds one from its configuration.
+
+        Raises `StageFailed` naming the stage when a constructor or `setup()` raises.
+        """
+        for stage in self.config.stages:
+            instance = self._make_one(make, stage, stage.number)
+            assert instance is not None, "a missing class means the no-op class"
+            instance.initialize(self.queues[stage.number], self.queues[stage.number - 1])
+            self.stages.append(instance)
+        if self.config.failure is not None:
+            self.failure_stage = self._make_one(make, self.config.failure, -1)
+
+    def _make_one(
+        self, make: Callable[[StageConfig, dict[str, Any]], StageProcessing | None], stage: StageConfig, stage_id: int
+    ) -> StageProcessing | None:
+        sysdata = {
+            "name": stage.name,
+            "rank": self.rank,
+            "stageId": stage_id,
+            "universeSize": self.config.n_slices + 1,
+            "runId": self.run_id,
+        }
+        try:
+            return make(stage, sysdata)
+        except Exception as error:
+            who = "the master" if self.rank < 0 else f"slice {self.rank}"
+            raise StageFailed(
+                f"stage {stage.name!r} ({stage.where}) could not be set up in {who}: {describe_failure(error)}",
+                rank=self.rank,
+                details=format_failure(error),
+            ) from error
+
+    def begin_visit(self, visit: int) -> None:
+        """Empties every queue and puts one fresh clipboard into the first."""
+        self.visit = visit
+        self.error_flagged = False
+        self.empty_queues()
+        self.queues[0].addDataset(Clipboard())
+
+    def empty_queues(self) -> None:
+        """Takes every clipboard out of every queue and closes it."""
+        for queue in self.queues:
+            while queue.size() > 0:
+                clipboard = queue.getNextDataset()
+                if clipboard is not None:
+                    clipboard.close()
+
+    def pass_on(self, number: int) -> None:
+        """Moves the head of queue number-1 to queue number, as a stage that is skipped does."""
+        source = self.queues[number - 1]
+        if source.size() > 0:
+            self.queues[number].addDataset(source.getNextDataset())
+
+    def count_clipboard(self, number: int) -> None:
+        """Tells the core how many array bytes the clipboard holds after stage `number`."""
+        clipboard = self.queues[number].element()
+        total = 0
+        if clipboard is not None:
+            for value in clipboard._settled_values():
+                size = getattr(value, "nbytes", 0)
+                if type(size) is int:
+                    total += size
+        self.run.set_clipboard_bytes(total)
+
+    def fail(self, number: int, error: Exception, method: str, apply: Callable[[StageProcessing], Any] | None) -> None:
+        """The error flow of the contract (5.5) for a stage of this half.
+
+        `apply` runs the failure stage's matching half-step, with the failed clipboard at the head of queue number-1.
+        Raises `StageFailed` when the failure stage raises.
+        """
+        stage = self.stages[number - 1]
+        self.error_flagged = True
+        self.log.fatal(f"{stage.getName()}.{method} raised in visit {self.visit}:\n{format_failure(error)}")
+        source, target = self.queues[number - 1], self.queues[number]
+        failed = source.element() or target.element()
+        if self.failure_stage is not None and apply is not None and failed is not None:
+            put_failure_keys(failed, stage, number, error)
+            self._run_failure_stage(self.failure_stage, number, apply)
+        for queue in (source, target):
+            while queue.size() > 0:
+                left = queue.getNextDataset()
+                if left is not None:
+                    left.close()
+        target.addDataset(Clipboard())
+
+    def _run_failure_stage(self, stage: StageProcessing, number: int, apply: Callable[[StageProcessing], Any]) -> None:
+        stage.initialize(self.queues[number], self.queues[number - 1])
+        try:
+            apply(stage)
+        except Exception as error:
+            who = "the master" if self.rank < 0 else f"slice {self.rank}"
+            text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {describe_failure(error)}"
+            self.log.fatal(f"{text}\n{format_failure(error)}")
+            raise StageFailed(text, rank=self.rank, details=format_failure(error)) from error
+
+    def shut_down(self) -> None:
+        """Calls `shutdown()` of every instance once; one that raises is logged and does not keep the others."""
+        instances = [*self.stages, *([self.failure_stage] if self.failure_stage is not None else [])]
+        for stage in instances:
+            try:
+                stage.shutdown()
+            except Exception as error:
+                self.log.warn(f"{stage.getName()}.shutdown raised: {describe_failure(error)}")

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The master's half of the loop: the serial halves of the stages, called by the C++ loop step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness import _core
+from harness.clipboard import Clipboard, Pending
+from harness.queue import Queue
+from harness.runtime.half import TRACE, VERB2, Half
+from harness.runtime.transport import VISIT_SLOT
+from harness.stage import NoOpSerialProcessing, SerialProcessing
+from harness.stage.class_lookup import find_class
+
+if TYPE_CHECKING:
+    from harness.runtime.config import StageConfig
+    from harness.runtime.statistics import RunStatistics
+
+
+class MasterHalf(Half):
+    """Rank -1. Its methods without underscore after `set_up` are what `Run.run_master` calls."""
+
+    statistics: RunStatistics
+    on_progress: Callable[[int, str], None] | None = None
+
+    def set_up(self) -> None:
+        """Builds the serial halves. Raises `StageFailed`."""
+
+        def make(stage: StageConfig, sysdata: dict[str, Any]) -> SerialProcessing | None:
+            if stage.serial_class is None:
+                if stage.number < 0:
+                    return None
+                return NoOpSerialProcessing(None, self.log, self.config.event_broker, sysdata)
+            cls = find_class(stage.serial_class, SerialProcessing)
+            return cls(stage.policy, self.log, self.config.event_broker, sysdata)
+
+        self.build(make)
+        self._between: Queue | None = None
+
+    def slices_ready(self) -> None:
+        """Every slice has set its stages up."""
+        self.log.info("all slices are ready")
+
+    def begin_visit(self, visit: int) -> None:
+        """A fresh clipboard, no error."""
+        super().begin_visit(visit)
+        self.log.context.set("LOOPNUM", visit)
+        if self.log.sends(TRACE):
+            self.log.log(TRACE, f"visit {visit} starts", {"STATUS": "start"})
+
+    def preprocess(self, number: int) -> int:
+        """Runs `preprocess` of stage `number`; returns the outcome bits."""
+        stage = self.stages[number - 1]
+        self.log.context.set("STAGEID", number)
+        if self.on_progress is not None:
+            self.on_progress(self.visit, stage.getName())
+        if self.log.sends(VERB2):
+            self.log.log(VERB2, f"stage {number} {stage.getName()} starts", {"STATUS": "start"})
+        self._between = None
+        if self.error_flagged:
+            self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
+            return _core.OUTCOME_SKIPPED
+        try:
+            self._traced(stage, "preprocess", lambda: self._preprocess(stage, number))
+        except Exception as error:
+            self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
+            return _core.OUTCOME_RAISED
+        return _core.OUTCOME_OK
+
+    def _preprocess(self, stage: SerialProcessing, number: int) -> None:
+        self._between = stage.applyPreprocess()
+
+    def _failure_preprocess(self, failure: SerialProcessing, number: int) -> None:
+        """Only the matching half-step runs; what it hands on is closed with the failed clipboard."""
+        for clipboard in _drain(failure.applyPreprocess()):
+            clipboard.close()
+
+    def publish(self, number: int) -> None:
+        """Publishes downwards what preprocess, and earlier postprocesses, marked shareable."""
+        clipboard = self._current(number)
+        if clipboard is None or self.error_flagged:
+            self.run.set_down_manifest(0, 0)
+            return
+        try:
+            self.run.set_down_manifest(*self.transport.publish(clipboard))
+        except Exception as error:
+            self.run.set_down_manifest(0, 0)
+            if self._between is not None and self._between.size() > 0:
+                self.queues[number - 1].addDataset(self._between.getNextDataset())
+            self._between = None
+            self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
+
+    def gather(self, number: int, raised: int) -> None:
+        """Puts what the slices published on the master's clipboard, and makes their failures visible."""
+        clipboard = self._current(number)
+        for rank in range(self.config.n_slices):
+            if clipboard is not None and not self.error_flagged:
+                self.transport.receive(
+                    *self.run.up_manifest(rank),
+                    lambda key, pending, rank=rank: self._deliver(clipboard, key, rank, pending),
+                )
+        if raised:
+            self._log_failures(number)
+
+    @staticmethod
+    def _deliver(clipboard: Clipboard, key: str, rank: int, pending: Pending) -> None:
+        clipboard._receive_from(key, rank, pending)
+
+    def _log_failures(self, number: int) -> None:
+        for rank in range(self.config.n_slices):
+            if self.run.outcome(rank) & _core.OUTCOME_RAISED:
+                text = self.run.read_report(rank).decode("utf-8", "replace")
+                self.statistics.count_failure(self.visit, number, rank)
+                self.log.warn(f"slice {rank} failed in visit {self.visit}: {text}")
+
+    def postprocess(self, number: int) -> int:
+        """Runs `postprocess` of stage `number`; returns the outcome bits."""
+        stage = self.stages[number - 1]
+        outcome = _core.OUTCOME_OK
+        if self.error_flagged:
+            # The stage that failed has put an empty clipboard into its output queue already.
+            if self.queues[number].size() == 0:
+                self.pass_on(number)
+            outcome = _core.OUTCOME_SKIPPED
+        else:
+            between = self._between if self._between is not None else Queue()
+            try:
+                self._traced(stage, "postprocess", lambda: stage.applyPostprocess(between))
+            except Exception as error:
+                self._fail_postprocess(number, error, between)
+                outcome = _core.OUTCOME_RAISED
+        if outcome == _core.OUTCOME_OK:
+            self.count_clipboard(number)
+        if self.log.sends(VERB2):
+            self.log.log(VERB2, f"stage {number} {stage.getName()} ends", {"STATUS": "end"})
+        return outcome
+
+    def _fail_postprocess(self, number: int, error: Exception, between: Queue) -> None:
+        failed = between.element()
+        if failed is not None:
+            # Half.fail looks for the failed clipboard before the stage.
+            self.queues[number - 1].addDataset(between.getNextDataset())
+
+        def apply(failure: SerialProcessing) -> None:
+            waiting = Queue()
+            waiting.addDataset(self.queues[number - 1].getNextDataset())
+            failure.applyPostprocess(waiting)
+
+        self.fail(number, error, "postprocess", apply)
+
+    def end_visit(self, visit: int) -> None:
+        """Closes the visit's clipboard, retires its blocks, collects the figures."""
+        self.empty_queues()
+        self._between = None
+        self.run.arena.retire_visit(VISIT_SLOT)
+        self.statistics.add_spans(self.run.drain_spans())
+        self.statistics.end_visit(visit)
+        if self.log.sends(TRACE):
+            self.log.log(TRACE, f"visit {visit} ends", {"STATUS": "end"})
+        if self.on_progress is not None:
+            self.on_progress(visit, "")
+
+    def _current(self, number: int) -> Clipboard | None:
+        """The visit's clipboard between preprocess and postprocess of a stage."""
+        if self._between is not None:
+            return self._between.element()
+        return self.queues[number].element() or self.queues[number - 1].element()
+
+    def _traced(self, stage: SerialProcessing, method: str, call: Callable[[], None]) -> None:
+        traced = self.log.sends(TRACE)
+        if traced:
+            self.log.log(TRACE, f"{stage.getName()}.{method} starts", {"STATUS": "start"})
+        call()
+        if traced:
+            self.log.log(TRACE, f"{stage.getName()}.{method} ends", {"STATUS": "end"})
+
+
+def _drain(queue: Queue) -> list[Clipboard]:
+    out = []
+    while queue is not None and queue.size() > 0:
+        out.append(queue.getNextDataset())
+    return [clipboard for clipboard in out if clipboard is not None]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The nursery: imports the stage classes once, then forks workers that are born with them.
+
+    master ──fork──> nursery ──fork──> intermediate ──fork──> worker
+      ^                                  (exits at once)         │
+      └──────────── adopts the worker (child subreaper) ─────────┘
+
+It is forked before the master has imported NumPy or started a thread, so that its own children start from a process
+with one thread. It never allocates in the arena. When the master's end of the socket closes, the master is dead:
+the nursery then kills the workers' groups and ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from harness import _core
+from harness.runtime.worker import RunContext, worker_main
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+)
+LENGTH = struct.Struct("!I")
+
+
+def send_message(connection: socket.socket, message: tuple) -> None:
+    """Sends one message; both ends are forks of one program, so pickle is safe here."""
+    data = pickle.dumps(message)
+    connection.sendall(LENGTH.pack(len(data)) + data)
+
+
+def receive_message(connection: socket.socket) -> tuple | None:
+    """Receives one message, or `None` when the other end has closed. Blocks as the socket's timeout says."""
+    head = _receive_exactly(connection, LENGTH.size)
+    if head is None:
+        return None
+    body = _receive_exactly(connection, LENGTH.unpack(head)[0])
+    return None if body is None else pickle.loads(body)
+
+
+def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
+    data = b""
+    while len(data) < count:
+        piece = connection.recv(count - len(data))
+        if not piece:
+            return None
+        data += piece
+    return data
+
+
+def nursery_main(context: RunContext, connection: socket.socket, import_stages: Callable[[], None]) -> NoReturn:
+    """The life of the nursery. Never returns."""
+    try:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _limit_threads(context.config.n_workers)
+        _report_imports(connection, import_stages)
+        gc.collect()
+        gc.freeze()
+        _serve(context, connection)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def _limit_threads(workers: int) -> None:
+    """Shares the cores among the workers' thread pools; a variable the operator has set stays."""
+    threads = max(1, len(os.sched_getaffinity(0)) // max(1, workers))
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, str(threads))
+
+
+def _report_imports(connection: socket.socket, import_stages: Callable[[], None]) -> None:
+    try:
+        import_stages()
+    except BaseException as error:
+        send_message(connection, ("failed", f"{type(error).__name__}: {error}", traceback.format_exc()))
+        raise SystemExit(0) from error
+    send_message(connection, ("imported",))
+
+
+def _serve(context: RunContext, connection: socket.socket) -> None:
+    while True:
+        message = receive_message(connection)
+        if message is None:
+            for pid in context.run.worker_pids():
+                if pid > 0:
+                    _core.kill_group(pid)
+            return
+        if message[0] == "leave":
+            return
+        _fork_worker(context, connection, message[1])
+
+
+def _fork_worker(context: RunContext, connection: socket.socket, worker: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    intermediate = os.fork()
+    if intermediate != 0:
+        os.waitpid(intermediate, 0)
+        return
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        worker_main(context, worker)
+    send_message(connection, ("born", worker, pid))
+    os._exit(0)

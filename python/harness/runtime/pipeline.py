@@ -1,0 +1,434 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The Pipeline: sets a run up in the order of the contract (5.1), runs its visits, and ends it.
+
+Order matters: the policy is read and the arena mapped before the nursery is forked, and the nursery is forked before
+this process imports any stage (with NumPy and its threads) or starts the watcher.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import _core, arrays
+from harness.errors import ConfigError, InternalError, StageFailed
+from harness.runtime.config import PipelineConfig, load_config
+from harness.runtime.run_log import LogSettings
+from harness.runtime.statistics import RunStatistics
+from harness.runtime.supervisor import Supervisor
+from harness.runtime.worker import RunContext
+
+if TYPE_CHECKING:
+    from harness.log import Log
+    from harness.runtime.master import MasterHalf
+
+SPIN_NS = 50_000
+HARD_STOP_NS = 700_000_000
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the run. No `Exception`, so that the containment of stage errors lets it through.
+
+    Attribute: `signal_number`.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(signal_number).name}")
+        self.signal_number = signal_number
+
+    @property
+    def exit_code(self) -> int:
+        """128 plus the signal's number, as shells report it."""
+        return 128 + self.signal_number
+
+
+class Pipeline:
+    """One run of a pipeline policy: the embedding API of the contract (5.8).
+
+    Call, in this order: `initializeLogger`, `configurePipeline`, `initializeQueues`, `initializeStages`,
+    `startShutdownThread`, `startSlices`, `startStagesLoop`; or just `run`. After a failure call `close`.
+    """
+
+    def __init__(
+        self,
+        runId: str = "-1",
+        pipelinePolicyName: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        workerId: str | None = None,
+        *,
+        workers: int | None = None,
+        run_dir: str | os.PathLike[str] | None = None,
+        max_visits: int | None = None,
+    ) -> None:
+        self._run_id = runId
+        self._policy_path = pipelinePolicyName
+        self._name = name
+        self._worker_id = workerId
+        self._workers = workers
+        self._run_dir_option = run_dir
+        self.max_visits = max_visits
+        self._log_dir: str | None = None
+        self._log_threshold: int | None = None
+        self._screen_threshold: int | None = None
+        self._config: PipelineConfig | None = None
+        self._log: Log | None = None
+        self._run: _core.Run | None = None
+        self._supervisor: Supervisor | None = None
+        self._master: MasterHalf | None = None
+        self._signalled = 0
+        self._hard_stop = False
+        self.statistics: RunStatistics | None = None
+        self.on_progress: Callable[[int, str], None] | None = None
+        self.started_at = time.monotonic()
+
+    # --- settings, before configurePipeline
+
+    def getRun(self) -> str:
+        """The run id."""
+        return self._run_id
+
+    def setRun(self, runId: str) -> None:
+        """Sets the run id."""
+        self._run_id = runId
+
+    def getLogThreshold(self) -> int:
+        """The threshold of the root log."""
+        if self._log_threshold is not None:
+            return self._log_threshold
+        if self._config is not None and self._config.log_threshold is not None:
+            return self._config.log_threshold
+        return -1
+
+    def setLogThreshold(self, threshold: int) -> None:
+        """Sets the threshold of the root log; beats the policy's `logThreshold`."""
+        self._log_threshold = threshold
+        if self._log is not None:
+            self._log.setThreshold(threshold)
+            self._log.info(f"threshold set to {threshold}")
+
+    def setScreenThreshold(self, threshold: int | None) -> None:
+        """What is shown on standard error; `None` means nothing."""
+        self._screen_threshold = threshold
+
+    def setLogDir(self, logdir: str | None) -> None:
+        """Sets the directory of the log files; `None` or `"None"` means the current directory."""
+        self._log_dir = logdir if logdir not in (None, "None") else "."
+
+    def getShutdownTopic(self) -> str:
+        """The topic of shutdown events."""
+        return self._require_config().shutdown_topic
+
+    def getEventBrokerHost(self) -> str | None:
+        """The event broker's host, or `None`."""
+        return self._require_config().event_broker
+
+    def allow_hard_stop(self) -> None:
+        """Lets a signal end the whole process when stage code does not give way in time. For command lines."""
+        self._hard_stop = True
+
+    @property
+    def run_dir(self) -> Path:
+        """The run directory: what the caller gave, else the policy's default run directory, else `./<run id>`."""
+        if self._run_dir_option is not None:
+            return Path(self._run_dir_option)
+        config = self._require_config()
+        if config.dir_policy is not None:
+            from harness.directories import Directories
+
+            return Path(Directories(config.dir_policy, config.short_name, self._run_id).getDefaultRunDir())
+        return Path(self._run_id)
+
+    @property
+    def log_file(self) -> Path | None:
+        """The master's log file, once it is open."""
+        return self._logs.directory / "Pipeline.log" if self._log is not None else None
+
+    # --- start-up, in order
+
+    def initializeLogger(self) -> None:
+        """Reads the policy, makes the run directory, opens the log."""
+        config = self._config = load_config(self._policy_path, pipeline_name=self._name, workers=self._workers)
+        directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
+        for folder in (self.run_dir, directory):
+            _make_directory(folder)
+        self._logs = LogSettings(
+            run_id=self._run_id,
+            pipeline_name=config.pipeline_name,
+            worker_id=self._worker_id or "-1",
+            threshold=self.getLogThreshold(),
+            directory=directory,
+            screen_threshold=self._screen_threshold,
+        )
+        self._log = self._logs.open_pipeline()
+        self._log.info(
+            f"process {os.getpid()}, threshold {self._logs.threshold}, log file {directory / 'Pipeline.log'}"
+        )
+        for warning in config.warnings:
+            self._log.warn(warning)
+
+    def configurePipeline(self) -> None:
+        """Maps the arena, forks the nursery, sets the location map, checks every class."""
+        config, log = self._require_config(), self._require_log()
+        names = [stage.name for stage in config.stages]
+        log.log(-1, f"universeSize {config.n_slices + 1}, run {self._run_id}, workers {config.n_workers}")
+        for stage in config.stages:
+            log.log(-2, f"stage {stage.number} {stage.name}: {stage.serial_class} / {stage.parallel_class}")
+        self._schedule = _core.Schedule(names, config.n_slices > 0, 1 if config.one_loop else (self.max_visits or 0))
+        try:
+            run = self._run = _core.Run(config.arena_bytes, config.n_slices, config.n_workers, len(names))
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}") from error
+        run.set_spin(SPIN_NS)
+        self._set_location_map()
+        self._supervisor = Supervisor(config)
+        if config.n_slices > 0:
+            self._supervisor.start_nursery(self._context, run, self._import_parallel_classes)
+        run.attach_master()
+        arrays.use_arena(run.arena)
+        self._check_serial_classes()
+        if config.n_slices > 0:
+            self._supervisor.wait_for_imports()
+        log.log(-1, "configuration complete")
+
+    def initializeQueues(self) -> None:
+        """Makes the queues between the stages."""
+        from harness.runtime.master import MasterHalf
+
+        config = self._require_config()
+        master = self._master = MasterHalf(self._require_run(), config, self._run_id, -1, self._require_log())
+        master.statistics = self.statistics = RunStatistics([stage.name for stage in config.stages])
+        master.on_progress = self.on_progress
+
+    def initializeStages(self) -> None:
+        """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
+        self._require_master().set_up()
+
+    def startShutdownThread(self) -> None:
+        """Shutdown events need an event transport, which this version does not have: only signals end a run early."""
+        self._require_log().log(-3, f"not listening on {self.getShutdownTopic()}: no event transport")
+
+    def startSlices(self) -> None:
+        """Forks the workers, which set their slices up."""
+        config, run = self._require_config(), self._require_run()
+        if config.n_slices > 0:
+            self._require_supervisor().start_workers(run)
+        else:
+            run.start_watcher()
+
+    def startStagesLoop(self) -> None:
+        """Runs the visits until an end; raises the error when it is no orderly one."""
+        config, run, log = self._require_config(), self._require_run(), self._require_log()
+        with self._signals(run):
+            end, visit, stage = run.run_master(self._schedule, self._require_master())
+        names = [item.name for item in config.stages]
+        if end == _core.LoopEnd.PROCESS_DIED:
+            raise self._require_supervisor().take_death(run, visit, names)
+        if end == _core.LoopEnd.SLICE_FATAL:
+            raise self._slice_fatal()
+        reasons = {
+            _core.LoopEnd.VISITS_DONE: "one loop done" if config.one_loop else "as many visits as asked for",
+            _core.LoopEnd.NO_MORE: f"no more datasets, said in stage {stage}",
+            _core.LoopEnd.STOPPED: f"asked to stop, left after stage {stage}",
+        }
+        log.info(f"the loop has ended after {visit} visits: {reasons[end]}")
+
+    def setStop(self) -> None:
+        """Asks the loop to end after the current visit."""
+        self.setExitLevel(4)
+
+    def setExitLevel(self, level: int) -> None:
+        """Asks the loop to end: 4 after this visit, 3 after this stage. Raises `ValueError` for other levels."""
+        if level not in (3, 4):
+            raise ValueError(f"expected shutdown level 3 (end of stage) or 4 (end of visit), saw {level}")
+        self._require_run().request_stop(level)
+
+    # --- the whole life
+
+    def run(self) -> None:
+        """All steps in order, and `close` at the end whatever happens. Raises what went wrong."""
+        try:
+            self.initializeLogger()
+            with self._early_signals():
+                self.configurePipeline()
+                self.initializeQueues()
+                self.initializeStages()
+                self.startShutdownThread()
+                self.startSlices()
+            self.startStagesLoop()
+            self._end()
+        except BaseException as error:
+            self._log_end(error)
+            self.close()
+            raise
+        self.close()
+
+    def _end(self) -> None:
+        """The orderly end: every process leaves by itself, stages are shut down, the summary is written."""
+        self._require_master().shut_down()
+        if not self._require_supervisor().end(self._require_run()):
+            self._require_log().warn("a worker did not leave in time and was killed; see its slice logs")
+        self.write_summary()
+
+    def close(self) -> None:
+        """Kills what is left of the run's processes and forgets its memory. Safe to call at any time."""
+        if self._run is not None and self._supervisor is not None:
+            self._supervisor.kill(self._run)
+            self._run.stop_watcher()
+        arrays.use_arena(None)
+
+    def write_summary(self) -> None:
+        """Writes `summary.json` into the run directory."""
+        statistics, config = self.statistics, self._require_config()
+        if statistics is None:
+            return
+        extra = {
+            "run_id": self._run_id,
+            "pipeline": config.pipeline_name,
+            "slices": config.n_slices,
+            "workers": config.n_workers,
+            "wall_s": time.monotonic() - self.started_at,
+            "lost_spans": self._require_run().lost_spans(),
+            "arena": self._require_run().arena.stats(),
+        }
+        statistics.write(self.run_dir / "summary.json", extra)
+
+    # --- parts
+
+    def _context(self, life_read_fd: int) -> RunContext:
+        return RunContext(
+            run=self._require_run(),
+            config=self._require_config(),
+            run_id=self._run_id,
+            logs=self._logs,
+            master_pid=os.getpid(),
+            life_read_fd=life_read_fd,
+        )
+
+    def _set_location_map(self) -> None:
+        config = self._require_config()
+        from harness.locations import LogicalLocation
+        from harness.properties import PropertySet
+
+        places = PropertySet()
+        if config.dir_policy is not None:
+            from harness.directories import Directories
+
+            places = Directories(config.dir_policy, config.short_name, self._run_id).getDirs()
+        if config.database_url is not None:
+            places.set("dbUrl", config.database_url)
+        LogicalLocation.setLocationMap(places)
+
+    def _import_parallel_classes(self) -> None:
+        from harness.stage import ParallelProcessing
+
+        self._check_classes("parallel_class", ParallelProcessing)
+        importlib.import_module("harness.runtime.slice")
+
+    def _check_serial_classes(self) -> None:
+        from harness.stage import SerialProcessing
+
+        self._check_classes("serial_class", SerialProcessing)
+
+    def _check_classes(self, attribute: str, base: type) -> None:
+        from harness.stage.class_lookup import find_class
+
+        config = self._require_config()
+        key = "serialClass" if attribute == "serial_class" else "parallelClass"
+        for stage in [*config.stages, *([config.failure] if config.failure else [])]:
+            name = getattr(stage, attribute)
+            if name is None:
+                continue
+            try:
+                find_class(name, base)
+            except (ImportError, ValueError) as error:
+                raise ConfigError(f"pipeline policy {config.path}: {stage.where}.{key}: {error}") from error
+
+    def _slice_fatal(self) -> StageFailed:
+        run, config = self._require_run(), self._require_config()
+        for rank in range(config.n_slices):
+            if run.outcome(rank) & _core.OUTCOME_FATAL:
+                text = run.read_report(rank).decode("utf-8", "replace")
+                first, _, rest = text.partition("\n")
+                return StageFailed(first, rank=rank, details=rest)
+        return StageFailed("a slice ended the run, but left no report")
+
+    def _log_end(self, error: BaseException) -> None:
+        if self._log is None:
+            return
+        import traceback
+
+        details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
+        self._log.fatal(f"the run has failed: {error}\n{details}")
+
+    @contextlib.contextmanager
+    def _early_signals(self) -> Iterator[None]:
+        """While the run starts, a signal becomes `Interrupted` wherever the main thread is."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def _signals(self, run: _core.Run) -> Iterator[None]:
+        """As `_early_signals`, with the watcher told too: it wakes the loop, and guards against stuck stage code."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        if self._hard_stop:
+            run.set_hard_stop(HARD_STOP_NS)
+        with self._early_signals():
+            before = signal.set_wakeup_fd(run.wakeup_fd(), warn_on_full_buffer=False)
+            try:
+                yield
+            finally:
+                signal.set_wakeup_fd(before)
+                run.disarm_hard_stop()
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        raise Interrupted(number)
+
+    def _require_config(self) -> PipelineConfig:
+        if self._config is None:
+            raise InternalError("initializeLogger() must be called first: it reads the policy")
+        return self._config
+
+    def _require_log(self) -> Log:
+        if self._log is None:
+            raise InternalError("initializeLogger() must be called first: it opens the log")
+        return self._log
+
+    def _require_run(self) -> _core.Run:
+        if self._run is None:
+            raise InternalError("configurePipeline() must be called first: it maps the arena")
+        return self._run
+
+    def _require_supervisor(self) -> Supervisor:
+        if self._supervisor is None:
+            raise InternalError("configurePipeline() must be called first")
+        return self._supervisor
+
+    def _require_master(self) -> MasterHalf:
+        if self._master is None:
+            raise InternalError("initializeQueues() must be called first")
+        return self._master
+
+
+def _make_directory(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"making directory {folder}: {error.strerror}; choose another with --run-dir") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"directory {folder}: not writable by this user; choose another with --run-dir")

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The logs of one run: `Pipeline.log` and one `Slice<rank>.log` per rank, with the run's properties on every record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.log import Log, open_run_log
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """What every process of a run needs to open its logs. Thresholds are importances; `None`: not on the screen."""
+
+    run_id: str
+    pipeline_name: str
+    worker_id: str
+    threshold: int
+    directory: Path
+    screen_threshold: int | None
+
+    def open_pipeline(self) -> Log:
+        """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened."""
+        return self._open("pipeline", -1)
+
+    def open_slice(self, rank: int) -> Log:
+        """The log of one slice. Raises `harness.exceptions.IoError` when its file can't be opened."""
+        return self._open("slice", rank)
+
+    def _open(self, kind: str, rank: int) -> Log:
+        return open_run_log(
+            kind=kind,  # type: ignore[arg-type]
+            rank=rank,
+            run_id=self.run_id,
+            pipeline_name=self.pipeline_name,
+            workerid=self.worker_id,
+            threshold=self.threshold,
+            logdir=self.directory,
+            screen_threshold=self.screen_threshold,
+        )

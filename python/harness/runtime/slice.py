@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One Slice: the parallel halves of the stages for one rank, step by step."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from harness import _core
+from harness.errors import StageFailed
+from harness.runtime.failure import describe_failure, format_failure
+from harness.runtime.half import TRACE, Half
+from harness.stage import NoOpParallelProcessing, ParallelProcessing
+from harness.stage.class_lookup import find_class
+
+if TYPE_CHECKING:
+    from harness.runtime.config import StageConfig
+
+INFO = 0
+
+
+class SliceHalf(Half):
+    """A rank >= 0. The C++ loop of its worker calls `run_step`."""
+
+    def set_up(self) -> None:
+        """Builds the stages. Raises `StageFailed`."""
+
+        def make(stage: StageConfig, sysdata: dict[str, Any]) -> ParallelProcessing | None:
+            if stage.parallel_class is None:
+                if stage.number < 0:
+                    return None
+                return NoOpParallelProcessing(None, self.log, self.config.event_broker, sysdata)
+            cls = find_class(stage.parallel_class, ParallelProcessing)
+            return cls(stage.policy, self.log, self.config.event_broker, sysdata)
+
+        self.build(make)
+
+    def run_step(self, visit: int, step: int) -> int:
+        """Runs stage `step`, or closes the visit when it lies past the last stage. Returns the outcome bits."""
+        if step > len(self.stages):
+            self._end_visit()
+            return _core.OUTCOME_OK
+        if step == 1:
+            self._begin_visit(visit)
+        return self._process(step)
+
+    def _begin_visit(self, visit: int) -> None:
+        self.begin_visit(visit)
+        self.log.context.set("LOOPNUM", visit)
+        self._started = (time.monotonic(), os.times())
+        if self.log.sends(TRACE):
+            self.log.log(TRACE, f"visit {visit} starts", {"STATUS": "start"})
+
+    def _process(self, number: int) -> int:
+        stage = self.stages[number - 1]
+        self.log.context.set("STAGEID", number)
+        self.log.info(f"stage {number} {stage.getName()}, error flag {int(self.error_flagged)}")
+        if self.error_flagged:
+            self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
+            self.pass_on(number)
+            self._publish_nothing()
+            return _core.OUTCOME_SKIPPED
+        try:
+            self._receive(number)
+            self._call(stage)
+            clipboard = self.queues[number].element()
+            if clipboard is None:
+                self._publish_nothing()
+                return _core.OUTCOME_OK
+            self.run.set_up_manifest(self.rank, *self.transport.publish(clipboard))
+            self.count_clipboard(number)
+            return _core.OUTCOME_NO_MORE if clipboard.contains("noMoreDatasets") else _core.OUTCOME_OK
+        except StageFailed:
+            raise
+        except Exception as error:
+            self._publish_nothing()
+            self._bring_back(number)
+            self.run.write_report(self.rank, f"stage {stage.getName()!r}: {describe_failure(error)}")
+            self.fail(number, error, "process", lambda failure: failure.applyProcess())
+            return _core.OUTCOME_RAISED
+
+    def _call(self, stage: ParallelProcessing) -> None:
+        traced = self.log.sends(TRACE)
+        if traced:
+            self.log.log(TRACE, f"{stage.getName()}.process starts", {"STATUS": "start"})
+        stage.applyProcess()
+        if traced:
+            self.log.log(TRACE, f"{stage.getName()}.process ends", {"STATUS": "end"})
+
+    def _receive(self, number: int) -> None:
+        clipboard = self.queues[number - 1].element()
+        if clipboard is not None:
+            self.transport.receive(*self.run.down_manifest(), clipboard._receive)
+
+    def _bring_back(self, number: int) -> None:
+        """After a failed publication the clipboard has moved on already: the failure stage expects it before."""
+        if self.queues[number - 1].size() == 0 and self.queues[number].size() > 0:
+            self.queues[number - 1].addDataset(self.queues[number].getNextDataset())
+
+    def _publish_nothing(self) -> None:
+        self.run.set_up_manifest(self.rank, 0, 0)
+
+    def _end_visit(self) -> None:
+        wall, before = self._started
+        now = os.times()
+        self.empty_queues()
+        self._publish_nothing()
+        if self.log.sends(INFO):
+            user, system = now.user - before.user, now.system - before.system
+            elapsed = time.monotonic() - wall
+            self.log.info(
+                f"visit {self.visit}: user {user:.4f} system {system:.4f} user+system {user + system:.4f}"
+                f" wall {elapsed:.4f} s"
+            )
+            memory = memory_figures()
+            if memory:
+                self.log.info(memory)
+        if self.log.sends(TRACE):
+            self.log.log(
+                TRACE,
+                f"visit {self.visit} ends",
+                {"STATUS": "end", "usertime": now.user, "systemtime": now.system},
+            )
+
+    def report_fatal(self, error: BaseException) -> None:
+        """Leaves the text of what ends the run where the master finds it."""
+        details = error.details if isinstance(error, StageFailed) else format_failure(error)
+        self.run.write_report(self.rank, f"{error}\n{details}")
+
+
+def memory_figures() -> str:
+    """`VmPeak`, `VmSize`, `VmHWM` and `VmRSS` of this process; empty where the kernel does not tell."""
+    wanted = ("VmPeak", "VmSize", "VmHWM", "VmRSS")
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            lines = [" ".join(line.split()) for line in status if line.startswith(wanted)]
+    except OSError:
+        return ""
+    return "memory: " + ", ".join(lines)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a run took: times, bytes and failures per stage, from the spans that every step leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+KIND_PREPROCESS, KIND_PROCESS, KIND_POSTPROCESS, KIND_END_OF_VISIT = 1, 2, 3, 4
+KIND_NAMES = {KIND_PREPROCESS: "preprocess", KIND_PROCESS: "process", KIND_POSTPROCESS: "postprocess"}
+MAX_SAMPLES = 100_000
+OUTCOME_RAISED = 1
+
+
+@dataclass
+class StepStatistics:
+    """Figures of one half-step of one stage. Times in seconds, sizes in bytes."""
+
+    times: list[float] = field(default_factory=list)
+    count: int = 0
+    total_time: float = 0.0
+    bytes_copied: int = 0
+    bytes_shared: int = 0
+    bytes_clipboard: int = 0
+    raised: int = 0
+
+    def add(self, seconds: float, copied: int, shared: int, clipboard: int, outcome: int) -> None:
+        """Adds one step. Beyond `MAX_SAMPLES` every new time replaces the oldest kept one."""
+        if len(self.times) < MAX_SAMPLES:
+            self.times.append(seconds)
+        else:
+            self.times[self.count % MAX_SAMPLES] = seconds
+        self.count += 1
+        self.total_time += seconds
+        self.bytes_copied += copied
+        self.bytes_shared += shared
+        self.bytes_clipboard += clipboard
+        self.raised += outcome & OUTCOME_RAISED
+
+    def quantile(self, fraction: float) -> float:
+        """The time below which `fraction` of the steps lie (nearest rank); 0 for no steps."""
+        if not self.times:
+            return 0.0
+        ordered = sorted(self.times)
+        return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))]
+
+    def megabytes_per_second(self) -> float:
+        """Array bytes on the clipboard when the step ended, per second of the step, in 10^6 bytes/s."""
+        return self.bytes_clipboard / self.total_time / 1e6 if self.total_time > 0 else 0.0
+
+
+class RunStatistics:
+    """Collects spans during a run and makes the summary at its end."""
+
+    def __init__(self, stage_names: list[str]) -> None:
+        self.stage_names = stage_names
+        self.steps: dict[tuple[int, str], StepStatistics] = {}
+        self.visits = 0
+        self.failures: list[tuple[int, int, int]] = []
+
+    def add_spans(self, spans: list[tuple]) -> None:
+        """Adds what `Run.drain_spans` returned."""
+        for kind, stage, _rank, _visit, outcome, start, end, copied, shared, clipboard in spans:
+            name = KIND_NAMES.get(kind)
+            if name is None:
+                continue
+            step = self.steps.get((stage, name))
+            if step is None:
+                step = self.steps[stage, name] = StepStatistics()
+            step.add((end - start) / 1e9, copied, shared, clipboard, outcome)
+
+    def count_failure(self, visit: int, stage: int, rank: int) -> None:
+        """Notes that stage `stage` raised on slice `rank`."""
+        self.failures.append((visit, stage, rank))
+
+    def end_visit(self, visit: int) -> None:
+        """Notes that a visit is complete."""
+        self.visits = visit
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per half-step that ran, in the order of the stages. Times in ms, sizes in bytes."""
+        rows = []
+        order = list(KIND_NAMES.values())
+        for (stage, name), step in sorted(self.steps.items(), key=lambda item: (item[0][0], order.index(item[0][1]))):
+            rows.append(
+                {
+                    "stage": stage,
+                    "name": self.stage_names[stage - 1],
+                    "step": name,
+                    "count": step.count,
+                    "median_ms": step.quantile(0.5) * 1e3,
+                    "p99_ms": step.quantile(0.99) * 1e3,
+                    "total_ms": step.total_time * 1e3,
+                    "mb_per_s": step.megabytes_per_second(),
+                    "bytes_copied": step.bytes_copied,
+                    "bytes_shared": step.bytes_shared,
+                    "raised": step.raised,
+                }
+            )
+        return rows
+
+    def write(self, path: Path, extra: dict[str, Any]) -> None:
+        """Writes the summary as JSON, under a temporary name first. Raises `OSError`."""
+        document = {
+            **extra,
+            "visits": self.visits,
+            "failures": [{"visit": v, "stage": s, "rank": r} for v, s, r in self.failures],
+            "stages": self.rows(),
+        }
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The master's view of its processes: the nursery, the workers, and how they end.
+
+    master ── socket ── nursery        requests to fork, answers with pids
+       │  └── life pipe (write end here only): its end kills the workers
+       └── watcher thread: pidfds of the nursery and the workers
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+from harness import _core
+from harness.errors import ConfigError, HarnessError, InternalError, SliceDied
+from harness.runtime.config import PipelineConfig
+from harness.runtime.nursery import nursery_main, receive_message, send_message
+from harness.runtime.worker import RunContext
+
+LEAVE_TIMEOUT_S = 10.0
+KILL_TIMEOUT_S = 5.0
+BIRTH_TIMEOUT_S = 30.0
+
+
+class Supervisor:
+    """Starts and ends the processes of one run. Used by the master's main thread only."""
+
+    def __init__(self, config: PipelineConfig) -> None:
+        self._config = config
+        self._run: _core.Run | None = None
+        self._connection: socket.socket | None = None
+        self._life_write_fd = -1
+        self._nursery_pid = -1
+        self._watching = False
+
+    def start_nursery(
+        self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: Callable[[], None]
+    ) -> None:
+        """Forks the nursery. `make_context(life_read_fd)` gives what workers inherit."""
+        _core.set_child_subreaper(True)
+        self._run = run
+        ours, theirs = socket.socketpair()
+        life_read, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
+        context = make_context(life_read)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            os.close(self._life_write_fd)
+            nursery_main(context, theirs, import_stages)
+        theirs.close()
+        os.close(life_read)
+        self._connection = ours
+        self._nursery_pid = pid
+
+    def wait_for_imports(self) -> None:
+        """Waits until the nursery has imported the stage modules. Raises `ConfigError` with its reason if it can't."""
+        message = self._receive(None, "importing the stage modules")
+        if message[0] == "failed":
+            error = ConfigError(f"a stage cannot be used: {message[1]}")
+            error.details = message[2]  # type: ignore[attr-defined]
+            raise error
+
+    def start_workers(self, run: _core.Run) -> None:
+        """Starts the watcher, then one worker after the other. Raises `HarnessError` when one can't be born."""
+        run.start_watcher()
+        self._watching = True
+        run.watch(-1, self._nursery_pid)
+        for worker in range(self._config.n_workers):
+            send_message(self._require_connection(), ("fork", worker))
+        for _ in range(self._config.n_workers):
+            message = self._receive(BIRTH_TIMEOUT_S, "forking the workers")
+            with contextlib.suppress(RuntimeError):
+                # A worker that was reaped already has nothing to watch; its absence shows as a death below.
+                run.watch(message[1], message[2])
+
+    def _require_connection(self) -> socket.socket:
+        if self._connection is None:
+            raise InternalError("the nursery was asked for a worker before it was started")
+        return self._connection
+
+    def _receive(self, timeout: float | None, doing: str) -> tuple:
+        connection = self._require_connection()
+        connection.settimeout(timeout)
+        try:
+            message = receive_message(connection)
+        except TimeoutError:
+            raise HarnessError(f"{doing}: the nursery did not answer within {timeout:g} s") from None
+        except OSError as error:
+            raise HarnessError(f"{doing}: the connection to the nursery failed: {error}") from error
+        if message is None:
+            raise HarnessError(
+                f"{doing}: the nursery (pid {self._nursery_pid}) ended unexpectedly; its last words are on stderr"
+            )
+        return message
+
+    def ranks_of(self, worker: int) -> str:
+        """The ranks that a worker runs, for messages: `0,2,4`."""
+        ranks = range(worker, self._config.n_slices, self._config.n_workers)
+        shown = [str(rank) for rank in ranks[:8]]
+        return ",".join(shown) + (",..." if len(ranks) > 8 else "")
+
+    def take_death(self, run: _core.Run, visit: int, stage_names: list[str]) -> HarnessError:
+        """The error for the first death that was no orderly end."""
+        while (death := run.take_death()) is not None:
+            worker, pid, signalled, code, orderly, rank, stage = death
+            if orderly:
+                continue
+            if worker < 0:
+                return SliceDied(
+                    -1, pid, rank=-1, ranks="none: the nursery", stage="", visit=visit, signalled=signalled, code=code
+                )
+            name = stage_names[stage - 1] if 1 <= stage <= len(stage_names) else "end of visit"
+            return SliceDied(
+                worker, pid, rank=rank, ranks=self.ranks_of(worker), stage=repr(name), visit=visit,
+                signalled=signalled, code=code,
+            )
+        return InternalError("the loop saw a death that nobody noted")
+
+    def end(self, run: _core.Run) -> bool:
+        """Lets every process leave by itself; kills those that do not. Returns whether all left in time."""
+        in_time = True
+        if self._watching:
+            run.stop_workers()
+            self._close_connection(polite=True)
+            in_time = run.wait_for_ends(LEAVE_TIMEOUT_S)
+        self.kill(run)
+        return in_time
+
+    def kill(self, run: _core.Run) -> None:
+        """Ends everything at once: SIGKILL to every group, wait, close. Safe to call twice."""
+        if self._watching:
+            run.kill_all()
+            run.wait_for_ends(KILL_TIMEOUT_S)
+            run.stop_watcher()
+            self._watching = False
+            self._close_connection(polite=False)
+        elif self._nursery_pid > 0:
+            self._close_connection(polite=False)
+            _core.kill_group(self._nursery_pid)
+            _reap(self._nursery_pid)
+        self._nursery_pid = -1
+        if self._life_write_fd >= 0:
+            os.close(self._life_write_fd)
+            self._life_write_fd = -1
+            _core.set_child_subreaper(False)
+
+    def _close_connection(self, *, polite: bool) -> None:
+        if self._connection is None:
+            return
+        if polite:
+            with contextlib.suppress(OSError):
+                # A nursery that is gone already needs no word.
+                send_message(self._connection, ("leave",))
+        self._connection.close()
+        self._connection = None
+
+
+def _reap(pid: int) -> None:
+    """Reaps a child that has been killed. Gives up after a while: a process in uninterruptible sleep stays."""
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] != 0:
+                return
+        except ChildProcessError:
+            return
+        time.sleep(0.001)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A worker process: born of the nursery, runs the slices whose rank falls to it, leaves by `os._exit`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import NoReturn
+
+from harness import _core, arrays
+from harness.errors import HarnessError
+from harness.runtime.config import PipelineConfig
+from harness.runtime.run_log import LogSettings
+from harness.runtime.slice import SliceHalf
+
+PARENT_TIMEOUT_MS = 5000
+EXIT_ORPHAN = 81
+EXIT_BROKEN = 82
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What every process of a run inherits through fork."""
+
+    run: _core.Run
+    config: PipelineConfig
+    run_id: str
+    logs: LogSettings
+    master_pid: int
+    life_read_fd: int
+
+
+class WorkerHooks:
+    """What the C++ loop of a worker calls."""
+
+    def __init__(self, slices: dict[int, SliceHalf]) -> None:
+        self._slices = slices
+
+    def run_step(self, rank: int, visit: int, step: int) -> int:
+        """Runs one step of one rank. What a failure stage raises, and SystemExit or KeyboardInterrupt, are fatal."""
+        half = self._slices[rank]
+        try:
+            return half.run_step(visit, step)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if not isinstance(error, HarnessError):
+                half.log.fatal(f"ending the run: {type(error).__name__}: {error}\n{traceback.format_exc()}")
+            half.report_fatal(error)
+            return _core.OUTCOME_FATAL
+
+
+def worker_main(context: RunContext, worker: int) -> NoReturn:
+    """The life of a worker, from just after its fork to its end. Never returns."""
+    code = EXIT_BROKEN
+    try:
+        code = _live(context, worker)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _live(context: RunContext, worker: int) -> int:
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if not _core.die_with_parent(context.master_pid, PARENT_TIMEOUT_MS):
+        return EXIT_ORPHAN
+    _core.die_with_pipe(context.life_read_fd)
+    run = context.run
+    run.attach_worker(worker, os.getpid())
+    arrays.use_arena(run.arena)
+    slices = {}
+    for rank in range(worker, context.config.n_slices, context.config.n_workers):
+        slices[rank] = _set_up(context, rank)
+    if any(half is None for half in slices.values()):
+        # The master has read why from the report and ends the run; wait for its word, so that this is no death.
+        run.run_worker(WorkerHooks({}))
+    else:
+        run.run_worker(WorkerHooks({rank: half for rank, half in slices.items() if half is not None}))
+    for half in slices.values():
+        if half is not None:
+            half.shut_down()
+            half.log.info("the run has ended")
+    run.leave()
+    return 0
+
+
+def _set_up(context: RunContext, rank: int) -> SliceHalf | None:
+    log = context.logs.open_slice(rank)
+    half = SliceHalf(context.run, context.config, context.run_id, rank, log)
+    try:
+        half.set_up()
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        log.fatal(f"{error}\n{traceback.format_exc()}")
+        half.report_fatal(error)
+        context.run.arrive_ready(rank, _core.OUTCOME_FATAL)
+        return None
+    context.run.arrive_ready(rank, _core.OUTCOME_OK)
+    return half
