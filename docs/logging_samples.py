@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Prints the samples of docs/logging.md; a test compares the two."""
+
+from harness.log import (
+    BriefFormatter,
+    IndentedFormatter,
+    LogRecord,
+    NetLoggerFormatter,
+    PrependedFormatter,
+)
+from harness.properties import DateTime, PropertySet
+
+FORMATS = {
+    "brief": BriefFormatter(),
+    "brief, verbose": BriefFormatter(True),
+    "indented": IndentedFormatter(),
+    "indented, verbose": IndentedFormatter(True),
+    "prepended": PrependedFormatter(),
+    "prepended, verbose": PrependedFormatter(True),
+    "NetLogger": NetLoggerFormatter(),
+}
+
+
+def sample_record() -> LogRecord:
+    """A record as a stage of visit 7 sends it, with a fixed time."""
+    preamble = PropertySet.from_mapping({"LOG": "harness.slice.fit", "RUNID": "run7", "LABEL": "ccd-12"})
+    record = LogRecord(-10, -3, preamble)
+    record.addComment("fit converged")
+    record.addProperty("iterations", 12)
+    record.addProperty("fit", {"rms": 0.03, "clipped": True})
+    record.getProperties().setDateTime("TIMESTAMP", DateTime("2010-05-04T12:34:56.123456Z"))
+    record.setDate()
+    return record
+
+
+def samples() -> dict[str, str]:
+    """The text of the sample record in each format, by title."""
+    return {title: formatter.format(sample_record()) for title, formatter in FORMATS.items()}
+
+
+if __name__ == "__main__":
+    for title, text in samples().items():
+        print(f"{title}:\n\n```\n{text}```\n")
