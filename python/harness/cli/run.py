@@ -11,10 +11,10 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
+from harness.cli.terminal import terminal_destination
 from harness.log.verbosity import UsageError, verbosity2threshold
 from harness.runtime.pipeline import Interrupted, Pipeline
 
-WARN = 10
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -87,7 +87,7 @@ def run_pipeline(
     """Runs one pipeline in this process and reports on the terminal; returns the exit code."""
     pipeline = Pipeline(run_id, policy, name, worker_id, workers=workers, run_dir=run_dir, max_visits=max_visits)
     pipeline.allow_hard_stop()
-    pipeline.setScreenThreshold(max(WARN, threshold) if threshold is not None and threshold > 0 else WARN)
+    pipeline.add_log_destination(terminal_destination())
     if threshold is not None:
         pipeline.setLogThreshold(threshold)
     if log_dir is not None:
@@ -108,8 +108,10 @@ def _run(pipeline: Pipeline) -> int:
         return _complain("ended by SIGINT", pipeline, 130)
     except HarnessError as error:
         return _complain(str(error), pipeline, error.exit_code)
-    except (LsstException, OSError) as error:
-        return _complain(f"{type(error).__name__}: {error}", pipeline, 2)
+    except LsstException as error:
+        return _complain(str(error), pipeline, 2)
+    except Exception as error:
+        return _complain(f"unexpected {type(error).__name__}: {error}", pipeline, 2)
     return 0
 
 

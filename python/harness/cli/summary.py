@@ -14,8 +14,6 @@ def format_summary(statistics: RunStatistics, run_dir: Path) -> str:
     """The table as text. MB are 10^6 bytes; MB/s counts the array bytes on the clipboard after the step."""
     rows = [HEADINGS]
     for row in statistics.rows():
-        if row["step"] != "process" and row["total_ms"] < 0.01 * row["count"]:
-            continue
         rows.append(
             (
                 row["name"],

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import _core, arrays
 from harness.errors import ConfigError, InternalError, StageFailed
+from harness.log import Log, LogDestination
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.run_log import LogSettings
 from harness.runtime.statistics import RunStatistics
@@ -26,7 +27,6 @@ from harness.runtime.supervisor import Supervisor
 from harness.runtime.worker import RunContext
 
 if TYPE_CHECKING:
-    from harness.log import Log
     from harness.runtime.master import MasterHalf
 
 SPIN_NS = 50_000
@@ -76,7 +76,7 @@ class Pipeline:
         self.max_visits = max_visits
         self._log_dir: str | None = None
         self._log_threshold: int | None = None
-        self._screen_threshold: int | None = None
+        self._destinations: list[LogDestination] = []
         self._config: PipelineConfig | None = None
         self._log: Log | None = None
         self._run: _core.Run | None = None
@@ -113,9 +113,9 @@ class Pipeline:
             self._log.setThreshold(threshold)
             self._log.info(f"threshold set to {threshold}")
 
-    def setScreenThreshold(self, threshold: int | None) -> None:
-        """What is shown on standard error; `None` means nothing."""
-        self._screen_threshold = threshold
+    def add_log_destination(self, destination: LogDestination) -> None:
+        """Sends the master's records there too, but for the one that reports how the run failed: it is raised."""
+        self._destinations.append(destination)
 
     def setLogDir(self, logdir: str | None) -> None:
         """Sets the directory of the log files; `None` or `"None"` means the current directory."""
@@ -164,9 +164,11 @@ class Pipeline:
             worker_id=self._worker_id or "-1",
             threshold=self.getLogThreshold(),
             directory=directory,
-            screen_threshold=self._screen_threshold,
         )
         self._log = self._logs.open_pipeline()
+        self._file_log = Log(self._log)
+        for destination in self._destinations:
+            self._log.addDestination(destination)
         self._log.info(
             f"process {os.getpid()}, threshold {self._logs.threshold}, log file {directory / 'Pipeline.log'}"
         )
@@ -203,7 +205,7 @@ class Pipeline:
 
         config = self._require_config()
         master = self._master = MasterHalf(self._require_run(), config, self._run_id, -1, self._require_log())
-        master.statistics = self.statistics = RunStatistics([stage.name for stage in config.stages])
+        master.statistics = self.statistics = RunStatistics(config.stages)
         master.on_progress = self.on_progress
 
     def initializeStages(self) -> None:
@@ -217,6 +219,8 @@ class Pipeline:
     def startSlices(self) -> None:
         """Forks the workers, which set their slices up."""
         config, run = self._require_config(), self._require_run()
+        if self._hard_stop:
+            run.set_hard_stop(HARD_STOP_NS, "pex-harness run: ended by a signal while a stage held the master\n")
         if config.n_slices > 0:
             self._require_supervisor().start_workers(run)
         else:
@@ -365,7 +369,7 @@ class Pipeline:
         import traceback
 
         details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
-        self._log.fatal(f"the run has failed: {error}\n{details}")
+        self._file_log.fatal(f"the run has failed: {error}\n{details}")
 
     @contextlib.contextmanager
     def _early_signals(self) -> Iterator[None]:
@@ -386,8 +390,6 @@ class Pipeline:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        if self._hard_stop:
-            run.set_hard_stop(HARD_STOP_NS)
         with self._early_signals():
             before = signal.set_wakeup_fd(run.wakeup_fd(), warn_on_full_buffer=False)
             try:

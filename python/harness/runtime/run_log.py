@@ -11,14 +11,13 @@ from harness.log import Log, open_run_log
 
 @dataclass(frozen=True)
 class LogSettings:
-    """What every process of a run needs to open its logs. Thresholds are importances; `None`: not on the screen."""
+    """What every process of a run needs to open its logs. The threshold is an importance."""
 
     run_id: str
     pipeline_name: str
     worker_id: str
     threshold: int
     directory: Path
-    screen_threshold: int | None
 
     def open_pipeline(self) -> Log:
         """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened."""
@@ -37,5 +36,5 @@ class LogSettings:
             workerid=self.worker_id,
             threshold=self.threshold,
             logdir=self.directory,
-            screen_threshold=self.screen_threshold,
+            screen_threshold=None,
         )

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-KIND_PREPROCESS, KIND_PROCESS, KIND_POSTPROCESS, KIND_END_OF_VISIT = 1, 2, 3, 4
+if TYPE_CHECKING:
+    from harness.runtime.config import StageConfig
+
+KIND_PREPROCESS, KIND_PROCESS, KIND_POSTPROCESS, KIND_PUBLISH = 1, 2, 3, 5
 KIND_NAMES = {KIND_PREPROCESS: "preprocess", KIND_PROCESS: "process", KIND_POSTPROCESS: "postprocess"}
 MAX_SAMPLES = 100_000
 OUTCOME_RAISED = 1
@@ -55,8 +59,14 @@ class StepStatistics:
 class RunStatistics:
     """Collects spans during a run and makes the summary at its end."""
 
-    def __init__(self, stage_names: list[str]) -> None:
-        self.stage_names = stage_names
+    def __init__(self, stages: Sequence[StageConfig]) -> None:
+        self.stage_names = [stage.name for stage in stages]
+        self._idle = {
+            (stage.number, step)
+            for stage in stages
+            for step in KIND_NAMES.values()
+            if (stage.parallel_class if step == "process" else stage.serial_class) is None
+        }
         self.steps: dict[tuple[int, str], StepStatistics] = {}
         self.visits = 0
         self.failures: list[tuple[int, int, int]] = []
@@ -64,13 +74,19 @@ class RunStatistics:
     def add_spans(self, spans: list[tuple]) -> None:
         """Adds what `Run.drain_spans` returned."""
         for kind, stage, _rank, _visit, outcome, start, end, copied, shared, clipboard in spans:
-            name = KIND_NAMES.get(kind)
-            if name is None:
-                continue
-            step = self.steps.get((stage, name))
-            if step is None:
-                step = self.steps[stage, name] = StepStatistics()
-            step.add((end - start) / 1e9, copied, shared, clipboard, outcome)
+            if kind == KIND_PUBLISH:
+                # Publishing downwards is the master's work between preprocess and process; its bytes count there.
+                step = self._step(stage, "preprocess")
+                step.bytes_copied += copied
+                step.bytes_shared += shared
+            elif kind in KIND_NAMES:
+                self._step(stage, KIND_NAMES[kind]).add((end - start) / 1e9, copied, shared, clipboard, outcome)
+
+    def _step(self, stage: int, name: str) -> StepStatistics:
+        step = self.steps.get((stage, name))
+        if step is None:
+            step = self.steps[stage, name] = StepStatistics()
+        return step
 
     def count_failure(self, visit: int, stage: int, rank: int) -> None:
         """Notes that stage `stage` raised on slice `rank`."""
@@ -81,10 +97,12 @@ class RunStatistics:
         self.visits = visit
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per half-step that ran, in the order of the stages. Times in ms, sizes in bytes."""
+        """One row per half-step that has a class, in the order of the stages. Times in ms, sizes in bytes."""
         rows = []
         order = list(KIND_NAMES.values())
         for (stage, name), step in sorted(self.steps.items(), key=lambda item: (item[0][0], order.index(item[0][1]))):
+            if (stage, name) in self._idle and not step.bytes_copied and not step.bytes_shared:
+                continue
             rows.append(
                 {
                     "stage": stage,

@@ -50,7 +50,7 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
                 serial(hooks, step, visit);
                 break;
             case StepKind::RELEASE:
-                hooks.publish(step.stage);
+                publish(hooks, step, visit);
                 release_all(visit, step.stage);
                 break;
             case StepKind::PROCESS:
@@ -92,19 +92,31 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
 
 void MasterLoop::serial(MasterHooks& hooks, const Step& step, std::uint32_t visit) {
     const bool before = step.kind == StepKind::PREPROCESS;
+    timed(before ? sync::SpanKind::PREPROCESS : sync::SpanKind::POSTPROCESS, step.stage, visit,
+          [&] { return before ? hooks.preprocess(step.stage) : hooks.postprocess(step.stage); });
+}
+
+void MasterLoop::publish(MasterHooks& hooks, const Step& step, std::uint32_t visit) {
+    timed(sync::SpanKind::PUBLISH, step.stage, visit, [&] {
+        hooks.publish(step.stage);
+        return std::uint8_t{sync::OUTCOME_OK};
+    });
+}
+
+template <class Call>
+void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call) {
     const Traffic start = m_traffic;
     sync::SpanShm span{};
     span.start_ns = os::now_ns();
-    const std::uint8_t outcome = before ? hooks.preprocess(step.stage) : hooks.postprocess(step.stage);
+    span.outcome = call();
     span.end_ns = os::now_ns();
     span.bytes_copied = m_traffic.copied - start.copied;
     span.bytes_shared = m_traffic.shared - start.shared;
     span.bytes_clipboard = m_traffic.clipboard;
     span.visit = visit;
     span.rank = -1;
-    span.stage = step.stage;
-    span.kind = before ? sync::SpanKind::PREPROCESS : sync::SpanKind::POSTPROCESS;
-    span.outcome = outcome;
+    span.stage = stage;
+    span.kind = kind;
     m_spans.append(span);
 }
 

@@ -68,6 +68,9 @@ private:
 
     bool run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result);
     void serial(MasterHooks& hooks, const Step& step, std::uint32_t visit);
+    void publish(MasterHooks& hooks, const Step& step, std::uint32_t visit);
+    template <class Call>
+    void timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call);
     void release_all(std::uint32_t visit, std::uint16_t step);
     Wait wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals);
     bool somebody_died() const;

@@ -14,7 +14,7 @@ namespace {
 std::uint64_t ring_capacity(const RunShape& shape) {
     const std::uint64_t ranks = shape.workers == 0 ? 0 : (shape.ranks + shape.workers - 1u) / shape.workers;
     const std::uint64_t worker_spans = ranks * (shape.stages + 2u);
-    const std::uint64_t master_spans = 2u * (shape.stages + 2u);
+    const std::uint64_t master_spans = 3u * (shape.stages + 2u);
     return std::bit_ceil(2 * std::max(worker_spans, master_spans));
 }
 

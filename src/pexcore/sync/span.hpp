@@ -8,7 +8,7 @@
 
 namespace pex::sync {
 
-enum class SpanKind : std::uint16_t { SETUP = 0, PREPROCESS = 1, PROCESS = 2, POSTPROCESS = 3, END_OF_VISIT = 4 };
+enum class SpanKind : std::uint16_t { SETUP = 0, PREPROCESS = 1, PROCESS = 2, POSTPROCESS = 3, END_OF_VISIT = 4, PUBLISH = 5 };
 
 struct SpanShm {
     std::uint64_t start_ns;

@@ -145,8 +145,8 @@ void Watcher::note_signal() {
         for (ssize_t i = 0; i < count; ++i) {
             if (numbers[i] != SIGINT && numbers[i] != SIGTERM) continue;
             m_signal_number = numbers[i];
-            const std::uint64_t grace = m_grace_ns.load(std::memory_order_relaxed);
-            if (grace != 0 && m_hard_deadline_ns == os::NO_DEADLINE) m_hard_deadline_ns = os::now_ns() + grace;
+            if (m_grace_ns != 0 && m_hard_deadline_ns == os::NO_DEADLINE)
+                m_hard_deadline_ns = os::now_ns() + m_grace_ns;
         }
     }
     m_signalled.store(true, std::memory_order_seq_cst);
@@ -155,6 +155,8 @@ void Watcher::note_signal() {
 
 void Watcher::end_process_hard() {
     kill_all();
+    // Nothing can be done about a standard error that is closed.
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, m_last_words.data(), m_last_words.size());
     _exit(128 + m_signal_number);
 }
 

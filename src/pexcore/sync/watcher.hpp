@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <sys/types.h>
 #include <thread>
 #include <vector>
@@ -47,7 +48,11 @@ public:
 
     // After a signal, ends the whole process with status 128 + signal unless disarm_hard_stop() is called within
     // `grace_ns`: a stage stuck in a C library must not keep the operator waiting. 0 switches the guard off.
-    void set_hard_stop(std::uint64_t grace_ns) { m_grace_ns.store(grace_ns, std::memory_order_relaxed); }
+    // `last_words` go to standard error then. Call before start().
+    void set_hard_stop(std::uint64_t grace_ns, std::string last_words) {
+        m_grace_ns = grace_ns;
+        m_last_words = std::move(last_words);
+    }
     void disarm_hard_stop() { m_disarmed.store(true, std::memory_order_seq_cst); }
 
     // How many workers have ended so far, orderly ends included. The nursery's end is noted, but not counted: the
@@ -93,8 +98,8 @@ private:
     std::atomic<std::uint32_t> m_alive_count{0};
     std::atomic<bool> m_signalled{false};
     std::atomic<bool> m_disarmed{false};
-    // ORDER relaxed: a setting, made before start().
-    std::atomic<std::uint64_t> m_grace_ns{0};
+    std::uint64_t m_grace_ns = 0;
+    std::string m_last_words;
     std::uint64_t m_hard_deadline_ns = os::NO_DEADLINE;
     int m_signal_number = 0;
 };

@@ -168,7 +168,7 @@ PEX_TEST(every_step_leaves_a_span) {
     for (const sync::SpanShm& span : spans) {
         PEX_CHECK(span.end_ns >= span.start_ns);
         if (span.kind == sync::SpanKind::PROCESS) ++process_spans;
-        if (span.rank == -1) ++serial_spans;
+        if (span.kind == sync::SpanKind::PREPROCESS || span.kind == sync::SpanKind::POSTPROCESS) ++serial_spans;
     }
     PEX_CHECK_EQ(process_spans, 6);
     PEX_CHECK_EQ(serial_spans, 4);
