@@ -44,14 +44,14 @@ struct StateWord {
     }
 };
 
-// | field           | written by                           | read by         | order   | after owner death          |
-// |-----------------|--------------------------------------|-----------------|---------|----------------------------|
-// | state           | anyone, by CAS from the state seen   | all             | seq_cst | BUSY(dead) -> FREE_COLD    |
-// | holders         | each process its own bit             | reclaimers      | seq_cst | sweep clears the dead bit  |
-// | roots           | set by a holder, cleared by master   | reclaimers      | seq_cst | stays until retirement     |
-// | adds            | whoever set a holder or root bit     | reclaimers      | seq_cst | a missing bump is harmless |
-// | committed_pages | the BUSY owner                       | all             | relaxed | true: read by the sweep    |
-// | home            | the BUSY owner                       | all             | relaxed | heir of the slot, or stolen|
+// | field           | written by                        | read by    | order   | after owner death         |
+// |-----------------|-----------------------------------|------------|---------|---------------------------|
+// | state           | anyone, by CAS from what was seen | all        | seq_cst | BUSY(dead) -> FREE_COLD   |
+// | holders         | each process its own bit          | reclaimers | seq_cst | the sweep clears its bit  |
+// | roots           | set by holders, cleared by master | reclaimers | seq_cst | stays until retirement    |
+// | adds            | who set a holder or root bit      | reclaimers | seq_cst | a missing one is harmless |
+// | committed_pages | the BUSY owner                    | all        | relaxed | true; read by the sweep   |
+// | home            | the BUSY owner                    | all        | relaxed | the slot's heir, or taken |
 //
 // A zeroed header is a valid FREE_COLD one, so that the table may stay sparse.
 struct alignas(64) BlockHeaderShm {

@@ -16,18 +16,18 @@ namespace pex::shm {
 // The control segment. Everything up to the headers is committed at creation; a page of headers is committed
 // before the first of its headers comes below its class's high-water mark.
 //
-//   0             PROCESSES_OFFSET   classes         application        headers
-//   | ControlShm  | ProcessShm x 256 | ClassShm x n  | application area | BlockHeaderShm x header_count (sparse) |
+//   0            processes          classes        application        headers, on a page; sparse
+//   | ControlShm | ProcessShm x 256 | ClassShm x n | application area | BlockHeaderShm x header_count |
 //
 // A change of this layout, or of a struct in it, raises LAYOUT_VERSION.
 inline constexpr std::uint64_t LAYOUT_MAGIC = 0x616e657261786570;  // "pexarena" in memory order
 inline constexpr std::uint32_t LAYOUT_VERSION = 1;
 
-// | field             | written by         | read by        | order           | after owner death       |
-// |-------------------|--------------------|----------------|-----------------|-------------------------|
-// | magic             | creator, last      | Arena::open    | release/acquire | the pipeline has ended  |
-// | process_high      | attach, upwards    | account        | seq_cst         | stays                   |
-// | all others        | creator            | Arena::open    | under magic     | constant                |
+// | field        | written by      | read by     | order           | after owner death      |
+// |--------------|-----------------|-------------|-----------------|------------------------|
+// | magic        | creator, last   | Arena::open | release/acquire | the pipeline has ended |
+// | process_high | attach, upwards | account     | seq_cst         | stays                  |
+// | all others   | creator         | Arena::open | under magic     | constant               |
 struct alignas(64) ControlShm {
     std::atomic<std::uint64_t> magic;
     std::uint32_t version;
@@ -43,13 +43,13 @@ struct alignas(64) ControlShm {
 
 // One process's share of the commit account, and the journal of the one change it may be in the middle of.
 //
-// | field          | written by          | read by   | order   | after owner death                            |
-// |----------------|---------------------|-----------|---------|----------------------------------------------|
-// | added_pages    | the owner           | all       | seq_cst | healed from the journal, then the heir's     |
-// | removed_pages  | the owner           | all       | seq_cst | as added_pages                               |
-// | pending_pages  | the owner's threads | all       | seq_cst | zeroed by the sweep                          |
-// | journal_*      | the owner           | the sweep | seq_cst | read, then closed                            |
-// | returns        | who frees its block | the owner | seq_cst | counts on; an heir starts from what it finds |
+// | field         | written by           | read by   | order   | after owner death                      |
+// |---------------|----------------------|-----------|---------|----------------------------------------|
+// | added_pages   | the owner            | all       | seq_cst | healed by the journal; then the heir's |
+// | removed_pages | the owner            | all       | seq_cst | as added_pages                         |
+// | pending_pages | the owner's threads  | all       | seq_cst | zeroed by the sweep                    |
+// | journal_*     | the owner            | the sweep | seq_cst | read, then closed                      |
+// | returns       | who frees its blocks | the owner | seq_cst | counts on from where it is             |
 struct alignas(64) ProcessShm {
     std::atomic<std::uint64_t> added_pages;    // ever charged; never falls, but for a healed half-step
     std::atomic<std::uint64_t> removed_pages;  // ever given back
@@ -62,10 +62,10 @@ struct alignas(64) ProcessShm {
 };
 static_assert(sizeof(ProcessShm) == 64);
 
-// | field      | written by       | read by | order   | after owner death                                    |
-// |------------|------------------|---------|---------|------------------------------------------------------|
-// | high_water | who needs a block| all     | seq_cst | stays; a block raised but not claimed is FREE_COLD   |
-// | cold_hint  | all              | all     | relaxed | recounted by the sweep                               |
+// | field      | written by        | read by | order   | after owner death                        |
+// |------------|-------------------|---------|---------|------------------------------------------|
+// | high_water | who needs a block | all     | seq_cst | stays; raised but not taken is FREE_COLD |
+// | cold_hint  | all               | all     | relaxed | recounted by the sweep                   |
 struct alignas(64) ClassShm {
     std::atomic<std::uint32_t> high_water;  // headers at and above it were never used and may have no page
     std::atomic<std::uint32_t> cold_hint;   // how many below it are FREE_COLD, about
