@@ -54,6 +54,7 @@ class Log:
             self._derive(parent, childName if name is None else name, threshold)
 
     def _make_root(self, name: str, threshold: int) -> None:
+        self._root: Log | None = None
         self._name = name
         self._memory = ThresholdMemory(name, threshold)
         self._destinations: list[LogDestination] = []
@@ -65,6 +66,7 @@ class Log:
         self._refresh()
 
     def _derive(self, parent: Log, child_name: str | None, threshold: int | None) -> None:
+        self._root = parent.root
         self._name = parent._name
         self._memory = parent._memory
         self._destinations = list(parent._destinations)
@@ -269,6 +271,11 @@ class Log:
         elif not isinstance(destination, LogDestination):
             destination = _stream_destination(destination, *options, **named)
         self._destinations.append(destination)
+
+    @property
+    def root(self) -> Log:
+        """The root of this log's tree."""
+        return self if self._root is None else self._root
 
     def setShowAll(self, yesno: bool) -> None:
         """Set whether formats show all properties; a root sets it for all that have no own setting."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import _core, arrays
 from harness.errors import ConfigError, InternalError, StageFailed
-from harness.log import Log, LogDestination
+from harness.log import Log, LogDestination, set_default_log
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.run_log import LogSettings
 from harness.runtime.statistics import RunStatistics
@@ -169,6 +169,8 @@ class Pipeline:
         self._file_log = Log(self._log)
         for destination in self._destinations:
             self._log.addDestination(destination)
+            self._log.root.addDestination(destination)
+        set_default_log(self._log.root)
         self._log.info(
             f"process {os.getpid()}, threshold {self._logs.threshold}, log file {directory / 'Pipeline.log'}"
         )
@@ -286,6 +288,7 @@ class Pipeline:
             self._supervisor.kill(self._run)
             self._run.stop_watcher()
         arrays.use_arena(None)
+        set_default_log(None)
 
     def write_summary(self) -> None:
         """Writes `summary.json` into the run directory."""

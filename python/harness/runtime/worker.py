@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from harness import _core, arrays
 from harness.errors import HarnessError
+from harness.log import set_default_log
 from harness.runtime.config import PipelineConfig
 from harness.runtime.run_log import LogSettings
 from harness.runtime.slice import SliceHalf
@@ -38,10 +39,14 @@ class WorkerHooks:
 
     def __init__(self, slices: dict[int, SliceHalf]) -> None:
         self._slices = slices
+        self._current: SliceHalf | None = None
 
     def run_step(self, rank: int, visit: int, step: int) -> int:
         """Runs one step of one rank. What a failure stage raises, and SystemExit or KeyboardInterrupt, are fatal."""
         half = self._slices[rank]
+        if self._current is not half:
+            self._current = half
+            set_default_log(half.log.root)
         try:
             return half.run_step(visit, step)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -92,6 +97,7 @@ def _live(context: RunContext, worker: int) -> int:
 
 def _set_up(context: RunContext, rank: int) -> SliceHalf | None:
     log = context.logs.open_slice(rank)
+    set_default_log(log.root)
     half = SliceHalf(context.run, context.config, context.run_id, rank, log)
     try:
         half.set_up()
