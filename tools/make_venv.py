@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Makes a private virtual environment with pip in it, also where the system's Python lacks ensurepip.
 
-Usage: make_venv.py DIRECTORY. Does nothing when the environment is there and works. Says what is missing, and the
-command that installs it, when this machine cannot build extension modules.
+Usage: make_venv.py DIRECTORY. Does nothing when the environment is there and works. Says what is missing,
+and the command that installs it, when this machine cannot build extension modules.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def main() -> int:
         return 1
     directory = Path(sys.argv[1])
     if sys.version_info < OLDEST:
-        return _give_up(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, this is {sys.version.split()[0]}")
+        return _give_up(
+            f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, this is {sys.version.split()[0]}"
+        )
     missing = _missing_packages()
     if missing and not _install_with_apt(missing):
         return _give_up(f"to build the core, install: sudo apt-get install {' '.join(missing)}")
@@ -34,7 +36,9 @@ def main() -> int:
         return 0
     if _install_with_apt(["python3-venv"]) and _make_with_ensurepip(directory):
         return 0
-    return _give_up("this Python cannot make virtual environments; install: sudo apt-get install python3-venv")
+    return _give_up(
+        "this Python cannot make virtual environments; install: sudo apt-get install python3-venv"
+    )
 
 
 def _missing_packages() -> list[str]:
@@ -53,7 +57,10 @@ def _install_with_apt(packages: list[str]) -> bool:
     print(f"installing {' '.join(packages)} with apt-get", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-q"], env=environment, check=False)
-    return subprocess.run(["apt-get", "install", "-y", "-q", *packages], env=environment, check=False).returncode == 0
+    return (
+        subprocess.run(["apt-get", "install", "-y", "-q", *packages], env=environment, check=False).returncode
+        == 0
+    )
 
 
 def _has_pip(directory: Path) -> bool:
@@ -74,7 +81,10 @@ def _make_with_own_pip(directory: Path) -> bool:
 
 
 def _quiet(command: list[str | Path]) -> bool:
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return (
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
+        == 0
+    )
 
 
 def _give_up(text: str) -> int:

@@ -49,20 +49,34 @@ class StageFailed(HarnessError):
 class SliceDied(HarnessError):
     """A process of the run ended without being asked to.
 
-    Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and "" if
-    nothing), `signal_number` (0 if it exited by itself) and `status` (its exit code).
+    Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and ""
+    if nothing), `signal_number` (0 if it exited by itself) and `status` (its exit code).
     """
 
     exit_code = 3
 
     def __init__(
-        self, worker: int, pid: int, *, rank: int, ranks: str, stage: str, visit: int, signalled: bool, code: int
+        self,
+        worker: int,
+        pid: int,
+        *,
+        rank: int,
+        ranks: str,
+        stage: str,
+        visit: int,
+        signalled: bool,
+        code: int,
     ) -> None:
         cause = describe_end(signalled, code)
-        doing = f"while it ran stage {stage} of visit {visit} for rank {rank}" if rank >= 0 else "between two steps"
+        doing = (
+            f"while it ran stage {stage} of visit {visit} for rank {rank}"
+            if rank >= 0
+            else "between two steps"
+        )
         super().__init__(
             f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause} {doing};"
-            " its visit is lost. Look at the end of its slice logs, and at the kernel's log for the OOM killer"
+            " its visit is lost. Look at the end of its slice logs,"
+            " and at the kernel's log for the OOM killer"
         )
         self.worker = worker
         self.pid = pid
@@ -88,7 +102,7 @@ class ArenaFull(HarnessError, MemoryError):
 
 
 class TransportError(HarnessError):
-    """A value that was marked shareable cannot cross to another process. The message names its key and type."""
+    """A value marked shareable cannot cross to another process. The message names its key and type."""
 
 
 class InternalError(HarnessError):
@@ -100,7 +114,11 @@ class InternalError(HarnessError):
 def describe_end(signalled: bool, code: int) -> str:
     """How a process ended, for people: `SIGSEGV (signal 11)` or `exit code 3`."""
     if not signalled:
-        return f"exit code {code}" if code >= 0 else "an unknown cause (its exit status was taken by someone else)"
+        return (
+            f"exit code {code}"
+            if code >= 0
+            else "an unknown cause (its exit status was taken by someone else)"
+        )
     try:
         return f"{signal.Signals(code).name} (signal {code})"
     except ValueError:

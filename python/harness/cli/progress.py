@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class ProgressBar:
-    """Follows a run. Redraws from the caller's thread only: a refreshing thread must not stand beside a fork."""
+    """Follows a run. Redraws from the caller's thread only: no refreshing thread may stand beside a fork."""
 
     def __init__(self, total_visits: int | None) -> None:
         self._progress = Progress(

@@ -9,12 +9,11 @@ import os
 import sys
 from pathlib import Path
 
+from harness.cli.terminal import terminal_destination
 from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
-from harness.cli.terminal import terminal_destination
 from harness.log.verbosity import UsageError, verbosity2threshold
 from harness.runtime.pipeline import Interrupted, Pipeline
-
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -22,22 +21,30 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "run",
         help="run a pipeline policy",
-        description="Runs the pipeline of a policy file until its work is done. Exit codes: 0 done, 1 wrong usage,"
-        " 2 a policy, class or stage set-up that cannot be used, 3 a worker died, 4 no shared memory,"
+        description="Runs the pipeline of a policy file until its work is done. Exit codes: 0 done,"
+        " 1 wrong usage, 2 a policy, class or stage set-up that cannot be used, 3 a worker died, 4 no shared memory,"
         " 128+n ended by signal n.",
     )
     parser.add_argument("policy", help="pipeline policy file (PAF)")
     parser.add_argument("runid", help="name of this run")
-    parser.add_argument("-n", "--name", help="pipeline name (default: the policy file's name without extension)")
+    parser.add_argument(
+        "-n", "--name", help="pipeline name (default: the policy file's name without extension)"
+    )
     parser.add_argument("-w", "--workerid", help="worker id within a production")
     parser.add_argument("-g", "--logdir", help="directory of the log files (default: RUNDIR/log)")
     parser.add_argument("--run-dir", help="run directory (default: as the dir policy says, else ./RUNID)")
-    parser.add_argument("--workers", type=int, help="worker processes (default: one per slice, at most one per core)")
-    parser.add_argument("--visits", type=int, help="end after this many visits (default: as the policy and stages say)")
+    parser.add_argument(
+        "--workers", type=int, help="worker processes (default: one per slice, at most one per core)"
+    )
+    parser.add_argument(
+        "--visits", type=int, help="end after this many visits (default: as the policy and stages say)"
+    )
     parser.add_argument("--no-progress", action="store_true", help="no progress bar even on a terminal")
     parser.add_argument("--explain", action="store_true", help="print the schedule of a visit and do not run")
     levels = parser.add_mutually_exclusive_group()
-    levels.add_argument("-L", "--log-verbosity", dest="verbosity", help="verbosity name or number for the logs")
+    levels.add_argument(
+        "-L", "--log-verbosity", dest="verbosity", help="verbosity name or number for the logs"
+    )
     for short, name, level in (("-d", "debug", "debug"), ("-v", "verbose", "verb3"),
                                ("-q", "quiet", "quiet"), ("-s", "silent", "silent")):
         levels.add_argument(short, f"--{name}", dest="verbosity", action="store_const", const=level,
@@ -85,7 +92,9 @@ def run_pipeline(
     progress: bool = True,
 ) -> int:
     """Runs one pipeline in this process and reports on the terminal; returns the exit code."""
-    pipeline = Pipeline(run_id, policy, name, worker_id, workers=workers, run_dir=run_dir, max_visits=max_visits)
+    pipeline = Pipeline(
+        run_id, policy, name, worker_id, workers=workers, run_dir=run_dir, max_visits=max_visits
+    )
     pipeline.allow_hard_stop()
     pipeline.add_log_destination(terminal_destination())
     if threshold is not None:
@@ -134,7 +143,9 @@ def explain(policy: str, workers: int | None) -> int:
         return 2
     names = [stage.name for stage in config.stages]
     schedule = _core.Schedule(names, config.n_slices > 0, 1 if config.one_loop else 0)
-    print(f"{config.n_slices} slices on {config.n_workers} workers, arena {config.arena_bytes / 2**20:.0f} MiB")
+    print(
+        f"{config.n_slices} slices on {config.n_workers} workers, arena {config.arena_bytes / 2**20:.0f} MiB"
+    )
     print(schedule.explain(), end="")
     return 0
 

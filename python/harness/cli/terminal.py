@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an operator sees of the log while a run goes on: the first line of every warning, on standard error."""
+"""What an operator sees of the log during a run: the first line of every warning, on standard error."""
 
 from __future__ import annotations
 

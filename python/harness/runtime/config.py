@@ -127,9 +127,13 @@ class _Reader:
         broker = self._value(policy, "eventBrokerHost", "getString", "a host name in quotes", None)
         exit_topic = self._value(policy, "exitTopic", "getString", "a topic name", None)
         if broker not in (None, "", "None"):
-            warnings.append(f"eventBrokerHost {broker!r} is not used: events are not transported in this version")
+            warnings.append(
+                f"eventBrokerHost {broker!r} is not used: events are not transported in this version"
+            )
         if exit_topic is not None:
-            warnings.append(f"exitTopic {exit_topic!r} is not used: events are not transported in this version")
+            warnings.append(
+                f"exitTopic {exit_topic!r} is not used: events are not transported in this version"
+            )
         directories = policy.getPolicy("dir") if policy.exists("dir") else None
         short_name = self._file.name.split(".")[0]
         if directories is not None:
@@ -147,7 +151,9 @@ class _Reader:
             arena_bytes=self._arena_bytes(),
             event_broker=None if broker in ("", "None") else broker,
             exit_topic=exit_topic,
-            shutdown_topic=self._value(policy, "shutdownTopic", "getString", "a topic name", "triggerShutdownEvent"),
+            shutdown_topic=self._value(
+                policy, "shutdownTopic", "getString", "a topic name", "triggerShutdownEvent"
+            ),
             event_timeout=self._value(policy, "eventTimeout", "getInt", "an integer", 10_000_000),
             dir_policy=directories,
             short_name=short_name,
@@ -165,7 +171,11 @@ class _Reader:
 
     def _n_workers(self, n_slices: int, override: int | None) -> int:
         key = "nWorkers" if override is None else "--workers"
-        count = override if override is not None else self._value(self._policy, "nWorkers", "getInt", "an integer", None)
+        count = (
+            override
+            if override is not None
+            else self._value(self._policy, "nWorkers", "getInt", "an integer", None)
+        )
         if n_slices == 0:
             return 0
         if count is None:
@@ -183,7 +193,9 @@ class _Reader:
         elif policy.isString("arenaSize"):
             size = self._size_from_text(policy.getString("arenaSize"))
         else:
-            raise self._fail("arenaSize", f"expected bytes or a size such as \"4 GiB\", saw {policy.str('arenaSize')}")
+            raise self._fail(
+                "arenaSize", f'expected bytes or a size such as "4 GiB", saw {policy.str("arenaSize")}'
+            )
         if size < SMALLEST_ARENA:
             raise self._fail("arenaSize", f"expected at least 1 MiB, saw {size} bytes; a few images must fit")
         return size
@@ -201,7 +213,9 @@ class _Reader:
         if not policy.isPolicy("appStage"):
             raise self._fail("appStage", f"expected blocks in braces, saw {policy.str('appStage')}")
         entries = policy.getPolicyArray("appStage")
-        return tuple(self._stage(entry, number, f"appStage[{number - 1}]") for number, entry in enumerate(entries, 1))
+        return tuple(
+            self._stage(entry, number, f"appStage[{number - 1}]") for number, entry in enumerate(entries, 1)
+        )
 
     def _failure_stage(self) -> StageConfig | None:
         if not self._policy.exists("failureStage"):
@@ -237,7 +251,9 @@ class _Reader:
             return None
         text = text.strip()
         if "." not in text:
-            raise self._fail(f"{where}.{key}", f"expected a dotted class name such as package.module.Class, saw {text!r}")
+            raise self._fail(
+                f"{where}.{key}", f"expected a dotted class name such as package.module.Class, saw {text!r}"
+            )
         return text
 
     def _stage_policy(self, entry: Policy, where: str) -> Policy | None:
@@ -249,7 +265,8 @@ class _Reader:
         if entry.isString("stagePolicy") and entry.getString("stagePolicy") == "None":
             return None
         raise self._fail(
-            f"{where}.stagePolicy", f'expected a policy in braces, an include such as @policy/stage.paf, or "None"; saw {seen}'
+            f"{where}.stagePolicy",
+            f'expected a policy in braces, an include such as @policy/stage.paf, or "None"; saw {seen}',
         )
 
 

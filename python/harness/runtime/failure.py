@@ -17,7 +17,7 @@ READ_ONLY_CURE = (
 
 
 def format_failure(error: BaseException) -> str:
-    """The traceback of `error` as one string, with the cure for a write to a shared array where that is the cause."""
+    """The traceback of `error` as one string, with the cure where a write to a shared array is the cause."""
     text = "".join(traceback.format_exception(error))
     return text + READ_ONLY_CURE + "\n" if is_read_only_error(error) else text
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the Pipeline and every Slice have in common: queues, clipboards, stages, the error flag, the visit's log."""
+"""What the Pipeline and every Slice share: queues, clipboards, stages, the error flag, the visit's log."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Half:
         self.visit = 0
 
     def build(self, make: Callable[[StageConfig, dict[str, Any]], StageProcessing | None]) -> None:
-        """Creates and plugs in the stages 1..n and the failure stage; `make` builds one from its configuration.
+        """Creates and plugs in stages 1..n and the failure stage; `make` builds one from its configuration.
 
         Raises `StageFailed` naming the stage when a constructor or `setup()` raises.
         """
@@ -53,7 +53,10 @@ class Half:
             self.failure_stage = self._make_one(make, self.config.failure, -1)
 
     def _make_one(
-        self, make: Callable[[StageConfig, dict[str, Any]], StageProcessing | None], stage: StageConfig, stage_id: int
+        self,
+        make: Callable[[StageConfig, dict[str, Any]], StageProcessing | None],
+        stage: StageConfig,
+        stage_id: int,
     ) -> StageProcessing | None:
         sysdata = {
             "name": stage.name,
@@ -67,7 +70,8 @@ class Half:
         except Exception as error:
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
             raise StageFailed(
-                f"stage {stage.name!r} ({stage.where}) could not be set up in {who}: {describe_failure(error)}",
+                f"stage {stage.name!r} ({stage.where}) could not be set up in {who}:"
+                f" {describe_failure(error)}",
                 rank=self.rank,
                 details=format_failure(error),
             ) from error
@@ -104,11 +108,13 @@ class Half:
                     total += size
         self.run.set_clipboard_bytes(total)
 
-    def fail(self, number: int, error: Exception, method: str, apply: Callable[[StageProcessing], Any] | None) -> None:
+    def fail(
+        self, number: int, error: Exception, method: str, apply: Callable[[StageProcessing], Any] | None
+    ) -> None:
         """The error flow of the contract (5.5) for a stage of this half.
 
-        `apply` runs the failure stage's matching half-step, with the failed clipboard at the head of queue number-1.
-        Raises `StageFailed` when the failure stage raises.
+        `apply` runs the failure stage's matching half-step, with the failed clipboard at the head of queue
+        number-1. Raises `StageFailed` when the failure stage raises.
         """
         stage = self.stages[number - 1]
         self.error_flagged = True
@@ -125,18 +131,21 @@ class Half:
                     left.close()
         target.addDataset(Clipboard())
 
-    def _run_failure_stage(self, stage: StageProcessing, number: int, apply: Callable[[StageProcessing], Any]) -> None:
+    def _run_failure_stage(
+        self, stage: StageProcessing, number: int, apply: Callable[[StageProcessing], Any]
+    ) -> None:
         stage.initialize(self.queues[number], self.queues[number - 1])
         try:
             apply(stage)
         except Exception as error:
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
-            text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {describe_failure(error)}"
+            cause = describe_failure(error)
+            text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {cause}"
             self.log.fatal(f"{text}\n{format_failure(error)}")
             raise StageFailed(text, rank=self.rank, details=format_failure(error)) from error
 
     def shut_down(self) -> None:
-        """Calls `shutdown()` of every instance once; one that raises is logged and does not keep the others."""
+        """Calls `shutdown()` of every instance once; one that raises is logged, and the others follow."""
         instances = [*self.stages, *([self.failure_stage] if self.failure_stage is not None else [])]
         for stage in instances:
             try:

@@ -5,9 +5,9 @@
       ^                                  (exits at once)         │
       └──────────── adopts the worker (child subreaper) ─────────┘
 
-It is forked before the master has imported NumPy or started a thread, so that its own children start from a process
-with one thread. It never allocates in the arena. When the master's end of the socket closes, the master is dead:
-the nursery then kills the workers' groups and ends.
+It is forked before the master has imported NumPy or started a thread, so that its own children start from a
+process with one thread. It never allocates in the arena. When the master's end of the socket closes, the master
+is dead: the nursery then kills the workers' groups and ends.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
     return data
 
 
-def nursery_main(context: RunContext, connection: socket.socket, import_stages: Callable[[], None]) -> NoReturn:
+def nursery_main(
+    context: RunContext, connection: socket.socket, import_stages: Callable[[], None]
+) -> NoReturn:
     """The life of the nursery. Never returns."""
     try:
         os.setpgid(0, 0)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The Pipeline: sets a run up in the order of the contract (5.1), runs its visits, and ends it.
 
-Order matters: the policy is read and the arena mapped before the nursery is forked, and the nursery is forked before
-this process imports any stage (with NumPy and its threads) or starts the watcher.
+Order matters: the policy is read and the arena mapped before the nursery is forked, and the nursery is
+forked before this process imports any stage (with NumPy and its threads) or starts the watcher.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Pipeline:
             self._log.info(f"threshold set to {threshold}")
 
     def add_log_destination(self, destination: LogDestination) -> None:
-        """Sends the master's records there too, but for the one that reports how the run failed: it is raised."""
+        """Sends the master's records there too, except the one on how the run failed: that is raised."""
         self._destinations.append(destination)
 
     def setLogDir(self, logdir: str | None) -> None:
@@ -130,12 +130,12 @@ class Pipeline:
         return self._require_config().event_broker
 
     def allow_hard_stop(self) -> None:
-        """Lets a signal end the whole process when stage code does not give way in time. For command lines."""
+        """Lets a signal end the whole process when stage code does not yield in time. For command lines."""
         self._hard_stop = True
 
     @property
     def run_dir(self) -> Path:
-        """The run directory: what the caller gave, else the policy's default run directory, else `./<run id>`."""
+        """The run directory: what the caller gave, else the policy's default, else `./<run id>`."""
         if self._run_dir_option is not None:
             return Path(self._run_dir_option)
         config = self._require_config()
@@ -154,7 +154,9 @@ class Pipeline:
 
     def initializeLogger(self) -> None:
         """Reads the policy, makes the run directory, opens the log."""
-        config = self._config = load_config(self._policy_path, pipeline_name=self._name, workers=self._workers)
+        config = self._config = load_config(
+            self._policy_path, pipeline_name=self._name, workers=self._workers
+        )
         directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
         for folder in (self.run_dir, directory):
             _make_directory(folder)
@@ -184,11 +186,15 @@ class Pipeline:
         log.log(-1, f"universeSize {config.n_slices + 1}, run {self._run_id}, workers {config.n_workers}")
         for stage in config.stages:
             log.log(-2, f"stage {stage.number} {stage.name}: {stage.serial_class} / {stage.parallel_class}")
-        self._schedule = _core.Schedule(names, config.n_slices > 0, 1 if config.one_loop else (self.max_visits or 0))
+        self._schedule = _core.Schedule(
+            names, config.n_slices > 0, 1 if config.one_loop else (self.max_visits or 0)
+        )
         try:
             run = self._run = _core.Run(config.arena_bytes, config.n_slices, config.n_workers, len(names))
         except (RuntimeError, ValueError) as error:
-            raise ConfigError(f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}") from error
+            raise ConfigError(
+                f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}"
+            ) from error
         run.set_spin(SPIN_NS)
         self._set_location_map()
         self._supervisor = Supervisor(config)
@@ -215,14 +221,16 @@ class Pipeline:
         self._require_master().set_up()
 
     def startShutdownThread(self) -> None:
-        """Shutdown events need an event transport, which this version does not have: only signals end a run early."""
+        """Shutdown events need an event transport, which this version lacks: only signals end a run early."""
         self._require_log().log(-3, f"not listening on {self.getShutdownTopic()}: no event transport")
 
     def startSlices(self) -> None:
         """Forks the workers, which set their slices up."""
         config, run = self._require_config(), self._require_run()
         if self._hard_stop:
-            run.set_hard_stop(HARD_STOP_NS, "pex-harness run: ended by a signal while a stage held the master\n")
+            run.set_hard_stop(
+                HARD_STOP_NS, "pex-harness run: ended by a signal while a stage held the master\n"
+            )
         if config.n_slices > 0:
             self._require_supervisor().start_workers(run)
         else:
@@ -250,7 +258,7 @@ class Pipeline:
         self.setExitLevel(4)
 
     def setExitLevel(self, level: int) -> None:
-        """Asks the loop to end: 4 after this visit, 3 after this stage. Raises `ValueError` for other levels."""
+        """Asks the loop to end: 4 after this visit, 3 after this stage. `ValueError` for other levels."""
         if level not in (3, 4):
             raise ValueError(f"expected shutdown level 3 (end of stage) or 4 (end of visit), saw {level}")
         self._require_run().request_stop(level)
@@ -380,7 +388,9 @@ class Pipeline:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:
@@ -389,7 +399,7 @@ class Pipeline:
 
     @contextlib.contextmanager
     def _signals(self, run: _core.Run) -> Iterator[None]:
-        """As `_early_signals`, with the watcher told too: it wakes the loop, and guards against stuck stage code."""
+        """As `_early_signals`, with the watcher told: it wakes the loop, and guards against stuck stage code."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -434,6 +444,8 @@ def _make_directory(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"making directory {folder}: {error.strerror}; choose another with --run-dir") from error
+        raise ConfigError(
+            f"making directory {folder}: {error.strerror}; choose another with --run-dir"
+        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"directory {folder}: not writable by this user; choose another with --run-dir")

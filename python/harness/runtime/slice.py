@@ -37,7 +37,7 @@ class SliceHalf(Half):
         self.build(make)
 
     def run_step(self, visit: int, step: int) -> int:
-        """Runs stage `step`, or closes the visit when it lies past the last stage. Returns the outcome bits."""
+        """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits."""
         if step > len(self.stages):
             self._end_visit()
             return _core.OUTCOME_OK
@@ -94,7 +94,7 @@ class SliceHalf(Half):
             self.transport.receive(*self.run.down_manifest(), clipboard._receive)
 
     def _bring_back(self, number: int) -> None:
-        """After a failed publication the clipboard has moved on already: the failure stage expects it before."""
+        """After a failed publication the clipboard has moved on: the failure stage expects it before."""
         if self.queues[number - 1].size() == 0 and self.queues[number].size() > 0:
             self.queues[number - 1].addDataset(self.queues[number].getNextDataset())
 

@@ -75,12 +75,14 @@ class RunStatistics:
         """Adds what `Run.drain_spans` returned."""
         for kind, stage, _rank, _visit, outcome, start, end, copied, shared, clipboard in spans:
             if kind == KIND_PUBLISH:
-                # Publishing downwards is the master's work between preprocess and process; its bytes count there.
+                # Publishing downwards is the master's work after preprocess; its bytes count there.
                 step = self._step(stage, "preprocess")
                 step.bytes_copied += copied
                 step.bytes_shared += shared
             elif kind in KIND_NAMES:
-                self._step(stage, KIND_NAMES[kind]).add((end - start) / 1e9, copied, shared, clipboard, outcome)
+                self._step(stage, KIND_NAMES[kind]).add(
+                    (end - start) / 1e9, copied, shared, clipboard, outcome
+                )
 
     def _step(self, stage: int, name: str) -> StepStatistics:
         step = self.steps.get((stage, name))
@@ -100,7 +102,9 @@ class RunStatistics:
         """One row per half-step that has a class, in the order of the stages. Times in ms, sizes in bytes."""
         rows = []
         order = list(KIND_NAMES.values())
-        for (stage, name), step in sorted(self.steps.items(), key=lambda item: (item[0][0], order.index(item[0][1]))):
+        for (stage, name), step in sorted(
+            self.steps.items(), key=lambda item: (item[0][0], order.index(item[0][1]))
+        ):
             if (stage, name) in self._idle and not step.bytes_copied and not step.bytes_shared:
                 continue
             rows.append(

@@ -59,7 +59,7 @@ class Supervisor:
         self._nursery_pid = pid
 
     def wait_for_imports(self) -> None:
-        """Waits until the nursery has imported the stage modules. Raises `ConfigError` with its reason if it can't."""
+        """Waits until the nursery has imported the stages. Raises `ConfigError` with its reason if it can't."""
         message = self._receive(None, "importing the stage modules")
         if message[0] == "failed":
             error = ConfigError(f"a stage cannot be used: {message[1]}")
@@ -67,7 +67,7 @@ class Supervisor:
             raise error
 
     def start_workers(self, run: _core.Run) -> None:
-        """Starts the watcher, then one worker after the other. Raises `HarnessError` when one can't be born."""
+        """Starts the watcher, then worker after worker. Raises `HarnessError` when one can't be born."""
         run.start_watcher()
         self._watching = True
         run.watch(-1, self._nursery_pid)
@@ -95,7 +95,8 @@ class Supervisor:
             raise HarnessError(f"{doing}: the connection to the nursery failed: {error}") from error
         if message is None:
             raise HarnessError(
-                f"{doing}: the nursery (pid {self._nursery_pid}) ended unexpectedly; its last words are on stderr"
+                f"{doing}: the nursery (pid {self._nursery_pid}) ended unexpectedly;"
+                " its last words are on stderr"
             )
         return message
 
@@ -113,7 +114,14 @@ class Supervisor:
                 continue
             if worker < 0:
                 return SliceDied(
-                    -1, pid, rank=-1, ranks="none: the nursery", stage="", visit=visit, signalled=signalled, code=code
+                    -1,
+                    pid,
+                    rank=-1,
+                    ranks="none: the nursery",
+                    stage="",
+                    visit=visit,
+                    signalled=signalled,
+                    code=code,
                 )
             name = stage_names[stage - 1] if 1 <= stage <= len(stage_names) else "end of visit"
             return SliceDied(
@@ -162,7 +170,7 @@ class Supervisor:
 
 
 def _reap(pid: int) -> None:
-    """Reaps a child that has been killed. Gives up after a while: a process in uninterruptible sleep stays."""
+    """Reaps a killed child. Gives up after a while: a process in uninterruptible sleep stays."""
     deadline = time.monotonic() + KILL_TIMEOUT_S
     while time.monotonic() < deadline:
         try:

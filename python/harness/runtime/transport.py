@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Publishing what a clipboard marks shareable, and receiving it in another process.
 
-Publication happens at the crossing. A plain array crosses as a descriptor of the block it lives in; one that lives
-in private memory is copied into a block once, and counted. Any other object crosses as a protocol 5 pickle whose
+Publication happens at the crossing. A plain array crosses as a descriptor of the block it lives in; one in
+private memory is copied into a block once, and counted. Any other object crosses as a protocol 5 pickle whose
 large buffers are such descriptors. Blocks are rooted in their visit, so that they live until it is retired.
 """
 
@@ -24,7 +24,7 @@ INLINE_BYTES = 64 * 1024
 """Arrays and buffers below this size travel inside the manifest."""
 
 PIN_RATIO = 8
-"""A view smaller than its block by more than this factor is copied, so that a cut-out does not pin a frame."""
+"""A view smaller than its block by more than this factor is copied: a cut-out must not pin a frame."""
 
 VISIT_SLOT = 0
 """One visit is in flight at a time: all of its blocks are rooted in this slot."""
@@ -126,10 +126,12 @@ class Transport:
     # --- receiving
 
     def receive(self, ref: int, length: int, deliver: Callable[[str, Pending], None]) -> None:
-        """Hands every item of a manifest to `deliver(key, pending)`; nothing is built before its first use."""
+        """Hands each item of a manifest to `deliver(key, pending)`; nothing is built before its first use."""
         if length == 0:
             return
-        for key, kind, payload, buffers, first, shape, strides in _core.decode_manifest(self._arena, ref, length):
+        for key, kind, payload, buffers, first, shape, strides in _core.decode_manifest(
+            self._arena, ref, length
+        ):
             if kind == _core.ENTRY_ARRAY:
                 deliver(key, PendingArray(self._arena, payload.decode(), buffers[0], first, shape, strides))
             else:

@@ -42,7 +42,7 @@ class WorkerHooks:
         self._current: SliceHalf | None = None
 
     def run_step(self, rank: int, visit: int, step: int) -> int:
-        """Runs one step of one rank. What a failure stage raises, and SystemExit or KeyboardInterrupt, are fatal."""
+        """Runs one step of one rank. What a failure stage raises, SystemExit and KeyboardInterrupt are fatal."""
         half = self._slices[rank]
         if self._current is not half:
             self._current = half
@@ -83,7 +83,7 @@ def _live(context: RunContext, worker: int) -> int:
     for rank in range(worker, context.config.n_slices, context.config.n_workers):
         slices[rank] = _set_up(context, rank)
     if any(half is None for half in slices.values()):
-        # The master has read why from the report and ends the run; wait for its word, so that this is no death.
+        # The master has read why from the report and ends the run; wait for its word: this is no death.
         run.run_worker(WorkerHooks({}))
     else:
         run.run_worker(WorkerHooks({rank: half for rank, half in slices.items() if half is not None}))
