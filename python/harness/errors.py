@@ -49,8 +49,8 @@ class StageFailed(HarnessError):
 class SliceDied(HarnessError):
     """A process of the run ended without being asked to.
 
-    Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and ""
-    if nothing), `signal_number` (0 if it exited by itself) and `status` (its exit code).
+    Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and
+    "" if nothing), `signal_number` (0 if it exited by itself) and `status` (its exit code).
     """
 
     exit_code = 3

@@ -6,8 +6,8 @@
       └──────────── adopts the worker (child subreaper) ─────────┘
 
 It is forked before the master has imported NumPy or started a thread, so that its own children start from a
-process with one thread. It never allocates in the arena. When the master's end of the socket closes, the master
-is dead: the nursery then kills the workers' groups and ends.
+process with one thread. It never allocates in the arena. When the master's end of the socket closes, the
+master is dead: the nursery then kills the workers' groups and ends.
 """
 
 from __future__ import annotations

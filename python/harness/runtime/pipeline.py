@@ -399,7 +399,7 @@ class Pipeline:
 
     @contextlib.contextmanager
     def _signals(self, run: _core.Run) -> Iterator[None]:
-        """As `_early_signals`, with the watcher told: it wakes the loop, and guards against stuck stage code."""
+        """As `_early_signals`, with the watcher told: it wakes the loop and guards against stuck stages."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

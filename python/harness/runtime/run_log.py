@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The logs of one run: `Pipeline.log` and a `Slice<rank>.log` per rank, the run's properties on every record."""
+"""A run's logs: `Pipeline.log` and a `Slice<rank>.log` per rank, the run's properties on every record."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Supervisor:
         self._nursery_pid = pid
 
     def wait_for_imports(self) -> None:
-        """Waits until the nursery has imported the stages. Raises `ConfigError` with its reason if it can't."""
+        """Waits until the nursery has imported the stages. Raises `ConfigError` with its reason if not."""
         message = self._receive(None, "importing the stage modules")
         if message[0] == "failed":
             error = ConfigError(f"a stage cannot be used: {message[1]}")

@@ -42,7 +42,7 @@ class WorkerHooks:
         self._current: SliceHalf | None = None
 
     def run_step(self, rank: int, visit: int, step: int) -> int:
-        """Runs one step of one rank. What a failure stage raises, SystemExit and KeyboardInterrupt are fatal."""
+        """Runs a step of one rank. What a failure stage raises, SystemExit, KeyboardInterrupt are fatal."""
         half = self._slices[rank]
         if self._current is not half:
             self._current = half
