@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Stages that raise, in each half-step; failure stages; slices that die. Others go on, nothing hangs, causes are named."""
+
+import pytest
+
+STAGES = """
+    class Fails(SerialProcessing):
+        def preprocess(self, clipboard):
+            clipboard.put("before", 1)
+            if os.environ.get("FAIL") == "preprocess":
+                raise ValueError("no such sky")
+        def postprocess(self, clipboard):
+            clipboard.put("before", 1)
+            if os.environ.get("FAIL") == "postprocess":
+                raise ValueError("no such sky")
+
+    class FailsOnOne(ParallelProcessing):
+        def process(self, clipboard):
+            clipboard.put("before", 1)
+            if os.environ.get("FAIL") == "process" and self.rank == 1:
+                raise ValueError("no such sky")
+
+    class Follow(ParallelProcessing):
+        def process(self, clipboard):
+            with open(f"followed-{self.rank}", "a") as out:
+                out.write(f"{sorted(clipboard.keys())}\\n")
+
+    class FollowSerial(SerialProcessing):
+        def preprocess(self, clipboard):
+            with open("followed-master", "a") as out:
+                out.write(f"{sorted(clipboard.keys())}\\n")
+
+    KEYS = ("failedInStage", "failedInStageN", "failureType", "failureMessage", "before")
+
+    def tell(stage, clipboard, where):
+        with open(f"failed-{where}-{stage.rank}", "a") as out:
+            out.write(str([clipboard.get(key) for key in KEYS]) + "\\n")
+            out.write(clipboard.get("failureTraceback"))
+
+    class SweepSerial(SerialProcessing):
+        def preprocess(self, clipboard):
+            tell(self, clipboard, "preprocess")
+        def postprocess(self, clipboard):
+            tell(self, clipboard, "postprocess")
+
+    class Sweep(ParallelProcessing):
+        def process(self, clipboard):
+            tell(self, clipboard, "process")
+            if os.environ.get("SWEEP") == "raise":
+                raise RuntimeError("the broom broke")
+"""
+
+FAILURE_STAGE = """
+failureStage: {
+    name: "sweep"
+    serialClass: "stages_here.SweepSerial"
+    parallelClass: "stages_here.Sweep"
+    stagePolicy: "None"
+}
+"""
+
+
+@pytest.fixture
+def failing(bench, monkeypatch):
+    """Three slices, a stage that fails where FAIL says, one that follows, and a failure stage; two visits."""
+    bench.module(STAGES)
+    bench.policy("bad Fails FailsOnOne", "next FollowSerial Follow", slices=3, head="", tail=FAILURE_STAGE)
+
+    def run(where: str, **more: str):
+        for name, value in {"FAIL": where, **more}.items():
+            monkeypatch.setenv(name, value)
+        return bench.run("--visits", "2", "--workers", "2")
+
+    return bench, run
+
+
+@pytest.mark.parametrize("where", ["preprocess", "postprocess"])
+def test_a_serial_failure_runs_the_matching_failure_step_and_slices_go_on(failing, where):
+    bench, run = failing
+    done = run(where)
+    assert done.code == 0, done.err
+    text = (bench.folder / f"failed-{where}--1").read_text()
+    assert text.count("['bad', 1, \"<class 'ValueError'>\", 'no such sky', 1]") == 2
+    assert text.count("Traceback (most recent call last)") == 2
+    assert [path.name for path in bench.folder.glob("failed-*")] == [f"failed-{where}--1"]
+    assert not (bench.folder / "followed-master").exists()
+    for rank in range(3):
+        assert (bench.folder / f"followed-{rank}").read_text() == "['before']\n" * 2
+    assert "Traceback" in done.log() and "no such sky" in done.log()
+    assert "pex-harness: bad." + where in done.err and "Traceback" not in done.err
+
+
+def test_a_failure_on_one_slice_leaves_the_others_and_the_master_alone(failing):
+    bench, run = failing
+    done = run("process")
+    assert done.code == 0, done.err
+    text = (bench.folder / "failed-process-1").read_text()
+    assert text.count("['bad', 1, \"<class 'ValueError'>\", 'no such sky', 1]") == 2
+    assert [path.name for path in bench.folder.glob("failed-*")] == ["failed-process-1"]
+    assert sorted(path.name for path in bench.folder.glob("followed-*")) == ["followed-0", "followed-2", "followed-master"]
+    assert done.summary["failures"] == [{"visit": v, "stage": 1, "rank": 1} for v in (1, 2)]
+    assert "slice 1 failed in visit 1: stage 'bad': ValueError: no such sky" in done.err
+    assert "Traceback" in done.log("Slice1")
+
+
+def test_a_failure_stage_that_raises_ends_the_run(failing):
+    bench, run = failing
+    done = run("process", SWEEP="raise")
+    assert done.code == 2
+    assert "the broom broke" in done.err and "slice 1" in done.err
+    assert done.err.count("\n") <= 2
+
+
+def test_without_a_failure_stage_the_next_visit_starts_clean(bench, monkeypatch):
+    bench.module("""
+    class Once(ParallelProcessing):
+        def process(self, clipboard):
+            self.calls = getattr(self, "calls", 0) + 1
+            assert len(clipboard) == 0
+            clipboard.put("left", 1)
+            if self.calls == 1:
+                raise ValueError("first time")
+            open(f"good-{self.rank}-{self.calls}", "w").close()
+    """)
+    bench.policy("once - Once", head="")
+    done = bench.run("--visits", "3")
+    assert done.code == 0
+    assert sorted(path.name for path in bench.folder.glob("good-*")) == ["good-0-2", "good-0-3", "good-1-2", "good-1-3"]
+
+
+@pytest.mark.parametrize("half", ["Serial", "Parallel"])
+def test_a_stage_that_raises_in_setup_ends_the_run_before_any_visit(bench, half):
+    bench.module(f"""
+    class Bad({half}Processing):
+        def setup(self):
+            raise KeyError("threshold")
+    """)
+    bench.policy("bad Bad -" if half == "Serial" else "bad - Bad")
+    done = bench.run()
+    assert done.code == 2
+    assert "'bad'" in done.err and "KeyError: 'threshold'" in done.err and "appStage[0]" in done.err
+    assert done.err.count("\n") == 1
+    assert "Traceback" in done.log()
+    assert 'raise KeyError("threshold")' in done.log()
+
+
+@pytest.mark.parametrize("exception", ["SystemExit(5)", "KeyboardInterrupt()"])
+@pytest.mark.parametrize("half", ["serial", "parallel"])
+def test_system_exit_and_keyboard_interrupt_of_a_stage_end_the_run(bench, exception, half):
+    bench.module(f"""
+    class S(SerialProcessing):
+        def preprocess(self, clipboard):
+            if "{half}" == "serial":
+                raise {exception}
+    class P(ParallelProcessing):
+        def process(self, clipboard):
+            if "{half}" == "parallel" and self.rank == 0:
+                raise {exception}
+    """)
+    bench.policy("leave S P", head="")
+    done = bench.run()
+    assert done.code not in (0, None)
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL (signal 9)"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV (signal 11)"),
+        ("os.abort()", "SIGABRT (signal 6)"),
+        ("os._exit(0)", "exit code 0"),
+        ("os._exit(7)", "exit code 7"),
+    ],
+)
+def test_a_worker_that_dies_ends_the_run_and_is_named(bench, how, cause):
+    bench.module(f"""
+    class Dies(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank == 2:
+                open("pid", "w").write(str(os.getpid()))
+                {how}
+    """)
+    bench.policy("die - Dies", slices=4)
+    done = bench.run("--workers", "2")
+    assert done.code == 3
+    pid = (bench.folder / "pid").read_text()
+    assert f"pid {pid}" in done.err and cause in done.err
+    assert "rank 2" in done.err and "'die'" in done.err and "visit 1" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_worker_that_dies_in_setup_ends_the_run(bench):
+    bench.module("""
+    class Dies(ParallelProcessing):
+        def setup(self):
+            if self.rank == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+        def process(self, clipboard):
+            pass
+    """)
+    bench.policy("die - Dies")
+    done = bench.run()
+    assert done.code == 3
+    assert "SIGKILL" in done.err
+
+
+def test_grandchildren_of_a_dead_worker_die_with_it(bench):
+    bench.module("""
+    import subprocess
+
+    class Dies(ParallelProcessing):
+        def process(self, clipboard):
+            child = subprocess.Popen(["sleep", "600"])
+            open("grandchild", "w").write(str(child.pid))
+            os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    bench.policy("die - Dies", slices=1)
+    assert bench.run().code == 3
+    import os
+
+    pid = int((bench.folder / "grandchild").read_text())
+
+    def is_gone() -> bool:
+        try:
+            state = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        return state == "Z"
+
+    assert os.path.exists("/proc/self")
+    bench.wait_until(is_gone, "the grandchild to die")

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A run from start to end: visits, order of the half-steps, ends, logs and figures."""
+
+ORDER = """
+    def note(clipboard, text):
+        with open("journal", "a") as journal:
+            journal.write(text + "\\n")
+
+    class Serial(SerialProcessing):
+        def preprocess(self, clipboard):
+            note(clipboard, f"{self.getName()} preprocess")
+        def postprocess(self, clipboard):
+            note(clipboard, f"{self.getName()} postprocess")
+
+    class Parallel(ParallelProcessing):
+        def process(self, clipboard):
+            note(clipboard, f"{self.getName()} process")
+"""
+
+
+def test_half_steps_run_in_the_order_of_the_contract(bench):
+    bench.module(ORDER)
+    bench.policy("one Serial Parallel", "two Serial Parallel", slices=3)
+    done = bench.run()
+    assert done.code == 0, done.err
+    journal = (bench.folder / "journal").read_text().split("\n")[:-1]
+    assert journal == [
+        "one preprocess", "one process", "one process", "one process", "one postprocess",
+        "two preprocess", "two process", "two process", "two process", "two postprocess",
+    ]
+
+
+def test_a_pipeline_without_slices_runs_its_serial_halves_only(bench):
+    bench.module(ORDER)
+    bench.policy("one Serial Parallel", slices=0)
+    done = bench.run()
+    assert done.code == 0, done.err
+    assert (bench.folder / "journal").read_text() == "one preprocess\none postprocess\n"
+
+
+def test_instances_live_for_the_run_and_clipboards_for_a_visit(bench):
+    bench.module("""
+    class Counter(ParallelProcessing):
+        def setup(self):
+            self.calls = 0
+        def process(self, clipboard):
+            self.calls += 1
+            assert "left" not in clipboard
+            clipboard.put("left", 1)
+            if self.calls == 3:
+                clipboard.put("noMoreDatasets", True)
+    """)
+    bench.policy("count - Counter", head="")
+    done = bench.run()
+    assert done.code == 0, done.err
+    assert done.summary["visits"] == 3
+    assert done.row("count", "process")["count"] == 6
+    assert done.row("count", "process")["raised"] == 0
+
+
+def test_visits_can_be_limited_from_the_command_line(bench):
+    bench.module(ORDER)
+    bench.policy("one Serial -", head="")
+    done = bench.run("--visits", "4")
+    assert done.code == 0, done.err
+    assert done.summary["visits"] == 4
+
+
+def test_no_more_datasets_ends_the_run_after_the_current_stage(bench):
+    bench.module(ORDER + """
+    class Last(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank == 1:
+                clipboard.put("noMoreDatasets", "yes")
+    """)
+    bench.policy("one Serial Last", "two Serial Parallel", head="")
+    done = bench.run()
+    assert done.code == 0, done.err
+    assert (bench.folder / "journal").read_text() == "one preprocess\none postprocess\n"
+    assert "no more datasets" in done.log()
+
+
+def test_stages_learn_their_place(bench):
+    bench.module("""
+    class Place(ParallelProcessing):
+        def process(self, clipboard):
+            place = (self.rank, self.stageId, self.universeSize, self.runId, self.name, self.getName())
+            clipboard.put("place", place, True)
+
+    class Master(SerialProcessing):
+        def postprocess(self, clipboard):
+            print("master", (self.rank, self.stageId, self.universeSize, self.runId, self.name))
+            for rank in range(3):
+                print("slice", clipboard.get(f"place-{rank}"))
+    """)
+    bench.policy("place Master Place", slices=3)
+    done = bench.run()
+    assert "master (-1, 1, 4, 'r1', 'place')" in done.out
+    for rank in range(3):
+        assert f"slice ({rank}, 1, 4, 'r1', 'place', 'place')" in done.out
+
+
+def test_orderly_end_calls_shutdown_of_every_instance(bench):
+    bench.module("""
+    class Closing(ParallelProcessing):
+        def process(self, clipboard):
+            pass
+        def shutdown(self):
+            open(f"closed-{self.rank}", "w").close()
+
+    class Master(SerialProcessing):
+        def preprocess(self, clipboard):
+            pass
+        def shutdown(self):
+            open("closed-master", "w").close()
+    """)
+    bench.policy("close Master Closing", slices=3)
+    done = bench.run("--workers", "2")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in bench.folder.glob("closed-*")) == [
+        "closed-0", "closed-1", "closed-2", "closed-master",
+    ]
+
+
+def test_every_rank_has_its_own_log_with_the_visit_on_each_record(bench):
+    bench.module("""
+    class Talk(ParallelProcessing):
+        def setup(self):
+            self.log.createChildLog("talk").info("set up")
+            self.child = self.log.createChildLog("talk")
+        def process(self, clipboard):
+            self.child.info(f"hello from {self.rank}")
+    """)
+    bench.policy("talk - Talk", slices=3)
+    done = bench.run("--workers", "2")
+    assert done.code == 0, done.err
+    for rank in range(3):
+        text = done.log(f"Slice{rank}")
+        assert f"harness.slice.talk: hello from {rank}" in text
+        record = text.split(f"hello from {rank}")[1].split("\n\n")[0]
+        assert "LOOPNUM: 1" in record and "STAGEID: 1" in record
+        assert f"SLICEID: {rank}" in record and "RUNID: r1" in record
+        assert "user+system" in text and "VmPeak" in text
+    assert "hello from" not in done.err
+
+
+def test_explain_prints_the_schedule_and_runs_nothing(bench):
+    bench.module(ORDER)
+    bench.policy("one Serial Parallel")
+    done = bench.run("--explain")
+    assert done.code == 0, done.err
+    assert "stage 1 (one): release the slices" in done.out
+    assert not (bench.folder / "journal").exists()
+
+
+def test_the_table_names_every_stage_that_does_something(bench):
+    bench.module(ORDER)
+    bench.policy("one Serial -", "two - Parallel")
+    done = bench.run()
+    assert [line.split()[:2] for line in done.out.splitlines()[2:-1]] == [
+        ["one", "preprocess"], ["one", "postprocess"], ["two", "process"],
+    ]
