@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs pipelines as an operator does: a policy file and stage modules in a folder, and the command in a process."""
+"""Runs pipelines as an operator does: a policy file, stage modules in a folder, the command in a process."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Bench:
         )
         (self.folder / f"{name}.py").write_text(head + textwrap.dedent(text))
 
-    def policy(self, *stages: str, slices: int = 2, head: str = 'executionMode: "oneloop"', tail: str = "") -> Path:
+    def policy(
+        self, *stages: str, slices: int = 2, head: str = 'executionMode: "oneloop"', tail: str = ""
+    ) -> Path:
         """Writes a policy; each stage is `name serial parallel`, with `-` for a missing class."""
         lines = [head, f"nSlices: {slices}" if slices is not None else "", 'arenaSize: "256 MiB"']
         for stage in stages:
@@ -74,7 +76,17 @@ class Bench:
 
     def command(self, *options: str, policy: str = "night.paf") -> list[str]:
         """The command line of a run."""
-        return [sys.executable, "-m", "harness.cli.main", "run", policy, "r1", "--run-dir", str(self.run_dir), *options]
+        return [
+            sys.executable,
+            "-m",
+            "harness.cli.main",
+            "run",
+            policy,
+            "r1",
+            "--run-dir",
+            str(self.run_dir),
+            *options,
+        ]
 
     def start(self, *options: str, policy: str = "night.paf") -> subprocess.Popen:
         """Starts a run and returns its process."""

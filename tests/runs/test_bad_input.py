@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bad input is refused before anything runs, in one message that says what, where, expected, seen and what to do."""
+"""Bad input is refused before anything runs: what, where, expected, seen, and what to do."""
 
 import pytest
 
@@ -39,16 +39,28 @@ STAGE = 'appStage: { name: "warp"\n parallelClass: "stages_here.WarpParallel" }\
         ('nSlices: 2\narenaSize: "4 bananas"\n' + STAGE, ["arenaSize", '"4 GiB"', "bananas"]),
         ("nSlices: 2\narenaSize: true\n" + STAGE, ["arenaSize", "expected bytes", "true"]),
         ("nSlices: 2\nappStage: 5\n", ["appStage", "braces", "5"]),
-        (STAGE.replace("}", '  stagePolicy: "policy/x.paf" }'), ["appStage[0].stagePolicy", "@policy", "policy/x.paf"]),
+        (
+            STAGE.replace("}", '  stagePolicy: "policy/x.paf" }'),
+            ["appStage[0].stagePolicy", "@policy", "policy/x.paf"],
+        ),
         (STAGE.replace("}", '  eventTopic: "frames" }'), ["appStage[0].eventTopic", "frames", '"None"']),
         (STAGE.replace("stages_here.WarpParallel", "WarpParallel"), ["appStage[0].parallelClass", "dotted"]),
-        ("nSlices: 2\n" + STAGE.replace("WarpParallel", "WarpParalel"),
-         ["appStage[0].parallelClass", "stages_here", "WarpParalel", "WarpParallel"]),
-        ("nSlices: 2\n" + STAGE.replace("stages_here", "stages_her"),
-         ["appStage[0].parallelClass", "stages_her", "stages_here"]),
-        ("nSlices: 2\n" + STAGE.replace("WarpParallel", "Plain"), ["appStage[0].parallelClass", "ParallelProcessing"]),
-        ("nSlices: 2\n" + STAGE.replace("parallelClass", "serialClass"),
-         ["appStage[0].serialClass", "WarpParallel", "SerialProcessing"]),
+        (
+            "nSlices: 2\n" + STAGE.replace("WarpParallel", "WarpParalel"),
+            ["appStage[0].parallelClass", "stages_here", "WarpParalel", "WarpParallel"],
+        ),
+        (
+            "nSlices: 2\n" + STAGE.replace("stages_here", "stages_her"),
+            ["appStage[0].parallelClass", "stages_her", "stages_here"],
+        ),
+        (
+            "nSlices: 2\n" + STAGE.replace("WarpParallel", "Plain"),
+            ["appStage[0].parallelClass", "ParallelProcessing"],
+        ),
+        (
+            "nSlices: 2\n" + STAGE.replace("parallelClass", "serialClass"),
+            ["appStage[0].serialClass", "WarpParallel", "SerialProcessing"],
+        ),
         ("nSlices: 2\n" + STAGE + "appStage: {\n", ["night.paf", "4"]),
         ("nSlices 2\n" + STAGE, ["night.paf", "1"]),
     ],
@@ -113,6 +125,8 @@ def test_a_bad_option_is_refused(bench, options):
 
 def test_an_arena_larger_than_the_machine_is_refused_or_served_sparsely(bench):
     bench.module(STAGES)
-    done = bench.run(policy=policy_of(bench, 'executionMode: "oneloop"\nnSlices: 1\narenaSize: "1000000 TiB"\n' + STAGE))
+    done = bench.run(
+        policy=policy_of(bench, 'executionMode: "oneloop"\nnSlices: 1\narenaSize: "1000000 TiB"\n' + STAGE)
+    )
     assert done.code == 2
     assert "arenaSize" in done.err

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Stages that raise, in each half-step; failure stages; slices that die. Others go on, nothing hangs, causes are named."""
+"""Stages that raise, failure stages, slices that die: others go on, nothing hangs, causes are named."""
 
 import pytest
 
@@ -97,7 +97,11 @@ def test_a_failure_on_one_slice_leaves_the_others_and_the_master_alone(failing):
     text = (bench.folder / "failed-process-1").read_text()
     assert text.count("['bad', 1, \"<class 'ValueError'>\", 'no such sky', 1]") == 2
     assert [path.name for path in bench.folder.glob("failed-*")] == ["failed-process-1"]
-    assert sorted(path.name for path in bench.folder.glob("followed-*")) == ["followed-0", "followed-2", "followed-master"]
+    assert sorted(path.name for path in bench.folder.glob("followed-*")) == [
+        "followed-0",
+        "followed-2",
+        "followed-master",
+    ]
     assert done.summary["failures"] == [{"visit": v, "stage": 1, "rank": 1} for v in (1, 2)]
     assert "slice 1 failed in visit 1: stage 'bad': ValueError: no such sky" in done.err
     assert "Traceback" in done.log("Slice1")
@@ -125,7 +129,12 @@ def test_without_a_failure_stage_the_next_visit_starts_clean(bench, monkeypatch)
     bench.policy("once - Once", head="")
     done = bench.run("--visits", "3")
     assert done.code == 0
-    assert sorted(path.name for path in bench.folder.glob("good-*")) == ["good-0-2", "good-0-3", "good-1-2", "good-1-3"]
+    assert sorted(path.name for path in bench.folder.glob("good-*")) == [
+        "good-0-2",
+        "good-0-3",
+        "good-1-2",
+        "good-1-3",
+    ]
 
 
 @pytest.mark.parametrize("half", ["Serial", "Parallel"])

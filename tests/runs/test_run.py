@@ -25,8 +25,16 @@ def test_half_steps_run_in_the_order_of_the_contract(bench):
     assert done.code == 0, done.err
     journal = (bench.folder / "journal").read_text().split("\n")[:-1]
     assert journal == [
-        "one preprocess", "one process", "one process", "one process", "one postprocess",
-        "two preprocess", "two process", "two process", "two process", "two postprocess",
+        "one preprocess",
+        "one process",
+        "one process",
+        "one process",
+        "one postprocess",
+        "two preprocess",
+        "two process",
+        "two process",
+        "two process",
+        "two postprocess",
     ]
 
 
@@ -67,12 +75,15 @@ def test_visits_can_be_limited_from_the_command_line(bench):
 
 
 def test_no_more_datasets_ends_the_run_after_the_current_stage(bench):
-    bench.module(ORDER + """
+    bench.module(
+        ORDER
+        + """
     class Last(ParallelProcessing):
         def process(self, clipboard):
             if self.rank == 1:
                 clipboard.put("noMoreDatasets", "yes")
-    """)
+    """
+    )
     bench.policy("one Serial Last", "two Serial Parallel", head="")
     done = bench.run()
     assert done.code == 0, done.err
@@ -118,7 +129,10 @@ def test_orderly_end_calls_shutdown_of_every_instance(bench):
     done = bench.run("--workers", "2")
     assert done.code == 0, done.err
     assert sorted(path.name for path in bench.folder.glob("closed-*")) == [
-        "closed-0", "closed-1", "closed-2", "closed-master",
+        "closed-0",
+        "closed-1",
+        "closed-2",
+        "closed-master",
     ]
 
 
@@ -158,5 +172,7 @@ def test_the_table_names_every_stage_that_does_something(bench):
     bench.policy("one Serial -", "two - Parallel")
     done = bench.run()
     assert [line.split()[:2] for line in done.out.splitlines()[2:-1]] == [
-        ["one", "preprocess"], ["one", "postprocess"], ["two", "process"],
+        ["one", "preprocess"],
+        ["one", "postprocess"],
+        ["two", "process"],
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Ctrl-C, SIGTERM and SIGKILL at any time: the run ends at once, and no process and no shared memory is left."""
+"""Ctrl-C, SIGTERM and SIGKILL at any time: the run ends at once and leaves nothing."""
 
 import os
 import random
@@ -65,8 +65,14 @@ def test_ctrl_c_at_a_terminal_reaches_the_whole_group_and_still_ends_cleanly(ben
     bench.policy("nap - Sleeps", slices=2)
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        bench.command(), cwd=bench.folder, env={**bench.environment(), "TERM": "xterm"}, stdin=slave, stdout=slave,
-        stderr=slave, start_new_session=True, preexec_fn=lambda: __import__("fcntl").ioctl(0, 0x540E, 0),
+        bench.command(),
+        cwd=bench.folder,
+        env={**bench.environment(), "TERM": "xterm"},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=lambda: __import__("fcntl").ioctl(0, 0x540E, 0),
     )
     os.close(slave)
     bench.wait_until((bench.folder / "asleep").exists, "the stage to be asleep")
@@ -83,7 +89,9 @@ def test_killing_the_master_at_a_random_moment_leaves_nothing(bench, seed):
     time.sleep(random.Random(seed).uniform(0.0, 0.8))
     process.kill()
     process.communicate(timeout=20)
-    bench.wait_until(lambda: not bench.processes(), "the workers and the nursery to follow the master", timeout=5.0)
+    bench.wait_until(
+        lambda: not bench.processes(), "the workers and the nursery to follow the master", timeout=5.0
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -118,7 +126,7 @@ def test_the_run_goes_on_without_its_nursery(bench):
     for pid in bench.processes():
         if pid != process.pid and f"PPid:\t{process.pid}\n" in open(f"/proc/{pid}/status").read():
             workers.add(pid)
-    # The nursery is the only child of the master that no signal mask or group tells apart: it never wrote a cell.
+    # The nursery is the first child: the workers are forked after it and have higher numbers.
     nursery = min(workers)
     os.kill(nursery, signal.SIGKILL)
     (bench.folder / "go").touch()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is marked shareable crosses, without a copy where it was born shared, read-only, and the same for every mapping."""
+"""What is marked shareable crosses: read-only, uncopied where it was born shared, whatever the mapping."""
 
 import pytest
 
@@ -218,7 +218,10 @@ def test_the_same_bytes_come_out_whatever_the_mapping(bench, slices):
     for workers in (1, 2, 5):
         result = bench.folder / f"result-{workers}"
         environment = bench.environment()
-        bench.environment = lambda result=result, environment=environment: {**environment, "RESULT": str(result)}
+        bench.environment = lambda result=result, environment=environment: {
+            **environment,
+            "RESULT": str(result),
+        }
         done = bench.run("--visits", "3", "--workers", str(workers))
         assert done.code == 0, done.err
         results.append(result.read_bytes())
