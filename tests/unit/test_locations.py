@@ -121,9 +121,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones():
 
 
 def test_an_unknown_name_without_any_data_says_both_are_empty():
-    with pytest.raises(
-        pex.RuntimeError, match=r"location map \(empty\) nor in the additional data \(empty\)"
-    ):
+    with pytest.raises(pex.RuntimeError, match=r"map \(empty\) nor in the additional data \(empty\)"):
         LogicalLocation("%(x)")
 
 
