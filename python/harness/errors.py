@@ -24,7 +24,7 @@ class HarnessError(Exception):
 
 
 def _rebuild(cls: type[HarnessError], args: tuple, state: dict) -> HarnessError:
-    error = cls.__new__(cls, *args)
+    error = Exception.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
     return error

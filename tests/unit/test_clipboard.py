@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Clipboard: the calls of the contract (3.1), the container protocol, shareable marks."""
+
+import pytest
+
+from harness.clipboard import Clipboard, Pending
+
+
+class Late(Pending):
+    """A value that counts how often it is built."""
+
+    def __init__(self, value):
+        self.value = value
+        self.built = 0
+
+    def materialise(self):
+        self.built += 1
+        return self.value
+
+
+def test_get_returns_the_value_or_the_default():
+    sut = Clipboard()
+    sut.put("a", 1)
+    assert sut.get("a") == 1
+    assert sut.get("b") is None
+    assert sut.get("b", 7) == 7
+    assert sut.get("b", defValue=8) == 8
+
+
+def test_get_item_of_an_absent_key_raises_key_error():
+    sut = Clipboard()
+    with pytest.raises(KeyError, match="absent"):
+        sut.getItem("absent")
+    with pytest.raises(KeyError):
+        sut["absent"]
+
+
+def test_put_overwrites_value_and_mark():
+    sut = Clipboard()
+    sut.put("a", 1, True)
+    assert sut.getSharedKeys() == ["a"]
+    sut.put("a", 2)
+    assert sut.get("a") == 2
+    assert sut.getSharedKeys() == []
+    sut.put("a", 3, isShareable=True)
+    assert sut.getSharedKeys() == ["a"]
+
+
+def test_a_mark_may_come_before_its_value():
+    sut = Clipboard()
+    sut.setShared("later", True)
+    assert sut.getSharedKeys() == []
+    sut["x"] = 1
+    sut.setShared("x", True)
+    assert sut.getSharedKeys() == ["x"]
+    sut.setShared("x", False)
+    assert sut.getSharedKeys() == []
+
+
+def test_keys_keep_the_order_of_first_put():
+    sut = Clipboard()
+    for key in ("c", "a", "b", "a"):
+        sut.put(key, key)
+    assert sut.getKeys() == sut.keys() == list(sut) == ["c", "a", "b"]
+    assert isinstance(sut.keys(), list)
+
+
+def test_container_protocol():
+    sut = Clipboard()
+    sut["a"] = None
+    assert "a" in sut and "b" not in sut
+    assert sut.contains("a") and sut.has_key("a") and not sut.has_key("b")
+    assert len(sut) == 1
+    del sut["a"]
+    assert len(sut) == 0
+    with pytest.raises(KeyError):
+        del sut["a"]
+
+
+def test_iteration_survives_changes():
+    sut = Clipboard()
+    sut["a"] = 1
+    for key in sut:
+        sut[key + "x"] = 2
+    assert sorted(sut) == ["a", "ax"]
+
+
+@pytest.mark.parametrize("forget", ["close", "clear"])
+def test_close_forgets_values_and_leaves_them_alone_elsewhere(forget):
+    sut = Clipboard()
+    value = {"kept": 1}
+    sut.put("a", value, True)
+    getattr(sut, forget)()
+    assert len(sut) == 0 and sut.getSharedKeys() == []
+    assert value == {"kept": 1}
+    del sut
+    assert value == {"kept": 1}
+
+
+@pytest.mark.parametrize("read", [lambda c: c.get("a"), lambda c: c.getItem("a"), lambda c: c["a"]])
+def test_a_pending_value_is_built_once_at_its_first_use(read):
+    sut = Clipboard()
+    late = Late([1, 2])
+    sut._receive("a", late)
+    assert "a" in sut and len(sut) == 1 and late.built == 0
+    first = read(sut)
+    assert first == [1, 2] and read(sut) is first and late.built == 1
+
+
+def test_gather_lists_values_in_rank_order():
+    sut = Clipboard()
+    for rank in (10, 2, 0):
+        sut._receive_from("found", rank, Late(rank * 100))
+    assert sut.gather("found") == [0, 200, 1000]
+    assert sut.get("found-10") == 1000
+    assert sut.gather("nothing") == []
+
+
+def test_an_item_is_unpublished_once_per_put_or_mark():
+    sut = Clipboard()
+    sut.put("a", 1, True)
+    sut.put("b", 2)
+    assert sut._take_unpublished() == [("a", 1)]
+    assert sut._take_unpublished() == []
+    sut.put("a", 3, True)
+    sut.setShared("b", True)
+    assert sut._take_unpublished() == [("a", 3), ("b", 2)]
+    sut.put("a", 4, True)
+    del sut["a"]
+    assert sut._take_unpublished() == []
+
+
+def test_repr_shows_keys_and_marks():
+    sut = Clipboard()
+    sut.put("image", 1, True)
+    sut.put("n", 2)
+    assert repr(sut) == "<Clipboard 'image'*, 'n'>"

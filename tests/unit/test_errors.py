@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The harness's own errors: they pickle to equals, carry exit codes and say how a process ended."""
+
+import pickle
+
+import pytest
+
+from harness import errors
+
+SAMPLES = [
+    errors.HarnessError("plain"),
+    errors.ConfigError("policy.paf: nSlices: expected 0 or more, saw -1"),
+    errors.StageFailed("stage 'warp' raised", rank=3, details="Traceback"),
+    errors.SliceDied(1, 4711, rank=2, ranks="0,2", stage="'warp'", visit=5, signalled=True, code=11),
+    errors.ArenaFull("no shared memory", asked_bytes=5, stats={"live_bytes": 1}),
+    errors.TransportError("clipboard item 'x'"),
+    errors.InternalError("a defect"),
+]
+
+
+@pytest.mark.parametrize("error", SAMPLES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_an_error_pickles_to_an_equal_one(error, protocol):
+    copy = pickle.loads(pickle.dumps(error, protocol))
+    assert copy == error and str(copy) == str(error) and vars(copy) == vars(error)
+
+
+def test_every_class_is_sampled():
+    classes = {item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, Exception)}
+    assert {type(error) for error in SAMPLES} == classes
+
+
+@pytest.mark.parametrize(
+    ("signalled", "code", "text"),
+    [
+        (True, 11, "SIGSEGV (signal 11)"),
+        (True, 9, "SIGKILL (signal 9)"),
+        (True, 200, "signal 200"),
+        (False, 3, "exit code 3"),
+        (False, -1, "unknown cause"),
+    ],
+)
+def test_an_end_is_described_for_people(signalled, code, text):
+    assert text in errors.describe_end(signalled, code)
+
+
+def test_a_dead_slice_is_named_with_all_that_is_known():
+    text = str(SAMPLES[3])
+    for word in ("worker 1", "pid 4711", "ranks 0,2", "SIGSEGV (signal 11)", "'warp'", "visit 5", "rank 2"):
+        assert word in text
+    idle = errors.SliceDied(0, 1, rank=-1, ranks="0", stage="", visit=5, signalled=False, code=1)
+    assert "between two steps" in str(idle)
+
+
+def test_a_full_arena_is_a_memory_error():
+    assert isinstance(SAMPLES[4], MemoryError)
+    assert errors.ArenaFull.exit_code == 4
