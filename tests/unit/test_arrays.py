@@ -3,10 +3,9 @@
 
 import gc
 
+import harness
 import numpy as np
 import pytest
-
-import harness
 from harness import _core, arrays
 
 

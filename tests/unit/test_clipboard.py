@@ -2,7 +2,6 @@
 """Clipboard: the calls of the contract (3.1), the container protocol, shareable marks."""
 
 import pytest
-
 from harness.clipboard import Clipboard, Pending
 
 
