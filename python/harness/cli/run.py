@@ -115,6 +115,8 @@ def _run(pipeline: Pipeline) -> int:
         return _complain(str(error), pipeline, error.exit_code)
     except KeyboardInterrupt:
         return _complain("ended by SIGINT", pipeline, 130)
+    except SystemExit as error:
+        return _complain(f"ended by a stage of the master: SystemExit({error.code!r})", pipeline, 2)
     except HarnessError as error:
         return _complain(str(error), pipeline, error.exit_code)
     except LsstException as error:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import resource
 import signal
 import socket
 import struct
@@ -31,6 +32,7 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )
 LENGTH = struct.Struct("!I")
+SPARE_DESCRIPTORS = 256
 
 
 def send_message(connection: socket.socket, message: tuple) -> None:
@@ -67,6 +69,7 @@ def nursery_main(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _limit_threads(context.config.n_workers)
+        _allow_open_files(context.config.n_slices // context.config.n_workers)
         _report_imports(connection, import_stages)
         gc.collect()
         gc.freeze()
@@ -83,6 +86,16 @@ def _limit_threads(workers: int) -> None:
     threads = max(1, len(os.sched_getaffinity(0)) // max(1, workers))
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, str(threads))
+
+
+def _allow_open_files(slices_per_worker: int) -> None:
+    """Every slice of a worker has its own log file: raises the soft limit where it is in the way."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * slices_per_worker + SPARE_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _report_imports(connection: socket.socket, import_stages: Callable[[], None]) -> None:

@@ -123,10 +123,14 @@ class SliceHalf(Half):
                 {"STATUS": "end", "usertime": now.user, "systemtime": now.system},
             )
 
-    def report_fatal(self, error: BaseException) -> None:
-        """Leaves the text of what ends the run where the master finds it."""
-        details = error.details if isinstance(error, StageFailed) else format_failure(error)
-        self.run.write_report(self.rank, f"{error}\n{details}")
+
+def report_fatal(run: _core.Run, rank: int, error: BaseException) -> None:
+    """Leaves the text of what ends the run where the master finds it: one line, then the traceback."""
+    if isinstance(error, StageFailed):
+        text = f"{error}\n{error.details}"
+    else:
+        text = f"slice {rank} ended the run: {describe_failure(error)}\n{format_failure(error)}"
+    run.write_report(rank, text)
 
 
 def memory_figures() -> str:

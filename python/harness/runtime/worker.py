@@ -12,10 +12,10 @@ from typing import NoReturn
 
 from harness import _core, arrays
 from harness.errors import HarnessError
-from harness.log import set_default_log
+from harness.log import Log, set_default_log
 from harness.runtime.config import PipelineConfig
 from harness.runtime.run_log import LogSettings
-from harness.runtime.slice import SliceHalf
+from harness.runtime.slice import SliceHalf, report_fatal
 
 PARENT_TIMEOUT_MS = 5000
 EXIT_ORPHAN = 81
@@ -52,7 +52,7 @@ class WorkerHooks:
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             if not isinstance(error, HarnessError):
                 half.log.fatal(f"ending the run: {type(error).__name__}: {error}\n{traceback.format_exc()}")
-            half.report_fatal(error)
+            report_fatal(half.run, rank, error)
             return _core.OUTCOME_FATAL
 
 
@@ -96,14 +96,16 @@ def _live(context: RunContext, worker: int) -> int:
 
 
 def _set_up(context: RunContext, rank: int) -> SliceHalf | None:
-    log = context.logs.open_slice(rank)
-    set_default_log(log.root)
-    half = SliceHalf(context.run, context.config, context.run_id, rank, log)
+    log: Log | None = None
     try:
+        log = context.logs.open_slice(rank)
+        set_default_log(log.root)
+        half = SliceHalf(context.run, context.config, context.run_id, rank, log)
         half.set_up()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        log.fatal(f"{error}\n{traceback.format_exc()}")
-        half.report_fatal(error)
+        if log is not None:
+            log.fatal(f"{error}\n{traceback.format_exc()}")
+        report_fatal(context.run, rank, error)
         context.run.arrive_ready(rank, _core.OUTCOME_FATAL)
         return None
     context.run.arrive_ready(rank, _core.OUTCOME_OK)
