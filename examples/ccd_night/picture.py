@@ -32,9 +32,10 @@ def _read(path: Path) -> tuple[np.ndarray, Any]:
 
 
 def _limits(image: np.ndarray) -> tuple[float, float]:
-    """Return a grey scale from just below the sky to well above it."""
-    low, middle, high = np.percentile(image, [0.5, 50.0, 99.0])
-    return float(low), float(max(high, middle + 2 * (middle - low)))
+    """Return a grey scale from three standard deviations below the sky to eight above it."""
+    low, middle, high = np.percentile(image, [15.87, 50.0, 84.13])
+    noise = 0.5 * (high - low)
+    return float(middle - 3 * noise), float(middle + 8 * noise)
 
 
 def draw_amplifier(layout: NightLayout, visit: int, amp: int, path: Path) -> None:
@@ -51,8 +52,8 @@ def draw_amplifier(layout: NightLayout, visit: int, amp: int, path: Path) -> Non
 
     Notes
     -----
-    Tall amplifiers are drawn lying on their side, so that the page is filled; the axes' labels say which is
-    which. Circles mark stars, crosses cosmic rays.
+    Both grey scales go from three standard deviations below the sky to eight above, so that the raw panel
+    shows what calibration takes away: vignetting, the glow next to the output, bias drift, hot pixels.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -63,49 +64,76 @@ def draw_amplifier(layout: NightLayout, visit: int, amp: int, path: Path) -> Non
     stars = read_table(layout.catalogue(visit, amp))
     image = image - np.float32(header["SKYLEVEL"])
     with matplotlib.rc_context(STYLE):
-        ratio = raw.shape[0] / raw.shape[1]
-        panel_height = float(np.clip(4.4 * ratio, 3.0, 9.0))
-        figure = Figure(
-            figsize=(2 * (panel_height / ratio + 1.35) + 0.5, panel_height + 1.25), layout="constrained"
-        )
+        inches = 8.0 / max(raw.shape[0], raw.shape[1])
+        width = inches * (raw.shape[1] + image.shape[1]) + 4.0
+        figure = Figure(figsize=(width, inches * raw.shape[0] + 1.7), layout="constrained")
         FigureCanvasAgg(figure)
-        left, right = figure.subplots(1, 2)
-        low, high = _limits(raw)
-        shown = left.imshow(raw, cmap="gray", vmin=low, vmax=high)
-        figure.colorbar(shown, ax=left, label="raw signal [ADU]", shrink=0.9, pad=0.02, extend="both")
-        left.set_title("raw frame with overscan")
-        low, high = _limits(image)
-        shown = right.imshow(image, cmap="gray", vmin=low, vmax=high)
-        label = "calibrated signal above sky [e\N{SUPERSCRIPT MINUS}/pixel]"
-        figure.colorbar(shown, ax=right, label=label, shrink=0.9, pad=0.02, extend="both")
+        left, right = figure.subplots(1, 2, width_ratios=[raw.shape[1], image.shape[1]])
+        _show(left, raw, _limits(raw[:, : image.shape[1]]), "raw signal [ADU]")
+        left.set_title("raw frame, overscan at its right")
+        _show(right, image, _limits(image), "calibrated signal above sky [electrons per pixel]")
+        right.set_title("calibrated image and what was found in it")
         _mark_objects(right, stars, float(header["SEEING"]))
-        right.set_title("calibrated image")
-        for axes in (left, right):
-            axes.set_xlabel("column [pixel]")
-            axes.set_ylabel("row [pixel]")
+        figure.legend(loc="outside lower right", ncols=3, frameon=False, handletextpad=0.4, columnspacing=1.4)
         figure.suptitle(
             f"Visit {visit}, amplifier {amp}: {header['EXPTIME']:g} s in {header.get('FILTER', '?')},"
             f" seeing {header['SEEING']:.1f} pixels,"
-            f" zero point {header['ZEROPT']:.3f} \N{PLUS-MINUS SIGN} {header['ZEROPTER']:.3f} mag"
+            f" zero point {header['ZEROPT']:.3f} \N{PLUS-MINUS SIGN} {header['ZEROPTER']:.3f} mag",
+            fontsize=12,
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
 
 
+def _show(axes: Any, image: np.ndarray, limits: tuple[float, float], label: str) -> None:
+    """Draw an image with a colour bar of its own height."""
+    shown = axes.imshow(image, cmap="gray", vmin=limits[0], vmax=limits[1])
+    bar = axes.inset_axes((1.02, 0.0, 0.035, 1.0))
+    axes.figure.colorbar(shown, cax=bar, label=label, extend="both", extendfrac=0.02)
+    axes.set_xlabel("column [pixel]")
+    axes.set_ylabel("row [pixel]")
+
+
 def _mark_objects(axes: Any, stars: np.ndarray, seeing: float) -> None:
-    """Circle the stars, cross the cosmic rays, and say which is which below the image."""
+    """Draw a circle of 2.5 times the seeing around each object, its colour by kind, and name the kinds."""
+    from matplotlib.collections import EllipseCollection
+    from matplotlib.lines import Line2D
+
     ray = (stars["flags"] & mask_bits.COSMIC_RAY) != 0
-    size = (2.6 * seeing) ** 2 * 0.12
-    common = {"facecolors": "none", "linewidths": 0.8}
-    axes.scatter(stars["x"][~ray], stars["y"][~ray], s=size, edgecolors="#35b6ff", label="star", **common)
-    if ray.any():
-        axes.scatter(
-            stars["x"][ray],
-            stars["y"][ray],
-            s=size,
-            c="#ff6a3d",
-            marker="x",
-            linewidths=1.1,
-            label="cosmic ray",
+    full = ((stars["flags"] & mask_bits.SATURATED) != 0) & ~ray
+    kinds = (
+        ("star", ~ray & ~full, "#3fb8ff"),
+        ("saturated star", full, "#ffd23f"),
+        ("cosmic ray", ray, "#ff5a36"),
+    )
+    for name, chosen, colour in kinds:
+        count = int(chosen.sum())
+        if count == 0:
+            continue
+        sizes = np.full(count, 5 * seeing)
+        axes.add_collection(
+            EllipseCollection(
+                sizes,
+                sizes,
+                np.zeros(count),
+                units="x",
+                offsets=np.column_stack([stars["x"][chosen], stars["y"][chosen]]),
+                offset_transform=axes.transData,
+                facecolors="none",
+                edgecolors=colour,
+                linewidths=0.9,
+            )
         )
-    axes.legend(loc="upper right", framealpha=0.85, fontsize=9, borderpad=0.4, handletextpad=0.3)
+        axes.add_line(
+            Line2D(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                markersize=8,
+                markerfacecolor="none",
+                markeredgecolor=colour,
+                markeredgewidth=1.2,
+                label=f"{name} ({count})",
+            )
+        )

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,8 @@ def handle(arguments: argparse.Namespace) -> int:
         print(f"pex-harness demo: {error}; run: pip install 'pex-harness[demo]'", file=sys.stderr)
         return WRONG_USAGE
     if arguments.simulate_only:
-        print(f"night in {layout.root}; run it with: pex-harness run {layout.policy_file} demo")
+        policy = shlex.quote(str(layout.policy_file))
+        print(f"night in {layout.root}; run it with: pex-harness run {policy} demo")
         return 0
     code = _run(layout, plan, arguments.workers)
     if code != 0:
