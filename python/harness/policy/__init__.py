@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Policies: hierarchical, typed configuration, usually written in PAF files (lsst.pex.policy)."""
+
+from harness._core import (
+    DefaultPolicyFile,
+    Policy,
+    PolicyFile,
+    PolicySource,
+    PolicyString,
+    UrnPolicyFile,
+)
+from harness.policy.errors import (
+    BadNameError,
+    DictionaryError,
+    EOFError,
+    FormatSyntaxError,
+    InvalidParameterError,
+    IoError,
+    LogicError,
+    NameNotFound,
+    NotFoundError,
+    ParserError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    UnsupportedSyntax,
+)
+
+__all__ = [
+    "BadNameError",
+    "DefaultPolicyFile",
+    "DictionaryError",
+    "EOFError",
+    "FormatSyntaxError",
+    "InvalidParameterError",
+    "IoError",
+    "LogicError",
+    "NameNotFound",
+    "NotFoundError",
+    "ParserError",
+    "Policy",
+    "PolicyFile",
+    "PolicySource",
+    "PolicyString",
+    "RuntimeError",
+    "SyntaxError",
+    "TypeError",
+    "UnsupportedSyntax",
+    "UrnPolicyFile",
+]

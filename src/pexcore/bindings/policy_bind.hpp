@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The parts of the policy binding, in the order in which they have to be registered.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+
+#include "policy/dictionary.hpp"
+#include "policy/policy.hpp"
+
+namespace pex::bindings {
+
+using PolicyClass = pybind11::class_<policy::Policy, std::shared_ptr<policy::Policy>>;
+
+void bind_policy_sources(pybind11::module_& module);
+// The enumeration of types, and its values as attributes of the class.
+void bind_value_types(PolicyClass& cls);
+void bind_policy_reading(PolicyClass& cls);
+void bind_policy_changing(PolicyClass& cls);
+void bind_policy_making(PolicyClass& cls);
+void bind_policy_comforts(PolicyClass& cls);
+
+}  // namespace pex::bindings

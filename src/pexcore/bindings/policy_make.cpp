@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Policy in Python: constructors and createPolicy.
+#include <filesystem>
+
+#include "policy_bind.hpp"
+#include "policy_convert.hpp"
+
+namespace pex::bindings {
+
+using policy::Policy;
+using policy::PolicyPtr;
+using policy::PolicySource;
+
+namespace {
+
+std::shared_ptr<PolicySource> source_of(const py::object& input) {
+    if (py::isinstance<PolicySource>(input)) return input.cast<std::shared_ptr<PolicySource>>();
+    std::string path = path_from_py(input);
+    if (policy::has_urn_prefix(path)) {
+        return std::make_shared<policy::UrnPolicyFile>(std::move(path), false, true, python_options());
+    }
+    return std::make_shared<policy::PolicyFile>(std::move(path));
+}
+
+PolicyPtr load(const py::object& input) {
+    auto policy = std::make_shared<Policy>();
+    source_of(input)->load(policy->node(), python_options());
+    return policy;
+}
+
+// Includes of a file named by its path are looked up beside it; those of any other source in the current directory.
+std::string default_repository(const py::object& input) {
+    if (py::isinstance<PolicySource>(input)) return {};
+    return std::filesystem::path(path_from_py(input)).parent_path().string();
+}
+
+PolicyPtr create(const py::object& input, bool includes, std::string repository, bool validate) {
+    policy::CreateOptions options;
+    options.resolve_includes = includes;
+    options.repository = std::move(repository);
+    options.attach_dictionary = validate;
+    options.load = python_options();
+    return policy::create_policy(*source_of(input), options);
+}
+
+PolicyPtr create_from_urn(const std::string& urn, bool validate) {
+    const policy::UrnPolicyFile source(urn, true, true, python_options());
+    policy::CreateOptions options;
+    options.repository = source.repository_path();
+    options.attach_dictionary = validate;
+    options.load = python_options();
+    return policy::create_policy(source, options);
+}
+
+PolicyPtr copy(const Policy& original, bool deep) { return deep ? original.deep_copy() : std::make_shared<Policy>(original); }
+
+}  // namespace
+
+void bind_policy_making(PolicyClass& cls) {
+    cls.def(py::init<>(), "An empty policy.")
+        .def(py::init(&copy), py::arg("policy"), py::arg("deep") = false,
+             "A copy; a shallow one shows the changes of the original and the other way round.")
+        .def(py::init(&load), py::arg("input"),
+             "The contents of a file, URN or source. Includes are resolved for URNs and product files only.")
+        .def_static("createPolicy",
+                    [](const py::object& input, bool includes, bool validate) {
+                        return create(input, includes, default_repository(input), validate);
+                    },
+                    py::arg("input"), py::arg("doIncludes").noconvert() = true, py::arg("validate") = true,
+                    "The policy in a file (path or source), its includes resolved if asked.\n\n"
+                    "A dictionary gives a policy of its defaults, with the dictionary attached if `validate`.\n"
+                    "Includes are looked up in the given repository; else beside a file given by its path;\n"
+                    "else in the current directory.")
+        .def_static("createPolicy",
+                    [](const py::object& input, const py::object& repos, bool validate) {
+                        return create(input, true, path_from_py(repos), validate);
+                    },
+                    py::arg("input"), py::arg("repos"), py::arg("validate") = true)
+        .def_static("createPolicyFromUrn", &create_from_urn, py::arg("urn"), py::arg("validate") = true,
+                    "The policy of [@]urn:eupspkg:product[:repository]:path, includes resolved.\n"
+                    "Raises BadNameError for any other form, NotFoundError for an unknown product.");
+}
+
+}  // namespace pex::bindings

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Look-up in one level of the tree, and its orderly end.
+#include "policy/node.hpp"
+
+#include <functional>
+#include <utility>
+
+namespace pex::policy {
+
+namespace {
+
+constexpr std::size_t LINEAR_LIMIT = 8;
+constexpr std::size_t NOWHERE = SIZE_MAX;
+constexpr std::uint32_t FREE_SLOT = UINT32_MAX;
+
+std::size_t hash_of(std::string_view name) noexcept { return std::hash<std::string_view>{}(name); }
+
+void move_children(Node& node, std::vector<NodePtr>& into) {
+    for (Entry& entry : node.entries()) {
+        auto* children = std::get_if<SmallArray<NodePtr>>(&entry.values);
+        if (children == nullptr) continue;
+        for (NodePtr& child : *children) into.push_back(std::move(child));
+    }
+}
+
+}  // namespace
+
+std::size_t Entry::size() const noexcept {
+    return std::visit(
+        [](const auto& array) -> std::size_t {
+            if constexpr (std::is_same_v<std::decay_t<decltype(array)>, std::monostate>) {
+                return 0;
+            } else {
+                return array.size();
+            }
+        },
+        values);
+}
+
+Place Entry::place() const {
+    if (source == nullptr || name_offset == NO_OFFSET) return {};
+    return {source, name_offset};
+}
+
+Place Entry::place_of(std::size_t index) const {
+    if (source == nullptr || index >= offsets.size() || offsets[index] == NO_OFFSET) return place();
+    return {source, offsets[index]};
+}
+
+Node::~Node() {
+    std::vector<NodePtr> pending;
+    move_children(*this, pending);
+    while (!pending.empty()) {
+        const NodePtr last = std::move(pending.back());
+        pending.pop_back();
+        if (last.use_count() == 1) move_children(*last, pending);
+    }
+}
+
+Entry* Node::find(std::string_view name) noexcept {
+    const std::size_t at = locate(name);
+    return at == NOWHERE ? nullptr : &m_entries[at];
+}
+
+const Entry* Node::find(std::string_view name) const noexcept {
+    const std::size_t at = locate(name);
+    return at == NOWHERE ? nullptr : &m_entries[at];
+}
+
+std::size_t Node::locate(std::string_view name) const noexcept {
+    const auto matches = [&](std::size_t at) {
+        return m_entries[at].name == name && m_entries[at].type() != ValueType::UNDEF;
+    };
+    if (m_slots.empty()) {
+        for (std::size_t at = 0; at < m_entries.size(); ++at) {
+            if (matches(at)) return at;
+        }
+        return NOWHERE;
+    }
+    const std::size_t mask = m_slots.size() - 1;
+    for (std::size_t slot = hash_of(name) & mask; m_slots[slot] != FREE_SLOT; slot = (slot + 1) & mask) {
+        if (matches(m_slots[slot])) return m_slots[slot];
+    }
+    return NOWHERE;
+}
+
+Entry& Node::find_or_create(std::string_view name) {
+    const std::size_t found = locate(name);
+    if (found != NOWHERE) return m_entries[found];
+    if (m_dead > m_entries.size() / 2) compact();
+    Entry& entry = m_entries.emplace_back();
+    entry.name = name;
+    if (!m_slots.empty() && m_entries.size() * 2 <= m_slots.size()) {
+        index_entry(m_entries.size() - 1);
+    } else if (m_entries.size() > LINEAR_LIMIT) {
+        rebuild_index(m_slots.empty() ? LINEAR_LIMIT * 4 : m_slots.size() * 2);
+    }
+    return entry;
+}
+
+void Node::remove(std::string_view name) {
+    const std::size_t at = locate(name);
+    if (at == NOWHERE) return;
+    Entry removed = std::exchange(m_entries[at], Entry{});
+    // The slot goes on pointing here, so that names behind it in the probe order are still found.
+    ++m_dead;
+}
+
+void Node::index_entry(std::size_t position) noexcept {
+    const std::size_t mask = m_slots.size() - 1;
+    std::size_t slot = hash_of(m_entries[position].name) & mask;
+    while (m_slots[slot] != FREE_SLOT) slot = (slot + 1) & mask;
+    m_slots[slot] = static_cast<std::uint32_t>(position);
+}
+
+void Node::rebuild_index(std::size_t slot_count) {
+    m_slots.assign(slot_count, FREE_SLOT);
+    for (std::size_t at = 0; at < m_entries.size(); ++at) {
+        const bool removed = m_entries[at].name.empty();
+        if (!removed) index_entry(at);
+    }
+}
+
+void Node::compact() {
+    std::erase_if(m_entries, [](const Entry& entry) { return entry.type() == ValueType::UNDEF; });
+    m_dead = 0;
+    if (!m_slots.empty()) rebuild_index(m_slots.size());
+}
+
+}  // namespace pex::policy

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The tree behind a Policy: named arrays of one type each, in order of first insertion.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "policy/small_array.hpp"
+#include "policy/source.hpp"
+#include "policy/value_type.hpp"
+
+namespace pex::policy {
+
+class Node;
+class PolicyFile;
+using NodePtr = std::shared_ptr<Node>;
+using FilePtr = std::shared_ptr<const PolicyFile>;
+
+// Blocks and dotted names may nest this deep. Nothing here recurses on the machine stack, so the limit only
+// keeps texts that nest by accident from being taken for data.
+inline constexpr std::size_t MAX_DEPTH = 10000;
+
+// The alternatives stand in the order of ValueType, so that index() is the type.
+using Values = std::variant<std::monostate, SmallArray<bool>, SmallArray<std::int32_t>, SmallArray<double>,
+                            SmallArray<std::string>, SmallArray<NodePtr>, SmallArray<FilePtr>>;
+
+// One name with its values.
+struct Entry {
+    std::string name;
+    Values values;
+    std::shared_ptr<const Source> source;  // of the name and of every value that has an offset
+    SmallArray<std::uint32_t> offsets;     // of the values, NO_OFFSET or missing where they came by a call
+    std::uint32_t name_offset = NO_OFFSET;
+
+    ValueType type() const noexcept { return static_cast<ValueType>(values.index()); }
+    std::size_t size() const noexcept;
+    // Where the name stands, or an unknown place.
+    Place place() const;
+    // Where a value stands; where its name stands if only that is known.
+    Place place_of(std::size_t index) const;
+};
+
+// Lifetime: shared between the policies that show it. Thread safety: none for writers.
+class Node {
+ public:
+    Node() = default;
+    explicit Node(Place opened_at) : m_opened(std::move(opened_at)) {}
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+    // Takes the tree apart level by level: a chain of any depth needs no machine stack.
+    ~Node();
+
+    // Where the block opened, or the start of the text for a root; unknown for nodes made by calls.
+    const Place& opened() const noexcept { return m_opened; }
+    void set_opened(Place place) { m_opened = std::move(place); }
+
+    std::size_t size() const noexcept { return m_entries.size() - m_dead; }
+    Entry* find(std::string_view name) noexcept;
+    const Entry* find(std::string_view name) const noexcept;
+    // The entry of that name, new and without values where there was none. References to entries end here.
+    Entry& find_or_create(std::string_view name);
+    void remove(std::string_view name);
+
+    // Calls f(entry) for every entry, in order.
+    template <class F>
+    void for_each(F&& f) const {
+        for (const Entry& entry : m_entries) {
+            if (entry.type() != ValueType::UNDEF) f(entry);
+        }
+    }
+    template <class F>
+    void for_each(F&& f) {
+        for (Entry& entry : m_entries) {
+            if (entry.type() != ValueType::UNDEF) f(entry);
+        }
+    }
+    // The entries in order, to be walked by position. Those of type UNDEF were removed: skip them.
+    const std::vector<Entry>& entries() const noexcept { return m_entries; }
+    std::vector<Entry>& entries() noexcept { return m_entries; }
+
+ private:
+    std::size_t locate(std::string_view name) const noexcept;
+    void index_entry(std::size_t position) noexcept;
+    void rebuild_index(std::size_t slot_count);
+    void compact();
+
+    std::vector<Entry> m_entries;
+    std::vector<std::uint32_t> m_slots;  // open addressing, empty while a linear search is as fast
+    std::size_t m_dead = 0;
+    Place m_opened;
+};
+
+// A copy that shares nothing with the original but file references and source texts.
+NodePtr deep_copy(const Node& node);
+// Same names with the same types and values; the order of names plays no role. NaN equals NaN here.
+bool equal(const Node& a, const Node& b);
+// Whether `wanted` is `root` or stands somewhere below it.
+bool reaches(const NodePtr& root, const Node* wanted);
+
+}  // namespace pex::policy

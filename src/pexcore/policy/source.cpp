@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lines and columns of a source.
+#include "policy/source.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+namespace pex::policy {
+
+Source::Source(std::string name, std::string text, std::string path, Place included_from)
+    : m_name(std::move(name)), m_text(std::move(text)), m_path(std::move(path)), m_included_from(std::move(included_from)) {
+    if (m_text.size() >= NO_OFFSET) throw std::length_error(m_name + ": policy texts of 4 GiB and more cannot be read");
+}
+
+std::size_t Source::line_index(std::uint32_t offset) const {
+    std::call_once(m_indexed, [this] {
+        m_line_starts.push_back(0);
+        const char* const begin = m_text.data();
+        const char* const end = begin + m_text.size();
+        for (const char* at = begin; at != end;) {
+            const void* newline = std::memchr(at, '\n', static_cast<std::size_t>(end - at));
+            if (newline == nullptr) break;
+            at = static_cast<const char*>(newline) + 1;
+            m_line_starts.push_back(static_cast<std::uint32_t>(at - begin));
+        }
+    });
+    const auto after = std::upper_bound(m_line_starts.begin(), m_line_starts.end(), offset);
+    return static_cast<std::size_t>(after - m_line_starts.begin()) - 1;
+}
+
+Position Source::position(std::uint32_t offset) const {
+    offset = std::min(offset, static_cast<std::uint32_t>(m_text.size()));
+    const std::size_t line = line_index(offset);
+    std::uint32_t column = 1;
+    for (std::uint32_t at = m_line_starts[line]; at < offset; ++at) {
+        const bool continuation = (static_cast<unsigned char>(m_text[at]) & 0xC0U) == 0x80U;
+        if (!continuation) ++column;
+    }
+    return {static_cast<std::uint32_t>(line + 1), column};
+}
+
+std::string_view Source::line_at(std::uint32_t offset) const {
+    offset = std::min(offset, static_cast<std::uint32_t>(m_text.size()));
+    const std::size_t line = line_index(offset);
+    const std::size_t begin = m_line_starts[line];
+    std::size_t end = line + 1 < m_line_starts.size() ? m_line_starts[line + 1] - 1 : m_text.size();
+    if (end > begin && m_text[end - 1] == '\r') --end;
+    return std::string_view(m_text).substr(begin, end - begin);
+}
+
+}  // namespace pex::policy
