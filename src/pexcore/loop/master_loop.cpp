@@ -122,8 +122,7 @@ void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t v
 
 void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
     const std::uint32_t ranks = m_state.shape().ranks;
-    // ORDER seq_cst: before the cells are released; a worker counts down only after it took one.
-    m_state.head().arrivals_left.store(ranks, std::memory_order_seq_cst);
+    sync::expect_arrivals(m_state.head().arrivals, ranks);
     for (std::uint32_t rank = 0; rank < ranks; ++rank)
         sync::release(m_state.cell(rank), CellWord{visit, step, 0, sync::OUTCOME_OK, sync::CellState::IDLE});
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));

@@ -73,8 +73,8 @@ bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
 
 void WorkerLoop::tell_master(std::uint8_t outcome) {
     sync::RunHeadShm& head = m_state.head();
-    // ORDER seq_cst: after the arrival. Only the last to arrive needs to ring; the master scans all cells then.
-    const bool last = head.arrivals_left.fetch_sub(1, std::memory_order_seq_cst) == 1;
+    // Only the last to arrive needs to ring; the master scans all cells then.
+    const bool last = sync::count_arrival(head.arrivals);
     // A fatal outcome ends the run without waiting for the others.
     const bool urgent = (outcome & sync::OUTCOME_FATAL) != 0;
     // ORDER seq_cst: pairs with the watcher's store. Once somebody has died the count is short for ever; either

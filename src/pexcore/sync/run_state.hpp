@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "sync/arrivals.hpp"
 #include "sync/cell.hpp"
 #include "sync/doorbell.hpp"
 #include "sync/span.hpp"
@@ -43,12 +44,12 @@ struct alignas(64) ReportShm {
 // |---------------|-------------------|----------|---------|-------------------------------------------------|
 // | stop          | master            | workers  | seq_cst | workers follow the master (parent-death signal) |
 // | ring_always   | watcher           | workers  | seq_cst | -                                               |
-// | arrivals_left | master, workers   | workers  | seq_cst | a hint; a death sets ring_always                |
+// | arrivals      | master, workers   | workers  | seq_cst | a hint; a death sets ring_always                |
 // | down_*        | master            | workers  | through the cells' release                                |
 struct alignas(64) RunHeadShm {
     std::atomic<std::uint32_t> stop;
     std::atomic<std::uint32_t> ring_always;
-    alignas(64) std::atomic<std::int64_t> arrivals_left;
+    ArrivalCountShm arrivals;
     alignas(64) std::uint64_t down_manifest_ref;
     std::uint64_t down_manifest_bytes;
 };
