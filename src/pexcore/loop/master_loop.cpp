@@ -13,8 +13,7 @@ LoopResult MasterLoop::run(MasterHooks& hooks) {
     if (m_state.shape().ranks != 0) {
         Arrivals arrivals;
         // The workers set their cells up by themselves: the first rendezvous is step 0 of visit 0.
-        if (wait_all(hooks, 0, 0, arrivals) == Wait::DIED) return {LoopEnd::PROCESS_DIED, 0, 0};
-        if (arrivals.fatal) return {LoopEnd::SLICE_FATAL, 0, 0};
+        if (!wait_all(hooks, 0, 0, arrivals, result)) return result;
     }
     hooks.slices_ready();
     for (std::uint32_t visit = 1;; ++visit) {
@@ -55,14 +54,7 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
                 break;
             case StepKind::PROCESS:
                 arrivals = {};
-                if (wait_all(hooks, visit, step.stage, arrivals) == Wait::DIED) {
-                    result.end = LoopEnd::PROCESS_DIED;
-                    return false;
-                }
-                if (arrivals.fatal) {
-                    result.end = LoopEnd::SLICE_FATAL;
-                    return false;
-                }
+                if (!wait_all(hooks, visit, step.stage, arrivals, result)) return false;
                 break;
             case StepKind::GATHER:
                 hooks.gather(step.stage, arrivals);
@@ -77,10 +69,7 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
             case StepKind::CLOSE:
                 m_state.head().down_manifest_bytes = 0;
                 release_all(visit, m_schedule.close_step());
-                if (wait_all(hooks, visit, m_schedule.close_step(), arrivals) == Wait::DIED) {
-                    result.end = LoopEnd::PROCESS_DIED;
-                    return false;
-                }
+                if (!wait_all(hooks, visit, m_schedule.close_step(), arrivals, result)) return false;
                 break;
             case StepKind::END_VISIT:
                 hooks.end_visit(visit);
@@ -128,8 +117,8 @@ void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));
 }
 
-MasterLoop::Wait MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step,
-                                      Arrivals& arrivals) {
+bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals,
+                          LoopResult& result) {
     std::uint32_t next = 0;  // every rank below has arrived and is counted
     auto scan = [&] {
         std::uint8_t outcome = 0;
@@ -137,22 +126,35 @@ MasterLoop::Wait MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, s
             if ((outcome & sync::OUTCOME_RAISED) != 0) ++arrivals.raised;
             if ((outcome & sync::OUTCOME_SKIPPED) != 0) ++arrivals.skipped;
             if ((outcome & sync::OUTCOME_NO_MORE) != 0) arrivals.no_more = true;
-            if ((outcome & sync::OUTCOME_FATAL) != 0) arrivals.fatal = true;
             ++next;
         }
         return next == m_state.shape().ranks;
     };
     for (;;) {
-        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin_ns, os::NO_DEADLINE,
-                       [&] { return scan() || arrivals.fatal || somebody_died() || m_watcher.signalled(); });
+        bool all = false;
+        bool fatal = false;
+        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin_ns, os::NO_DEADLINE, [&] {
+            all = scan();
+            fatal = is_fatal();
+            return all || fatal || somebody_died() || m_watcher.signalled();
+        });
         if (m_watcher.signalled()) {
             m_watcher.clear_signalled();
             hooks.check_signals();
         }
-        // A fatal arrival ends the run: there is no use in waiting for the others.
-        if (next == m_state.shape().ranks || arrivals.fatal) return Wait::ALL_ARRIVED;
-        if (somebody_died()) return Wait::DIED;
+        // A fatal arrival, of whatever rank, ends the run: there is no use in waiting for the others.
+        if (fatal) result.end = LoopEnd::SLICE_FATAL;
+        else if (!all && somebody_died()) result.end = LoopEnd::PROCESS_DIED;
+        else if (!all) continue;
+        else return true;
+        return false;
     }
+}
+
+bool MasterLoop::is_fatal() const {
+    // ORDER seq_cst: pairs with the store in WorkerLoop::note_fatal(), which follows the arrival that the report
+    // belongs to.
+    return m_state.head().fatal.load(std::memory_order_seq_cst) != 0;
 }
 
 bool MasterLoop::somebody_died() const { return m_watcher.death_count() != 0; }

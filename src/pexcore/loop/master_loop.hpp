@@ -16,7 +16,6 @@ struct Arrivals {
     std::uint32_t raised = 0;
     std::uint32_t skipped = 0;
     bool no_more = false;
-    bool fatal = false;
 };
 
 // What the loop calls. Implemented by the bindings; every method may throw, which ends the loop.
@@ -64,15 +63,16 @@ public:
     void request_stop(int level) { m_stop_level.store(level, std::memory_order_seq_cst); }
 
 private:
-    enum class Wait { ALL_ARRIVED, DIED };
-
     bool run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result);
     void serial(MasterHooks& hooks, const Step& step, std::uint32_t visit);
     void publish(MasterHooks& hooks, const Step& step, std::uint32_t visit);
     template <class Call>
     void timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call);
     void release_all(std::uint32_t visit, std::uint16_t step);
-    Wait wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals);
+    // Waits until every rank has arrived and is counted in `arrivals`. Returns false, with `result.end` set, when
+    // a slice or a worker ends the run.
+    bool wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals, LoopResult& result);
+    bool is_fatal() const;
     bool somebody_died() const;
 
     const Schedule& m_schedule;

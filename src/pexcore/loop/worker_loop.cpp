@@ -12,6 +12,7 @@ void WorkerLoop::arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
     const CellWord ready{0, 0, 0, outcome, sync::CellState::ARRIVED};
     // ORDER seq_cst: pairs with has_arrived(), as in sync::arrive(); the master has released nothing yet.
     m_state.cell(rank).word.store(sync::pack(ready), std::memory_order_seq_cst);
+    note_fatal(outcome);
     sync::ring(m_state.door(sync::MASTER_PROCESS));
 }
 
@@ -71,12 +72,19 @@ bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
     return true;
 }
 
+bool WorkerLoop::note_fatal(std::uint8_t outcome) {
+    if ((outcome & sync::OUTCOME_FATAL) == 0) return false;
+    // ORDER seq_cst: after the arrival and before the ring. The master counts arrivals in the order of ranks; this
+    // makes it look at the ranks behind one that has not arrived, for a fatal outcome ends the run at once.
+    m_state.head().fatal.store(1, std::memory_order_seq_cst);
+    return true;
+}
+
 void WorkerLoop::tell_master(std::uint8_t outcome) {
     sync::RunHeadShm& head = m_state.head();
     // Only the last to arrive needs to ring; the master scans all cells then.
     const bool last = sync::count_arrival(head.arrivals);
-    // A fatal outcome ends the run without waiting for the others.
-    const bool urgent = (outcome & sync::OUTCOME_FATAL) != 0;
+    const bool urgent = note_fatal(outcome);
     // ORDER seq_cst: pairs with the watcher's store. Once somebody has died the count is short for ever; either
     // this load sees the flag, or the watcher's ring comes after the arrival above and the master sees the cell.
     if (last || urgent || head.ring_always.load(std::memory_order_seq_cst) != 0)

@@ -33,6 +33,8 @@ public:
 
 private:
     bool run_released(WorkerHooks& hooks, bool& ran);
+    // Raises the run's fatal flag if the outcome asks for it; returns whether it did.
+    bool note_fatal(std::uint8_t outcome);
     void tell_master(std::uint8_t outcome);
     bool anything_to_do();
 

@@ -44,11 +44,13 @@ struct alignas(64) ReportShm {
 // |---------------|-------------------|----------|---------|-------------------------------------------------|
 // | stop          | master            | workers  | seq_cst | workers follow the master (parent-death signal) |
 // | ring_always   | watcher           | workers  | seq_cst | -                                               |
+// | fatal         | workers           | master   | seq_cst | stays 1; says that a cell has to be looked for  |
 // | arrivals      | master, workers   | workers  | seq_cst | a hint; a death sets ring_always                |
 // | down_*        | master            | workers  | through the cells' release                                |
 struct alignas(64) RunHeadShm {
     std::atomic<std::uint32_t> stop;
     std::atomic<std::uint32_t> ring_always;
+    std::atomic<std::uint32_t> fatal;
     ArrivalCountShm arrivals;
     alignas(64) std::uint64_t down_manifest_ref;
     std::uint64_t down_manifest_bytes;

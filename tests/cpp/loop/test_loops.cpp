@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The two loops together, over threads: order of steps, outcomes, ends. Meant for the thread sanitizer too.
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "check.hpp"
 #include "loop/master_loop.hpp"
 #include "loop/worker_loop.hpp"
+#include "os/clock.hpp"
 
 using namespace pex;
 
@@ -83,6 +85,7 @@ public:
         loop::Traffic traffic;
         loop::MasterLoop master(schedule, state, watcher, traffic, 20'000);
         const loop::LoopResult result = master.run(hooks);
+        if (after_the_loop) after_the_loop();
         state.head().stop.store(1, std::memory_order_seq_cst);
         for (std::uint16_t process = 1; process <= m_shape.workers; ++process) sync::ring(state.door(process));
         for (std::thread& thread : threads) thread.join();
@@ -102,6 +105,7 @@ public:
     sync::Watcher watcher;
     Master hooks;
     Worker worker_hooks;
+    std::function<void()> after_the_loop;
 };
 
 }  // namespace
@@ -156,6 +160,33 @@ PEX_TEST(a_fatal_slice_ends_the_run_in_its_stage) {
     PEX_CHECK(result.end == loop::LoopEnd::SLICE_FATAL);
     PEX_CHECK_EQ(result.visit, 2u);
     PEX_CHECK_EQ(result.stage, std::uint16_t{1});
+}
+
+PEX_TEST(a_fatal_slice_is_seen_while_a_lower_rank_still_works) {
+    Theatre theatre(2, 2, 1);
+    std::atomic<bool> ended{false};
+    bool was_waited_for = false;
+    theatre.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t, std::uint16_t) {
+        if (rank == 1) return std::uint8_t{sync::OUTCOME_FATAL};
+        const std::uint64_t give_up = os::now_ns() + 5'000'000'000u;
+        while (!ended && os::now_ns() < give_up) std::this_thread::yield();
+        was_waited_for = !ended;
+        return std::uint8_t{sync::OUTCOME_OK};
+    };
+    theatre.after_the_loop = [&] { ended = true; };
+    PEX_CHECK(theatre.play(1).end == loop::LoopEnd::SLICE_FATAL);
+    PEX_CHECK(!was_waited_for);
+}
+
+PEX_TEST(a_slice_that_cannot_close_a_visit_ends_the_run) {
+    Theatre theatre(2, 2, 1);
+    theatre.worker_hooks.outcome = [](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        return std::uint8_t{rank == 1 && visit == 2 && step == 2 ? sync::OUTCOME_FATAL : sync::OUTCOME_OK};
+    };
+    const loop::LoopResult result = theatre.play(4);
+    PEX_CHECK(result.end == loop::LoopEnd::SLICE_FATAL);
+    PEX_CHECK_EQ(result.visit, 2u);
+    PEX_CHECK_EQ(theatre.hooks.ended, 1u);
 }
 
 PEX_TEST(every_step_leaves_a_span) {
