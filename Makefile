@@ -1,58 +1,61 @@
-# Two commands: `make demo` and `make test`. Both work in a fresh clone and leave everything below this folder.
+# Two commands: `make demo` and `make test`. Both work in a fresh clone, and leave everything below this folder.
+# Variables: PYTHON (the interpreter to build on), NIGHT (where the demo puts its night).
 
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
-BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=2.13" "cython>=3.0" "cmake>=3.22" "ninja>=1.10" wheel
-CMAKE := $(BIN)/cmake
-JOBS := $(shell nproc)
 NIGHT ?= demo-night
+VENV := .venv
+PIP := python -m pip --disable-pip-version-check --no-input
+BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=2.13" "cython>=3.0" "cmake>=3.25" "ninja>=1.10"
 
-.PHONY: demo test test-cpp test-sanitizers test-python lint venv tools install wheel clean
+# Every recipe that uses the environment starts with this; the file has no effect on the caller's shell.
+IN_VENV := . ./$(VENV)/environment &&
+# An environment that is gone, was moved or belongs to another Python is made anew, whatever the time stamps say.
+VENV_WORKS := $(shell $(PYTHON) tools/make_venv.py --check $(VENV) 2>/dev/null && echo yes)
+# What the installed package is made of. Folders are listed too, so that a file's disappearance is seen.
+SOURCES := $(shell find CMakeLists.txt pyproject.toml README.md LICENSE src python policy examples \
+    -not -path '*__pycache__*' 2>/dev/null)
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python install clean always
 
 demo: install
-	$(BIN)/pex-harness demo --dir $(NIGHT)
+	@$(IN_VENV) pex-harness demo --dir "$(NIGHT)"
 
-test: test-cpp test-sanitizers test-python
+test: lint test-cpp test-sanitizers test-python
+	@echo "make: every test passed"
 
-venv:
-	$(PYTHON) tools/make_venv.py $(VENV)
+install: $(VENV)/installed
 
-tools: venv
-	$(PIP) install -q $(BUILD_TOOLS)
+$(VENV)/tools: Makefile $(wildcard tools/*.py) $(if $(VENV_WORKS),,always)
+	@echo "make: preparing $(VENV)"
+	@$(PYTHON) tools/make_venv.py $(VENV)
+	@$(IN_VENV) $(PIP) install -q $(BUILD_TOOLS) || { \
+	    echo "make: the build tools cannot be installed: is the package index reachable?" >&2; exit 1; }
+	@touch $@
 
-# Installs the package as a user would get it (no editable install), with what the demo and the tests need.
-install: tools
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install -q --no-build-isolation ".[test]"
+# The package is installed as a user gets it (a wheel, no editable install), with what demo and tests need.
+$(VENV)/installed: $(VENV)/tools $(SOURCES)
+	@echo "make: building and installing the package"
+	@$(IN_VENV) $(PIP) install -q --no-build-isolation ".[test]" || { \
+	    echo "make: the package cannot be installed; the reason stands above" >&2; exit 1; }
+	@touch $@
 
-define run_cpp_tests
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(CMAKE) -S . -B build/$(1) -G Ninja -DPEX_BUILD_PYTHON=OFF -DPEX_BUILD_TESTS=ON \
-	    -DCMAKE_BUILD_TYPE=$(2) -DPEX_SANITIZE="$(3)" > build-$(1).log 2>&1 || { cat build-$(1).log; exit 1; }
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(CMAKE) --build build/$(1) -j $(JOBS)
-	$(BIN)/ctest --test-dir build/$(1) --output-on-failure
-	rm -f build-$(1).log
-endef
+lint: install
+	@$(IN_VENV) ruff check -q .
 
-test-cpp: tools
-	$(call run_cpp_tests,cpp,Release,)
+test-cpp test-asan test-tsan: test-%: $(VENV)/tools
+	@echo "make: C++ tests, preset $*"
+	@mkdir -p build
+	@$(IN_VENV) cmake --workflow --preset $* > build/$*.log 2>&1 || { cat build/$*.log; \
+	    echo "make: C++ tests failed; again: make test-$*" >&2; exit 1; }
+	@grep 'tests passed' build/$*.log
 
-test-sanitizers: tools
-	$(call run_cpp_tests,asan,RelWithDebInfo,address$(comma)undefined)
-	$(call run_cpp_tests,tsan,RelWithDebInfo,thread)
-
-comma := ,
+test-sanitizers: test-asan test-tsan
 
 test-python: install
-	$(BIN)/python -m pytest
-
-lint: tools
-	$(PIP) install -q ruff mypy
-	$(BIN)/ruff check python tests examples tools
-
-wheel: tools
-	$(PIP) install -q build
-	$(BIN)/python -m build
+	@$(IN_VENV) python -m pytest -q
 
 clean:
-	rm -rf build dist $(VENV) $(NIGHT)
+	rm -rf build dist $(VENV) "$(NIGHT)"
+
+always:
