@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.stage.class_lookup import WrongClassError, find_class
 from harness.stage.noop import NoOpParallelProcessing, NoOpSerialProcessing
@@ -35,8 +35,8 @@ class Stage:
         TypeError: `sysdata` is not a dict.
     """
 
-    serialClass: ClassVar[type[SerialProcessing]] = NoOpSerialProcessing
-    parallelClass: ClassVar[type[ParallelProcessing]] = NoOpParallelProcessing
+    serialClass: type[SerialProcessing] = NoOpSerialProcessing
+    parallelClass: type[ParallelProcessing] = NoOpParallelProcessing
 
     def __init__(
         self,
@@ -141,9 +141,9 @@ def makeStage(
     """
     stage = Stage(policy, log, eventBroker=eventBroker, sysdata=sysdata)
     if serClsName is not None:
-        stage.serialClass = find_class(serClsName, SerialProcessing)  # type: ignore[misc]
+        stage.serialClass = find_class(serClsName, SerialProcessing)
     if paraClsName is not None:
-        stage.parallelClass = find_class(paraClsName, ParallelProcessing)  # type: ignore[misc]
+        stage.parallelClass = find_class(paraClsName, ParallelProcessing)
     return stage
 
 

@@ -148,7 +148,7 @@ class SerialProcessing(StageProcessing):
             RuntimeError: the stage was never initialized, or overrides neither of its methods.
         """
         inputQueue, _ = self._queues()
-        clipboard = inputQueue.element()
+        clipboard: Any = inputQueue.element()
         if not _is_skipped(self.preprocess, self.postprocess):
             self.preprocess(clipboard)
         inputQueue.getNextDataset()
@@ -168,7 +168,7 @@ class SerialProcessing(StageProcessing):
         _, outputQueue = self._queues()
         skipped = _is_skipped(self.postprocess, self.preprocess)
         while queue.size() > 0:
-            clipboard = queue.element()
+            clipboard: Any = queue.element()
             if not skipped:
                 self.postprocess(clipboard)
             queue.getNextDataset()
@@ -192,7 +192,7 @@ class ParallelProcessing(StageProcessing):
             RuntimeError: the stage was never initialized, or does not override `process`.
         """
         inputQueue, outputQueue = self._queues()
-        clipboard = inputQueue.element()
+        clipboard: Any = inputQueue.element()
         self.process(clipboard)
         inputQueue.getNextDataset()
         outputQueue.addDataset(clipboard)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import secrets
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from harness.exceptions import IoError
 
@@ -23,7 +23,7 @@ _HINTS = {
 
 
 @contextlib.contextmanager
-def atomic_file(path: str) -> Iterator[BinaryIO]:
+def atomic_file(path: str) -> Iterator[io.BufferedWriter]:
     """A binary file that takes the name `path` when the block ends well, and vanishes otherwise.
 
     The data is written under a temporary name in the same directory, synced to the disk and

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gzip
 import io
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from harness.arrays import empty
 from harness.storage.atomic import atomic_file
@@ -101,23 +101,23 @@ class FitsStorage:
             if not path.endswith(".gz"):
                 _write_units(stream, units)
                 return
-            with gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, stream, mtime=0) as packed:  # type: ignore[arg-type]
-                _write_units(packed, units)  # type: ignore[arg-type]
+            with gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, stream, mtime=0) as packed:
+                _write_units(packed, units)
 
 
-def _astropy_class(module: str, name: str) -> type:
+def _astropy_class(module: str, name: str) -> Any:
     import importlib
 
-    return getattr(importlib.import_module(f"astropy.{module}"), name)  # type: ignore[no-any-return]
+    return getattr(importlib.import_module(f"astropy.{module}"), name)
 
 
-def _wanted_class(request: ReadRequest) -> type:
+def _wanted_class(request: ReadRequest) -> Any:
     import numpy
 
     from harness.stage.class_lookup import find_class
 
     name = request.python_type.strip()
-    wanted = find_class(_SHORT_NAMES.get(name, name))
+    wanted: Any = find_class(_SHORT_NAMES.get(name, name))
     fits_kinds = (Image, _astropy_class("nddata", "CCDData"), _astropy_class("table", "Table"))
     if wanted is numpy.ndarray or issubclass(wanted, fits_kinds) or hasattr(wanted, "swigConvert"):
         return wanted
@@ -164,11 +164,11 @@ def _array_of(file: FitsFile, hdu: Hdu, path: str, request: ReadRequest) -> Arra
     return array
 
 
-def _read_table(path: str, request: ReadRequest, wanted: type) -> Any:
+def _read_table(path: str, request: ReadRequest, wanted: Any) -> Any:
     with open_fits(request.item, path) as file:
         hdu = _choose(file, request, ("table",))
         try:
-            table = wanted.read(path, format="fits", hdu=hdu.number)  # type: ignore[attr-defined]
+            table = wanted.read(path, format="fits", hdu=hdu.number)
         except Exception as error:
             raise file.error(f"unit {hdu} cannot be read as a table: {error}") from error
     for name in table.colnames:
@@ -179,12 +179,12 @@ def _read_table(path: str, request: ReadRequest, wanted: type) -> Any:
     return table
 
 
-def _read_ccddata(path: str, request: ReadRequest, wanted: type) -> Any:
+def _read_ccddata(path: str, request: ReadRequest, wanted: Any) -> Any:
     with open_fits(request.item, path) as file:
         hdu = _choose(file, request, ("image", "compressed"))
         unit = None if "BUNIT" in hdu.header else "adu"
         try:
-            frame = wanted.read(path, format="fits", hdu=hdu.number, unit=unit)  # type: ignore[attr-defined]
+            frame = wanted.read(path, format="fits", hdu=hdu.number, unit=unit)
         except Exception as error:
             raise file.error(f"unit {hdu} cannot be read as CCDData: {error}") from error
         frame.data = _array_of(file, hdu, path, request)
@@ -241,7 +241,7 @@ def _image_header(array: Array, cards: Any, primary: bool) -> fits.Header:
     return header
 
 
-def _write_units(stream: IO[bytes], units: Any) -> None:
+def _write_units(stream: io.BufferedIOBase, units: Any) -> None:
     from astropy.io import fits
 
     if isinstance(units, fits.HDUList):

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import math
 import os
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from harness.exceptions import IoError
 
@@ -80,7 +81,9 @@ class FitsFile:
         gzipped: whether that size is of compressed data.
     """
 
-    def __init__(self, item: str, path: str, stream: IO[bytes], file_bytes: int, gzipped: bool) -> None:
+    def __init__(
+        self, item: str, path: str, stream: io.BufferedIOBase, file_bytes: int, gzipped: bool
+    ) -> None:
         self._item = item
         self._path = path
         self._stream = stream
@@ -126,7 +129,7 @@ class FitsFile:
             self._seek(hdu.data_offset + start)
             done = 0
             while done < len(buffer):
-                count = self._stream.readinto(buffer[done:])  # type: ignore[attr-defined]
+                count = self._stream.readinto(buffer[done:])
                 if not count:
                     raise self._truncated(hdu.end_offset, hdu.data_offset + start + done)
                 done += count
@@ -207,7 +210,7 @@ def open_fits(item: str, path: str) -> Iterator[FitsFile]:
         IoError: the file is missing or unreadable, or empty.
     """
     try:
-        plain = open(path, "rb")  # noqa: SIM115 - closed below, with what wraps it
+        plain = open(path, "rb")
     except OSError as error:
         raise IoError(f"cannot read item '{item}' from {path}: {error.strerror or error}") from error
     with plain:

@@ -80,7 +80,7 @@ def cards_of(properties: PropertyList) -> list[fits.Card]:
         ValueError: FITS cannot hold a name or a value: a text with line breaks or outside ASCII, an
             infinite number.
     """
-    cards = []
+    cards: list[fits.Card] = []
     for name, value, comment in properties.toList():
         if is_structural(name):
             continue

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from harness.arrays import empty
 from harness.storage.fits_file import FitsFile, Hdu, padded
@@ -57,7 +58,7 @@ def read_pixels(file: FitsFile, hdu: Hdu) -> Array:
     out = empty(hdu.shape, result_dtype)
     flat = out.reshape(-1)
     scratch = numpy.empty(max(CHUNK_BYTES // stored.itemsize, 1), stored)
-    raw = memoryview(scratch).cast("B")
+    raw = scratch.view(numpy.uint8).data
     for first in range(0, flat.size, scratch.size):
         count = min(scratch.size, flat.size - first)
         file.read_into(hdu, first * stored.itemsize, raw[: count * stored.itemsize])
@@ -121,7 +122,7 @@ def layout_of(array: Array) -> tuple[int, int]:
     return layout
 
 
-def write_pixels(stream: IO[bytes], array: Array) -> None:
+def write_pixels(stream: io.BufferedIOBase, array: Array) -> None:
     """Write an array big-endian and padded to whole blocks; the array itself is not touched.
 
     (Writing through astropy would swap the bytes of the caller's array for the time of the write,
@@ -138,5 +139,5 @@ def write_pixels(stream: IO[bytes], array: Array) -> None:
         if zero:
             flipped = piece ^ piece.dtype.type(-128 if zero == -128 else zero)
             piece = flipped.view(flipped.dtype.str.replace("u", "i") if zero > 0 else "u1")
-        stream.write(numpy.ascontiguousarray(piece, stored))
+        stream.write(numpy.ascontiguousarray(piece, stored).data)
     stream.write(bytes(padded(array.nbytes) - array.nbytes))

@@ -54,7 +54,8 @@ class Image:
     @property
     def dtype(self) -> numpy.dtype[Any]:
         """Type of the pixels."""
-        return self.array.dtype
+        dtype: numpy.dtype[Any] = self.array.dtype
+        return dtype
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
         import numpy
