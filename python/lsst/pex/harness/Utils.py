@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""DC3b import path of the IO stages' helpers."""
+
+from harness.utils import createAdditionalData, propertySetToDict
+
+__all__ = ["createAdditionalData", "propertySetToDict"]
