@@ -6,7 +6,7 @@ from harness.cli.main import main
 from harness.examples.ccd_night.layout import NightLayout
 from harness.examples.ccd_night.pipeline_policy import night_policy, paf_string
 
-SMALL = ["--visits", "1", "--amps", "1", "--size", "256x256", "--simulate-only"]
+SMALL = ["--visits", "1", "--amps", "1", "--size", "256x800", "--simulate-only"]
 
 
 def demo(root, *arguments):
@@ -17,7 +17,8 @@ def demo(root, *arguments):
     ("arguments", "message"),
     [
         (["--size", "512"], "columns x rows such as 512x1024, saw '512'"),
-        (["--size", "512x200"], "at least 256x256, saw 512x200"),
+        (["--size", "2048x200"], "sides of at least 256 pixels and an area of at least 200000, saw 2048x200"),
+        (["--size", "300x300"], "saw 300x300"),
         (["--amps", "0"], "--amps: expected 1 or more, saw 0"),
         (["--visits", "0"], "at least one visit is needed, got 0"),
         (["--seed", "-3"], "seed must not be negative, got -3"),
@@ -63,7 +64,7 @@ def test_second_simulation_replaces_the_first(tmp_path):
 def test_keep_refuses_another_night(tmp_path, capsys, change):
     demo(tmp_path, *SMALL)
     before = NightLayout(tmp_path).raw(0, 0).read_bytes()
-    assert demo(tmp_path, "--visits", "1", "--amps", "1", "--size", "256x256", "--keep", *change) == 1
+    assert demo(tmp_path, "--visits", "1", "--amps", "1", "--size", "256x800", "--keep", *change) == 1
     assert "no complete night of" in capsys.readouterr().err
     assert NightLayout(tmp_path).raw(0, 0).read_bytes() == before
 
@@ -72,7 +73,7 @@ def test_keep_refuses_a_simulation_that_was_cut_off_and_a_new_one_replaces_it(tm
     demo(tmp_path, *SMALL)
     marker = tmp_path / "night.json"
     marker.write_text(marker.read_text().replace("true", "false"))
-    assert demo(tmp_path, "--visits", "1", "--amps", "1", "--size", "256x256", "--keep") == 1
+    assert demo(tmp_path, "--visits", "1", "--amps", "1", "--size", "256x800", "--keep") == 1
     assert "no complete night" in capsys.readouterr().err
     assert demo(tmp_path, *SMALL) == 0
 

@@ -4,10 +4,15 @@
 import numpy as np
 import pytest
 from harness.examples.ccd_night.algorithms import catalogue, mask_bits, stamps
+from harness.examples.ccd_night.algorithms.aperture_correction import (
+    aperture_correction,
+    model_correction,
+    weighted_median,
+)
 from harness.examples.ccd_night.algorithms.detection import detect
 from harness.examples.ccd_night.algorithms.errors import NoSolutionError, ReductionError
 from harness.examples.ccd_night.algorithms.smoothing import gaussian_kernel, noise_gain, smooth
-from harness.examples.ccd_night.simulate.stars import add_stars
+from harness.examples.ccd_night.simulate.stars import MOFFAT_BETA, add_stars, moffat_core
 
 NOISE = 30.0
 FWHM = 4.0
@@ -228,6 +233,45 @@ def test_growing_a_footprint_reaches_sides_and_corners():
     np.testing.assert_array_equal(
         np.argwhere(catalogue.grow(spot, 2)), [[r, c] for r in range(2, 7) for c in range(2, 7)]
     )
+
+
+def test_aperture_correction_is_that_of_the_profile_despite_a_blend_and_neighbours():
+    x, y = (axis.ravel() for axis in np.meshgrid(np.arange(40, 400, 60.0), np.arange(40, 400, 60.0)))
+    electrons = np.full(x.size, 1e5)
+    image = field(np.r_[x, x[::6] + 9], np.r_[y, y[::6]], np.r_[electrons, electrons[::6] / 50], (440, 440))
+    stamps_ = stamps.cut_stamps(image, x.astype(int), y.astype(int), 10)
+    zero = np.zeros(x.size)
+    flux, _ = stamps.aperture_sums(stamps_, zero, zero, 4.3)
+    correction = aperture_correction(image, x, y, flux, np.ones(x.size, bool), 4.3, 13.0, NOISE, 4.3)
+    # Light within the radius: 1 - (1 + (r / a)**2)**(1 - beta).
+    inside = 1 - (1 + (4.3 / moffat_core(FWHM)) ** 2) ** (1 - MOFFAT_BETA)
+    assert correction == pytest.approx(1 / inside, rel=0.012)
+
+
+def test_aperture_correction_without_enough_stars_is_the_models():
+    image = field([80.0], [80.0], [1e5])
+    one, yes = np.array([80.0]), np.ones(1, bool)
+    got = aperture_correction(image, one, one, np.array([9e4]), yes, 4.3, 13.0, NOISE, 4.3)
+    assert got == model_correction(4.3, 4.3)
+
+
+@pytest.mark.parametrize("fwhm", [3.5, 4.5, 6.0])
+def test_model_correction_is_that_of_a_noiseless_star(fwhm):
+    image = np.zeros((161, 161))
+    add_stars(image, np.array([80.2]), np.array([79.7]), np.array([1.0]), fwhm)
+    cut = stamps.cut_stamps(image, np.array([80]), np.array([80]), 60)
+    width = fwhm
+    for _ in range(3):
+        dx, dy, widths, _ = stamps.windowed_centres(cut, width)
+        width = float(widths[0])
+    for radius in (1.0, 1.5):
+        inside = stamps.aperture_sums(cut, dx, dy, radius * width)[0][0]
+        assert model_correction(radius * width, width) == pytest.approx(1 / inside, rel=2e-3)
+
+
+def test_weighted_median_splits_the_weight():
+    assert weighted_median(np.array([3.0, 1.0, 2.0]), np.ones(3)) == 2.0
+    assert weighted_median(np.array([1.0, 2.0, 100.0]), np.array([1.0, 10.0, 1.0])) == 2.0
 
 
 def extracted(sky=900.0, seed=3):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import mask_bits
+from .aperture_correction import aperture_correction
 from .background import Background, fit_background
 from .detection import Detections, detect
 from .errors import NoSolutionError
@@ -145,8 +146,7 @@ def measure(
     catalogue : numpy.ndarray
         Structured array of `COLUMNS`; fluxes are aperture corrected.
     correction : float
-        The aperture correction: median of total over aperture flux of unflagged stars that stand alone and
-        have a signal-to-noise ratio above 50 in the total aperture; 1 when there is none.
+        The aperture correction that was applied.
     """
     catalogue = np.zeros(found.x.size, dtype=COLUMNS)
     if found.x.size == 0:
@@ -161,16 +161,12 @@ def measure(
     flags[excess > parameters.sharpness_limit + 3 * excess_error] |= mask_bits.COSMIC_RAY
     error = np.sqrt(area * noise**2 + np.maximum(flux, 0))
 
-    correction = 1.0
-    alone = nearest_neighbour(found) > total_radius + radius
-    bright = np.flatnonzero(((flags & UNFIT_FOR_PHOTOMETRY) == 0) & (flux > 50 * error) & alone)
-    if bright.size:
-        wide = cut_stamps(image, found.x[bright], found.y[bright], int(np.ceil(total_radius)) + 2)
-        total, wide_area = aperture_sums(wide, dx[bright], dy[bright], total_radius)
-        good = total > 50 * np.sqrt(wide_area * noise**2 + np.maximum(total, 0))
-        if good.any():
-            correction = float(np.median(total[good] / flux[bright][good]))
-    catalogue["x"], catalogue["y"] = found.x + dx, found.y + dy
+    x, y = found.x + dx, found.y + dy
+    # An unresolved pair is wider than a star.
+    alike = np.abs(width - np.nanmedian(width)) < 0.1 * fwhm if np.isfinite(width).any() else settled
+    good = ((flags & UNFIT_FOR_PHOTOMETRY) == 0) & alike
+    correction = aperture_correction(image, x, y, flux, good, radius, total_radius, noise, fwhm)
+    catalogue["x"], catalogue["y"] = x, y
     catalogue["flux"], catalogue["flux_err"] = flux * correction, error * correction
     catalogue["fwhm"], catalogue["sharpness"], catalogue["flags"] = width, excess, flags
     return catalogue, correction
@@ -233,6 +229,9 @@ def extract_stars(image: np.ndarray, mask: np.ndarray, parameters: StarParameter
     subtracted = image - first_sky.level
     found = _search(subtracted, first_sky.noise, parameters.seeing_guess, invalid, parameters)
     rough, _ = measure(subtracted, mask, found, first_sky.noise, parameters.seeing_guess, parameters)
+    seeing = typical_width(rough)
+    # A window of another width sees another part of the profile: once more with the right one.
+    rough, _ = measure(subtracted, mask, found, first_sky.noise, seeing, parameters)
     seeing = typical_width(rough)
 
     objects = grow(found.footprint, round(seeing))

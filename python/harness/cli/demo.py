@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WRONG_USAGE = 1
 CHECK_FAILED = 5
 SMALLEST_SIDE = 256
+SMALLEST_AREA = 200_000
 STARS_PER_AMPLIFIER = 40
 MARKER = "night.json"
 
@@ -86,10 +87,10 @@ def _plan(arguments: argparse.Namespace) -> NightPlan:
     if size is None:
         raise UsageProblem(f"--size: expected columns x rows such as 512x1024, saw {arguments.size!r}")
     nx, ny = int(size.group(1)), int(size.group(2))
-    if min(nx, ny) < SMALLEST_SIDE:
+    if min(nx, ny) < SMALLEST_SIDE or nx * ny < SMALLEST_AREA:
         raise UsageProblem(
-            f"--size: expected at least {SMALLEST_SIDE}x{SMALLEST_SIDE}, saw {nx}x{ny};"
-            " smaller images have too few stars for a zero point"
+            f"--size: expected sides of at least {SMALLEST_SIDE} pixels and an area of at least"
+            f" {SMALLEST_AREA}, saw {nx}x{ny}; smaller images have too few stars for a good zero point"
         )
     if arguments.workers is not None and arguments.workers < 1:
         raise UsageProblem(f"--workers: expected 1 or more, saw {arguments.workers}")
