@@ -77,8 +77,18 @@ inline void check_all_free(const Arena& arena) {
     PEX_CHECK_EQ(arena.pixel_segment().resident_bytes(), stats.committed_bytes);
 }
 
-inline std::uint64_t& first_word(const Arena& arena, BlockRef ref) {
-    return *reinterpret_cast<std::uint64_t*>(arena.data(ref));
+// A block's own reference at both of its ends, to be found unharmed as long as somebody holds the block.
+inline std::uint64_t* first_word(const Arena& arena, BlockRef ref) {
+    return reinterpret_cast<std::uint64_t*>(arena.data(ref));
+}
+inline std::uint64_t* last_word(const Arena& arena, BlockRef ref) {
+    return reinterpret_cast<std::uint64_t*>(arena.data(ref) + arena.capacity(ref)) - 1;
+}
+inline void mark(const Arena& arena, BlockRef ref) {
+    *first_word(arena, ref) = *last_word(arena, ref) = ref.packed();
+}
+inline bool is_marked(const Arena& arena, BlockRef ref) {
+    return *first_word(arena, ref) == ref.packed() && *last_word(arena, ref) == ref.packed();
 }
 
 }  // namespace support
