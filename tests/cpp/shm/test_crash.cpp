@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A process may die between any two instructions: each is tried, by single steps and by real kills.
-#include <sys/ptrace.h>
-
 #include <cstring>
 #include <random>
 #include <vector>
 
+#include "stepper.hpp"
 #include "support.hpp"
 
 using namespace support;
@@ -58,28 +57,15 @@ class Autopsy {
     int m_examined = 0;
 };
 
-// True while the child is stopped between two instructions; once it has ended, checks that it ended well.
-bool stopped(pid_t pid) {
-    const int status = reap(pid);
-    if (WIFSTOPPED(status)) return true;
-    PEX_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    return false;
-}
-
 // Runs body(arena) in a child, one instruction at a time, and examines every state that others could find the
 // shared memory in. Returns the number of states.
 template <class Body>
 int examine_each_step(Arena& patient, const ArenaConfig& config, std::vector<BlockRef> survivors, Body body) {
-    const pid_t pid = fork_child([&] {
-        if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) throw std::runtime_error("ptrace is not permitted");
-        ::raise(SIGSTOP);
-        body(patient);
-    });
+    Stepper child([&] { body(patient); });
     Autopsy autopsy(patient, config, std::move(survivors));
     autopsy.changed(patient);
-    while (stopped(pid)) {
+    for (; !child.ended(); child.step()) {
         if (autopsy.changed(patient)) autopsy.examine();
-        if (::ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr) != 0) break;
     }
     return autopsy.examined();
 }
