@@ -38,6 +38,16 @@ inline std::unique_ptr<Arena> attached_arena(std::uint64_t arena_bytes) {
     return arena;
 }
 
+// True, after saying so, in a build where a test would take minutes and the race detector can see nothing of it.
+inline bool skip_under_thread_sanitizer([[maybe_unused]] const char* reason) {
+#ifdef __SANITIZE_THREAD__
+    std::cout << "skip  under the thread sanitizer: " << reason << std::endl;
+    return true;
+#else
+    return false;
+#endif
+}
+
 // Runs body in a forked child, which ends with the number of failed checks.
 template <class Body>
 pid_t fork_child(Body body) {

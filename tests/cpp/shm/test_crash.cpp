@@ -73,6 +73,7 @@ int examine_each_step(Arena& patient, const ArenaConfig& config, std::vector<Blo
 }  // namespace
 
 PEX_TEST(a_death_at_any_instruction_of_a_fresh_allocation_and_its_release_leaves_all_whole) {
+    if (skip_under_thread_sanitizer("a process stepped through by another")) return;
     const ArenaConfig config = config_of(2 * MIB);
     auto patient = Arena::create(config);
     patient->attach(MASTER);
@@ -91,6 +92,7 @@ PEX_TEST(a_death_at_any_instruction_of_a_fresh_allocation_and_its_release_leaves
 }
 
 PEX_TEST(a_death_at_any_instruction_of_warm_reuse_growth_and_trimming_leaves_all_whole) {
+    if (skip_under_thread_sanitizer("a process stepped through by another")) return;
     const ArenaConfig config = config_of(2 * MIB);
     auto patient = Arena::create(config);
     patient->attach(MASTER);
@@ -107,6 +109,7 @@ PEX_TEST(a_death_at_any_instruction_of_warm_reuse_growth_and_trimming_leaves_all
 }
 
 PEX_TEST(a_death_at_any_instruction_of_stealing_and_sharing_leaves_all_whole) {
+    if (skip_under_thread_sanitizer("a process stepped through by another")) return;
     const ArenaConfig config = config_of(2 * MIB);
     auto patient = Arena::create(config);
     patient->attach(MASTER);
@@ -197,7 +200,7 @@ void kill_and_reap(pid_t pid) {
 }  // namespace
 
 PEX_TEST(processes_killed_at_random_leave_nothing_that_a_sweep_does_not_find) {
-    constexpr unsigned WORKERS = 3, DEATHS = 200;
+    constexpr unsigned WORKERS = 3, DEATHS = 120;
     const unsigned seed = std::random_device{}();
     auto sut = attached_arena(12 * MIB);
     std::vector<BlockRef> shared;

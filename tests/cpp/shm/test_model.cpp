@@ -5,10 +5,11 @@
 #include <deque>
 #include <stdexcept>
 #include <string>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "check.hpp"
+#include "support.hpp"
 
 // One block and up to six actors, each a straight program of atomic steps (all seq_cst, as in block_header.cpp). The
 // search takes every reachable order of steps. Violations:
@@ -98,6 +99,39 @@ std::uint64_t key_of(const State& state) {
 constexpr unsigned word_of(unsigned actor) { return actor == ADDRESSEE || actor == MASTER ? 1 : 0; }
 constexpr std::uint8_t bit_of(unsigned actor) { return static_cast<std::uint8_t>(1U << actor); }
 
+// The states seen: keys in an open table, because millions of them are asked for.
+class KeySet {
+  public:
+    // True if the key is new.
+    bool insert(std::uint64_t key) {
+        if (2 * m_count >= m_slots.size()) grow();
+        if (!place(m_slots, key + 1)) return false;
+        ++m_count;
+        return true;
+    }
+    std::size_t size() const { return m_count; }
+
+  private:
+    static bool place(std::vector<std::uint64_t>& slots, std::uint64_t key) {
+        std::size_t at = key * 0x9e3779b97f4a7c15U >> 32 & (slots.size() - 1);
+        for (; slots[at] != 0; at = (at + 1) & (slots.size() - 1)) {
+            if (slots[at] == key) return false;
+        }
+        slots[at] = key;
+        return true;
+    }
+    void grow() {
+        std::vector<std::uint64_t> larger(m_slots.size() * 4);
+        for (const std::uint64_t key : m_slots) {
+            if (key != 0) place(larger, key);
+        }
+        m_slots = std::move(larger);
+    }
+
+    std::vector<std::uint64_t> m_slots = std::vector<std::uint64_t>(std::size_t{1} << 16);  // 0: empty
+    std::size_t m_count = 0;
+};
+
 class Model {
   public:
     explicit Model(const Rule& rule) : m_rule(rule) {
@@ -126,7 +160,6 @@ class Model {
     // Empty if every interleaving is right; else what went wrong in the first bad one found.
     std::string explore() {
         State first;
-        m_seen.reserve(std::size_t{1} << 20);
         first.words[0] = bit_of(PUBLISHER) | bit_of(HOLDER);
         push(first);
         while (!m_open.empty() && m_violation.empty()) {
@@ -151,7 +184,7 @@ class Model {
     }
 
     void push(const State& state) {
-        if (m_seen.insert(key_of(state)).second) m_open.push_back(state);
+        if (m_seen.insert(key_of(state))) m_open.push_back(state);
     }
 
     // Runs one step of an actor; false if it has ended, is dead or waits.
@@ -253,7 +286,7 @@ class Model {
 
     Rule m_rule;
     std::array<std::vector<Op>, ACTORS> m_programs;
-    std::unordered_set<std::uint64_t> m_seen;
+    KeySet m_seen;
     std::deque<State> m_open;
     std::string m_violation;
 };
@@ -263,12 +296,12 @@ std::string explore(const Rule& rule) { return Model(rule).explore(); }
 }  // namespace
 
 PEX_TEST(no_interleaving_reclaims_a_held_block_or_leaks_it) {
-    for (const bool roots_first : {true, false}) {
-        for (const bool dies : {false, true}) {
-            Model sut({.roots_first = roots_first, .addressee_dies = dies});
-            PEX_CHECK_EQ(sut.explore(), "");
-            PEX_CHECK(sut.states() > 10000);  // the search did take place
-        }
+    if (support::skip_under_thread_sanitizer("one thread explores a made-up machine")) return;
+    // As shipped; as shipped with a death at any step; and with the other order of the scan.
+    for (const Rule& rule : {Rule{}, Rule{.addressee_dies = true}, Rule{.roots_first = false}}) {
+        Model sut(rule);
+        PEX_CHECK_EQ(sut.explore(), "");
+        PEX_CHECK(sut.states() > 100000);  // the search did take place
     }
 }
 
