@@ -7,6 +7,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness import _core
     from harness.clipboard import Clipboard
     from harness.stage import StageProcessing
 
@@ -22,20 +23,36 @@ def format_failure(error: BaseException) -> str:
     return text + READ_ONLY_CURE + "\n" if is_read_only_error(error) else text
 
 
+def message_of(error: BaseException) -> str:
+    """`str(error)`; a text that says so where the exception's own `__str__` raises."""
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"(no message: {type(error).__name__}.__str__ raised {type(broken).__name__})"
+
+
 def is_read_only_error(error: BaseException) -> bool:
     """Whether NumPy refused to write to a read-only array."""
-    return isinstance(error, ValueError) and ("read-only" in str(error) or "readonly" in str(error))
+    if not isinstance(error, ValueError):
+        return False
+    message = message_of(error)
+    return "read-only" in message or "readonly" in message
 
 
 def describe_failure(error: BaseException) -> str:
     """One line: class and message."""
-    text = f"{type(error).__name__}: {error}"
+    text = f"{type(error).__name__}: {message_of(error)}"
     return f"{text}. {READ_ONLY_CURE}" if is_read_only_error(error) else text
+
+
+def write_report(run: _core.Run, rank: int, text: str) -> None:
+    """Leaves `text` where the master reads it. What UTF-8 lacks, such as a lone surrogate, becomes `?`."""
+    run.write_report(rank, text.encode("utf-8", "replace"))
 
 
 def put_failure_keys(clipboard: Clipboard, stage: StageProcessing, number: int, error: BaseException) -> None:
     """Puts the five failure keys of the contract (5.5) on the clipboard of the failed stage."""
-    message = str(error)
+    message = message_of(error)
     clipboard.put("failedInStage", stage.getName())
     clipboard.put("failedInStageN", number)
     clipboard.put("failureType", str(type(error)))

@@ -120,7 +120,8 @@ class Half:
         self.error_flagged = True
         self.log.fatal(f"{stage.getName()}.{method} raised in visit {self.visit}:\n{format_failure(error)}")
         source, target = self.queues[number - 1], self.queues[number]
-        failed = source.element() or target.element()
+        # By size: a clipboard that holds nothing yet is false.
+        failed = source.element() if source.size() > 0 else target.element()
         if self.failure_stage is not None and apply is not None and failed is not None:
             put_failure_keys(failed, stage, number, error)
             self._run_failure_stage(self.failure_stage, number, apply)

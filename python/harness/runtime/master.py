@@ -166,7 +166,8 @@ class MasterHalf(Half):
         """The visit's clipboard between preprocess and postprocess of a stage."""
         if self._between is not None:
             return self._between.element()
-        return self.queues[number].element() or self.queues[number - 1].element()
+        after, before = self.queues[number], self.queues[number - 1]
+        return after.element() if after.size() > 0 else before.element()
 
     def _traced(self, stage: SerialProcessing, method: str, call: Callable[[], None]) -> None:
         traced = self.log.sends(TRACE)

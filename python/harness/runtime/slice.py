@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import _core
 from harness.errors import StageFailed
-from harness.runtime.failure import describe_failure, format_failure
+from harness.runtime.failure import describe_failure, format_failure, write_report
 from harness.runtime.half import TRACE, Half
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
 from harness.stage.class_lookup import find_class
@@ -76,7 +76,7 @@ class SliceHalf(Half):
         except Exception as error:
             self._publish_nothing()
             self._bring_back(number)
-            self.run.write_report(self.rank, f"stage {stage.getName()!r}: {describe_failure(error)}")
+            write_report(self.run, self.rank, f"stage {stage.getName()!r}: {describe_failure(error)}")
             self.fail(number, error, "process", lambda failure: failure.applyProcess())
             return _core.OUTCOME_RAISED
 
@@ -130,7 +130,7 @@ def report_fatal(run: _core.Run, rank: int, error: BaseException) -> None:
         text = f"{error}\n{error.details}"
     else:
         text = f"slice {rank} ended the run: {describe_failure(error)}\n{format_failure(error)}"
-    run.write_report(rank, text)
+    write_report(run, rank, text)
 
 
 def memory_figures() -> str:

@@ -14,6 +14,7 @@ from harness import _core, arrays
 from harness.errors import HarnessError
 from harness.log import Log, set_default_log
 from harness.runtime.config import PipelineConfig
+from harness.runtime.failure import describe_failure
 from harness.runtime.run_log import LogSettings
 from harness.runtime.slice import SliceHalf, report_fatal
 
@@ -51,7 +52,7 @@ class WorkerHooks:
             return half.run_step(visit, step)
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             if not isinstance(error, HarnessError):
-                half.log.fatal(f"ending the run: {type(error).__name__}: {error}\n{traceback.format_exc()}")
+                half.log.fatal(f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}")
             report_fatal(half.run, rank, error)
             return _core.OUTCOME_FATAL
 
@@ -104,7 +105,7 @@ def _set_up(context: RunContext, rank: int) -> SliceHalf | None:
         half.set_up()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if log is not None:
-            log.fatal(f"{error}\n{traceback.format_exc()}")
+            log.fatal(f"{describe_failure(error)}\n{traceback.format_exc()}")
         report_fatal(context.run, rank, error)
         context.run.arrive_ready(rank, _core.OUTCOME_FATAL)
         return None
