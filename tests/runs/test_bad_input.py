@@ -40,10 +40,10 @@ STAGE = 'appStage: { name: "warp"\n parallelClass: "stages_here.WarpParallel" }\
         ("nSlices: 2\narenaSize: true\n" + STAGE, ["arenaSize", "expected bytes", "true"]),
         ("nSlices: 2\nappStage: 5\n", ["appStage", "braces", "5"]),
         (
-            STAGE.replace("}", '  stagePolicy: "policy/x.paf" }'),
+            STAGE.replace("}", '\n  stagePolicy: "policy/x.paf" }'),
             ["appStage[0].stagePolicy", "@policy", "policy/x.paf"],
         ),
-        (STAGE.replace("}", '  eventTopic: "frames" }'), ["appStage[0].eventTopic", "frames", '"None"']),
+        (STAGE.replace("}", '\n  eventTopic: "frames" }'), ["appStage[0].eventTopic", "frames", '"None"']),
         (STAGE.replace("stages_here.WarpParallel", "WarpParallel"), ["appStage[0].parallelClass", "dotted"]),
         (
             "nSlices: 2\n" + STAGE.replace("WarpParallel", "WarpParalel"),
@@ -90,7 +90,7 @@ def test_a_folder_is_no_policy(bench):
 
 def test_a_missing_include_is_named(bench):
     bench.module(STAGES)
-    done = bench.run(policy=policy_of(bench, STAGE.replace("}", "  stagePolicy: @policy/warp.paf }")))
+    done = bench.run(policy=policy_of(bench, STAGE.replace("}", "\n  stagePolicy: @policy/warp.paf }")))
     assert done.code == 2
     assert "policy/warp.paf" in done.err
 

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_the_run_goes_on_without_its_nursery(bench):
     bench.wait_until((bench.folder / "started").exists, "the slices to run")
     workers = set()
     for pid in bench.processes():
-        if pid != process.pid and f"PPid:\t{process.pid}\n" in open(f"/proc/{pid}/status").read():
+        if pid != process.pid and f"PPid:\t{process.pid}\n" in Path(f"/proc/{pid}/status").read_text():
             workers.add(pid)
     # The nursery is the first child: the workers are forked after it and have higher numbers.
     nursery = min(workers)

@@ -70,10 +70,10 @@ def nursery_main(
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _limit_threads(context.config.n_workers)
         _allow_open_files(context.config.n_slices // context.config.n_workers)
-        _report_imports(connection, import_stages)
-        gc.collect()
-        gc.freeze()
-        _serve(context, connection)
+        if _import_and_report(connection, import_stages):
+            gc.collect()
+            gc.freeze()
+            _serve(context, connection)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
@@ -98,13 +98,15 @@ def _allow_open_files(slices_per_worker: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _report_imports(connection: socket.socket, import_stages: Callable[[], None]) -> None:
+def _import_and_report(connection: socket.socket, import_stages: Callable[[], None]) -> bool:
+    """Imports the stage modules and tells the master how it went. Returns whether workers can be born."""
     try:
         import_stages()
     except BaseException as error:
         send_message(connection, ("failed", f"{type(error).__name__}: {error}", traceback.format_exc()))
-        raise SystemExit(0) from error
+        return False
     send_message(connection, ("imported",))
+    return True
 
 
 def _serve(context: RunContext, connection: socket.socket) -> None:
