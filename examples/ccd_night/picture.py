@@ -39,7 +39,7 @@ def _limits(image: np.ndarray) -> tuple[float, float]:
 
 
 def draw_amplifier(layout: NightLayout, visit: int, amp: int, path: Path) -> None:
-    """Write a PNG with the raw and the calibrated image of one amplifier, side by side.
+    """Write a PNG with the raw and the calibrated image of one amplifier, side by side (wide ones stacked).
 
     Parameters
     ----------
@@ -64,14 +64,17 @@ def draw_amplifier(layout: NightLayout, visit: int, amp: int, path: Path) -> Non
     stars = read_table(layout.catalogue(visit, amp))
     image = image - np.float32(header["SKYLEVEL"])
     with matplotlib.rc_context(STYLE):
-        inches = 8.0 / max(raw.shape[0], raw.shape[1])
-        width = inches * (raw.shape[1] + image.shape[1]) + 4.0
-        figure = Figure(figsize=(width, inches * raw.shape[0] + 1.7), layout="constrained")
+        wide = image.shape[1] > image.shape[0]
+        inches = 8.0 / max(image.shape)
+        width, height = inches * image.shape[1], inches * image.shape[0]
+        size = (width + 2.2, 2 * height + 2.8) if wide else (2 * width + 4.4, height + 1.7)
+        figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        left, right = figure.subplots(1, 2, width_ratios=[raw.shape[1], image.shape[1]])
-        _show(left, raw, _limits(raw[:, : image.shape[1]]), "raw signal [ADU]")
+        left, right = figure.subplots(2, 1) if wide else figure.subplots(1, 2)
+        bar = 0.2 / width
+        _show(left, raw, _limits(raw[:, : image.shape[1]]), "raw signal [ADU]", bar)
         left.set_title("raw frame, overscan at its right")
-        _show(right, image, _limits(image), "calibrated signal above sky [electrons per pixel]")
+        _show(right, image, _limits(image), "signal above sky [electrons]", bar)
         right.set_title("calibrated image and what was found in it")
         _mark_objects(right, stars, float(header["SEEING"]))
         figure.legend(loc="outside lower right", ncols=3, frameon=False, handletextpad=0.4, columnspacing=1.4)
@@ -85,11 +88,11 @@ def draw_amplifier(layout: NightLayout, visit: int, amp: int, path: Path) -> Non
         figure.savefig(path, dpi=150)
 
 
-def _show(axes: Any, image: np.ndarray, limits: tuple[float, float], label: str) -> None:
-    """Draw an image with a colour bar of its own height."""
+def _show(axes: Any, image: np.ndarray, limits: tuple[float, float], label: str, bar: float) -> None:
+    """Draw an image with a colour bar of its own height and of ``bar`` times its width."""
     shown = axes.imshow(image, cmap="gray", vmin=limits[0], vmax=limits[1])
-    bar = axes.inset_axes((1.02, 0.0, 0.035, 1.0))
-    axes.figure.colorbar(shown, cax=bar, label=label, extend="both", extendfrac=0.02)
+    place = axes.inset_axes((1 + 0.6 * bar, 0.0, bar, 1.0))
+    axes.figure.colorbar(shown, cax=place, label=label, extend="both", extendfrac=0.02)
     axes.set_xlabel("column [pixel]")
     axes.set_ylabel("row [pixel]")
 
