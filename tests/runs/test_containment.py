@@ -51,7 +51,7 @@ failureStage: {
 
 @pytest.fixture
 def run(bench, monkeypatch):
-    """Runs one visit of a stage that raises `how` in its half-step `where`; returns the run and what was told."""
+    """Runs one visit of a stage that raises `how` in half-step `where`; gives the run and what was told."""
     bench.module(STAGES)
     bench.policy("bad FailsAtOnce FailsInSlices", slices=1, tail=FAILURE_STAGE)
 

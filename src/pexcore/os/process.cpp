@@ -3,7 +3,9 @@
 #include "os/process.hpp"
 
 #include <cerrno>
+#include <string>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -54,13 +56,22 @@ bool die_with_parent(pid_t parent, int timeout_ms) {
 }
 
 void die_with_pipe(int read_fd) {
-    if (fcntl(read_fd, F_SETOWN, getpid()) != 0)
-        throw Error({"tying a worker to the life pipe", "fcntl", "F_SETOWN"}, errno);
-    if (fcntl(read_fd, F_SETSIG, SIGKILL) != 0)
-        throw Error({"tying a worker to the life pipe", "fcntl", "F_SETSIG"}, errno);
-    const int flags = fcntl(read_fd, F_GETFL);
-    if (flags < 0 || fcntl(read_fd, F_SETFL, flags | O_ASYNC) != 0)
-        throw Error({"tying a worker to the life pipe", "fcntl", "O_ASYNC"}, errno);
+    const auto fail = [](const char* call, const char* object) {
+        throw Error({"tying a worker to the life pipe", call, object}, errno);
+    };
+    // Owner and signal belong to the open file, which forks share: without one of its own, every worker would
+    // take the signal away from the one before.
+    const FileDescriptor own(open(("/proc/self/fd/" + std::to_string(read_fd)).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!own) fail("open", "/proc/self/fd");
+    if (fcntl(own.get(), F_SETOWN, getpid()) != 0) fail("fcntl", "F_SETOWN");
+    if (fcntl(own.get(), F_SETSIG, SIGKILL) != 0) fail("fcntl", "F_SETSIG");
+    const int flags = fcntl(own.get(), F_GETFL);
+    if (flags < 0 || fcntl(own.get(), F_SETFL, flags | O_ASYNC) != 0) fail("fcntl", "O_ASYNC");
+    // Takes the place of the inherited descriptor, so that it stays open for as long as that would have.
+    if (dup3(own.get(), read_fd, O_CLOEXEC) < 0) fail("dup3", "life pipe");
+    // The last writer may have gone before the request: nothing would ever be sent.
+    pollfd look{read_fd, POLLIN, 0};
+    if (poll(&look, 1, 0) > 0 && (look.revents & POLLHUP) != 0) kill(getpid(), SIGKILL);
 }
 
 FileDescriptor open_pidfd(pid_t pid) {

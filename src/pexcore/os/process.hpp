@@ -40,7 +40,8 @@ void set_child_subreaper(bool on);
 // intermediate process of a double fork is gone. Blocks up to timeout_ms. Returns false if `parent` never was.
 bool die_with_parent(pid_t parent, int timeout_ms);
 
-// Asks for SIGKILL when the last write end of the pipe behind `read_fd` closes. Throws os::Error.
+// Asks for SIGKILL when the last write end of the pipe behind `read_fd` closes, or has closed already. Any number of
+// forks may ask; `read_fd` must stay open. Throws os::Error.
 void die_with_pipe(int read_fd);
 
 // Opens a descriptor that becomes readable when `pid`, a child of the caller, ends. Throws os::Error.
