@@ -31,7 +31,14 @@ def _rebuild(cls: type[HarnessError], args: tuple, state: dict) -> HarnessError:
 
 
 class ConfigError(HarnessError):
-    """A policy, an option or a class name that the run cannot use. Found before anything is processed."""
+    """A policy, an option or a class name that the run cannot use. Found before anything is processed.
+
+    Attribute: `details` (a traceback as text, or empty).
+    """
+
+    def __init__(self, message: str, *, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class StageFailed(HarnessError):

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from harness import _core
+from harness.errors import ConfigError
 from harness.runtime.worker import RunContext, worker_main
 
 THREAD_VARIABLES = (
@@ -103,7 +104,8 @@ def _import_and_report(connection: socket.socket, import_stages: Callable[[], No
     try:
         import_stages()
     except BaseException as error:
-        send_message(connection, ("failed", f"{type(error).__name__}: {error}", traceback.format_exc()))
+        told = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+        send_message(connection, ("failed", told, traceback.format_exc()))
         return False
     send_message(connection, ("imported",))
     return True

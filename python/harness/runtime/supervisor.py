@@ -62,9 +62,7 @@ class Supervisor:
         """Waits until the nursery has imported the stages. Raises `ConfigError` with its reason if not."""
         message = self._receive(None, "importing the stage modules")
         if message[0] == "failed":
-            error = ConfigError(f"a stage cannot be used: {message[1]}")
-            error.details = message[2]  # type: ignore[attr-defined]
-            raise error
+            raise ConfigError(message[1], details=message[2])
 
     def start_workers(self, run: _core.Run) -> None:
         """Starts the watcher, then worker after worker. Raises `HarnessError` when one can't be born."""
