@@ -12,6 +12,7 @@ master is dead: the nursery then kills the workers' groups and ends.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import pickle
@@ -71,10 +72,13 @@ def nursery_main(
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _limit_threads(context.config.n_workers)
         _allow_open_files(context.config.n_slices // context.config.n_workers)
-        if _import_and_report(connection, import_stages):
-            gc.collect()
-            gc.freeze()
-            _serve(context, connection)
+        # A connection that breaks means the same as one that closes: the master has ended.
+        with contextlib.suppress(ConnectionError):
+            if _import_and_report(connection, import_stages):
+                gc.collect()
+                gc.freeze()
+                _serve(context, connection)
+        _bury_workers(context)
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
@@ -115,13 +119,17 @@ def _serve(context: RunContext, connection: socket.socket) -> None:
     while True:
         message = receive_message(connection)
         if message is None:
-            for pid in context.run.worker_pids():
-                if pid > 0:
-                    _core.kill_group(pid)
             return
         if message[0] == "leave":
-            return
+            os._exit(0)
         _fork_worker(context, connection, message[1])
+
+
+def _bury_workers(context: RunContext) -> None:
+    """Kills the groups of workers that are left: with their master gone they have nobody to work for."""
+    for pid in context.run.worker_pids():
+        if pid > 0:
+            _core.kill_group(pid)
 
 
 def _fork_worker(context: RunContext, connection: socket.socket, worker: int) -> None:
