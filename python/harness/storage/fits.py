@@ -81,7 +81,7 @@ class FitsStorage:
                     f"unit {hdu} has {array.ndim} dimensions, and an Image has two;"
                     " ask for pythonType numpy.ndarray"
                 )
-        image = Image(array, properties_of(hdu.header))
+        image = Image(array, properties_of(hdu.cards))
         if wanted is Image:
             return image
         convert = getattr(wanted, "swigConvert", None)

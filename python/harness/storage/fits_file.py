@@ -12,17 +12,14 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from harness.exceptions import IoError
-
-if TYPE_CHECKING:
-    from astropy.io import fits
+from harness.storage.fits_header import CARD_WIDTH, Card, parse_header
 
 __all__ = ["BLOCK", "FitsFile", "Hdu", "open_fits", "padded"]
 
 BLOCK = 2880
-CARD = 80
 # Beyond any real header; a file without END is not read to its end.
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -35,13 +32,15 @@ class Hdu:
 
     Attributes:
         number: 0 for the primary.
-        header: as parsed.
+        cards: its header.
+        header: the values in it by keyword.
         data_offset: where its data begin, in bytes from the start of the (decompressed) file.
         data_bytes: size of its data without padding.
     """
 
     number: int
-    header: fits.Header
+    cards: list[Card]
+    header: dict[str, Any]
     data_offset: int
     data_bytes: int
 
@@ -154,8 +153,6 @@ class FitsFile:
             self._stream.read(1)
 
     def _unit(self, number: int, offset: int, first_block: bytes) -> Hdu:
-        from astropy.io import fits
-
         blocks = [first_block]
         while not _has_end(blocks[-1]):
             if len(blocks[-1]) < BLOCK:
@@ -166,12 +163,16 @@ class FitsFile:
         if len(blocks[-1]) < BLOCK:
             raise self._truncated(offset + len(blocks) * BLOCK, offset + sum(map(len, blocks)), "header")
         text = re.sub(rb"[^ -~]", b"?", b"".join(blocks)).decode("ascii")
-        header = fits.Header.fromstring(text)
+        cards = parse_header(text)
+        # Of a repeated keyword the first counts.
+        header = {card.name: card.value for card in reversed(cards)}
         try:
             size = _data_bytes(header)
-        except (KeyError, TypeError, ValueError, fits.VerifyError) as error:
-            raise self.error(f"the header of unit {number} does not tell its size: {error}") from error
-        return Hdu(number, header, offset + len(blocks) * BLOCK, size)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.error(
+                f"the header of unit {number} does not tell its size: {type(error).__name__}: {error}"
+            ) from error
+        return Hdu(number, cards, header, offset + len(blocks) * BLOCK, size)
 
     def _bytes_at(self, offset: int, count: int) -> bytes:
         with self._accounting(offset + count):
@@ -232,10 +233,10 @@ def padded(count: int) -> int:
 
 
 def _has_end(block: bytes) -> bool:
-    return any(_END.fullmatch(block, start, start + CARD) for start in range(0, len(block), CARD))
+    return any(_END.fullmatch(block, start, start + CARD_WIDTH) for start in range(0, len(block), CARD_WIDTH))
 
 
-def _data_bytes(header: fits.Header) -> int:
+def _data_bytes(header: dict[str, Any]) -> int:
     """Bytes of data, by the formula of the FITS standard 4.0, sections 4.4.1.1, 4.4.1.2 and 6.1."""
     axes = [int(header[f"NAXIS{axis}"]) for axis in range(1, int(header["NAXIS"]) + 1)]
     bitpix = int(header["BITPIX"])

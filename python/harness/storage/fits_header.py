@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.exceptions import TypeError as PropertyTypeError
@@ -14,7 +15,7 @@ from harness.properties import DateTime, PropertyList
 if TYPE_CHECKING:
     from astropy.io import fits
 
-__all__ = ["cards_of", "is_structural", "properties_of"]
+__all__ = ["Card", "cards_of", "is_structural", "parse_header", "properties_of"]
 
 # Cards that describe how the pixels lie in the file; they are made anew whenever a file is written.
 _STRUCTURAL = re.compile(
@@ -22,6 +23,12 @@ _STRUCTURAL = re.compile(
 )
 _COMMENTARY = ("COMMENT", "HISTORY")
 _TEXT_WIDTH = 72
+CARD_WIDTH = 80
+_NAME = re.compile(r"[A-Z0-9_-]+")
+_VALUE = re.compile(
+    r" *(?:'(?P<text>(?:[^'&]|'')*)'|(?P<flag>[TF])|(?P<whole>[+-]?\d+)"
+    r"|(?P<real>[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?))? *(?:/(?P<comment>.*))?"
+)
 
 
 def is_structural(name: str) -> bool:
@@ -29,36 +36,71 @@ def is_structural(name: str) -> bool:
     return _STRUCTURAL.fullmatch(name.upper()) is not None
 
 
-def properties_of(header: fits.Header) -> PropertyList:
-    """Names, values and comments of a header, in order, without the structural cards.
+@dataclass(frozen=True)
+class Card:
+    """One header card; the value is None where the card has none."""
 
-    COMMENT and HISTORY, and keywords that are repeated, become arrays. A card without a value is an
-    empty string, a complex number text, and a card that breaks the FITS rules the text it holds. A
-    repetition of another type replaces what was there.
+    name: str
+    value: Any
+    comment: str
+
+
+def parse_header(text: str) -> list[Card]:
+    """The cards of a header, up to END; blank cards are left out.
+
+    Cards in the forms that nearly all have are taken apart here; the others, long strings and
+    HIERARCH among them, go to astropy, at ten times the cost.
+
+    Args:
+        text: printable ASCII, 80 characters a card.
     """
+    cards = []
+    images = [text[start : start + CARD_WIDTH] for start in range(0, len(text), CARD_WIDTH)]
+    position = 0
+    while position < len(images) and images[position].rstrip() != "END":
+        first = position
+        position += 1
+        # A string that ends in & goes on in the CONTINUE cards after it.
+        while position < len(images) and images[position].startswith("CONTINUE"):
+            position += 1
+        whole = "".join(images[first:position])
+        if whole.strip():
+            cards.append(_common_card(whole) or _odd_card(whole))
+    return cards
+
+
+def _common_card(image: str) -> Card | None:
+    """The card if it has one of the common forms (FITS 4.0, sections 4.1.2 and 4.2)."""
+    if len(image) != CARD_WIDTH:
+        return None
+    name = image[:8].rstrip()
+    if name in _COMMENTARY:
+        return Card(name, image[8:].rstrip(), "")
+    match = _VALUE.fullmatch(image, 10) if image[8:10] == "= " and _NAME.fullmatch(name) else None
+    if match is None:
+        return None
+    comment = (match["comment"] or "").strip()
+    if match["text"] is not None:
+        return Card(name, match["text"].replace("''", "'").rstrip(), comment)
+    if match["flag"] is not None:
+        return Card(name, match["flag"] == "T", comment)
+    if match["whole"] is not None:
+        return Card(name, int(match["whole"]), comment)
+    if match["real"] is not None:
+        return Card(name, float(match["real"].replace("D", "E")), comment)
+    return Card(name, None, comment)
+
+
+def _odd_card(image: str) -> Card:
+    """The card as astropy reads it; of one that breaks the rules, what can be saved of its text."""
     from astropy.io import fits
 
-    properties = PropertyList()
-    for card in header.cards:
-        name = card.keyword
-        if not name or is_structural(name):
-            continue
-        value, comment = _content(card)
-        if isinstance(value, fits.card.Undefined):
-            value = ""
-        elif isinstance(value, complex):
-            value = str(value)
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            value = float(value)
-        try:
-            properties.add(name, value, comment)
-        except PropertyTypeError:
-            properties.set(name, value, comment)
-    return properties
+    card = fits.Card.fromstring(image)
+    value, comment = _content(card)
+    return Card(card.keyword, None if isinstance(value, fits.card.Undefined) else value, comment)
 
 
 def _content(card: fits.Card) -> tuple[Any, str]:
-    """Value and comment; of a card that breaks the rules, what can be saved of its text."""
     from astropy.io import fits
 
     try:
@@ -71,6 +113,29 @@ def _content(card: fits.Card) -> tuple[Any, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
         return card.image[9:].strip(" '"), ""
+
+
+def properties_of(cards: list[Card]) -> PropertyList:
+    """Names, values and comments of a header, in order, without the structural cards.
+
+    COMMENT and HISTORY, and keywords that are repeated, become arrays. A card without a value is an
+    empty string, a complex number text, and a card that breaks the FITS rules the text it holds. A
+    repetition of another type replaces what was there.
+    """
+    properties = PropertyList()
+    for card in cards:
+        if is_structural(card.name):
+            continue
+        value = "" if card.value is None else card.value
+        if isinstance(value, complex):
+            value = str(value)
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            value = float(value)
+        try:
+            properties.add(card.name, value, card.comment)
+        except PropertyTypeError:
+            properties.set(card.name, value, card.comment)
+    return properties
 
 
 def cards_of(properties: PropertyList) -> list[fits.Card]:

@@ -12,7 +12,6 @@ from harness.storage.fits_file import FitsFile, Hdu, padded
 
 if TYPE_CHECKING:
     import numpy
-    from astropy.io import fits
 
     Array = numpy.ndarray[Any, Any]
 
@@ -67,7 +66,7 @@ def read_pixels(file: FitsFile, hdu: Hdu) -> Array:
 
 
 def _conversion(
-    header: fits.Header, stored: numpy.dtype[Any]
+    header: dict[str, Any], stored: numpy.dtype[Any]
 ) -> tuple[numpy.dtype[Any], Callable[[Array, Array], None]]:
     """The dtype of the result, and the function that fills a piece of it from stored pixels."""
     import numpy
