@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The demo's night, small: reduced whole, and with files that are missing, torn, of the wrong shape, or unwritable."""
+"""The night of the demo, small: reduced whole, and with files missing, torn, of the wrong shape, or unwritable."""
 
 import json
 import os
