@@ -2,7 +2,6 @@
 """The PAF grammar: every rule with texts that keep it and texts that break it."""
 
 import pytest
-
 from harness.policy import (
     BadNameError,
     EOFError,
@@ -103,7 +102,9 @@ def test_malformed_value_is_a_format_syntax_error(text):
     assert (caught.value.file, caught.value.line) == ("<string>", 2)
 
 
-@pytest.mark.parametrize("number", ["99999999999", "2147483648", "-2147483649", "1 3000000000", "1e999", "-1e999"])
+@pytest.mark.parametrize(
+    "number", ["99999999999", "2147483648", "-2147483649", "1 3000000000", "1e999", "-1e999"]
+)
 def test_number_out_of_range_is_unsupported_syntax(number):
     with pytest.raises(UnsupportedSyntax, match="out of range"):
         parse(f"a: {number}")

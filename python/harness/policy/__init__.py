@@ -3,6 +3,8 @@
 
 from harness._core import (
     DefaultPolicyFile,
+    Definition,
+    Dictionary,
     Policy,
     PolicyFile,
     PolicySource,
@@ -12,6 +14,7 @@ from harness._core import (
 from harness.policy.errors import (
     BadNameError,
     DictionaryError,
+    DictionaryWarning,
     EOFError,
     FormatSyntaxError,
     InvalidParameterError,
@@ -25,11 +28,15 @@ from harness.policy.errors import (
     TypeError,
     UnsupportedSyntax,
 )
+from harness.policy.validation import ValidationError
 
 __all__ = [
     "BadNameError",
     "DefaultPolicyFile",
+    "Definition",
+    "Dictionary",
     "DictionaryError",
+    "DictionaryWarning",
     "EOFError",
     "FormatSyntaxError",
     "InvalidParameterError",
@@ -47,4 +54,5 @@ __all__ = [
     "TypeError",
     "UnsupportedSyntax",
     "UrnPolicyFile",
+    "ValidationError",
 ]

@@ -15,6 +15,7 @@ import harness.exceptions as pex
 __all__ = [
     "BadNameError",
     "DictionaryError",
+    "DictionaryWarning",
     "EOFError",
     "FormatSyntaxError",
     "InvalidParameterError",
@@ -30,7 +31,8 @@ __all__ = [
     "UnsupportedSyntax",
 ]
 
-_FIELDS = ("problem", "file", "line", "column", "source_line", "chain", "breadcrumb", "expected", "seen", "suggestion")
+_PLACE = ("file", "line", "column", "source_line", "chain", "breadcrumb")
+_FIELDS = ("problem", *_PLACE, "expected", "seen", "suggestion")
 
 
 class Located(pex.Exception):
@@ -101,6 +103,10 @@ class BadNameError(Located, pex.RuntimeError, builtins.ValueError):
 
 class DictionaryError(Located, pex.DomainError, builtins.ValueError):
     """A dictionary is malformed, or there is none where one is needed."""
+
+
+class DictionaryWarning(UserWarning):
+    """A definition has no effect although its author expects one."""
 
 
 class ParserError(Located, pex.RuntimeError, builtins.ValueError):

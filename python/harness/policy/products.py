@@ -33,8 +33,9 @@ def product_directory(product: str) -> str:
     package = _package_directory(product)
     if package is None:
         raise pex.NotFoundError(
-            f"the directory of product {product!r} is not known: the environment variable {variable} is not set,"
-            f" and there is no importable Python package {product!r}; set one or install the other"
+            f"the directory of product {product!r} is not known: the environment variable {variable}"
+            f" is not set, and there is no importable Python package {product!r};"
+            " set the one or install the other"
         )
     return package
 

@@ -20,6 +20,8 @@ void bind_policy(pybind11::module_& module) {
     bind_policy_reading(policy_class);
     bind_policy_changing(policy_class);
     bind_policy_comforts(policy_class);
+    bind_policy_validation(policy_class);
+    bind_dictionary(module);
     bind_policy_pickling(module);
 }
 

@@ -20,5 +20,11 @@ void bind_policy_reading(PolicyClass& cls);
 void bind_policy_changing(PolicyClass& cls);
 void bind_policy_making(PolicyClass& cls);
 void bind_policy_comforts(PolicyClass& cls);
+// Policy's calls about its dictionary, then the classes Dictionary and Definition.
+void bind_policy_validation(PolicyClass& cls);
+void bind_dictionary(pybind11::module_& module);
+
+// The policy itself if it is a Dictionary, else a Dictionary of its contents, checked. Errors: DictionaryError.
+policy::DictionaryPtr dictionary_from(const policy::PolicyPtr& policy);
 
 }  // namespace pex::bindings

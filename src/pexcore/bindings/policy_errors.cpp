@@ -38,10 +38,7 @@ py::list chain_of(const policy::Place& place) {
     return chain;
 }
 
-void raise(const policy::Error& error) {
-    const policy::Report& report = error.report();
-    const py::object cls = py::module_::import("harness.policy.errors").attr(class_of(error));
-    const py::object raised = cls(to_py(error.what()));
+py::dict fields_of(const policy::Report& report) {
     py::dict fields = place_fields(report.place);
     fields["problem"] = to_py(report.problem);
     fields["breadcrumb"] = to_py(report.breadcrumb);
@@ -50,7 +47,22 @@ void raise(const policy::Error& error) {
     fields["suggestion"] = to_py(report.suggestion);
     if (report.system_error != 0) fields["errno"] = report.system_error;
     if (!report.path.empty()) fields["filename"] = to_py(report.path);
-    for (const auto& [name, value] : fields) py::setattr(raised, name, value);
+    return fields;
+}
+
+py::object error_class(const char* name) { return py::module_::import("harness.policy").attr(name); }
+
+void raise(const policy::Error& error) {
+    const py::object cls = error_class(class_of(error));
+    const py::object raised = cls(to_py(error.what()));
+    for (const auto& [name, value] : fields_of(error.report())) py::setattr(raised, name, value);
+    PyErr_SetObject(cls.ptr(), raised.ptr());
+}
+
+void raise_validation(const policy::ValidationError& error) {
+    const py::object cls = error_class("ValidationError");
+    const py::object raised = cls(to_py(error.heading()));
+    add_issues(raised, error.issues());
     PyErr_SetObject(cls.ptr(), raised.ptr());
 }
 
@@ -69,10 +81,25 @@ py::dict place_fields(const policy::Place& place) {
     return fields;
 }
 
+void add_issues(const py::object& errors, const policy::Issues& issues) {
+    for (const auto& [name, list] : issues.by_name()) {
+        for (const policy::Issue& issue : list) {
+            errors.attr("addError")(to_py(name), issue.bit, to_py(render(issue.report)), fields_of(issue.report));
+        }
+    }
+}
+
+void warn_in_python(const policy::Report& report) {
+    const py::object category = error_class("DictionaryWarning");
+    if (PyErr_WarnEx(category.ptr(), render(report).c_str(), 1) != 0) throw py::error_already_set();
+}
+
 void register_policy_errors() {
     py::register_local_exception_translator([](std::exception_ptr pointer) {
         try {
             if (pointer) std::rethrow_exception(pointer);
+        } catch (const policy::ValidationError& error) {
+            raise_validation(error);
         } catch (const policy::Error& error) {
             raise(error);
         }

@@ -2,8 +2,10 @@
 // Policy in Python: constructors and createPolicy.
 #include <filesystem>
 
+#include "policy/defaults.hpp"
 #include "policy_bind.hpp"
 #include "policy_convert.hpp"
+#include "policy_errors.hpp"
 
 namespace pex::bindings {
 
@@ -40,6 +42,7 @@ PolicyPtr create(const py::object& input, bool includes, std::string repository,
     options.repository = std::move(repository);
     options.attach_dictionary = validate;
     options.load = python_options();
+    options.warn = warn_in_python;
     return policy::create_policy(*source_of(input), options);
 }
 
@@ -49,10 +52,16 @@ PolicyPtr create_from_urn(const std::string& urn, bool validate) {
     options.repository = source.repository_path();
     options.attach_dictionary = validate;
     options.load = python_options();
+    options.warn = warn_in_python;
     return policy::create_policy(source, options);
 }
 
 PolicyPtr copy(const Policy& original, bool deep) { return deep ? original.deep_copy() : std::make_shared<Policy>(original); }
+
+PolicyPtr defaults_of(bool validate, const PolicyPtr& dictionary, const py::object& repository) {
+    const policy::DefaultOptions options{path_from_py(repository), python_options(), warn_in_python};
+    return policy::default_policy(dictionary_from(dictionary), validate, options);
+}
 
 }  // namespace
 
@@ -60,6 +69,8 @@ void bind_policy_making(PolicyClass& cls) {
     cls.def(py::init<>(), "An empty policy.")
         .def(py::init(&copy), py::arg("policy"), py::arg("deep") = false,
              "A copy; a shallow one shows the changes of the original and the other way round.")
+        .def(py::init(&defaults_of), py::arg("validate").noconvert(), py::arg("dictionary"), py::arg("repository") = "",
+             "The defaults of a dictionary, which is attached if `validate`. Raises ValidationError for bad defaults.")
         .def(py::init(&load), py::arg("input"),
              "The contents of a file, URN or source. Includes are resolved for URNs and product files only.")
         .def_static("createPolicy",

@@ -84,7 +84,17 @@ py::tuple reduce_policy(const py::object& object) {
     return py::make_tuple(make, py::make_tuple(py::type::handle_of(object), state_of(policy), dictionary));
 }
 
+py::tuple reduce_dictionary(const py::object& object) {
+    const auto& dictionary = object.cast<const policy::Dictionary&>();
+    const py::object make = py::module_::import("harness._core").attr("_dictionary_from_state");
+    return py::make_tuple(make, py::make_tuple(state_of(dictionary), to_py(dictionary.prefix())));
+}
+
 void bind_policy_pickling(py::module_& module) {
+    module.def("_dictionary_from_state", [](const py::list& state, const std::string& prefix) {
+        const auto content = policy_from_state(py::type::of<Policy>(), state, py::none()).cast<policy::PolicyPtr>();
+        return std::make_shared<policy::Dictionary>(content->node(), prefix, policy::WarningSink{}, false);
+    }, py::arg("state"), py::arg("prefix"));
     module.def("_policy_from_state", &policy_from_state, py::arg("cls"), py::arg("state"), py::arg("dictionary"));
 }
 

@@ -10,8 +10,9 @@ namespace pex::bindings {
 
 // (function, arguments) as pickle wants it. Places in files are not kept.
 pybind11::tuple reduce_policy(const pybind11::object& policy);
+pybind11::tuple reduce_dictionary(const pybind11::object& dictionary);
 
-// Registers the function that makes a policy from such arguments.
+// Registers the functions that make policies from such arguments.
 void bind_policy_pickling(pybind11::module_& module);
 
 }  // namespace pex::bindings

@@ -93,6 +93,7 @@ TypeError::~TypeError() = default;
 BadNameError::~BadNameError() = default;
 DictionaryError::~DictionaryError() = default;
 ParserError::~ParserError() = default;
+CircularIncludeError::~CircularIncludeError() = default;
 EofError::~EofError() = default;
 SyntaxError::~SyntaxError() = default;
 FormatSyntaxError::~FormatSyntaxError() = default;

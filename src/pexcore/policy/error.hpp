@@ -77,6 +77,13 @@ class ParserError : public Error {
     ~ParserError() override;
 };
 
+// A file includes itself, directly or through others.
+class CircularIncludeError : public ParserError {
+ public:
+    using ParserError::ParserError;
+    ~CircularIncludeError() override;
+};
+
 // The input ended inside a quoted string.
 class EofError : public ParserError {
  public:

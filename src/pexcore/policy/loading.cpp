@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "policy/defaults.hpp"
 #include "policy/dictionary.hpp"
 #include "policy/name_path.hpp"
 
@@ -106,6 +107,10 @@ std::size_t load_policy_files(const NodePtr& root, const std::string& repository
 PolicyPtr create_policy(const PolicySource& source, const CreateOptions& options) {
     auto policy = std::make_shared<Policy>();
     source.load(policy->node(), options.load);
+    if (policy->is_dictionary()) {
+        const auto dictionary = std::make_shared<Dictionary>(policy->node(), "", WarningSink{}, false);
+        policy = default_policy(dictionary, options.attach_dictionary, {options.repository, options.load, options.warn});
+    }
     if (options.resolve_includes) load_policy_files(policy->node(), options.repository, options.load);
     return policy;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "policy/policy.hpp"
@@ -26,6 +27,7 @@ struct CreateOptions {
     std::string repository = {};  // where includes are looked up
     bool attach_dictionary = true;
     LoadOptions load = {};
+    std::function<void(const Report&)> warn = {};  // told of definitions without effect
 };
 
 // Loads a source. If it holds a dictionary the result has its defaults, and the dictionary attached if asked.

@@ -48,21 +48,28 @@ std::string read_text(const std::string& path, const LoadOptions& options) {
     return text;
 }
 
-// Errors: ParserError where the file is one of those that led to this include.
+[[noreturn]] void fail_circle(std::string problem, std::string expected, const LoadOptions& options) {
+    Report report;
+    report.problem = std::move(problem);
+    report.place = options.included_from;
+    report.breadcrumb = options.breadcrumb;
+    report.expected = std::move(expected);
+    throw CircularIncludeError(std::move(report));
+}
+
+// Errors: CircularIncludeError where the file is one of those that led to this include.
 void refuse_circle(const std::string& path, const std::string& identity, const LoadOptions& options) {
     std::size_t depth = 0;
     for (const Source* source = options.included_from.source.get(); source != nullptr;
          source = source->included_from().source.get()) {
-        const bool circle = source->path() == identity;
-        if (!circle && ++depth < MAX_INCLUDE_DEPTH) continue;
-        Report report;
-        report.problem = circle ? "includes go round in a circle: " + in_quotes(path) + " is already being read"
-                                : "includes nest too deep";
-        report.place = options.included_from;
-        report.breadcrumb = options.breadcrumb;
-        report.expected = circle ? "files that do not include themselves, directly or through others"
-                                 : "at most " + std::to_string(MAX_INCLUDE_DEPTH) + " files including each other";
-        throw ParserError(std::move(report));
+        if (source->path() == identity) {
+            fail_circle("includes go round in a circle: " + in_quotes(path) + " is already being read",
+                        "files that do not include themselves, directly or through others", options);
+        }
+        if (++depth == MAX_INCLUDE_DEPTH) {
+            fail_circle("includes nest too deep: do they go round in a circle?",
+                        "at most " + std::to_string(MAX_INCLUDE_DEPTH) + " files including each other", options);
+        }
     }
 }
 
