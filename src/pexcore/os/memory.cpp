@@ -101,16 +101,20 @@ void check_file_size_limit(const SegmentConfig& config) {
 }
 
 std::byte* map_shared(int fd, const SegmentConfig& config) {
-    void* address =
-        ::mmap(nullptr, config.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    void* address = ::mmap(nullptr, config.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (address == MAP_FAILED) {
         fail("mmap", config, errno, "address space is limited (ulimit -v) or the arena is too large for it");
     }
     // Advice, so refusal is not an error: a core dump would otherwise write the whole sparse reserve.
     if (!config.in_core_dumps) ::madvise(address, config.bytes, MADV_DONTDUMP);
-    // Advice too: effective where the administrator lets shared memory use huge pages on request.
-    if (config.bytes >= COMMIT_PIECE_BYTES) ::madvise(address, config.bytes, MADV_HUGEPAGE);
     return static_cast<std::byte*>(address);
+}
+
+bool huge_pages_are_granted() {
+    const FdGuard file(::open("/sys/kernel/mm/transparent_hugepage/shmem_enabled", O_RDONLY | O_CLOEXEC));
+    std::array<char, 128> text{};
+    const ssize_t got = file.get() < 0 ? 0 : ::read(file.get(), text.data(), text.size());
+    return got > 0 && grants_huge_pages({text.data(), static_cast<std::size_t>(got)});
 }
 
 SegmentConfig rounded(SegmentConfig config) {
@@ -125,6 +129,19 @@ SegmentConfig rounded(SegmentConfig config) {
 std::uint64_t page_bytes() noexcept {
     static const auto bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     return bytes;
+}
+
+bool grants_huge_pages(std::string_view setting) noexcept {
+    for (const std::string_view granted : {"[advise]", "[within_size]", "[always]", "[force]"}) {
+        if (setting.find(granted) != std::string_view::npos) return true;
+    }
+    return false;
+}
+
+Segment::Segment(int fd, const SegmentConfig& config, Backing backing, bool sealed)
+    : m_data(map_shared(fd, config)), m_bytes(config.bytes), m_fd(fd), m_backing(backing), m_sealed(sealed) {
+    if (config.huge_from >= config.bytes || !huge_pages_are_granted()) return;
+    if (::madvise(m_data + config.huge_from, m_bytes - config.huge_from, MADV_HUGEPAGE) == 0) m_huge_from = config.huge_from;
 }
 
 Segment Segment::create(const SegmentConfig& asked) {
@@ -143,8 +160,9 @@ Segment Segment::create(const SegmentConfig& asked) {
     // A file whose length can change is a SIGBUS waiting in every other process.
     const bool sealed =
         backing == Backing::memfd && ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
-    std::byte* data = map_shared(file.get(), config);
-    return Segment(file.release(), data, config.bytes, backing, sealed);
+    Segment segment(file.get(), config, backing, sealed);
+    file.release();
+    return segment;
 }
 
 Segment Segment::map(int fd, const SegmentConfig& asked) {
@@ -158,15 +176,17 @@ Segment Segment::map(int fd, const SegmentConfig& asked) {
         fail("fstat", config, 0, ("the file has " + std::to_string(about.st_size) + " bytes: truncated, or not the segment").c_str());
     }
     const int seals = ::fcntl(fd, F_GET_SEALS);
-    std::byte* data = map_shared(fd, config);
     const bool sealed = seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && (seals & F_SEAL_GROW) != 0;
     const Backing backing = sealed ? Backing::memfd : Backing::posix_shm;
-    return Segment(file.release(), data, config.bytes, backing, sealed);
+    Segment segment(fd, config, backing, sealed);
+    file.release();
+    return segment;
 }
 
 Segment::Segment(Segment&& other) noexcept
     : m_data(std::exchange(other.m_data, nullptr)),
       m_bytes(std::exchange(other.m_bytes, 0)),
+      m_huge_from(other.m_huge_from),
       m_fd(std::exchange(other.m_fd, -1)),
       m_backing(other.m_backing),
       m_sealed(other.m_sealed) {}
@@ -176,6 +196,7 @@ Segment& Segment::operator=(Segment&& other) noexcept {
         release();
         m_data = std::exchange(other.m_data, nullptr);
         m_bytes = std::exchange(other.m_bytes, 0);
+        m_huge_from = other.m_huge_from;
         m_fd = std::exchange(other.m_fd, -1);
         m_backing = other.m_backing;
         m_sealed = other.m_sealed;
@@ -193,20 +214,28 @@ void Segment::release() noexcept {
 }
 
 int Segment::commit(std::uint64_t offset, std::uint64_t length) const noexcept {
-    // An interrupted fallocate undoes all it did, so repeating the same piece under a fast timer may never end.
+    // An interrupted fallocate undoes all it did: repeating the same piece under a fast timer may never end.
     std::uint64_t piece = COMMIT_PIECE_BYTES;
     const std::uint64_t end = offset + length;
     while (offset < end) {
         const std::uint64_t now = std::min(piece, end - offset);
-        if (::fallocate(m_fd, 0, static_cast<off_t>(offset), static_cast<off_t>(now)) == 0) {
+        const int error = commit_piece(offset, now);
+        if (error == 0) {
             offset += now;
-        } else if (errno == EINTR) {
+        } else if (error == EINTR) {
             piece = std::max(page_bytes(), now / 2 / page_bytes() * page_bytes());
         } else {
-            return errno;
+            return error;
         }
     }
     return 0;
+}
+
+int Segment::commit_piece(std::uint64_t offset, std::uint64_t length) const noexcept {
+    // On request, the kernel gives huge pages to a fault in the mapping only, not to fallocate. Where that fails,
+    // fallocate fills the gaps, or says what is wrong.
+    if (offset >= m_huge_from && ::madvise(m_data + offset, length, MADV_POPULATE_WRITE) == 0) return 0;
+    return ::fallocate(m_fd, 0, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0 ? 0 : errno;
 }
 
 int Segment::punch(std::uint64_t offset, std::uint64_t length) const noexcept {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace pex::os {
@@ -15,7 +16,14 @@ namespace pex::os {
 // Largest range handed to one fallocate: keeps a call short enough to be killed, and a failure cheap to undo.
 inline constexpr std::uint64_t COMMIT_PIECE_BYTES = std::uint64_t{64} << 20;
 
+// The unit in which the kernel hands out huge pages.
+inline constexpr std::uint64_t HUGE_PAGE_BYTES = std::uint64_t{2} << 20;
+
 std::uint64_t page_bytes() noexcept;
+
+// True if the text of /sys/kernel/mm/transparent_hugepage/shmem_enabled lets a program ask for huge pages in shared
+// memory: its chosen word, in brackets, is advise, within_size, always or force. Most machines say never.
+bool grants_huge_pages(std::string_view setting) noexcept;
 
 // Where the pages of a segment come from.
 //   memfd      preferred: it can be sealed, has no name at any time, and is not limited by the size of /dev/shm
@@ -30,6 +38,7 @@ struct SegmentConfig {
     Backing backing = Backing::automatic;
     bool in_core_dumps = true;   // false: MADV_DONTDUMP, for a reserve too large to dump
     std::uint64_t expected_bytes = 0;  // how much of it will be committed; guards against a small /dev/shm
+    std::uint64_t huge_from = ~std::uint64_t{0};  // huge pages are asked for from this offset on, if they are granted
 };
 
 // One sparse shared mapping. Its file is in no directory, so that it vanishes with its last process,
@@ -56,10 +65,16 @@ class Segment {
     // True if the kernel refuses any later change of the file's length.
     bool sealed() const noexcept { return m_sealed; }
 
+    // What ranges that are committed at this offset should be multiples of: the kernel may hand out no less.
+    std::uint64_t commit_unit(std::uint64_t offset) const noexcept {
+        return offset >= m_huge_from ? HUGE_PAGE_BYTES : page_bytes();
+    }
+
     // Backs [offset, offset + length) with pages, so that no later access can fault for want of memory.
     // Returns 0 or the errno (ENOSPC, ENOMEM); on failure some pages of the range may stay committed: punch it.
     // Interrupted calls are retried with smaller pieces, so that a profiler's timer can't stall it.
-    // Blocks: while the kernel finds the pages (about 0.25 ms per MiB).
+    // Blocks: while the kernel finds the pages (about 0.25 ms per MiB; with huge pages the sum of this and of
+    // populate_write falls from 0.5 to 0.1).
     int commit(std::uint64_t offset, std::uint64_t length) const noexcept;
 
     // Gives the pages of [offset, offset + length) back; they read as zeros afterwards, in every process.
@@ -76,12 +91,13 @@ class Segment {
     std::uint64_t resident_bytes() const;
 
   private:
-    Segment(int fd, std::byte* data, std::uint64_t bytes, Backing backing, bool sealed) noexcept
-        : m_data(data), m_bytes(bytes), m_fd(fd), m_backing(backing), m_sealed(sealed) {}
+    Segment(int fd, const SegmentConfig& config, Backing backing, bool sealed);
     void release() noexcept;
+    int commit_piece(std::uint64_t offset, std::uint64_t length) const noexcept;
 
     std::byte* m_data = nullptr;
     std::uint64_t m_bytes = 0;
+    std::uint64_t m_huge_from = ~std::uint64_t{0};
     int m_fd = -1;
     Backing m_backing = Backing::automatic;
     bool m_sealed = false;

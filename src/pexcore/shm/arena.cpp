@@ -47,7 +47,12 @@ void check_config(const ArenaConfig& config) {
 }
 
 os::SegmentConfig pixel_config(const ArenaConfig& config, const SizeClasses& classes) {
-    return {"pex-pixels", classes.segment_bytes(), config.backing, false, config.arena_bytes};
+    return {.name = "pex-pixels",
+            .bytes = classes.segment_bytes(),
+            .backing = config.backing,
+            .in_core_dumps = false,
+            .expected_bytes = config.arena_bytes,
+            .huge_from = classes.huge_from()};
 }
 
 }  // namespace
@@ -73,7 +78,10 @@ std::unique_ptr<Arena> Arena::create(const ArenaConfig& config) {
     check_config(config);
     const SizeClasses classes(config.arena_bytes, os::page_bytes());
     const ControlLayout layout(classes, config.application_bytes, os::page_bytes());
-    auto control = os::Segment::create({"pex-control", layout.total_bytes, config.backing, true, layout.headers_offset});
+    auto control = os::Segment::create({.name = "pex-control",
+                                        .bytes = layout.total_bytes,
+                                        .backing = config.backing,
+                                        .expected_bytes = layout.headers_offset});
     if (const int error = control.commit(0, layout.headers_offset); error != 0) {
         throw os::Error({"creating the arena", "fallocate", "control segment, " + std::to_string(layout.headers_offset) + " bytes"},
                         error);
@@ -103,7 +111,7 @@ std::unique_ptr<Arena> Arena::open(int control_fd, int pixels_fd, const ArenaCon
             if (fd >= 0) ::close(fd);
         }
     } pixels_owner{pixels_fd};
-    os::Segment control = os::Segment::map(control_fd, {"pex-control", 0});
+    os::Segment control = os::Segment::map(control_fd, {.name = "pex-control"});
     if (control.bytes() < sizeof(ControlShm)) refuse(DOING, "control segment", 0, "truncated: too short for its head");
     const auto& about = *reinterpret_cast<const ControlShm*>(control.data());
     // ORDER acquire: pairs with the release in create(); without it the fields below might still be zero.

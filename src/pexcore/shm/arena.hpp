@@ -178,6 +178,7 @@ class Arena {
 
     void check_attached(const char* what) const;
     std::uint32_t checked_index(BlockRef ref) const;
+    std::uint32_t pages_for(std::uint64_t bytes, unsigned size_class) const noexcept;
     bool below_high_water(std::uint32_t index, unsigned size_class) const noexcept;
     // Calls visit(index, size_class) for every header that was ever used.
     template <class Visit>

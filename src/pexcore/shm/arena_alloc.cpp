@@ -20,7 +20,7 @@ class Arena::Allocation {
           m_private(*arena.m_private),
           m_self(arena.m_self),
           m_class(size_class),
-          m_pages(static_cast<std::uint32_t>((bytes + os::page_bytes() - 1) / os::page_bytes())) {
+          m_pages(arena.pages_for(bytes, size_class)) {
         m_result.asked_bytes = bytes;
     }
 
@@ -72,6 +72,11 @@ class Arena::Allocation {
     std::optional<Claim> m_cold;  // a cold block kept claimed while trimming makes room for its pages
     AllocResult m_result;
 };
+
+std::uint32_t Arena::pages_for(std::uint64_t bytes, unsigned size_class) const noexcept {
+    const std::uint64_t unit = m_pixels.commit_unit(m_classes.region_bytes() * size_class);
+    return static_cast<std::uint32_t>((bytes + unit - 1) / unit * unit / os::page_bytes());
+}
 
 AllocResult Arena::alloc(std::uint64_t bytes) {
     AllocResult refused;

@@ -6,13 +6,14 @@
 #include <bit>
 
 #include "os/error.hpp"
+#include "os/memory.hpp"
 
 namespace pex::shm {
 
 namespace {
 
 // Regions start on multiples of this, so that a huge page never spans two of them.
-constexpr std::uint64_t REGION_ALIGNMENT = std::uint64_t{2} << 20;
+constexpr std::uint64_t REGION_ALIGNMENT = os::HUGE_PAGE_BYTES;
 
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -40,6 +41,14 @@ SizeClasses::SizeClasses(std::uint64_t arena_bytes, std::uint64_t page_bytes) {
         previous = bytes;
     } while (previous < arena_bytes);
     os::expects(m_header_count < (std::uint32_t{1} << INDEX_BITS), "SizeClasses: indices fit in a BlockRef");
+}
+
+std::uint64_t SizeClasses::huge_from() const noexcept {
+    // Quarters of four huge pages and more are whole ones, in every class from there on.
+    for (unsigned c = 0; c < count(); ++c) {
+        if (m_classes[c].block_bytes >= 4 * os::HUGE_PAGE_BYTES) return m_stride * c;
+    }
+    return segment_bytes();
 }
 
 std::optional<unsigned> SizeClasses::class_for(std::uint64_t bytes) const noexcept {

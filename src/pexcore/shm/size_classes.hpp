@@ -51,6 +51,9 @@ class SizeClasses {
     std::uint64_t segment_bytes() const noexcept { return m_stride * m_classes.size(); }
     std::uint64_t largest_block_bytes() const noexcept { return m_classes.back().block_bytes; }
 
+    // Where the regions begin whose blocks start on huge pages and end on them.
+    std::uint64_t huge_from() const noexcept;
+
     // The smallest class whose blocks hold `bytes`; empty if none does.
     std::optional<unsigned> class_for(std::uint64_t bytes) const noexcept;
 

@@ -165,6 +165,24 @@ PEX_TEST(populate_enters_pages_without_changing_them) {
     PEX_CHECK_EQ(sut.resident_bytes(), MIB);
 }
 
+PEX_TEST(huge_pages_are_asked_for_only_where_the_machine_grants_them) {
+    PEX_CHECK(grants_huge_pages("always within_size [advise] never deny force\n"));
+    PEX_CHECK(grants_huge_pages("[always] within_size advise never deny force\n"));
+    PEX_CHECK(!grants_huge_pages("always within_size advise [never] deny force\n"));
+    PEX_CHECK(!grants_huge_pages("always within_size advise never [deny] force\n"));
+    PEX_CHECK(!grants_huge_pages(""));
+    std::string setting;
+    std::getline(std::ifstream("/sys/kernel/mm/transparent_hugepage/shmem_enabled"), setting);
+    const Segment sut = Segment::create({.name = "test", .bytes = 64 * MIB, .huge_from = 32 * MIB});
+    PEX_CHECK_EQ(sut.commit_unit(0), page_bytes());
+    PEX_CHECK_EQ(sut.commit_unit(32 * MIB), grants_huge_pages(setting) ? HUGE_PAGE_BYTES : page_bytes());
+    PEX_CHECK_EQ(sut.commit(32 * MIB, 8 * MIB), 0);
+    PEX_CHECK_EQ(sut.resident_bytes(), 8 * MIB);
+    PEX_CHECK_EQ(sut.punch(32 * MIB, 8 * MIB), 0);
+    PEX_CHECK_EQ(sut.resident_bytes(), 0U);
+    PEX_CHECK_EQ(Segment::create({.name = "test", .bytes = 64 * MIB}).commit_unit(63 * MIB), page_bytes());
+}
+
 PEX_TEST(a_child_writes_into_the_same_pages) {
     Segment sut = Segment::create({"test", MIB});
     PEX_CHECK_EQ(status_of_child(

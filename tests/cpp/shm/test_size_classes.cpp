@@ -63,6 +63,17 @@ PEX_TEST(every_region_holds_the_whole_arena_in_blocks_of_its_class) {
     PEX_CHECK(sut[0].block_count * sut[0].block_bytes == GIB);
 }
 
+PEX_TEST(blocks_in_the_part_for_huge_pages_start_and_end_on_them) {
+    const SizeClasses sut(256 * MIB, 4096);
+    const auto first = static_cast<unsigned>(sut.huge_from() / sut.region_bytes());
+    PEX_CHECK_EQ(sut[first].block_bytes, 8 * MIB);
+    for (unsigned c = first; c < sut.count(); ++c) {
+        PEX_CHECK_EQ(sut.offset_of({sut[c].first_index}) % (2 * MIB), 0U);
+        PEX_CHECK_EQ(sut[c].block_bytes % (2 * MIB), 0U);
+    }
+    PEX_CHECK_EQ(SizeClasses(4 * MIB, 4096).huge_from(), SizeClasses(4 * MIB, 4096).segment_bytes());
+}
+
 PEX_TEST(the_largest_arena_fits_indices_and_addresses) {
     const SizeClasses sut(MAX_ARENA_BYTES, 4096);
     PEX_CHECK(sut.header_count() < (1U << INDEX_BITS));
