@@ -30,7 +30,8 @@ class Error : public std::runtime_error {
     int m_errno;
 };
 
-// A caller broke a contract of the core; the text names the contract. Never thrown for anything the machine did.
+// A caller broke a contract of the core; the text names the contract. Never thrown for anything the machine
+// did.
 class InternalError : public std::logic_error {
   public:
     using std::logic_error::logic_error;

@@ -100,8 +100,8 @@ std::uint64_t stat_value(std::string_view text, std::string_view key) {
     return value;
 }
 
-// The part of `path` below `root`, or empty optional if it isn't below it. A path that starts with "/.." is how
-// a cgroup namespace writes a place outside of it.
+// The part of `path` below `root`, or empty optional if it isn't below it. A path that starts with "/.." is
+// how a cgroup namespace writes a place outside of it.
 std::optional<std::string> below(const std::string& path, const std::string& root) {
     if (path.compare(0, 3, "/..") == 0) return std::nullopt;
     if (root == "/") return path;
@@ -226,7 +226,8 @@ MemoryProbe::MemoryProbe(std::string root) : m_root(std::move(root)) {
     // No cgroup file system, or none mounted, is an ordinary machine: MemAvailable alone then decides.
     const auto membership = read_file(m_root + "/proc/self/cgroup");
     const auto mounts = read_file(m_root + "/proc/self/mountinfo");
-    if (membership && mounts) m_directories = cgroup_directories(parse_cgroup(*membership), parse_mountinfo(*mounts));
+    if (membership && mounts)
+        m_directories = cgroup_directories(parse_cgroup(*membership), parse_mountinfo(*mounts));
 }
 
 Headroom MemoryProbe::read() const {
@@ -234,7 +235,8 @@ Headroom MemoryProbe::read() const {
     const auto text = read_file(path);
     if (!text) throw Error({"reading how much memory is available", "open", path}, errno);
     const auto info = parse_meminfo(*text);
-    if (!info) throw Error({"reading how much memory is available", "parse", path}, 0, "no MemTotal line in it");
+    if (!info)
+        throw Error({"reading how much memory is available", "parse", path}, 0, "no MemTotal line in it");
     Headroom headroom{info->total_bytes, info->available_bytes, "MemAvailable"};
     for (const CgroupDirectory& directory : m_directories) {
         const auto use = read_cgroup(m_root, directory);

@@ -31,9 +31,9 @@ CgroupMembership parse_cgroup(std::string_view text);
 
 // One mounted cgroup hierarchy that may carry memory limits.
 struct CgroupMount {
-    int version = 0;      // 1 or 2
-    std::string root;     // the path inside the hierarchy that is mounted
-    std::string point;    // the directory it is mounted on
+    int version = 0;    // 1 or 2
+    std::string root;   // the path inside the hierarchy that is mounted
+    std::string point;  // the directory it is mounted on
 };
 
 // Parses the text of /proc/<pid>/mountinfo: the cgroup2 mounts and the v1 mounts with the memory controller.
@@ -46,13 +46,14 @@ struct CgroupDirectory {
 };
 
 // The directories from this process's cgroup up to the mount point, innermost first, v1 then v2.
-// A path outside the mounted part (as a container without a cgroup namespace sees it) yields the mount point alone.
+// A path outside the mounted part (as a container without a cgroup namespace sees it) yields the mount point
+// alone.
 std::vector<CgroupDirectory> cgroup_directories(const CgroupMembership& membership,
                                                 const std::vector<CgroupMount>& mounts);
 
 struct CgroupUse {
     std::uint64_t limit_bytes = 0;     // memory.max or memory.high, or memory.limit_in_bytes
-    std::uint64_t headroom_bytes = 0;  // limit less use, where file cache that can be dropped doesn't count as use
+    std::uint64_t headroom_bytes = 0;  // limit less use; file cache that can be dropped is no use
 };
 
 // Reads one directory (below `root`). Empty if it sets no limit or isn't there.

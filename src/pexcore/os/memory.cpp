@@ -31,9 +31,12 @@ namespace pex::os {
 
 namespace {
 
-std::string sized(const SegmentConfig& config) { return config.name + ", " + std::to_string(config.bytes) + " bytes"; }
+std::string sized(const SegmentConfig& config) {
+    return config.name + ", " + std::to_string(config.bytes) + " bytes";
+}
 
-[[noreturn]] void fail(const char* call, const SegmentConfig& config, int errno_value, const char* advice = "") {
+[[noreturn]] void fail(const char* call, const SegmentConfig& config, int errno_value,
+                       const char* advice = "") {
     throw Error({"mapping a shared segment", call, sized(config)}, errno_value, advice);
 }
 
@@ -68,8 +71,8 @@ int open_posix_shm(const SegmentConfig& config) {
             fail("getrandom", config, errno);
         }
         std::array<char, 64> name{};
-        std::snprintf(name.data(), name.size(), "/pex-%016llx%016llx", static_cast<unsigned long long>(random[0]),
-                      static_cast<unsigned long long>(random[1]));
+        std::snprintf(name.data(), name.size(), "/pex-%016llx%016llx",
+                      static_cast<unsigned long long>(random[0]), static_cast<unsigned long long>(random[1]));
         const int fd = ::shm_open(name.data(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd >= 0) {
             ::shm_unlink(name.data());
@@ -81,12 +84,13 @@ int open_posix_shm(const SegmentConfig& config) {
 }
 
 void check_room_in_dev_shm(int fd, const SegmentConfig& config) {
-    struct statvfs room {};
+    struct statvfs room{};
     if (::fstatvfs(fd, &room) != 0) return;
     const std::uint64_t free_bytes = std::uint64_t{room.f_bavail} * room.f_frsize;
     if (room.f_blocks != 0 && free_bytes < config.expected_bytes) {
         fail("fstatvfs", config, ENOSPC,
-             ("/dev/shm has " + std::to_string(free_bytes) + " bytes free, " + std::to_string(config.expected_bytes) +
+             ("/dev/shm has " + std::to_string(free_bytes) + " bytes free, " +
+              std::to_string(config.expected_bytes) +
               " are wanted: enlarge it (docker: --shm-size) or permit memfd_create")
                  .c_str());
     }
@@ -94,8 +98,9 @@ void check_room_in_dev_shm(int fd, const SegmentConfig& config) {
 
 void check_file_size_limit(const SegmentConfig& config) {
     // Past RLIMIT_FSIZE, ftruncate would kill the process with SIGXFSZ instead of returning.
-    struct rlimit limit {};
-    if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < config.bytes) {
+    struct rlimit limit{};
+    if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < config.bytes) {
         fail("ftruncate", config, EFBIG, "the file size limit (ulimit -f) is smaller: raise it");
     }
 }
@@ -120,7 +125,8 @@ bool huge_pages_are_granted() {
 SegmentConfig rounded(SegmentConfig config) {
     const std::uint64_t page = page_bytes();
     config.bytes = (config.bytes + page - 1) / page * page;
-    if (config.bytes == 0 || config.bytes > (std::uint64_t{1} << 56)) fail("create", config, EINVAL, "not a sane size");
+    if (config.bytes == 0 || config.bytes > (std::uint64_t{1} << 56))
+        fail("create", config, EINVAL, "not a sane size");
     return config;
 }
 
@@ -141,7 +147,8 @@ bool grants_huge_pages(std::string_view setting) noexcept {
 Segment::Segment(int fd, const SegmentConfig& config, Backing backing, bool sealed)
     : m_data(map_shared(fd, config)), m_bytes(config.bytes), m_fd(fd), m_backing(backing), m_sealed(sealed) {
     if (config.huge_from >= config.bytes || !huge_pages_are_granted()) return;
-    if (::madvise(m_data + config.huge_from, m_bytes - config.huge_from, MADV_HUGEPAGE) == 0) m_huge_from = config.huge_from;
+    if (::madvise(m_data + config.huge_from, m_bytes - config.huge_from, MADV_HUGEPAGE) == 0)
+        m_huge_from = config.huge_from;
 }
 
 Segment Segment::create(const SegmentConfig& asked) {
@@ -158,8 +165,8 @@ Segment Segment::create(const SegmentConfig& asked) {
     FdGuard file(backing == Backing::memfd ? fd.release() : posix_fd.release());
     if (::ftruncate(file.get(), static_cast<off_t>(config.bytes)) != 0) fail("ftruncate", config, errno);
     // A file whose length can change is a SIGBUS waiting in every other process.
-    const bool sealed =
-        backing == Backing::memfd && ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+    const bool sealed = backing == Backing::memfd &&
+                        ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
     Segment segment(file.get(), config, backing, sealed);
     file.release();
     return segment;
@@ -167,13 +174,15 @@ Segment Segment::create(const SegmentConfig& asked) {
 
 Segment Segment::map(int fd, const SegmentConfig& asked) {
     FdGuard file(fd);
-    struct stat about {};
+    struct stat about{};
     if (::fstat(fd, &about) != 0) fail("fstat", asked, errno);
     SegmentConfig config = asked;
     if (config.bytes == 0) config.bytes = static_cast<std::uint64_t>(about.st_size);
     config = rounded(config);
     if (static_cast<std::uint64_t>(about.st_size) != config.bytes) {
-        fail("fstat", config, 0, ("the file has " + std::to_string(about.st_size) + " bytes: truncated, or not the segment").c_str());
+        fail("fstat", config, 0,
+             ("the file has " + std::to_string(about.st_size) + " bytes: truncated, or not the segment")
+                 .c_str());
     }
     const int seals = ::fcntl(fd, F_GET_SEALS);
     const bool sealed = seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && (seals & F_SEAL_GROW) != 0;
@@ -232,8 +241,8 @@ int Segment::commit(std::uint64_t offset, std::uint64_t length) const noexcept {
 }
 
 int Segment::commit_piece(std::uint64_t offset, std::uint64_t length) const noexcept {
-    // On request, the kernel gives huge pages to a fault in the mapping only, not to fallocate. Where that fails,
-    // fallocate fills the gaps, or says what is wrong.
+    // On request, the kernel gives huge pages to a fault in the mapping only, not to fallocate. Where that
+    // fails, fallocate fills the gaps, or says what is wrong.
     if (offset >= m_huge_from && ::madvise(m_data + offset, length, MADV_POPULATE_WRITE) == 0) return 0;
     return ::fallocate(m_fd, 0, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0 ? 0 : errno;
 }
@@ -261,7 +270,7 @@ void Segment::populate_write(std::uint64_t offset, std::uint64_t length) const n
 }
 
 std::uint64_t Segment::resident_bytes() const {
-    struct stat about {};
+    struct stat about{};
     if (::fstat(m_fd, &about) != 0) throw Error({"asking for a segment's pages", "fstat", "segment"}, errno);
     return static_cast<std::uint64_t>(about.st_blocks) * 512;
 }

@@ -21,24 +21,26 @@ inline constexpr std::uint64_t HUGE_PAGE_BYTES = std::uint64_t{2} << 20;
 
 std::uint64_t page_bytes() noexcept;
 
-// True if the text of /sys/kernel/mm/transparent_hugepage/shmem_enabled lets a program ask for huge pages in shared
-// memory: its chosen word, in brackets, is advise, within_size, always or force. Most machines say never.
+// True if the text of /sys/kernel/mm/transparent_hugepage/shmem_enabled lets a program ask for huge pages in
+// shared memory: its chosen word, in brackets, is advise, within_size, always or force. Most machines say
+// never.
 bool grants_huge_pages(std::string_view setting) noexcept;
 
 // Where the pages of a segment come from.
-//   memfd      preferred: it can be sealed, has no name at any time, and is not limited by the size of /dev/shm
-//              (64 MiB in a default container).
+//   memfd      preferred: it can be sealed, has no name at any time, and is not limited by the size of
+//              /dev/shm (64 MiB in a default container).
 //   posix_shm  where memfd_create is refused (old kernels, strict seccomp filters): shm_open with a random
 //              name, 0600, O_EXCL, unlinked before the call returns. Cannot be sealed.
 enum class Backing : std::uint8_t { automatic, memfd, posix_shm };
 
 struct SegmentConfig {
-    std::string name;            // shown in /proc/<pid>/maps and in error texts; no uniqueness needed
-    std::uint64_t bytes = 0;     // rounded up to pages; sparse: nothing is committed
+    std::string name;         // shown in /proc/<pid>/maps and in error texts; no uniqueness needed
+    std::uint64_t bytes = 0;  // rounded up to pages; sparse: nothing is committed
     Backing backing = Backing::automatic;
-    bool in_core_dumps = true;   // false: MADV_DONTDUMP, for a reserve too large to dump
+    bool in_core_dumps = true;         // false: MADV_DONTDUMP, for a reserve too large to dump
     std::uint64_t expected_bytes = 0;  // how much of it will be committed; guards against a small /dev/shm
-    std::uint64_t huge_from = ~std::uint64_t{0};  // huge pages are asked for from this offset on, if they are granted
+    // Huge pages are asked for from this offset on, if the machine grants them.
+    std::uint64_t huge_from = ~std::uint64_t{0};
 };
 
 // One sparse shared mapping. Its file is in no directory, so that it vanishes with its last process,
@@ -50,8 +52,9 @@ class Segment {
     // Errors: Error (which step, size, errno, what to change). A failed construction leaves no kernel object.
     static Segment create(const SegmentConfig& config);
 
-    // Maps a segment received from another process as a descriptor. Lifetime: takes ownership of `fd`, also on error.
-    // config.bytes 0 takes the file's length as it is. Errors: Error if the file has another length or can't be mapped.
+    // Maps a segment received from another process as a descriptor. Lifetime: takes ownership of `fd`, also
+    // on error. config.bytes 0 takes the file's length as it is. Errors: Error if the file has another length
+    // or can't be mapped.
     static Segment map(int fd, const SegmentConfig& config);
 
     Segment(Segment&& other) noexcept;
@@ -71,8 +74,8 @@ class Segment {
     }
 
     // Backs [offset, offset + length) with pages, so that no later access can fault for want of memory.
-    // Returns 0 or the errno (ENOSPC, ENOMEM); on failure some pages of the range may stay committed: punch it.
-    // Interrupted calls are retried with smaller pieces, so that a profiler's timer can't stall it.
+    // Returns 0 or the errno (ENOSPC, ENOMEM); on failure some pages of the range may stay committed: punch
+    // it. Interrupted calls are retried with smaller pieces, so that a profiler's timer can't stall it.
     // Blocks: while the kernel finds the pages (about 0.25 ms per MiB; with huge pages the sum of this and of
     // populate_write falls from 0.5 to 0.1).
     int commit(std::uint64_t offset, std::uint64_t length) const noexcept;
@@ -103,8 +106,8 @@ class Segment {
     bool m_sealed = false;
 };
 
-// Knows whether the process that asks is the one that set it, without a system call: its page is wiped by fork.
-// (Where the kernel can't wipe, it compares process ids.)
+// Knows whether the process that asks is the one that set it, without a system call: its page is wiped by
+// fork. (Where the kernel can't wipe, it compares process ids.)
 // Thread safety: set() must not race with anything; is_mine() may be called from any thread.
 class ForkMark {
   public:

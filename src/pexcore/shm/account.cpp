@@ -5,10 +5,10 @@
 namespace pex::shm {
 
 // ORDER seq_cst throughout this file. Two partners need it:
-//   record() in another process: each adds its own pages and then reads everybody's; with anything weaker both
-//     could miss the other's and together go over the arena's size.
-//   heal() after a death: it must find the journal open whenever a sum or a header has changed under it, so no
-//     store of record() may pass another one.
+//   record() in another process: each adds its own pages and then reads everybody's; with anything weaker
+//     both could miss the other's and together go over the arena's size.
+//   heal() after a death: it must find the journal open whenever a sum or a header has changed under it, so
+//     no store of record() may pass another one.
 
 void Account::enlist(ProcessSlot process) noexcept {
     const std::uint32_t wanted = std::uint32_t{process.value} + 1;
@@ -30,7 +30,8 @@ void Account::record(ProcessSlot self, BlockIndex block, std::uint32_t pages) no
     mine.journal_removed.store(removed, std::memory_order_seq_cst);
     mine.journal_pages.store(before, std::memory_order_seq_cst);
     mine.journal_block.store(block.value + 1, std::memory_order_seq_cst);
-    // Growth is added before the header shows it and shrinkage is removed after: the total never lags the truth.
+    // Growth is added before the header shows it and shrinkage is removed after: the total never lags the
+    // truth.
     if (pages > before) mine.added_pages.store(added + (pages - before), std::memory_order_seq_cst);
     header.committed_pages.store(pages, std::memory_order_seq_cst);
     if (pages < before) mine.removed_pages.store(removed + (before - pages), std::memory_order_seq_cst);
@@ -40,16 +41,19 @@ void Account::record(ProcessSlot self, BlockIndex block, std::uint32_t pages) no
 std::uint64_t Account::total_pages() const noexcept {
     const std::uint32_t high = m_view.control->process_high.load(std::memory_order_seq_cst);
     std::uint64_t removed = 0;
-    for (std::uint32_t p = 0; p < high; ++p) removed += m_view.processes[p].removed_pages.load(std::memory_order_seq_cst);
+    for (std::uint32_t p = 0; p < high; ++p)
+        removed += m_view.processes[p].removed_pages.load(std::memory_order_seq_cst);
     std::uint64_t added = 0;
-    for (std::uint32_t p = 0; p < high; ++p) added += m_view.processes[p].added_pages.load(std::memory_order_seq_cst);
+    for (std::uint32_t p = 0; p < high; ++p)
+        added += m_view.processes[p].added_pages.load(std::memory_order_seq_cst);
     return added - removed;
 }
 
 std::uint64_t Account::pending_pages() const noexcept {
     const std::uint32_t high = m_view.control->process_high.load(std::memory_order_seq_cst);
     std::uint64_t pending = 0;
-    for (std::uint32_t p = 0; p < high; ++p) pending += m_view.processes[p].pending_pages.load(std::memory_order_seq_cst);
+    for (std::uint32_t p = 0; p < high; ++p)
+        pending += m_view.processes[p].pending_pages.load(std::memory_order_seq_cst);
     return pending;
 }
 

@@ -8,14 +8,15 @@
 
 namespace pex::shm {
 
-// The truth is committed_pages of every header. This account is its sum, so that a request need not scan them.
-// Each process has two sums of its own, pages added and pages removed; total = all added - all removed. A change is
-// journaled (what block, its pages and both sums before), so that after a death the header tells which half of the
-// change had happened. Readers take all `removed` first and all `added` afterwards: both only grow, so what they get
-// is never less than the true total at the moment between: admission never goes over the limit.
+// The truth is committed_pages of every header. This account is its sum, so that a request need not scan
+// them. Each process has two sums of its own, pages added and pages removed; total = all added - all removed.
+// A change is journaled (what block, its pages and both sums before), so that after a death the header tells
+// which half of the change had happened. Readers take all `removed` first and all `added` afterwards: both
+// only grow, so what they get is never less than the true total at the moment between: admission never goes
+// over the limit.
 //
-// Thread/process safety: record() and heal(): one thread of the process at a time (the arena's private mutex); the
-// others from anywhere.
+// Thread/process safety: record() and heal(): one thread of the process at a time (the arena's private
+// mutex); the others from anywhere.
 class Account {
   public:
     explicit Account(const ControlView& view) noexcept : m_view(view) {}
@@ -23,7 +24,8 @@ class Account {
     // Makes a slot count in the total. Call before its first record().
     void enlist(ProcessSlot process) noexcept;
 
-    // Changes a block's committed_pages, and this process's sums with it. Precondition: the block is BUSY(self).
+    // Changes a block's committed_pages, and this process's sums with it. Precondition: the block is
+    // BUSY(self).
     void record(ProcessSlot self, BlockIndex block, std::uint32_t pages) noexcept;
 
     // At least the number of pages that all headers together had at one moment of the call.
@@ -34,7 +36,8 @@ class Account {
     void add_pending(ProcessSlot self, std::uint64_t pages) noexcept;
     void remove_pending(ProcessSlot self, std::uint64_t pages) noexcept;
 
-    // Finishes or undoes what a reaped process was in the middle of. Precondition: its blocks still say BUSY(dead).
+    // Finishes or undoes what a reaped process was in the middle of. Precondition: its blocks still say
+    // BUSY(dead).
     void heal(ProcessSlot dead) noexcept;
 
   private:

@@ -23,7 +23,8 @@ HeadroomGate make_gate(const ArenaConfig& config) {
     return HeadroomGate([probe = os::MemoryProbe{}] { return probe.read(); }, config.headroom_margin_bytes);
 }
 
-[[noreturn]] void refuse(const char* doing, const std::string& object, int errno_value, const std::string& advice) {
+[[noreturn]] void refuse(const char* doing, const std::string& object, int errno_value,
+                         const std::string& advice) {
     throw os::Error({doing, "Arena", object}, errno_value, advice);
 }
 
@@ -83,7 +84,8 @@ std::unique_ptr<Arena> Arena::create(const ArenaConfig& config) {
                                         .backing = config.backing,
                                         .expected_bytes = layout.headers_offset});
     if (const int error = control.commit(0, layout.headers_offset); error != 0) {
-        throw os::Error({"creating the arena", "fallocate", "control segment, " + std::to_string(layout.headers_offset) + " bytes"},
+        throw os::Error({"creating the arena", "fallocate",
+                         "control segment, " + std::to_string(layout.headers_offset) + " bytes"},
                         error);
     }
     auto pixels = os::Segment::create(pixel_config(config, classes));
@@ -112,7 +114,8 @@ std::unique_ptr<Arena> Arena::open(int control_fd, int pixels_fd, const ArenaCon
         }
     } pixels_owner{pixels_fd};
     os::Segment control = os::Segment::map(control_fd, {.name = "pex-control"});
-    if (control.bytes() < sizeof(ControlShm)) refuse(DOING, "control segment", 0, "truncated: too short for its head");
+    if (control.bytes() < sizeof(ControlShm))
+        refuse(DOING, "control segment", 0, "truncated: too short for its head");
     const auto& about = *reinterpret_cast<const ControlShm*>(control.data());
     // ORDER acquire: pairs with the release in create(); without it the fields below might still be zero.
     if (about.magic.load(std::memory_order_acquire) != LAYOUT_MAGIC) {
@@ -120,16 +123,18 @@ std::unique_ptr<Arena> Arena::open(int control_fd, int pixels_fd, const ArenaCon
     }
     if (about.version != LAYOUT_VERSION || about.page_bytes != os::page_bytes()) {
         refuse(DOING, "control segment", 0,
-               "layout version " + std::to_string(about.version) + " with pages of " + std::to_string(about.page_bytes) +
-                   " bytes, expected version " + std::to_string(LAYOUT_VERSION) + " with " +
-                   std::to_string(os::page_bytes()) + ": use the same build of the harness on both sides");
+               "layout version " + std::to_string(about.version) + " with pages of " +
+                   std::to_string(about.page_bytes) + " bytes, expected version " +
+                   std::to_string(LAYOUT_VERSION) + " with " + std::to_string(os::page_bytes()) +
+                   ": use the same build of the harness on both sides");
     }
     ArenaConfig config = asked;
     config.arena_bytes = about.arena_bytes;
     config.application_bytes = about.application_bytes;
     const SizeClasses classes(config.arena_bytes, os::page_bytes());
     const ControlLayout layout(classes, config.application_bytes, os::page_bytes());
-    if (control.bytes() != layout.total_bytes) refuse(DOING, "control segment", 0, "truncated, or its head is corrupt");
+    if (control.bytes() != layout.total_bytes)
+        refuse(DOING, "control segment", 0, "truncated, or its head is corrupt");
     const int fd = std::exchange(pixels_owner.fd, -1);
     os::Segment pixels = os::Segment::map(fd, pixel_config(config, classes));
     return std::unique_ptr<Arena>(new Arena(config, std::move(control), std::move(pixels)));
@@ -137,7 +142,8 @@ std::unique_ptr<Arena> Arena::open(int control_fd, int pixels_fd, const ArenaCon
 
 void Arena::attach(ProcessSlot self) {
     os::expects(!is_attached(), "Arena::attach: this process is attached already");
-    // What a parent process left here is abandoned: its mutex may have been locked by a thread that isn't ours.
+    // What a parent process left here is abandoned: its mutex may have been locked by a thread that isn't
+    // ours.
     (void)m_private.release();
     m_private = std::make_unique<Private>(m_classes, make_gate(m_config));
     m_self = self;
@@ -145,10 +151,11 @@ void Arena::attach(ProcessSlot self) {
     const ControlView& view = m_shared->view;
     for (unsigned c = 0; c < m_classes.count(); ++c) {
         ClassHints& hints = m_private->classes[c];
-        // ORDER seq_cst: pairs with the increment in release_warm_locked(); read before the search below, so that
-        // what comes back during it is found by the next one.
+        // ORDER seq_cst: pairs with the increment in release_warm_locked(); read before the search below, so
+        // that what comes back during it is found by the next one.
         hints.seen_returns = view.processes[self.value].returns.load(std::memory_order_seq_cst);
-        const std::uint32_t high = view.classes[c].high_water.load(std::memory_order_seq_cst);  // ORDER: see claim_cold()
+        const std::uint32_t high =
+            view.classes[c].high_water.load(std::memory_order_seq_cst);  // ORDER: see claim_cold()
         for (std::uint32_t i = m_classes[c].first_index; i < m_classes[c].first_index + high; ++i) {
             const StateWord state = load_state(view.headers[i]);
             // ORDER relaxed: a hint; checked again by whoever claims the block.
@@ -174,8 +181,9 @@ bool Arena::below_high_water(std::uint32_t index, unsigned size_class) const noe
 std::uint32_t Arena::checked_index(BlockRef ref) const {
     // References arrive from other processes: bounds first, for a header past the mark may have no page.
     const std::uint32_t index = ref.index().value;
-    os::expects(ref && index < m_classes.header_count() && below_high_water(index, m_classes.class_of({index})),
-                "Arena: the BlockRef names no block of this arena");
+    os::expects(
+        ref && index < m_classes.header_count() && below_high_water(index, m_classes.class_of({index})),
+        "Arena: the BlockRef names no block of this arena");
     return index;
 }
 
@@ -184,7 +192,8 @@ void Arena::hold(BlockRef ref) {
     const std::uint32_t index = checked_index(ref);
     BlockHeaderShm& header = m_shared->view.headers[index];
     const std::lock_guard lock(m_private->mutex);
-    os::expects(load_state(header).is_live(ref.generation()), "Arena::hold: the block is no longer live: it was held by nobody");
+    os::expects(load_state(header).is_live(ref.generation()),
+                "Arena::hold: the block is no longer live: it was held by nobody");
     PrivateBlock& mine = m_private->blocks[index];
     if (mine.holds == 0) set_holder(header, m_self);
     ++mine.holds;
@@ -192,17 +201,24 @@ void Arena::hold(BlockRef ref) {
 
 void Arena::drop(BlockRef ref) {
     // A fork that never attached inherited its parent's arrays, not their holds.
-    if (!is_attached()) return;
-    const std::uint32_t index = checked_index(ref);
+    os::expects(try_drop(ref) || !is_attached(), "Arena::drop: this process does not hold the block");
+}
+
+bool Arena::try_drop(BlockRef ref) {
+    if (!is_attached() || !is_live(ref)) return false;
+    const std::uint32_t index = ref.index().value;
     BlockHeaderShm& header = m_shared->view.headers[index];
     const std::lock_guard lock(m_private->mutex);
     PrivateBlock& mine = m_private->blocks[index];
-    os::expects(mine.holds > 0 && load_state(header).is_live(ref.generation()),
-                "Arena::drop: this process does not hold the block");
-    if (--mine.holds > 0) return;
+    // Looked at again under the mutex: another thread of this process may just have dropped it.
+    if (mine.holds == 0 || !load_state(header).is_live(ref.generation())) return false;
+    if (--mine.holds > 0) return true;
     clear_holder(header, m_self);
     const unsigned size_class = m_classes.class_of({index});
-    if (const auto generation = try_reclaim(header, m_self)) release_warm_locked(index, size_class, *generation);
+    if (const auto generation = try_reclaim(header, m_self)) {
+        release_warm_locked(index, size_class, *generation);
+    }
+    return true;
 }
 
 std::uint32_t Arena::hold_count(BlockRef ref) const {
@@ -239,11 +255,14 @@ bool Arena::contains(const void* address) const noexcept {
            std::less<>{}(address, static_cast<const void*>(m_pixels.data() + m_pixels.bytes()));
 }
 
-std::byte* Arena::data(BlockRef ref) const { return m_pixels.data() + m_classes.offset_of({checked_index(ref)}); }
+std::byte* Arena::data(BlockRef ref) const {
+    return m_pixels.data() + m_classes.offset_of({checked_index(ref)});
+}
 
 std::uint64_t Arena::capacity(BlockRef ref) const {
     // ORDER relaxed: constant while the block is live; the reference itself came by way of a seq_cst state.
-    const auto pages = m_shared->view.headers[checked_index(ref)].committed_pages.load(std::memory_order_relaxed);
+    const auto pages =
+        m_shared->view.headers[checked_index(ref)].committed_pages.load(std::memory_order_relaxed);
     return std::uint64_t{pages} * os::page_bytes();
 }
 

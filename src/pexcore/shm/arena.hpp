@@ -22,7 +22,7 @@ struct ArenaConfig {
     std::uint64_t application_bytes = 0;  // zeroed area of the control segment for cells, rings and the like
     std::uint64_t headroom_margin_bytes = std::uint64_t{64} << 20;  // left to the machine's other programs
     os::Backing backing = os::Backing::automatic;
-    HeadroomGate::Reader headroom = {};   // empty: the machine's own, by os::MemoryProbe
+    HeadroomGate::Reader headroom = {};  // empty: the machine's own, by os::MemoryProbe
 };
 
 // Half of what this process may use: min(RAM, cgroup headroom) / 2, in whole pages, at most MAX_ARENA_BYTES.
@@ -60,17 +60,19 @@ struct Located {
 struct ArenaStats {
     std::uint64_t arena_bytes = 0;
     std::uint64_t committed_bytes = 0;  // by the account
-    std::uint64_t counted_bytes = 0;    // the same by scanning headers; equal whenever nobody is changing anything
+    std::uint64_t counted_bytes =
+        0;  // the same by scanning headers; equal whenever nobody is changing anything
     std::uint64_t live_blocks = 0, live_bytes = 0;
     std::uint64_t warm_blocks = 0, warm_bytes = 0;
     std::uint64_t busy_blocks = 0;
-    std::uint64_t cold_blocks = 0;      // used before, without pages now
+    std::uint64_t cold_blocks = 0;  // used before, without pages now
     // Of this process, since it attached:
     std::uint64_t allocs_warm = 0, allocs_fresh = 0, allocs_stolen = 0, allocs_refused = 0;
     std::uint64_t blocks_trimmed = 0;
 };
 
-// Who keeps live blocks: a process by its holder bit, or a visit by its root bit. A block counts for each of them.
+// Who keeps live blocks: a process by its holder bit, or a visit by its root bit. A block counts for each of
+// them.
 struct HolderInfo {
     enum class Kind : std::uint8_t { process, visit };
     Kind kind = Kind::process;
@@ -79,13 +81,13 @@ struct HolderInfo {
     std::uint64_t bytes = 0;
 };
 
-// Lifetime: the mappings live as long as the object, in each process that inherited it. Every address handed out is
-//   the same in all forked processes; only BlockRefs and offsets may be written into shared memory.
-// Thread/process safety: any number of attached processes and threads may call everything except create, open,
-//   attach, retire_visit and sweep at once. attach: no other thread of this process uses the arena. retire_visit and
-//   sweep: one process, the master.
-// A process that was forked and did not attach: alloc answers `detached`, drop does nothing, the rest that would
-//   change anything throws InternalError; looking (find, data, capacity, is_live, stats) works.
+// Lifetime: the mappings live as long as the object, in each process that inherited it. Every address handed
+//   out is the same in all forked processes; only BlockRefs and offsets may be written into shared memory.
+// Thread/process safety: any number of attached processes and threads may call everything except create,
+//   open, attach, retire_visit and sweep at once. attach: while no other thread of this process uses the
+//   arena. retire_visit and sweep: in one process, the master.
+// A process that was forked and did not attach: alloc answers `detached`, drop does nothing, the rest that
+//   would change anything throws InternalError; looking (find, data, capacity, is_live, stats) works.
 class Arena {
   public:
     // Maps both segments. Nothing of them has a name, and nothing is left behind when the last process ends.
@@ -102,27 +104,30 @@ class Arena {
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
 
-    // Makes this process the owner of `self`. Private lists and counts start empty; free blocks that an earlier,
-    // swept owner of the slot left behind are taken over.
+    // Makes this process the owner of `self`. Private lists and counts start empty; free blocks that an
+    // earlier, swept owner of the slot left behind are taken over.
     // Errors: InternalError if this process is attached already; std::bad_alloc.
     void attach(ProcessSlot self);
     bool is_attached() const noexcept { return m_mark.is_mine(); }
 
     // A live block of at least `bytes`, held once by this process. Content is undefined unless block.zeroed.
-    // In order: an own warm block, a fresh one, another process's warm one, a fresh one after trimming others.
-    // Errors: everything that can go wrong is an outcome. Throws std::bad_alloc only when private lists can't grow,
-    //   InternalError if shared state is corrupt.
-    // Blocks: never for another process; a fresh block takes 0.5 ms per MiB, a warm one less than a microsecond.
+    // In order: an own warm block, a fresh one, another process's warm one, a fresh one after trimming.
+    // Errors: everything that can go wrong is an outcome. Throws std::bad_alloc only when private lists
+    //   can't grow, InternalError if shared state is corrupt.
+    // Blocks: never for another process; a fresh block takes 0.5 ms per MiB, a warm one below a microsecond.
     AllocResult alloc(std::uint64_t bytes);
 
-    // Counts one more hold of this process. Precondition: the block is held meanwhile by a root, by this process or
-    // by another one that can't stop before this returns.
+    // Counts one more hold of this process. Precondition: the block is held meanwhile by a root, by this
+    // process or by another one that can't stop before this returns.
     // Errors: InternalError if the block isn't live in that generation. Blocks: on this process's mutex only.
     void hold(BlockRef ref);
 
     // Gives one hold back; the last one of all processes and visits makes the block free.
     // Errors: InternalError if this process doesn't hold it. Blocks: on this process's mutex only.
     void drop(BlockRef ref);
+    // The same for a caller that can't know, as an allocator asked to free what a fork inherited: false if
+    // this process doesn't hold the block.
+    bool try_drop(BlockRef ref);
 
     // How often this process holds the block.
     std::uint32_t hold_count(BlockRef ref) const;
@@ -131,16 +136,17 @@ class Arena {
     // Errors: InternalError if it doesn't. Blocks: on this process's mutex only.
     void set_root(BlockRef ref, unsigned visit_slot);
 
-    // Master only. Ends the visit's hold on all blocks. Precondition: every process that works on the visit has
-    // arrived or was reaped. Blocks: for a scan of the headers in use, about 20 ns each.
+    // Master only. Ends the visit's hold on all blocks. Precondition: every process that works on the visit
+    // has arrived or was reaped. Blocks: for a scan of the headers in use, a few ns each.
     void retire_visit(unsigned visit_slot);
 
-    // Master only. Gives back all that a process held. Precondition: it was reaped, so that neither it nor the kernel
-    // on its behalf can write any more. Errors: os::Error if pages can't be given back.
-    // Blocks: for a scan of the headers in use, and 0.2 ms per MiB of blocks it was in the middle of changing.
+    // Master only. Gives back all that a process held. Precondition: it was reaped, so that neither it nor
+    // the kernel on its behalf can write any more. Errors: os::Error if pages can't be given back.
+    // Blocks: for a scan of the headers in use, and 0.2 ms per MiB of blocks it was just changing.
     void sweep(ProcessSlot dead);
 
-    // Gives the pages of free blocks back to the machine, until at most `keep_bytes` of free blocks are left warm.
+    // Gives the pages of free blocks back to the machine, until at most `keep_bytes` of free blocks are left
+    // warm.
     // Returns the bytes given back. Blocks: 0.2 ms per MiB.
     std::uint64_t trim(std::uint64_t keep_bytes = 0);
 
@@ -149,7 +155,8 @@ class Arena {
     // True for every address of the pixel segment, live or not.
     bool contains(const void* address) const noexcept;
 
-    // First byte of a block. Lifetime: while the block is held. Errors: InternalError for a ref outside the arena.
+    // First byte of a block. Lifetime: while the block is held. Errors: InternalError for a ref outside the
+    // arena.
     std::byte* data(BlockRef ref) const;
     // Bytes usable from data() on: what was asked for, in whole pages. Errors: as data().
     std::uint64_t capacity(BlockRef ref) const;
@@ -170,9 +177,9 @@ class Arena {
     const os::Segment& pixel_segment() const noexcept { return m_pixels; }
 
   private:
-    struct Shared;    // pointers into the control segment
-    struct Private;   // this process's lists, counts and mutex
-    class Allocation; // one alloc call
+    struct Shared;     // pointers into the control segment
+    struct Private;    // this process's lists, counts and mutex
+    class Allocation;  // one alloc call
 
     Arena(const ArenaConfig& config, os::Segment control, os::Segment pixels);
 
@@ -187,7 +194,8 @@ class Arena {
     void reclaim(std::uint32_t index, unsigned size_class);
     // BUSY(self) -> FREE_WARM, and tells the block's home.
     void release_warm_locked(std::uint32_t index, unsigned size_class, Generation generation);
-    // BUSY(self) -> FREE_COLD after giving the pages back; on failure returns the errno and leaves it BUSY(self).
+    // BUSY(self) -> FREE_COLD after giving the pages back; on failure returns the errno and leaves it
+    // BUSY(self).
     int make_cold(std::uint32_t index, unsigned size_class, Generation generation);
     // FREE_WARM -> FREE_COLD. Returns the bytes given back, 0 if the block was not warm or its pages stayed.
     std::uint64_t trim_block(std::uint32_t index, unsigned size_class);

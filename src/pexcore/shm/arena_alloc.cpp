@@ -56,9 +56,12 @@ class Arena::Allocation {
     std::uint64_t place(std::uint32_t index) const { return m_arena.m_classes.offset_of({index}); }
     std::uint32_t first_index() const { return m_arena.m_classes[m_class].first_index; }
     // ORDER seq_cst: pairs with the raise in claim_cold(); headers below the mark have pages.
-    std::uint32_t high_water() const { return m_view.classes[m_class].high_water.load(std::memory_order_seq_cst); }
+    std::uint32_t high_water() const {
+        return m_view.classes[m_class].high_water.load(std::memory_order_seq_cst);
+    }
     std::uint32_t committed(std::uint32_t index) const {
-        // ORDER relaxed: written by the BUSY owner only; a claimer is that owner, and an onlooker wants a hint.
+        // ORDER relaxed: written by the BUSY owner only; a claimer is that owner, and an onlooker wants a
+        // hint.
         return m_view.headers[index].committed_pages.load(std::memory_order_relaxed);
     }
 
@@ -99,9 +102,11 @@ AllocResult Arena::alloc(std::uint64_t bytes) {
 }
 
 AllocResult Arena::Allocation::run() {
-    constexpr int MAX_TRIMS = 4;  // others may take what we trimmed; past this many times the arena is full in effect
+    // Others may take what we trimmed; past this many times the arena is full in effect.
+    constexpr int MAX_TRIMS = 4;
     bool done = from_own_warm() || from_fresh() || from_others();
-    for (int round = 0; !done && round < MAX_TRIMS && trim_for_missing(); ++round) done = from_fresh() || from_others();
+    for (int round = 0; !done && round < MAX_TRIMS && trim_for_missing(); ++round)
+        done = from_fresh() || from_others();
     if (m_cold) release_cold(*m_cold);
     if (!done) {
         const std::lock_guard lock(m_private.mutex);
@@ -116,7 +121,8 @@ void Arena::Allocation::refuse(Outcome outcome, std::uint64_t missing_bytes, int
     m_result.errno_value = errno_value;
 }
 
-std::optional<Arena::Allocation::Claim> Arena::Allocation::claim(std::uint32_t index, BlockState from) noexcept {
+std::optional<Arena::Allocation::Claim> Arena::Allocation::claim(std::uint32_t index,
+                                                                 BlockState from) noexcept {
     BlockHeaderShm& header = m_view.headers[index];
     const StateWord seen = load_state(header);
     if (seen.state != from) return std::nullopt;
@@ -132,7 +138,8 @@ bool Arena::Allocation::from_own_warm() {
     BlockHeaderShm& header = m_view.headers[claimed->index];
     // ORDER relaxed: we are the BUSY owner, and claim() made the earlier owner's write visible.
     const bool foreign = header.home.load(std::memory_order_relaxed) != m_self.value;
-    return open_with_pages(*claimed, foreign || m_private.blocks[claimed->index].unmapped ? Source::stolen : Source::warm);
+    return open_with_pages(
+        *claimed, foreign || m_private.blocks[claimed->index].unmapped ? Source::stolen : Source::warm);
 }
 
 std::optional<Arena::Allocation::Claim> Arena::Allocation::pop_own_warm() {
@@ -149,11 +156,11 @@ std::optional<Arena::Allocation::Claim> Arena::Allocation::pop_own_warm() {
     return std::nullopt;
 }
 
-// Blocks of ours that other processes were the last to hold are known by their headers only; the counter of returns
-// tells whether a search can find any.
+// Blocks of ours that other processes were the last to hold are known by their headers only; the counter of
+// returns tells whether a search can find any.
 void Arena::Allocation::search_owned_locked(ClassHints& hints) {
-    // ORDER seq_cst: pairs with the increment in release_warm_locked(), which follows the block's FREE_WARM state;
-    // read before the search, so that a return during it leads to another search.
+    // ORDER seq_cst: pairs with the increment in release_warm_locked(), which follows the block's FREE_WARM
+    // state; read before the search, so that a return during it leads to another search.
     const std::uint32_t returns = m_view.processes[m_self.value].returns.load(std::memory_order_seq_cst);
     if (returns == hints.seen_returns) return;
     hints.seen_returns = returns;
@@ -161,7 +168,8 @@ void Arena::Allocation::search_owned_locked(ClassHints& hints) {
         const BlockHeaderShm& header = m_view.headers[index];
         const StateWord state = load_state(header);
         // ORDER relaxed: a hint, checked again after the claim.
-        const bool lost = header.home.load(std::memory_order_relaxed) != m_self.value || state.state == BlockState::free_cold;
+        const bool lost = header.home.load(std::memory_order_relaxed) != m_self.value ||
+                          state.state == BlockState::free_cold;
         if (lost) m_private.blocks[index].owned = false;
         if (!lost && state.state == BlockState::free_warm) hints.warm.push_back(index);
         return lost;
@@ -192,14 +200,16 @@ std::optional<Arena::Allocation::Claim> Arena::Allocation::claim_cold() {
     std::uint32_t high = high_water();
     while (high < count) {
         const std::uint32_t index = first_index() + high;
-        const std::uint64_t header_offset = m_arena.m_shared->layout.headers_offset + std::uint64_t{index} * sizeof(BlockHeaderShm);
+        const std::uint64_t header_offset =
+            m_arena.m_shared->layout.headers_offset + std::uint64_t{index} * sizeof(BlockHeaderShm);
         if (const int error = m_arena.m_control.commit(header_offset, sizeof(BlockHeaderShm)); error != 0) {
             refuse(Outcome::system_error, sizeof(BlockHeaderShm), error);
             return std::nullopt;
         }
-        // ORDER seq_cst: pairs with every load of high_water; the header's page is there before the mark passes it,
-        // so that no scan anywhere can touch a header without memory.
-        if (!shared_class.high_water.compare_exchange_strong(high, high + 1, std::memory_order_seq_cst)) continue;
+        // ORDER seq_cst: pairs with every load of high_water; the header's page is there before the mark
+        // passes it, so that no scan anywhere can touch a header without memory.
+        if (!shared_class.high_water.compare_exchange_strong(high, high + 1, std::memory_order_seq_cst))
+            continue;
         if (const auto claimed = claim(index, BlockState::free_cold)) return claimed;
         high = high_water();  // a searching process was quicker than we
     }
@@ -230,7 +240,8 @@ std::optional<Arena::Allocation::Claim> Arena::Allocation::scan_cold_locked(std:
 bool Arena::Allocation::from_others() {
     const AllocResult refusal_of_fresh = m_result;
     const std::uint32_t high = high_water();
-    // First those that have all pages already; then one that must grow, which may fit where a fresh one doesn't.
+    // First those that have all pages already; then one that must grow, which may fit where a fresh one
+    // doesn't.
     for (const bool may_grow : {false, true}) {
         for (std::uint32_t step = 0; step < high; ++step) {
             const std::uint32_t index = first_index() + step;
@@ -298,8 +309,8 @@ bool Arena::Allocation::ensure_pages(const Claim& claimed) {
     return true;
 }
 
-// Charges first and looks at the total afterwards, so that of two processes that together want too much at least
-// one sees the other. Both may: then each tries again after giving way.
+// Charges first and looks at the total afterwards, so that of two processes that together want too much at
+// least one sees the other. Both may: then each tries again after giving way.
 bool Arena::Allocation::charge_locked(const Claim& claimed, std::uint32_t before) {
     constexpr int MAX_TRIES = 16;
     const std::uint64_t page = os::page_bytes();
@@ -356,13 +367,15 @@ void Arena::Allocation::open_block(const Claim& claimed, Source source) {
     // ORDER relaxed: published by the state change below.
     header.home.store(m_self.value, std::memory_order_relaxed);
     // A publisher that died between its root bit and the rest may have left one behind.
-    // ORDER seq_cst: pairs with clear_root() of the master's scan; nobody else may touch a busy block's roots.
+    // ORDER seq_cst: pairs with clear_root() of the master's scan; nobody else may touch a busy block's
+    // roots.
     if (header.roots.load(std::memory_order_seq_cst) != 0) header.roots.store(0, std::memory_order_seq_cst);
     if (!mine.owned) m_private.classes[m_class].owned.push_back(claimed.index);
     mine = {1, true, false};
     set_holder(header, m_self);
     const Generation generation = claimed.generation.next();
-    os::expects(change_state(header, {BlockState::busy, m_self, claimed.generation}, {BlockState::live, {}, generation}),
+    os::expects(change_state(header, {BlockState::busy, m_self, claimed.generation},
+                             {BlockState::live, {}, generation}),
                 "Arena::alloc: this process's block was swept although the process lives");
     if (source == Source::warm) ++m_private.allocs_warm;
     if (source == Source::fresh) ++m_private.allocs_fresh;

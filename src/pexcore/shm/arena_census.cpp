@@ -26,7 +26,8 @@ std::string limit_met(const AllocResult& refused, const os::Headroom& reading) {
         case Outcome::arena_full:
             return "the arena's own size is the limit";
         case Outcome::headroom:
-            return "available memory is the limit: " + mebibytes(reading.available_bytes) + " by " + reading.limited_by;
+            return "available memory is the limit: " + mebibytes(reading.available_bytes) + " by " +
+                   reading.limited_by;
         case Outcome::system_error:
             return "the kernel refused the pages: " + os::errno_text(refused.errno_value);
         case Outcome::detached:
@@ -37,8 +38,8 @@ std::string limit_met(const AllocResult& refused, const os::Headroom& reading) {
 
 std::string describe(const HolderInfo& holder) {
     return std::string(holder.kind == HolderInfo::Kind::process ? "process slot " : "visit slot ") +
-           std::to_string(holder.slot) + " with " + mebibytes(holder.bytes) + " in " + std::to_string(holder.blocks) +
-           " blocks";
+           std::to_string(holder.slot) + " with " + mebibytes(holder.bytes) + " in " +
+           std::to_string(holder.blocks) + " blocks";
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ ArenaStats Arena::stats() const {
         const BlockHeaderShm& header = m_shared->view.headers[index];
         const BlockState state = load_state(header).state;
         // ORDER relaxed: a census of a moving target.
-        const std::uint64_t bytes = std::uint64_t{header.committed_pages.load(std::memory_order_relaxed)} * os::page_bytes();
+        const std::uint64_t bytes =
+            std::uint64_t{header.committed_pages.load(std::memory_order_relaxed)} * os::page_bytes();
         stats.counted_bytes += bytes;
         if (state == BlockState::live) ++stats.live_blocks, stats.live_bytes += bytes;
         if (state == BlockState::free_warm) ++stats.warm_blocks, stats.warm_bytes += bytes;
@@ -76,7 +78,8 @@ std::vector<HolderInfo> Arena::biggest_holders(std::size_t n) const {
         const BlockHeaderShm& header = m_shared->view.headers[index];
         if (load_state(header).state != BlockState::live) return;
         // ORDER relaxed, to the end: a census of a moving target; nothing is decided by it.
-        const std::uint64_t bytes = std::uint64_t{header.committed_pages.load(std::memory_order_relaxed)} * os::page_bytes();
+        const std::uint64_t bytes =
+            std::uint64_t{header.committed_pages.load(std::memory_order_relaxed)} * os::page_bytes();
         const auto count = [&](std::uint64_t word, unsigned first) {
             for (; word != 0; word &= word - 1) {
                 HolderInfo& holder = holders[first + static_cast<unsigned>(std::countr_zero(word))];
@@ -84,7 +87,8 @@ std::vector<HolderInfo> Arena::biggest_holders(std::size_t n) const {
                 holder.bytes += bytes;
             }
         };
-        for (unsigned w = 0; w < MAX_PROCESSES / 64; ++w) count(header.holders[w].load(std::memory_order_relaxed), w * 64);
+        for (unsigned w = 0; w < MAX_PROCESSES / 64; ++w)
+            count(header.holders[w].load(std::memory_order_relaxed), w * 64);
         count(header.roots.load(std::memory_order_relaxed), MAX_PROCESSES);
     });
     std::erase_if(holders, [](const HolderInfo& holder) { return holder.blocks == 0; });
@@ -101,10 +105,11 @@ std::string Arena::explain(const AllocResult& refused) const {
         const std::lock_guard lock(m_private->mutex);
         reading = m_private->gate.last_reading();
     }
-    std::string text = "allocating " + std::to_string(refused.asked_bytes) + " bytes (" + mebibytes(refused.asked_bytes) +
-                       ") in the arena: " + limit_met(refused, reading) + "; " + mebibytes(refused.missing_bytes) +
-                       " are missing. The arena has " + mebibytes(now.arena_bytes) + ", of which " +
-                       mebibytes(now.live_bytes) + " are held in " + std::to_string(now.live_blocks) + " blocks and " +
+    std::string text = "allocating " + std::to_string(refused.asked_bytes) + " bytes (" +
+                       mebibytes(refused.asked_bytes) + ") in the arena: " + limit_met(refused, reading) +
+                       "; " + mebibytes(refused.missing_bytes) + " are missing. The arena has " +
+                       mebibytes(now.arena_bytes) + ", of which " + mebibytes(now.live_bytes) +
+                       " are held in " + std::to_string(now.live_blocks) + " blocks and " +
                        mebibytes(now.warm_bytes) + " are free and kept warm";
     const std::vector<HolderInfo> holders = biggest_holders(3);
     const char* separator = "; most is held by ";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the arena's source files share and nobody else sees: the views of shared memory and this process's lists.
+// What the arena's source files share and nobody else sees: views of shared memory, this process's lists.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 namespace pex::shm {
 
 struct Arena::Shared {
-    Shared(std::byte* base, const ControlLayout& where, const SizeClasses& size_classes, std::uint64_t application_bytes)
+    Shared(std::byte* base, const ControlLayout& where, const SizeClasses& size_classes,
+           std::uint64_t application_bytes)
         : layout(where), view(base, where, size_classes, application_bytes), account(view) {}
 
     ControlLayout layout;
@@ -21,8 +22,8 @@ struct Arena::Shared {
     Account account;
 };
 
-// This process's hints about free blocks of one class. Every entry is checked by a CAS on its header when used, so
-// an entry that another process took, or that occurs twice, costs a glance and nothing else.
+// This process's hints about free blocks of one class. Every entry is checked by a CAS on its header when
+// used, so an entry that another process took, or that occurs twice, costs a glance and nothing else.
 struct ClassHints {
     std::vector<std::uint32_t> warm;   // last in, first out: the latest is the likeliest to be in the caches
     std::vector<std::uint32_t> owned;  // blocks whose home is this process, in any state
@@ -33,13 +34,15 @@ struct ClassHints {
 struct PrivateBlock {
     std::uint32_t holds = 0;
     bool owned = false;     // is in ClassHints::owned
-    bool unmapped = false;  // warm, but this process's page table doesn't have it: left by an earlier owner of the slot
+    bool unmapped = false;  // warm, but left by an earlier owner of the slot: not in our page table
 };
 
 // Guarded by `mutex`, all of it.
 struct Arena::Private {
     Private(const SizeClasses& size_classes, HeadroomGate headroom_gate)
-        : blocks(size_classes.header_count()), classes(size_classes.count()), gate(std::move(headroom_gate)) {}
+        : blocks(size_classes.header_count()),
+          classes(size_classes.count()),
+          gate(std::move(headroom_gate)) {}
 
     std::mutex mutex;
     os::LazyTable<PrivateBlock> blocks;
@@ -53,8 +56,8 @@ template <class Visit>
 void Arena::for_each_used(Visit visit) const {
     for (unsigned c = 0; c < m_classes.count(); ++c) {
         const std::uint32_t first = m_classes[c].first_index;
-        // ORDER seq_cst: pairs with the raise in claim_cold(); headers below the mark have memory. One that is raised
-        // meanwhile belongs to a living process and can't have been what the caller looks for.
+        // ORDER seq_cst: pairs with the raise in claim_cold(); headers below the mark have memory. One that
+        // is raised meanwhile belongs to a living process and can't have been what the caller looks for.
         const std::uint32_t high = m_shared->view.classes[c].high_water.load(std::memory_order_seq_cst);
         for (std::uint32_t index = first; index < first + high; ++index) visit(index, c);
     }

@@ -10,13 +10,14 @@ void Arena::release_warm_locked(std::uint32_t index, unsigned size_class, Genera
     BlockHeaderShm& header = m_shared->view.headers[index];
     // ORDER relaxed: we are the BUSY owner. Read before the release, after which it is another's to change.
     const std::uint8_t home = header.home.load(std::memory_order_relaxed);
-    os::expects(change_state(header, {BlockState::busy, m_self, generation}, {BlockState::free_warm, {}, generation}),
-                "Arena: this process's block was swept although the process lives");
+    os::expects(
+        change_state(header, {BlockState::busy, m_self, generation}, {BlockState::free_warm, {}, generation}),
+        "Arena: this process's block was swept although the process lives");
     if (home == m_self.value && m_private->blocks[index].owned) {
         m_private->classes[size_class].warm.push_back(index);
     } else {
-        // ORDER seq_cst: pairs with the load in search_owned_locked(); follows the FREE_WARM state, so that the home
-        // process's search finds the block if it sees the count.
+        // ORDER seq_cst: pairs with the load in search_owned_locked(); follows the FREE_WARM state, so that
+        // the home process's search finds the block if it sees the count.
         m_shared->view.processes[home].returns.fetch_add(1, std::memory_order_seq_cst);
     }
 }
@@ -26,16 +27,19 @@ int Arena::make_cold(std::uint32_t index, unsigned size_class, Generation genera
     // ORDER relaxed: we are the BUSY owner.
     const std::uint32_t pages = header.committed_pages.load(std::memory_order_relaxed);
     if (pages != 0) {
-        const int error = m_pixels.punch(m_classes.offset_of({index}), std::uint64_t{pages} * os::page_bytes());
+        const int error =
+            m_pixels.punch(m_classes.offset_of({index}), std::uint64_t{pages} * os::page_bytes());
         if (error != 0) return error;
     }
     const std::lock_guard lock(m_private->mutex);
     if (pages != 0) ++m_private->blocks_trimmed;
     // Given back to the machine first and to the account afterwards: the account never promises pages twice.
     m_shared->account.record(m_self, {index}, 0);
-    os::expects(change_state(header, {BlockState::busy, m_self, generation}, {BlockState::free_cold, {}, generation}),
-                "Arena: this process's block was swept although the process lives");
-    m_shared->view.classes[size_class].cold_hint.fetch_add(1, std::memory_order_relaxed);  // ORDER relaxed: a hint
+    os::expects(
+        change_state(header, {BlockState::busy, m_self, generation}, {BlockState::free_cold, {}, generation}),
+        "Arena: this process's block was swept although the process lives");
+    // ORDER relaxed: a hint.
+    m_shared->view.classes[size_class].cold_hint.fetch_add(1, std::memory_order_relaxed);
     return 0;
 }
 
@@ -45,7 +49,8 @@ std::uint64_t Arena::trim_block(std::uint32_t index, unsigned size_class) {
     if (seen.state != BlockState::free_warm) return 0;
     if (!change_state(header, seen, {BlockState::busy, m_self, seen.generation})) return 0;
     // ORDER relaxed: we are the BUSY owner.
-    const std::uint64_t bytes = std::uint64_t{header.committed_pages.load(std::memory_order_relaxed)} * os::page_bytes();
+    const std::uint64_t bytes =
+        std::uint64_t{header.committed_pages.load(std::memory_order_relaxed)} * os::page_bytes();
     if (make_cold(index, size_class, seen.generation) == 0) return bytes;
     const std::lock_guard lock(m_private->mutex);
     release_warm_locked(index, size_class, seen.generation);
@@ -64,8 +69,8 @@ void Arena::retire_visit(unsigned visit_slot) {
     os::expects(visit_slot < MAX_VISITS, "Arena::retire_visit: visit slots are 0..63");
     for_each_used([&](std::uint32_t index, unsigned size_class) {
         BlockHeaderShm& header = m_shared->view.headers[index];
-        // ORDER seq_cst: pairs with set_root(). Every publication of the visit came before an arrival that the
-        // caller has seen, so a plain look can't miss one; it spares the other headers a write.
+        // ORDER seq_cst: pairs with set_root(). Every publication of the visit came before an arrival that
+        // the caller has seen, so a plain look can't miss one; it spares the other headers a write.
         if ((header.roots.load(std::memory_order_seq_cst) >> visit_slot & 1) == 0) return;
         clear_root(header, visit_slot);
         reclaim(index, size_class);
@@ -84,20 +89,24 @@ void Arena::sweep(ProcessSlot dead) {
         const StateWord seen = load_state(header);
         if (seen.state == BlockState::busy && seen.owner == dead) {
             if (!change_state(header, seen, {BlockState::busy, m_self, seen.generation})) return;
-            // Its pages may be half there, so it can't become warm; if they can't be given back it stays ours.
+            // Its pages may be half there, so it can't become warm; if they can't be given back it stays
+            // ours.
             const int failed = make_cold(index, size_class, seen.generation);
             if (failed != 0) error = failed;
         } else if (seen.state == BlockState::live) {
-            // Also where the dead process had no bit: it may have died between its last drop and the reclaiming.
+            // Also where the dead process had no bit: it may have died between its last drop and the
+            // reclaiming.
             reclaim(index, size_class);
         }
         if (load_state(header).state == BlockState::free_cold) ++cold[size_class];
     });
     for (unsigned c = 0; c < m_classes.count(); ++c) {
-        // ORDER relaxed: a hint. Recounted because the dead may have raised the mark without taking the block.
+        // ORDER relaxed: a hint. Recounted because the dead may have raised the mark without taking the
+        // block.
         m_shared->view.classes[c].cold_hint.store(cold[c], std::memory_order_relaxed);
     }
-    if (error != 0) throw os::Error({"sweeping a dead process's blocks", "fallocate(PUNCH_HOLE)", "pixels"}, error);
+    if (error != 0)
+        throw os::Error({"sweeping a dead process's blocks", "fallocate(PUNCH_HOLE)", "pixels"}, error);
 }
 
 std::uint64_t Arena::warm_bytes() const {
@@ -105,7 +114,8 @@ std::uint64_t Arena::warm_bytes() const {
     for_each_used([&](std::uint32_t index, unsigned) {
         const BlockHeaderShm& header = m_shared->view.headers[index];
         if (load_state(header).state != BlockState::free_warm) return;
-        pages += header.committed_pages.load(std::memory_order_relaxed);  // ORDER relaxed: a sum for orientation
+        pages +=
+            header.committed_pages.load(std::memory_order_relaxed);  // ORDER relaxed: a sum for orientation
     });
     return pages * os::page_bytes();
 }

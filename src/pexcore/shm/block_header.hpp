@@ -33,11 +33,12 @@ struct StateWord {
     Generation generation{};
 
     static constexpr StateWord unpack(std::uint64_t word) noexcept {
-        return {static_cast<BlockState>(word & 0xff), ProcessSlot{static_cast<std::uint8_t>(word >> 8 & 0xff)},
-                Generation{word >> INDEX_BITS}};
+        return {static_cast<BlockState>(word & 0xff),
+                ProcessSlot{static_cast<std::uint8_t>(word >> 8 & 0xff)}, Generation{word >> INDEX_BITS}};
     }
     constexpr std::uint64_t pack() const noexcept {
-        return generation.value << INDEX_BITS | std::uint64_t{owner.value} << 8 | static_cast<std::uint64_t>(state);
+        return generation.value << INDEX_BITS | std::uint64_t{owner.value} << 8 |
+               static_cast<std::uint64_t>(state);
     }
     constexpr bool is_live(Generation wanted) const noexcept {
         return state == BlockState::live && generation == wanted;
@@ -69,8 +70,8 @@ StateWord load_state(const BlockHeaderShm& header) noexcept;
 // Moves the state word from exactly `from` to `to`; false if it was no longer `from`.
 bool change_state(BlockHeaderShm& header, StateWord from, StateWord to) noexcept;
 
-// Sets a holder bit. Precondition: somebody holds the block and can't stop before this returns (DESIGN: a bit may
-// be set only under another hold), or the caller owns its BUSY state.
+// Sets a holder bit. Precondition: somebody holds the block and can't stop before this returns (DESIGN: a bit
+// may be set only under another hold), or the caller owns its BUSY state.
 void set_holder(BlockHeaderShm& header, ProcessSlot process) noexcept;
 
 // Clears a holder bit; true if it was set. The caller tries to reclaim afterwards, or the block leaks.

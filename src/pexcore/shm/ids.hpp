@@ -8,10 +8,10 @@
 
 namespace pex::shm {
 
-inline constexpr unsigned MAX_PROCESSES = 256;    // holder bits in a header
-inline constexpr unsigned MAX_VISITS = 64;        // root bits in a header
-inline constexpr unsigned INDEX_BITS = 24;        // block headers in an arena
-inline constexpr unsigned GENERATION_BITS = 40;   // uses of one block: 34 years at 1000 a second
+inline constexpr unsigned MAX_PROCESSES = 256;   // holder bits in a header
+inline constexpr unsigned MAX_VISITS = 64;       // root bits in a header
+inline constexpr unsigned INDEX_BITS = 24;       // block headers in an arena
+inline constexpr unsigned GENERATION_BITS = 40;  // uses of one block: 34 years at 1000 a second
 
 // A process's place in the arena: its holder bit and the owner of its transitional states.
 // A slot is given to another process only after the earlier one was reaped and swept.
@@ -64,5 +64,7 @@ class BlockRef {
 
 template <>
 struct std::hash<pex::shm::BlockRef> {
-    std::size_t operator()(pex::shm::BlockRef ref) const noexcept { return std::hash<std::uint64_t>{}(ref.packed()); }
+    std::size_t operator()(pex::shm::BlockRef ref) const noexcept {
+        return std::hash<std::uint64_t>{}(ref.packed());
+    }
 };

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::uint64_t CACHE_LINE_BYTES = 64;
 
-constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
+constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
+    return (value + unit - 1) / unit * unit;
+}
 
 }  // namespace
 
@@ -18,8 +20,8 @@ ControlLayout::ControlLayout(const SizeClasses& size_classes, std::uint64_t appl
     classes_offset = processes_offset + MAX_PROCESSES * sizeof(ProcessShm);
     application_offset = classes_offset + size_classes.count() * sizeof(ClassShm);
     headers_offset = round_up(application_offset + application_bytes, page_bytes);
-    total_bytes =
-        round_up(headers_offset + std::uint64_t{size_classes.header_count()} * sizeof(BlockHeaderShm), page_bytes);
+    total_bytes = round_up(
+        headers_offset + std::uint64_t{size_classes.header_count()} * sizeof(BlockHeaderShm), page_bytes);
 }
 
 ControlView::ControlView(std::byte* base, const ControlLayout& layout, const SizeClasses& size_classes,

@@ -37,7 +37,7 @@ struct alignas(64) ControlShm {
     std::uint64_t control_bytes;
     std::uint64_t pixel_bytes;
     std::int64_t creator_pid;
-    std::int64_t created_ns;  // CLOCK_REALTIME
+    std::int64_t created_ns;                              // CLOCK_REALTIME
     alignas(64) std::atomic<std::uint32_t> process_high;  // slots at and above it never charged anything
 };
 

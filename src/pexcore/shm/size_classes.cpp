@@ -15,7 +15,9 @@ namespace {
 // Regions start on multiples of this, so that a huge page never spans two of them.
 constexpr std::uint64_t REGION_ALIGNMENT = os::HUGE_PAGE_BYTES;
 
-constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }
+constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
+    return (value + unit - 1) / unit * unit;
+}
 
 constexpr std::uint64_t class_bytes(unsigned first_shift, unsigned size_class) {
     return (std::uint64_t{4} + size_class % 4) << (first_shift - 2 + size_class / 4);
@@ -54,7 +56,8 @@ std::uint64_t SizeClasses::huge_from() const noexcept {
 std::optional<unsigned> SizeClasses::class_for(std::uint64_t bytes) const noexcept {
     if (bytes > largest_block_bytes()) return std::nullopt;
     if (bytes <= m_classes.front().block_bytes) return 0;
-    // bytes - 1 = 1xx... in binary: its top bit gives the doubling, the next two the quarter below the class wanted.
+    // bytes - 1 = 1xx... in binary: its top bit gives the doubling, the next two the quarter below the class
+    // wanted.
     const std::uint64_t below = bytes - 1;
     const unsigned top = static_cast<unsigned>(std::bit_width(below)) - 1;
     const unsigned quarter = static_cast<unsigned>(below >> (top - 2)) & 3U;
@@ -62,8 +65,9 @@ std::optional<unsigned> SizeClasses::class_for(std::uint64_t bytes) const noexce
 }
 
 unsigned SizeClasses::class_of(BlockIndex index) const noexcept {
-    const auto after = std::upper_bound(m_classes.begin(), m_classes.end(), index.value,
-                                        [](std::uint32_t value, const SizeClass& c) { return value < c.first_index; });
+    const auto after =
+        std::upper_bound(m_classes.begin(), m_classes.end(), index.value,
+                         [](std::uint32_t value, const SizeClass& c) { return value < c.first_index; });
     return static_cast<unsigned>(after - m_classes.begin()) - 1;
 }
 

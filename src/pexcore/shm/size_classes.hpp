@@ -16,12 +16,13 @@ namespace pex::shm {
 //   |b0|b1|b2|...|b0 |b1 |b2 |..|b0    |b1    |...
 //    class 0      class 1        class 2
 //
-// Four classes per doubling (1, 1.25, 1.5, 1.75 times a power of two) from 64 KiB up: at most a fifth of a block's
-// addresses is unused, and none of its memory, because only the bytes asked for are committed.
-// Each region can hold the whole arena in blocks of its class, up to MAX_BLOCKS_PER_CLASS of them.
+// Four classes per doubling (1, 1.25, 1.5, 1.75 times a power of two) from 64 KiB up: at most a fifth of a
+// block's addresses is unused, and none of its memory, because only the bytes asked for are committed. Each
+// region can hold the whole arena in blocks of its class, up to MAX_BLOCKS_PER_CLASS of them.
 inline constexpr std::uint64_t SMALLEST_BLOCK_BYTES = std::uint64_t{64} << 10;
 inline constexpr std::uint32_t MAX_BLOCKS_PER_CLASS = std::uint32_t{1} << 19;
-inline constexpr std::uint64_t MAX_ARENA_BYTES = std::uint64_t{1} << 39;  // its regions take 58 TiB of addresses
+inline constexpr std::uint64_t MAX_ARENA_BYTES = std::uint64_t{1}
+                                                 << 39;  // its regions take 58 TiB of addresses
 
 struct SizeClass {
     std::uint64_t block_bytes = 0;
@@ -36,12 +37,13 @@ struct BlockPlace {
     std::uint64_t offset_in_block = 0;
 };
 
-// Immutable after construction. Thread/process safety: const members from anywhere; equal arguments give equal
-// layouts in every process.
+// Immutable after construction. Thread/process safety: const members from anywhere; equal arguments give
+// equal layouts in every process.
 class SizeClasses {
   public:
-    // arena_bytes: what every region can hold, SMALLEST_BLOCK_BYTES..MAX_ARENA_BYTES. page_bytes: a power of two;
-    // the smallest class grows with it, so that every block starts on a page. Errors: InternalError outside these.
+    // arena_bytes: what every region can hold, SMALLEST_BLOCK_BYTES..MAX_ARENA_BYTES. page_bytes: a power of
+    // two; the smallest class grows with it, so that every block starts on a page. Errors: InternalError
+    // outside these.
     SizeClasses(std::uint64_t arena_bytes, std::uint64_t page_bytes);
 
     unsigned count() const noexcept { return static_cast<unsigned>(m_classes.size()); }
@@ -60,7 +62,8 @@ class SizeClasses {
     // The class an index belongs to. Precondition: index < header_count().
     unsigned class_of(BlockIndex index) const noexcept;
 
-    // First byte of a block, counted from the start of the pixel segment. Precondition: index < header_count().
+    // First byte of a block, counted from the start of the pixel segment. Precondition: index <
+    // header_count().
     std::uint64_t offset_of(BlockIndex index) const noexcept;
 
     // The block that an offset into the pixel segment lies in; empty between regions and past the end.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the kernel's texts say about memory limits, on made-up machines in a temporary directory and on this one.
+// What the kernel's texts say about memory limits, on made-up machines in a temporary directory and on this
+// one.
 #include "os/limits.hpp"
 
 #include <unistd.h>
@@ -46,7 +47,8 @@ class Machine {
     void in_v2(const std::string& path, const std::string& mounted_root = "/") {
         write("/proc/self/cgroup", "0::" + path + "\n");
         write("/proc/self/mountinfo",
-              "31 23 0:28 " + mounted_root + " /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
+              "31 23 0:28 " + mounted_root +
+                  " /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
     }
     const std::string& root() const { return m_root; }
     Headroom read() const { return MemoryProbe(m_root).read(); }
@@ -58,7 +60,8 @@ class Machine {
 }  // namespace
 
 PEX_TEST(meminfo_gives_total_and_available) {
-    const auto sut = parse_meminfo("MemTotal:       24684092 kB\nMemFree:  1 kB\nMemAvailable:   24000000 kB\n");
+    const auto sut =
+        parse_meminfo("MemTotal:       24684092 kB\nMemFree:  1 kB\nMemAvailable:   24000000 kB\n");
     PEX_CHECK(sut.has_value());
     PEX_CHECK_EQ(sut->total_bytes, 24684092ULL * 1024);
     PEX_CHECK_EQ(sut->available_bytes, 24000000ULL * 1024);
@@ -72,7 +75,8 @@ PEX_TEST(old_meminfo_counts_free_memory_and_cache_that_is_not_shared_memory) {
 }
 
 PEX_TEST(cgroup_lines_give_the_memory_path_of_each_version) {
-    const CgroupMembership hybrid = parse_cgroup("9:name=systemd:/\n4:cpuset,memory:/a/b\n1:cpu:/x\n0::/c:d\n");
+    const CgroupMembership hybrid =
+        parse_cgroup("9:name=systemd:/\n4:cpuset,memory:/a/b\n1:cpu:/x\n0::/c:d\n");
     PEX_CHECK_EQ(hybrid.v1_memory.value(), "/a/b");
     PEX_CHECK_EQ(hybrid.v2.value(), "/c:d");
     const CgroupMembership unified = parse_cgroup("0::/user.slice/job\n");
@@ -100,7 +104,8 @@ PEX_TEST(directories_go_from_our_cgroup_up_to_the_mount) {
     const std::vector<CgroupMount> mounts{{2, "/", "/cg"}, {1, "/docker/1", "/mem"}};
     const auto sut = cgroup_directories({"/docker/1/job", "/a/b"}, mounts);
     std::string all;
-    for (const CgroupDirectory& directory : sut) all += std::to_string(directory.version) + directory.path + " ";
+    for (const CgroupDirectory& directory : sut)
+        all += std::to_string(directory.version) + directory.path + " ";
     PEX_CHECK_EQ(all, "1/mem/job 1/mem 2/cg/a/b 2/cg/a 2/cg ");
 }
 

@@ -18,7 +18,8 @@ class Stepper {
     template <class Body>
     explicit Stepper(Body body)
         : m_pid(fork_child([&] {
-              if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) throw std::runtime_error("ptrace is not permitted");
+              if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0)
+                  throw std::runtime_error("ptrace is not permitted");
               pause(::getpid());
               body();
           })) {
@@ -37,7 +38,8 @@ class Stepper {
 
     // Runs one instruction. Blocks: until the child has stopped again or ended.
     void step() {
-        if (::ptrace(PTRACE_SINGLESTEP, m_pid, nullptr, nullptr) != 0) throw std::runtime_error("can't single-step");
+        if (::ptrace(PTRACE_SINGLESTEP, m_pid, nullptr, nullptr) != 0)
+            throw std::runtime_error("can't single-step");
         wait();
     }
 

@@ -38,7 +38,8 @@ inline std::unique_ptr<Arena> attached_arena(std::uint64_t arena_bytes) {
     return arena;
 }
 
-// True, after saying so, in a build where a test would take minutes and the race detector can see nothing of it.
+// True, after saying so, in a build where a test would take minutes and the race detector can see nothing of
+// it.
 inline bool skip_under_thread_sanitizer([[maybe_unused]] const char* reason) {
 #ifdef __SANITIZE_THREAD__
     std::cout << "skip  under the thread sanitizer: " << reason << std::endl;
@@ -77,7 +78,8 @@ inline void reap_and_check(pid_t pid) {
     PEX_CHECK_EQ(WEXITSTATUS(status), 0);
 }
 
-// After everybody let go: nothing is live or in transition, and the account equals the headers and the kernel's count.
+// After everybody let go: nothing is live or in transition, and the account equals the headers and the
+// kernel's count.
 inline void check_all_free(const Arena& arena) {
     const ArenaStats stats = arena.stats();
     PEX_CHECK_EQ(stats.live_blocks, 0U);

@@ -30,6 +30,19 @@ PEX_TEST(only_the_pages_asked_for_are_committed) {
     PEX_CHECK_EQ(sut->pixel_segment().resident_bytes(), 2 * MIB + 4096);
 }
 
+PEX_TEST(a_large_block_is_committed_in_the_units_the_kernel_gives_there) {
+    auto sut = attached_arena(64 * MIB);
+    const Block got = sut->alloc(9 * MIB + 1).block;
+    const std::uint64_t unit =
+        sut->pixel_segment().commit_unit(static_cast<std::uint64_t>(got.data - sut->pixel_segment().data()));
+    PEX_CHECK_EQ(sut->capacity(got.ref), (9 * MIB + 1 + unit - 1) / unit * unit);
+    PEX_CHECK_EQ(sut->pixel_segment().resident_bytes(), sut->capacity(got.ref));
+    std::memset(got.data, 1, got.bytes);
+    sut->drop(got.ref);
+    sut->trim();
+    PEX_CHECK_EQ(sut->pixel_segment().resident_bytes(), 0U);
+}
+
 PEX_TEST(a_freed_block_comes_back_warm_at_the_same_address) {
     auto sut = attached_arena(16 * MIB);
     const Block first = sut->alloc(1 * MIB).block;
@@ -119,7 +132,8 @@ PEX_TEST(trim_gives_pages_back_and_trimmed_blocks_are_used_again_as_zeroes) {
     check_all_free(*sut);
     PEX_CHECK_EQ(sut->pixel_segment().resident_bytes(), 0U);
     const Block c = sut->alloc(1 * MIB).block;
-    PEX_CHECK(c.data == a.data || c.data == b.data);  // the header table doesn't grow while cold blocks are there
+    PEX_CHECK(c.data == a.data ||
+              c.data == b.data);  // the header table doesn't grow while cold blocks are there
     PEX_CHECK(c.zeroed);
     PEX_CHECK(c.data[0] == std::byte{0} && c.data[c.bytes - 1] == std::byte{0});
 }

@@ -18,7 +18,9 @@ constexpr unsigned VISIT = 3;
 class Autopsy {
   public:
     Autopsy(const Arena& patient, const ArenaConfig& config, std::vector<BlockRef> survivors)
-        : m_config(config), m_survivors(std::move(survivors)), m_snapshot(patient.control_segment().bytes()) {}
+        : m_config(config),
+          m_survivors(std::move(survivors)),
+          m_snapshot(patient.control_segment().bytes()) {}
 
     // True if the shared state differs from the last one seen.
     bool changed(const Arena& patient) {
@@ -100,9 +102,9 @@ PEX_TEST(a_death_at_any_instruction_of_warm_reuse_growth_and_trimming_leaves_all
     const int states = examine_each_step(*patient, config, {kept}, [](Arena& arena) {
         arena.attach(VICTIM);
         arena.drop(arena.alloc(900 * KIB).block.ref);
-        arena.drop(arena.alloc(1000 * KIB).block.ref);   // warm, and grows
-        arena.drop(arena.alloc(1500 * KIB).block.ref);   // the warm block must be trimmed for it
-        arena.alloc(1900 * KIB);                         // refused: goes through every way out
+        arena.drop(arena.alloc(1000 * KIB).block.ref);  // warm, and grows
+        arena.drop(arena.alloc(1500 * KIB).block.ref);  // the warm block must be trimmed for it
+        arena.alloc(1900 * KIB);                        // refused: goes through every way out
         arena.trim();
     });
     PEX_CHECK(states > 60);
@@ -130,8 +132,9 @@ PEX_TEST(a_death_at_any_instruction_of_stealing_and_sharing_leaves_all_whole) {
 
 namespace {
 
-// What a process does in the killing test: everything, in random order, on blocks of its own and on those the master
-// shares. A block carries its reference at both ends while it is held; a mark that is gone ends the process with 99.
+// What a process does in the killing test: everything, in random order, on blocks of its own and on those the
+// master shares. A block carries its reference at both ends while it is held; a mark that is gone ends the
+// process with 99.
 class Restless {
   public:
     Restless(Arena& arena, unsigned seed, const std::vector<BlockRef>& shared)
@@ -211,7 +214,9 @@ PEX_TEST(processes_killed_at_random_leave_nothing_that_a_sweep_does_not_find) {
     std::minstd_rand random(seed);
     Restless master(*sut, seed, shared);
     pid_t workers[WORKERS];
-    const auto slot_of = [](unsigned worker) { return ProcessSlot{static_cast<std::uint8_t>(worker * 63 + 10)}; };
+    const auto slot_of = [](unsigned worker) {
+        return ProcessSlot{static_cast<std::uint8_t>(worker * 63 + 10)};
+    };
     for (unsigned w = 0; w < WORKERS; ++w) workers[w] = fork_restless(*sut, slot_of(w), seed + w, shared);
     const int before = check::failures();
     for (unsigned death = 0; death < DEATHS && check::failures() == before; ++death) {

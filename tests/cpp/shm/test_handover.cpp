@@ -15,7 +15,8 @@ constexpr ProcessSlot RECLAIMER{1}, PUBLISHER{250}, ADDRESSEE{2};
 constexpr unsigned VISIT = 11;
 constexpr const char* STEPPED = "a process stepped through by another";
 
-// A block that is always held by somebody, a reclaimer that looks at it step by step, and others that move the hold.
+// A block that is always held by somebody, a reclaimer that looks at it step by step, and others that move
+// the hold.
 class Scene {
   public:
     using Move = std::function<void(BlockHeaderShm&)>;
@@ -33,7 +34,8 @@ class Scene {
         m_steps = run(0, [](BlockHeaderShm&) {}, 0, [](BlockHeaderShm&) {});
     }
 
-    // Lets the reclaimer try once, making two moves before its steps `first_at` <= `second_at`; returns its steps.
+    // Lets the reclaimer try once, making two moves before its steps `first_at` <= `second_at`; returns its
+    // steps.
     int run(int first_at, const Move& first, int second_at, const Move& second) {
         new (&m_header) BlockHeaderShm{};
         m_header.state = StateWord{BlockState::live, {}, {1}}.pack();

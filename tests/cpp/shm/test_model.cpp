@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Every interleaving of the hold, publish and reclaim protocol, explored; and each defence shown to be needed.
+// Every interleaving of the hold, publish and reclaim protocol, explored; and each defence shown to be
+// needed.
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -11,8 +12,8 @@
 #include "check.hpp"
 #include "support.hpp"
 
-// One block and up to six actors, each a straight program of atomic steps (all seq_cst, as in block_header.cpp). The
-// search takes every reachable order of steps. Violations:
+// One block and up to six actors, each a straight program of atomic steps (all seq_cst, as in
+// block_header.cpp). The search takes every reachable order of steps. Violations:
 //   - the block leaves LIVE while a holder or root bit is set;
 //   - an actor that was promised the block sets its bit on a block that is no longer live in that generation;
 //   - all programs have ended and nobody has reclaimed the block.
@@ -22,24 +23,24 @@ namespace {
 enum class Op : std::uint8_t {
     set_root,
     bump,
-    publish,         // the manifest becomes visible to the addressee
+    publish,  // the manifest becomes visible to the addressee
     wait_published,
     set_bit,
     arrive,
-    wait_arrived,    // the addressee arrived, or was reaped and swept
+    wait_arrived,  // the addressee arrived, or was reaped and swept
     clear_root,
     clear_bit,
-    wait_dead,       // the addressee was reaped
+    wait_dead,  // the addressee was reaped
     clear_dead_bit,
-    load_state,      // the reclaim rule, one step per load
+    load_state,  // the reclaim rule, one step per load
     load_adds,
     load_roots,
     load_word_0,
     load_word_1,
     reload_adds,
     cas_busy,
-    reuse,           // BUSY(me): own bit for the next use
-    open,            // LIVE(gen + 1)
+    reuse,  // BUSY(me): own bit for the next use
+    open,   // LIVE(gen + 1)
     end,
 };
 
@@ -54,7 +55,7 @@ struct Rule {
     bool check_generation = true;
     bool wait_for_arrival = true;
     bool reclaim_after_clear = true;
-    bool roots_first = true;   // both orders of the scan must do
+    bool roots_first = true;      // both orders of the scan must do
     bool addressee_dies = false;  // at any of its steps; EXTRA then is the sweeper
     bool sweep_all_live = true;
 };
@@ -63,7 +64,8 @@ struct State {
     std::array<std::uint8_t, ACTORS> pc{};
     std::array<std::uint8_t, ACTORS> seen_adds{};
     std::array<std::uint8_t, ACTORS> seen_generation{};
-    std::array<std::uint8_t, 2> words{};  // publisher, holder and extra in word 0; addressee and master in word 1
+    std::array<std::uint8_t, 2>
+        words{};  // publisher, holder and extra in word 0; addressee and master in word 1
     std::uint8_t root = 0;
     std::uint8_t adds = 0;
     std::uint8_t live = 1;
@@ -92,7 +94,8 @@ std::uint64_t key_of(const State& state) {
     put(state.adds, 3);
     put(static_cast<std::uint8_t>(state.live << 3 | state.owner), 4);
     put(state.generation, 2);
-    put(static_cast<std::uint8_t>(state.root << 3 | state.published << 2 | state.arrived << 1 | state.dead), 4);
+    put(static_cast<std::uint8_t>(state.root << 3 | state.published << 2 | state.arrived << 1 | state.dead),
+        4);
     return key;
 }
 
@@ -152,9 +155,10 @@ class Model {
         m_programs[PUBLISHER] = join({root, {Op::publish, Op::clear_bit}, after_clear});
         m_programs[HOLDER] = join({{Op::clear_bit}, after_clear});
         m_programs[ADDRESSEE] = join({{Op::wait_published}, hold, {Op::arrive, Op::clear_bit}, after_clear});
-        m_programs[MASTER] =
-            join({{rule.wait_for_arrival ? Op::wait_arrived : Op::wait_published, Op::clear_root}, after_clear});
-        m_programs[EXTRA] = rule.addressee_dies ? join({{Op::wait_dead, Op::clear_dead_bit}, reclaim}) : join({reclaim});
+        m_programs[MASTER] = join(
+            {{rule.wait_for_arrival ? Op::wait_arrived : Op::wait_published, Op::clear_root}, after_clear});
+        m_programs[EXTRA] =
+            rule.addressee_dies ? join({{Op::wait_dead, Op::clear_dead_bit}, reclaim}) : join({reclaim});
     }
 
     // Empty if every interleaving is right; else what went wrong in the first bad one found.
@@ -206,21 +210,40 @@ class Model {
         const auto own = bit_of(actor);
         std::uint8_t& word = state.words[word_of(actor)];
         switch (op) {
-            case Op::set_root: state.root = 1; break;
-            case Op::bump: ++state.adds; break;
-            case Op::publish: state.published = 1; break;
-            case Op::wait_published: return state.published != 0;
+            case Op::set_root:
+                state.root = 1;
+                break;
+            case Op::bump:
+                ++state.adds;
+                break;
+            case Op::publish:
+                state.published = 1;
+                break;
+            case Op::wait_published:
+                return state.published != 0;
             case Op::set_bit:
-                if (state.live == 0 || state.generation != 1) m_violation = "a bit set on a block that is gone";
+                if (state.live == 0 || state.generation != 1)
+                    m_violation = "a bit set on a block that is gone";
                 word = static_cast<std::uint8_t>(word | own);
                 break;
-            case Op::arrive: state.arrived = 1; break;
-            case Op::wait_arrived: return state.arrived != 0;
-            case Op::clear_root: state.root = 0; break;
-            case Op::clear_bit: word = static_cast<std::uint8_t>(word & ~own); break;
-            case Op::wait_dead: return state.dead != 0;
-            case Op::clear_dead_bit: sweep(state); break;
-            default: break;
+            case Op::arrive:
+                state.arrived = 1;
+                break;
+            case Op::wait_arrived:
+                return state.arrived != 0;
+            case Op::clear_root:
+                state.root = 0;
+                break;
+            case Op::clear_bit:
+                word = static_cast<std::uint8_t>(word & ~own);
+                break;
+            case Op::wait_dead:
+                return state.dead != 0;
+            case Op::clear_dead_bit:
+                sweep(state);
+                break;
+            default:
+                break;
         }
         return true;
     }
@@ -242,27 +265,41 @@ class Model {
                 held = state.live == 0;
                 state.seen_generation[actor] = state.generation;
                 break;
-            case Op::load_adds: state.seen_adds[actor] = state.adds; break;
-            case Op::load_roots: held = state.root != 0; break;
-            case Op::load_word_0: held = state.words[0] != 0; break;
-            case Op::load_word_1: held = state.words[1] != 0; break;
-            case Op::reload_adds: held = state.adds != state.seen_adds[actor]; break;
+            case Op::load_adds:
+                state.seen_adds[actor] = state.adds;
+                break;
+            case Op::load_roots:
+                held = state.root != 0;
+                break;
+            case Op::load_word_0:
+                held = state.words[0] != 0;
+                break;
+            case Op::load_word_1:
+                held = state.words[1] != 0;
+                break;
+            case Op::reload_adds:
+                held = state.adds != state.seen_adds[actor];
+                break;
             case Op::cas_busy:
-                held = state.live == 0 || (m_rule.check_generation && state.generation != state.seen_generation[actor]);
+                held = state.live == 0 ||
+                       (m_rule.check_generation && state.generation != state.seen_generation[actor]);
                 if (held) break;
-                if (state.words[0] != 0 || state.words[1] != 0 || state.root != 0) m_violation = "reclaimed while held";
+                if (state.words[0] != 0 || state.words[1] != 0 || state.root != 0)
+                    m_violation = "reclaimed while held";
                 state.live = 0;
                 state.owner = static_cast<std::uint8_t>(actor);
                 break;
             case Op::reuse:
-                state.words[word_of(actor)] = static_cast<std::uint8_t>(state.words[word_of(actor)] | bit_of(actor));
+                state.words[word_of(actor)] =
+                    static_cast<std::uint8_t>(state.words[word_of(actor)] | bit_of(actor));
                 ++state.adds;
                 break;
             case Op::open:
                 state.live = 1;
                 ++state.generation;
                 break;
-            default: break;
+            default:
+                break;
         }
         if (held) state.pc[actor] = last(actor);
         // What is not looked at again is forgotten, so that states that differ in nothing else become one.
@@ -282,7 +319,9 @@ class Model {
         if (state.live != 0 && state.generation == 1) m_violation = "nobody reclaimed the block";
     }
 
-    std::uint8_t last(unsigned actor) const { return static_cast<std::uint8_t>(m_programs[actor].size() - 1); }
+    std::uint8_t last(unsigned actor) const {
+        return static_cast<std::uint8_t>(m_programs[actor].size() - 1);
+    }
 
     Rule m_rule;
     std::array<std::vector<Op>, ACTORS> m_programs;

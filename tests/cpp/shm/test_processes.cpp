@@ -77,7 +77,8 @@ PEX_TEST(a_block_that_another_process_freed_last_comes_back_warm_to_its_home) {
         wait_until_at_least(word(*sut, 1), 1);  // the master has retired the visit
         for (int i = 0; i < 3; ++i) {
             const Block again = sut->alloc(1 * MIB).block;
-            PEX_CHECK(std::any_of(blocks.begin(), blocks.end(), [&](const Block& b) { return b.data == again.data; }));
+            PEX_CHECK(std::any_of(blocks.begin(), blocks.end(),
+                                  [&](const Block& b) { return b.data == again.data; }));
         }
         PEX_CHECK_EQ(sut->stats().allocs_warm, 3U);
         PEX_CHECK_EQ(sut->stats().allocs_fresh, 3U);
@@ -137,6 +138,7 @@ PEX_TEST(a_fork_that_does_not_attach_leaves_the_arena_alone) {
         PEX_CHECK(sut->alloc(1 * MIB).outcome == Outcome::detached);
         sut->drop(block.ref);
         sut->drop(block.ref);
+        PEX_CHECK(!sut->try_drop(block.ref));
         PEX_CHECK_THROWS(sut->hold(block.ref), pex::os::InternalError);
         PEX_CHECK_THROWS(sut->set_root(block.ref, 0), pex::os::InternalError);
         PEX_CHECK_THROWS(sut->retire_visit(0), pex::os::InternalError);
@@ -146,6 +148,13 @@ PEX_TEST(a_fork_that_does_not_attach_leaves_the_arena_alone) {
         PEX_CHECK(is_marked(*sut, block.ref));
         PEX_CHECK_EQ(sut->hold_count(block.ref), 0U);
         PEX_CHECK_EQ(sut->stats().live_blocks, 1U);
+    }));
+    reap_and_check(fork_child([&] {  // a guest: attached, but what it inherited is not its own
+        sut->attach(WORKER);
+        PEX_CHECK(!sut->try_drop(block.ref));
+        PEX_CHECK_THROWS(sut->drop(block.ref), pex::os::InternalError);
+        sut->hold(block.ref);
+        PEX_CHECK(sut->try_drop(block.ref));
     }));
     PEX_CHECK(sut->is_attached());
     PEX_CHECK_EQ(sut->hold_count(block.ref), 1U);
@@ -158,7 +167,8 @@ PEX_TEST(an_arena_is_opened_from_its_descriptors_at_another_address) {
     mark(*first, block.ref);
     ArenaConfig config;
     config.headroom = plenty;
-    auto sut = Arena::open(duplicate(first->control_segment().fd()), duplicate(first->pixel_segment().fd()), config);
+    auto sut =
+        Arena::open(duplicate(first->control_segment().fd()), duplicate(first->pixel_segment().fd()), config);
     PEX_CHECK(sut->data(block.ref) != block.data);
     PEX_CHECK_EQ(sut->arena_bytes(), 16 * MIB);
     PEX_CHECK_EQ(sut->application().size(), first->application().size());
@@ -209,8 +219,9 @@ PEX_TEST(an_arena_leaves_nothing_in_dev_shm_with_either_backing) {
 
 namespace {
 
-// A pipeline in small: in every visit each worker publishes one block under the visit's root, materialises those
-// of all others, and keeps some for later visits. Two visits are under way at a time; the master retires.
+// A pipeline in small: in every visit each worker publishes one block under the visit's root, materialises
+// those of all others, and keeps some for later visits. Two visits are under way at a time; the master
+// retires.
 constexpr unsigned RANKS = 3, VISITS = 150, IN_FLIGHT = 2;
 
 enum Words : std::size_t { PUBLISHED = 0, ARRIVED = 8, RETIRED = 16, TABLE = 32 };
@@ -219,7 +230,8 @@ std::atomic<std::uint64_t>& table(const Arena& arena, unsigned visit, unsigned r
     return word(arena, TABLE + visit % IN_FLIGHT * 8 + rank);
 }
 
-void run_visit(Arena& arena, unsigned visit, unsigned rank, std::minstd_rand& random, std::vector<BlockRef>& kept) {
+void run_visit(Arena& arena, unsigned visit, unsigned rank, std::minstd_rand& random,
+               std::vector<BlockRef>& kept) {
     wait_until_at_least(word(arena, RETIRED), visit < IN_FLIGHT ? 0 : visit - IN_FLIGHT + 1);
     const BlockRef own = arena.alloc(1 + random() % (300 * KIB)).block.ref;
     mark(arena, own);

@@ -32,7 +32,8 @@ void let_go(Stage& stage, ProcessSlot self, std::atomic<unsigned>& reclaimed) {
     clear_holder(stage.header, self);
     if (const auto generation = try_reclaim(stage.header, self)) {
         stage.pixels = 0;  // what the next owner would do
-        change_state(stage.header, {BlockState::busy, self, *generation}, {BlockState::free_warm, {}, *generation});
+        change_state(stage.header, {BlockState::busy, self, *generation},
+                     {BlockState::free_warm, {}, *generation});
         ++reclaimed;
     }
 }
@@ -74,7 +75,8 @@ PEX_TEST(threads_as_processes_never_see_a_block_reclaimed_under_them) {
         clear_root(stage.header, VISIT);
         if (const auto generation = try_reclaim(stage.header, master)) {
             stage.pixels = 0;
-            change_state(stage.header, {BlockState::busy, master, *generation}, {BlockState::free_warm, {}, *generation});
+            change_state(stage.header, {BlockState::busy, master, *generation},
+                         {BlockState::free_warm, {}, *generation});
             ++reclaimed;
         }
         wait_for(reclaimed, r);
