@@ -98,6 +98,18 @@ def test_images_larger_than_a_chunk_are_whole(sut, tmp_path):
     assert numpy.array_equal(sut.read(str(tmp_path / "a.fits.gz"), request()).array, pixels)
 
 
+def test_pixels_are_read_into_an_array_of_the_harness(sut, tmp_path, monkeypatch):
+    made = []
+
+    def recorded(shape, dtype):
+        made.append(numpy.empty(shape, dtype))
+        return made[-1]
+
+    monkeypatch.setattr("harness.storage.fits_pixels.empty", recorded)
+    image = sut.read(written(tmp_path / "a.fits", numpy.ones((2, 3), "u2")), request())
+    assert image.array is made[0]
+
+
 def test_gzip_is_told_by_content_not_by_name(sut, tmp_path):
     plain = Path(written(tmp_path / "a.fits", numpy.ones((2, 2), "u2")))
     packed = tmp_path / "packed.fits"
