@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What input and output stages share: set-up, run modes, ids and additional data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.exceptions import InvalidParameterError
+from harness.stage import SerialProcessing, StageProcessing
+from harness.utils import setProperty
+
+if TYPE_CHECKING:
+    from harness.clipboard import Clipboard
+    from harness.log import BlockTimingLog, Log
+    from harness.policy import Policy
+    from harness.properties import PropertySet
+
+__all__ = ["IOProcessing", "SerialIOProcessing", "add_ids", "job_identity"]
+
+_RUN_MODE = "parameters.runMode"
+_RUN_MODES = ("preprocess", "process", "postprocess")
+
+
+class IOProcessing(StageProcessing):
+    """A stage half that moves items between the clipboard and files."""
+
+    # "input" or "output"; names the log and, capitalised, the dictionary.
+    direction = ""
+
+    log: BlockTimingLog
+    policy: Policy
+
+    def setup(self) -> None:
+        """Make the log and the policy ready, and check the items.
+
+        Raises:
+            harness.policy.ValidationError: the policy has unknown or ill-typed parameters.
+            harness.exceptions.InvalidParameterError: an item makes no sense, or a butler is asked for.
+            harness.exceptions.NotFoundError: a storage is not known.
+        """
+        self.log = _timing_log(self.log, self.direction)
+        if self.policy is not None and self.policy.exists("parameters.butler"):
+            raise InvalidParameterError(
+                f"stage '{self.getName()}': parameters.butler is set, and this version has no butler;"
+                f" remove it and give every one of the {self.direction}Items a storagePolicy with a"
+                " storage (FitsStorage) and a location template"
+            )
+        self.policy = _with_defaults(self.policy, f"{self.direction.capitalize()}StageDictionary.paf")
+        mode = self.run_mode()
+        if mode and mode not in _RUN_MODES:
+            self.log.log(
+                self.log.WARN,
+                f"{_RUN_MODE} is '{mode}', not one of {', '.join(_RUN_MODES)}: the serial part never acts",
+            )
+        self.read_items()
+
+    def read_items(self) -> None:
+        """Take the items from the policy."""
+        raise NotImplementedError
+
+    def act(self, clipboard: Clipboard) -> None:
+        """Read or write the items."""
+        raise NotImplementedError
+
+    def run_mode(self) -> str:
+        """``parameters.runMode``, empty if absent."""
+        return self.policy.getString(_RUN_MODE) if self.policy.exists(_RUN_MODE) else ""
+
+
+class SerialIOProcessing(IOProcessing, SerialProcessing):
+    """The serial half: acts in `preprocess` or `postprocess`, whichever the run mode names."""
+
+    def preprocess(self, clipboard: Clipboard) -> None:
+        """Act if ``parameters.runMode`` is "preprocess"."""
+        if self.run_mode() == "preprocess":
+            self.act(clipboard)
+
+    def postprocess(self, clipboard: Clipboard) -> None:
+        """Act if ``parameters.runMode`` is "postprocess"."""
+        if self.run_mode() == "postprocess":
+            self.act(clipboard)
+
+
+def job_identity(policy: Policy, clipboard: Clipboard, names: Iterable[str], where: str) -> dict[str, Any]:
+    """The named ids of the job identity on the clipboard.
+
+    Raises:
+        RuntimeError: there is no job identity on the clipboard.
+        KeyError: it lacks one of the ids.
+    """
+    key = policy.getString("inputKeys.jobIdentity")
+    found = {}
+    for name in names:
+        identity = clipboard.get(key)
+        if identity is None:
+            raise RuntimeError(
+                f"{where}: id '{name}' comes from the job identity, and the clipboard has none under '{key}'"
+            )
+        if name not in identity:
+            known = ", ".join(sorted(map(str, identity)))
+            raise KeyError(f"{where}: the job identity has no id '{name}'; its ids: {known or 'none'}")
+        found[name] = identity[name]
+    return found
+
+
+def add_ids(additional: PropertySet, ids: Mapping[str, Any], where: str) -> None:
+    """Make ids available to location templates."""
+    for name, value in ids.items():
+        setProperty(additional, name, value, where)
+
+
+def _timing_log(log: Log | None, direction: str) -> BlockTimingLog:
+    from harness.log import BlockTimingLog, getDefaultLog
+
+    if log is None:
+        return BlockTimingLog(getDefaultLog(), f"pex.harness.iostage.{direction}")
+    return BlockTimingLog(log, f"iostage.{direction}")
+
+
+def _with_defaults(policy: Policy | None, dictionary: str) -> Policy:
+    from harness.policy import DefaultPolicyFile
+    from harness.policy import Policy as PolicyClass
+
+    defaults = PolicyClass.createPolicy(DefaultPolicyFile("pex_harness", dictionary, "policy"), False, True)
+    own = PolicyClass() if policy is None else policy
+    own.mergeDefaults(defaults.getDictionary())
+    return own

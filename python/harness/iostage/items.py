@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The item policies of the IO stages as plain data, checked when the stage is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.exceptions import InvalidParameterError
+from harness.storage.registry import storage_named
+
+if TYPE_CHECKING:
+    from harness.policy import Policy
+
+__all__ = ["InputItem", "OutputItem", "StorageSpec", "input_items", "output_items"]
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class StorageSpec:
+    """One storage of an item: its name, the template of its location, and the FITS extension."""
+
+    storage: str
+    location: str
+    hdu: int | str | None = None
+
+
+@dataclass(frozen=True)
+class InputItem:
+    """What to read under one clipboard key.
+
+    Attributes:
+        name: the clipboard key.
+        python_type: dotted name of the class of the result.
+        storages: where it lies; several are read in order and assembled.
+        dataset_type: read one object per dataset of this type in the input dataset list; None
+            reads a single object.
+        must_match: no such dataset is an error.
+        job_ids: ids to copy from the job identity.
+        set_ids: constant ids, which win over those of the job identity.
+        required: a file that does not come in time is an error.
+        timeout_s: how long to wait for a file, in seconds.
+    """
+
+    name: str
+    python_type: str
+    storages: tuple[StorageSpec, ...]
+    dataset_type: str | None = None
+    must_match: bool = False
+    job_ids: tuple[str, ...] = ()
+    set_ids: dict[str, Any] = field(default_factory=dict)
+    required: bool = True
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+
+@dataclass(frozen=True)
+class OutputItem:
+    """What to write from one clipboard key.
+
+    Attributes:
+        name: the clipboard key.
+        storages: where to write it; all are written, in order.
+        required: its absence from the clipboard is an error.
+        dataset_type: type of the dataset that is noted in the output dataset list; None notes none.
+        set_ids: constant ids of that dataset.
+        job_ids: ids to copy from the job identity, which win over the constant ones.
+    """
+
+    name: str
+    storages: tuple[StorageSpec, ...]
+    required: bool = False
+    dataset_type: str | None = None
+    set_ids: dict[str, Any] = field(default_factory=dict)
+    job_ids: tuple[str, ...] = ()
+
+
+def input_items(policy: Policy) -> list[InputItem] | None:
+    """The items under ``parameters.inputItems``; None if there is no such policy.
+
+    Raises:
+        harness.exceptions.InvalidParameterError: an item lacks a key, or two exclude each other.
+        harness.exceptions.NotFoundError: a storage is not known.
+        harness.policy.errors.TypeError: a value has the wrong type.
+    """
+    return _items(policy, "parameters.inputItems", _input_item)
+
+
+def output_items(policy: Policy) -> list[OutputItem] | None:
+    """The items under ``parameters.outputItems``; None if there is no such policy.
+
+    Raises:
+        as `input_items` does.
+    """
+    return _items(policy, "parameters.outputItems", _output_item)
+
+
+def _items(policy: Policy, key: str, parse: Any) -> list[Any] | None:
+    if not policy.exists(key):
+        return None
+    items = policy.getPolicy(key)
+    return [parse(name, items.getPolicy(name)) for name in items.policyNames(True)]
+
+
+def _input_item(name: str, policy: Policy) -> InputItem:
+    python_type = _text(policy, "pythonType") or _text(policy, "type")
+    if python_type is None:
+        raise InvalidParameterError(
+            f"input item '{name}': pythonType is missing;"
+            " name the class to make, such as harness.storage.image.Image"
+        )
+    dataset_type = _text(policy, "datasetType")
+    ids = policy.getPolicy("datasetId") if policy.exists("datasetId") else None
+    from_datasets = ids is not None and ids.exists("fromInputDatasets") and ids.getBool("fromInputDatasets")
+    set_ids, job_ids = _ids(ids)
+    if from_datasets and (set_ids or job_ids):
+        raise InvalidParameterError(
+            f"input item '{name}': datasetId.fromInputDatasets excludes datasetId.set and"
+            " datasetId.fromJobIdentity; give exactly one way of finding the ids"
+        )
+    if ids is not None and not from_datasets and not set_ids and not job_ids:
+        raise InvalidParameterError(
+            f"input item '{name}': datasetId says nothing; give fromInputDatasets, fromJobIdentity or set"
+        )
+    if from_datasets and dataset_type is None:
+        raise InvalidParameterError(
+            f"input item '{name}': datasetId.fromInputDatasets needs a datasetType to look for"
+        )
+    return InputItem(
+        name=name,
+        python_type=python_type,
+        storages=_storages(f"input item '{name}'", policy),
+        dataset_type=dataset_type if ids is None or from_datasets else None,
+        must_match=from_datasets,
+        job_ids=job_ids,
+        set_ids=set_ids,
+        required=policy.getBool("required") if policy.exists("required") else True,
+        timeout_s=_timeout(name, policy),
+    )
+
+
+def _output_item(name: str, policy: Policy) -> OutputItem:
+    ids = policy.getPolicy("datasetId") if policy.exists("datasetId") else None
+    dataset_type = None if ids is None else _text(ids, "datasetType")
+    if ids is not None and dataset_type is None:
+        raise InvalidParameterError(f"output item '{name}': datasetId.datasetType is missing")
+    set_ids, job_ids = _ids(ids)
+    return OutputItem(
+        name=name,
+        storages=_storages(f"output item '{name}'", policy),
+        required=policy.exists("required") and policy.getBool("required"),
+        dataset_type=dataset_type,
+        set_ids=set_ids,
+        job_ids=job_ids,
+    )
+
+
+def _ids(policy: Policy | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The constant ids, and the names of those from the job identity."""
+    if policy is None:
+        return {}, ()
+    constants = policy.getPolicy("set") if policy.exists("set") else None
+    set_ids = {} if constants is None else {name: constants.get(name) for name in constants.paramNames()}
+    job_ids = policy.getStringArray("fromJobIdentity") if policy.exists("fromJobIdentity") else []
+    return set_ids, tuple(job_ids)
+
+
+def _storages(where: str, policy: Policy) -> tuple[StorageSpec, ...]:
+    """From ``storagePolicy``, one or several, or from ``storage`` and ``location`` beside the type."""
+    if policy.exists("storagePolicy"):
+        if policy.exists("storage") or policy.exists("location"):
+            raise InvalidParameterError(
+                f"{where}: give either storagePolicy or storage and location, not both"
+            )
+        return tuple(_storage(where, part) for part in policy.getPolicyArray("storagePolicy"))
+    if not policy.exists("storage") and not policy.exists("location"):
+        raise InvalidParameterError(
+            f"{where}: storagePolicy is missing; write storagePolicy: {{ storage: FitsStorage"
+            ' location: "%(input)/name.fits" }'
+        )
+    return (_storage(where, policy),)
+
+
+def _storage(where: str, policy: Policy) -> StorageSpec:
+    storage, location = _text(policy, "storage"), _text(policy, "location")
+    if storage is None or location is None:
+        missing = "storage" if storage is None else "location"
+        raise InvalidParameterError(f"{where}: {missing} is missing")
+    # A storage that is unknown or lacks its library shows now, not at the first visit.
+    storage_named(storage)
+    hdu = policy.get("hdu") if policy.exists("hdu") else None
+    if hdu is not None and (isinstance(hdu, bool) or not isinstance(hdu, (int, str))):
+        raise InvalidParameterError(f"{where}: hdu must be a number or an EXTNAME, not {hdu!r}")
+    return StorageSpec(storage, location, hdu)
+
+
+def _timeout(name: str, policy: Policy) -> float:
+    if not policy.exists("timeout"):
+        return DEFAULT_TIMEOUT_S
+    value = policy.get("timeout")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidParameterError(
+            f"input item '{name}': timeout must be a number of seconds, not {value!r}"
+        )
+    return float(value)
+
+
+def _text(policy: Policy, key: str) -> str | None:
+    return policy.getString(key) if policy.exists(key) else None
