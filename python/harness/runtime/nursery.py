@@ -13,6 +13,7 @@ master is dead: the nursery then kills the workers' groups and ends.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import os
 import pickle
@@ -29,6 +30,7 @@ from harness import _core
 from harness.errors import ConfigError
 from harness.runtime.worker import RunContext, worker_main
 
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
@@ -70,11 +72,16 @@ def nursery_main(
         os.setpgid(0, 0)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # Where a launcher has left this ignored, children are gone before anybody can wait for them.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # The master blocked these over the fork, for its own handlers have no business here.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+        _close_stdin()
         _limit_threads(context.config.n_workers)
         _allow_open_files(context.config.n_slices // context.config.n_workers)
         # A connection that breaks means the same as one that closes: the master has ended.
         with contextlib.suppress(ConnectionError):
-            if _import_and_report(connection, import_stages):
+            if _import_and_report(connection, context.life_read_fd, import_stages):
                 gc.collect()
                 gc.freeze()
                 _serve(context, connection)
@@ -84,6 +91,17 @@ def nursery_main(
         sys.stderr.flush()
         os._exit(1)
     os._exit(0)
+
+
+def _close_stdin() -> None:
+    """Stages that read standard input see its end.
+
+    Workers are no foreground processes: reading the terminal would stop them, and the run, for good.
+    """
+    if sys.__stdin__ is not None:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.close(null)
 
 
 def _limit_threads(workers: int) -> None:
@@ -103,14 +121,20 @@ def _allow_open_files(slices_per_worker: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _import_and_report(connection: socket.socket, import_stages: Callable[[], None]) -> bool:
+def _import_and_report(
+    connection: socket.socket, life_read_fd: int, import_stages: Callable[[], None]
+) -> bool:
     """Imports the stage modules and tells the master how it went. Returns whether workers can be born."""
+    # Until the nursery listens to its master, this is how it learns of the master's end.
+    _core.die_with_pipe(life_read_fd)
     try:
         import_stages()
     except BaseException as error:
         told = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
         send_message(connection, ("failed", told, traceback.format_exc()))
         return False
+    # From here on the nursery outlives the master for as long as it takes to kill the workers.
+    fcntl.fcntl(life_read_fd, fcntl.F_SETFL, fcntl.fcntl(life_read_fd, fcntl.F_GETFL) & ~os.O_ASYNC)
     send_message(connection, ("imported",))
     return True
 
@@ -133,15 +157,40 @@ def _bury_workers(context: RunContext) -> None:
 
 
 def _fork_worker(context: RunContext, connection: socket.socket, worker: int) -> None:
+    """Makes one worker and tells the master its number, once it is the master's child."""
     sys.stdout.flush()
     sys.stderr.flush()
-    intermediate = os.fork()
-    if intermediate != 0:
+    read_fd, write_fd = os.pipe()
+    try:
+        intermediate = os.fork()
+        if intermediate == 0:
+            _bear_worker(context, connection, worker, (read_fd, write_fd))
         os.waitpid(intermediate, 0)
-        return
-    pid = os.fork()
+        # The intermediate process has gone, so the worker has been adopted by the master.
+        answer = os.read(read_fd, 64).decode()
+    except OSError as error:
+        answer = str(error)
+    os.close(read_fd)
+    os.close(write_fd)
+    if answer.isdecimal():
+        send_message(connection, ("born", worker, int(answer)))
+    else:
+        send_message(connection, ("barren", worker, answer))
+
+
+def _bear_worker(
+    context: RunContext, connection: socket.socket, worker: int, answer_fds: tuple[int, int]
+) -> NoReturn:
+    """The life of the intermediate process."""
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.write(answer_fds[1], str(error).encode())
+        os._exit(1)
     if pid == 0:
         connection.close()
+        for descriptor in answer_fds:
+            os.close(descriptor)
         worker_main(context, worker)
-    send_message(connection, ("born", worker, pid))
+    os.write(answer_fds[1], str(pid).encode())
     os._exit(0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import time
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from harness import _core
 from harness.errors import ConfigError, HarnessError, InternalError, SliceDied
 from harness.runtime.config import PipelineConfig
-from harness.runtime.nursery import nursery_main, receive_message, send_message
+from harness.runtime.nursery import ENDING_SIGNALS, nursery_main, receive_message, send_message
 from harness.runtime.worker import RunContext
 
 LEAVE_TIMEOUT_S = 10.0
@@ -36,6 +37,7 @@ class Supervisor:
         self._life_write_fd = -1
         self._nursery_pid = -1
         self._watching = False
+        self._watched: set[int] = set()
 
     def start_nursery(
         self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: Callable[[], None]
@@ -48,15 +50,20 @@ class Supervisor:
         context = make_context(life_read)
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            ours.close()
-            os.close(self._life_write_fd)
-            nursery_main(context, theirs, import_stages)
+        # A signal between the fork and the nursery's own handlers must not run the master's in the nursery.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                os.close(self._life_write_fd)
+                nursery_main(context, theirs, import_stages)
+            self._nursery_pid = pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         os.close(life_read)
         self._connection = ours
-        self._nursery_pid = pid
 
     def wait_for_imports(self) -> None:
         """Waits until the nursery has imported the stages. Raises `ConfigError` with its reason if not."""
@@ -73,9 +80,16 @@ class Supervisor:
             send_message(self._require_connection(), ("fork", worker))
         for _ in range(self._config.n_workers):
             message = self._receive(BIRTH_TIMEOUT_S, "forking the workers")
-            with contextlib.suppress(RuntimeError):
-                # A worker that was reaped already has nothing to watch; its absence shows as a death below.
+            if message[0] == "barren":
+                raise HarnessError(
+                    f"forking worker {message[1]}: {message[2]}; look at the limits on processes and memory"
+                )
+            try:
                 run.watch(message[1], message[2])
+            except RuntimeError as error:
+                # A worker that nobody watches could die unseen, and the run would wait for it for ever.
+                raise HarnessError(f"worker {message[1]} can't be watched: {error}") from error
+            self._watched.add(message[2])
 
     def _require_connection(self) -> socket.socket:
         if self._connection is None:
@@ -105,13 +119,15 @@ class Supervisor:
         return ",".join(shown) + (",..." if len(ranks) > 8 else "")
 
     def take_death(self, run: _core.Run, visit: int, stage_names: list[str]) -> HarnessError:
-        """The error for the first death that was no orderly end."""
+        """The error for the first death that was no orderly end; a worker's before the nursery's."""
+        nursery: SliceDied | None = None
         while (death := run.take_death()) is not None:
             worker, pid, signalled, code, orderly, rank, stage = death
             if orderly:
                 continue
             if worker < 0:
-                return SliceDied(
+                # The run went on without it: it is not what ended it.
+                nursery = SliceDied(
                     -1,
                     pid,
                     rank=-1,
@@ -121,12 +137,13 @@ class Supervisor:
                     signalled=signalled,
                     code=code,
                 )
+                continue
             name = stage_names[stage - 1] if 1 <= stage <= len(stage_names) else "end of visit"
             return SliceDied(
                 worker, pid, rank=rank, ranks=self.ranks_of(worker), stage=repr(name), visit=visit,
                 signalled=signalled, code=code,
             )
-        return InternalError("the loop saw a death that nobody noted")
+        return nursery or InternalError("the loop saw a death that nobody noted")
 
     def end(self, run: _core.Run) -> bool:
         """Lets every process leave by itself; kills those that do not. Returns whether all left in time."""
@@ -154,7 +171,14 @@ class Supervisor:
         if self._life_write_fd >= 0:
             os.close(self._life_write_fd)
             self._life_write_fd = -1
+            self._reap_unwatched(run)
             _core.set_child_subreaper(False)
+
+    def _reap_unwatched(self, run: _core.Run) -> None:
+        """Workers that were born while the start was broken off: the life pipe has just killed them."""
+        for pid in run.worker_pids():
+            if pid > 0 and pid not in self._watched:
+                _reap(pid)
 
     def _close_connection(self, *, polite: bool) -> None:
         if self._connection is None:
