@@ -12,7 +12,6 @@ using policy::Policy;
 using policy::PolicyFile;
 using policy::PolicySource;
 using policy::PolicyString;
-using policy::ProductFile;
 using policy::UrnPolicyFile;
 
 namespace {
@@ -61,10 +60,10 @@ void bind_product_files(py::module_& module) {
                                          "A file of an installed product: $<PRODUCT>_DIR/<repos>/<filepath>.")
         .def(py::init(&make_default), py::arg("productName"), py::arg("filepath"), py::arg("repos") = "",
              py::arg("strict") = true, "Raises NotFoundError where the product's directory is not known.")
-        .def("getRepositoryPath", [](const ProductFile& self) { return to_py(self.repository_path()); },
+        .def("getRepositoryPath", [](const DefaultPolicyFile& self) { return to_py(self.repository_path()); },
              "The directory in which the file's includes are looked up.")
         .def("__reduce__", [](const py::object& object) {
-            const auto& self = object.cast<const ProductFile&>();
+            const auto& self = object.cast<const DefaultPolicyFile&>();
             return class_and(object, py::make_tuple(to_py(self.product()), to_py(self.file()), to_py(self.repository()),
                                                     self.strict_loads()));
         });
@@ -72,7 +71,7 @@ void bind_product_files(py::module_& module) {
                                          "A file of an installed product: [@...][urn:eupspkg:]product[:repository]:path.");
     urn.def(py::init(&make_urn), py::arg("urn"), py::arg("strictUrn") = false, py::arg("strictLoads") = true,
             "Raises BadNameError for a malformed URN, NotFoundError where the product's directory is not known.")
-        .def("getRepositoryPath", [](const ProductFile& self) { return to_py(self.repository_path()); },
+        .def("getRepositoryPath", [](const UrnPolicyFile& self) { return to_py(self.repository_path()); },
              "The directory in which the file's includes are looked up.")
         .def("__reduce__",
              [](const py::object& object) {
