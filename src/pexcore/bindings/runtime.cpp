@@ -122,6 +122,8 @@ public:
     py::tuple run_master(const loop::Schedule& schedule, const py::object& target) {
         PythonMaster hooks(target);
         m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin_ns);
+        // A stop that was asked for while the run started counts.
+        if (m_stop_level != 0) m_loop->request_stop(m_stop_level);
         loop::LoopResult result;
         {
             const py::gil_scoped_release unlocked;
@@ -131,7 +133,9 @@ public:
     }
 
     void request_stop(int level) {
-        if (m_loop) m_loop->request_stop(level);
+        // Lower levels are more urgent; a request never takes an earlier, more urgent one back.
+        if (m_stop_level == 0 || level < m_stop_level) m_stop_level = level;
+        if (m_loop) m_loop->request_stop(m_stop_level);
     }
 
     // Tells every worker to leave; each ends its loop, shuts its stages down and exits.
@@ -216,6 +220,7 @@ private:
     std::uint16_t m_process = sync::MASTER_PROCESS;
     std::unique_ptr<sync::Watcher> m_watcher;
     std::optional<loop::MasterLoop> m_loop;
+    int m_stop_level = 0;
     std::vector<sync::SpanRing> m_rings;
     std::uint64_t m_lost_spans = 0;
 };
