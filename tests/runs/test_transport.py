@@ -227,3 +227,31 @@ def test_the_same_bytes_come_out_whatever_the_mapping(bench, slices):
         results.append(result.read_bytes())
     assert results[0] == results[1] == results[2]
     assert len(results[0]) == 3 * (slices + 1) * 800_000
+
+
+@pytest.mark.parametrize("make", ["harness.zeros((300, 300))", "harness.zeros((300, 300)).T"])
+def test_an_array_inside_a_published_object_becomes_read_only_for_its_maker_too(bench, make):
+    bench.module(f"""
+    class Makes(ParallelProcessing):
+        def process(self, clipboard):
+            self.array = {make}
+            clipboard.put("found", {{"sky": self.array}}, True)
+
+    class Receives(SerialProcessing):
+        def postprocess(self, clipboard):
+            clipboard.put("sky", clipboard.get("found-0")["sky"])
+
+    class Changes(ParallelProcessing):
+        def process(self, clipboard):
+            clipboard.get("found")["sky"][:] = 77
+
+    class Looks(SerialProcessing):
+        def postprocess(self, clipboard):
+            print("highest", clipboard.get("sky").max())
+    """)
+    bench.policy("make Receives Makes", "change Looks Changes", slices=1)
+    done = bench.run()
+    assert done.code == 0, done.err
+    assert done.row("make", "process")["bytes_copied"] == 0
+    assert "highest 0.0" in done.out
+    assert "read-only" in done.err

@@ -101,7 +101,7 @@ class Transport:
 
         stream = io.BytesIO()
         try:
-            pickle.Pickler(stream, protocol=5, buffer_callback=keep_out_of_band).dump(value)
+            _Pickler(stream, protocol=5, buffer_callback=keep_out_of_band).dump(value)
         except ArenaFull:
             raise
         except Exception as error:
@@ -183,9 +183,22 @@ class PendingObject(Pending):
             ) from error
 
 
-def _is_plain_array(value: Any) -> bool:
+class _Pickler(pickle.Pickler):
+    """Makes the arrays whose buffers are published read-only, as an array published by itself is."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if _is_ndarray(obj) and obj.nbytes >= INLINE_BYTES and obj.flags.forc and not obj.dtype.hasobject:
+            obj.flags.writeable = False
+        return NotImplemented
+
+
+def _is_ndarray(value: Any) -> bool:
     kind = type(value)
-    if kind.__name__ != "ndarray" or kind.__module__ != "numpy":
+    return kind.__name__ == "ndarray" and kind.__module__ == "numpy"
+
+
+def _is_plain_array(value: Any) -> bool:
+    if not _is_ndarray(value):
         return False
     return value.dtype.names is None and value.dtype.subdtype is None and not value.dtype.hasobject
 
