@@ -60,8 +60,7 @@ struct Located {
 struct ArenaStats {
     std::uint64_t arena_bytes = 0;
     std::uint64_t committed_bytes = 0;  // by the account
-    std::uint64_t counted_bytes =
-        0;  // the same by scanning headers; equal whenever nobody is changing anything
+    std::uint64_t counted_bytes = 0;    // by scanning headers: equal whenever nobody is changing anything
     std::uint64_t live_blocks = 0, live_bytes = 0;
     std::uint64_t warm_blocks = 0, warm_bytes = 0;
     std::uint64_t busy_blocks = 0;
@@ -71,8 +70,7 @@ struct ArenaStats {
     std::uint64_t blocks_trimmed = 0;
 };
 
-// Who keeps live blocks: a process by its holder bit, or a visit by its root bit. A block counts for each of
-// them.
+// Who keeps live blocks: a process by its holder bit, a visit by its root bit. A block counts for each.
 struct HolderInfo {
     enum class Kind : std::uint8_t { process, visit };
     Kind kind = Kind::process;
