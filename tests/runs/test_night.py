@@ -25,7 +25,7 @@ def simulated(tmp_path_factory) -> Path:
 
 def demo(folder: Path, *options: str) -> subprocess.CompletedProcess:
     """Runs `pex-harness demo` for this size of night."""
-    size = ["--visits", str(VISITS), "--amps", str(AMPS), "--size", "256x512"]
+    size = ["--visits", str(VISITS), "--amps", str(AMPS), "--size", "400x512"]
     command = [sys.executable, "-m", "harness.cli.main", "demo", "--dir", str(folder), *size, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder.parent)
     assert done.returncode == 0, done.stdout + done.stderr
