@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import harness.exceptions as pex
+import numpy
 import pytest
 from harness.storage import register_storage, registry, storage_named, storage_names
 
@@ -55,3 +56,17 @@ def test_importing_the_storages_does_not_import_numpy_or_astropy(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_reading_a_plain_image_does_not_import_astropy(tmp_path):
+    path = tmp_path / "a.fits"
+    storage_named("FitsStorage").write(str(path), numpy.ones((2, 2)))
+    code = (
+        "import sys; from harness.storage import ReadRequest, storage_named;"
+        f" image = storage_named('FitsStorage').read({str(path)!r}, ReadRequest('a'));"
+        " print(image.array.sum(), 'astropy' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["4.0", "False"]

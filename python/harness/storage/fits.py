@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import io
+import sys
 from typing import TYPE_CHECKING, Any
 
 from harness.arrays import empty
@@ -45,15 +47,14 @@ class FitsStorage:
     """
 
     def __init__(self) -> None:
-        try:
-            import astropy.io.fits  # noqa: F401
-        except ImportError as error:
+        # Only looked for: reading a plain image does without it, and it takes long to import.
+        if importlib.util.find_spec("astropy") is None:
             from harness.exceptions import RuntimeError as LsstRuntimeError
 
             raise LsstRuntimeError(
-                f"FitsStorage needs astropy, which cannot be imported ({error});"
+                "FitsStorage needs astropy, which is not installed;"
                 " install it with: pip install 'pex-harness[fits]'"
-            ) from error
+            )
 
     def read(self, path: str, request: ReadRequest) -> Any:
         """The object in a FITS file; see `harness.storage.interface.Storage`.
@@ -67,9 +68,9 @@ class FitsStorage:
         import numpy
 
         wanted = _wanted_class(request)
-        if issubclass(wanted, _astropy_class("table", "Table")):
+        if _is_table(wanted):
             return _read_table(path, request, wanted)
-        if issubclass(wanted, _astropy_class("nddata", "CCDData")):
+        if _is_ccddata(wanted):
             return _read_ccddata(path, request, wanted)
         with open_fits(request.item, path) as file:
             hdu = _choose(file, request, ("image", "compressed"))
@@ -105,10 +106,18 @@ class FitsStorage:
                 _write_units(packed, units)
 
 
-def _astropy_class(module: str, name: str) -> Any:
-    import importlib
+def _is_a(cls: type, module: str, name: str) -> bool:
+    """Whether a class is that class of astropy or a subclass; if so, its module is loaded."""
+    loaded = sys.modules.get(f"astropy.{module}")
+    return loaded is not None and issubclass(cls, getattr(loaded, name))
 
-    return getattr(importlib.import_module(f"astropy.{module}"), name)
+
+def _is_table(cls: type) -> bool:
+    return _is_a(cls, "table", "Table")
+
+
+def _is_ccddata(cls: type) -> bool:
+    return _is_a(cls, "nddata", "CCDData")
 
 
 def _wanted_class(request: ReadRequest) -> Any:
@@ -118,8 +127,9 @@ def _wanted_class(request: ReadRequest) -> Any:
 
     name = request.python_type.strip()
     wanted: Any = find_class(_SHORT_NAMES.get(name, name))
-    fits_kinds = (Image, _astropy_class("nddata", "CCDData"), _astropy_class("table", "Table"))
-    if wanted is numpy.ndarray or issubclass(wanted, fits_kinds) or hasattr(wanted, "swigConvert"):
+    if wanted is numpy.ndarray or issubclass(wanted, Image) or hasattr(wanted, "swigConvert"):
+        return wanted
+    if _is_table(wanted) or _is_ccddata(wanted):
         return wanted
     raise TypeError(
         f"cannot read item '{request.item}': FitsStorage makes no {name}; it makes"
@@ -149,11 +159,11 @@ def _choose(file: FitsFile, request: ReadRequest, kinds: tuple[str, ...]) -> Hdu
 
 
 def _array_of(file: FitsFile, hdu: Hdu, path: str, request: ReadRequest) -> Array:
+    if hdu.kind == "image":
+        return read_pixels(file, hdu)
     import numpy
     from astropy.io import fits
 
-    if hdu.kind == "image":
-        return read_pixels(file, hdu)
     try:
         with fits.open(path, memmap=False) as units:
             data = units[hdu.number].data
@@ -198,12 +208,12 @@ def _units(obj: Any) -> list[tuple[fits.Header, Array | None]] | fits.HDUList:
 
     if isinstance(obj, Image):
         return [(_image_header(obj.array, cards_of(obj.header), True), obj.array)]
-    if isinstance(obj, _astropy_class("nddata", "CCDData")):
+    if _is_ccddata(type(obj)):
         return [
             (_image_header(unit.data, unit.header.cards, number == 0), unit.data)
             for number, unit in enumerate(obj.to_hdu())
         ]
-    if isinstance(obj, _astropy_class("table", "Table")):
+    if _is_table(type(obj)):
         return fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(obj)])
     if isinstance(obj, numpy.ndarray):
         if obj.dtype.names:
