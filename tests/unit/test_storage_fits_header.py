@@ -7,7 +7,7 @@ import warnings
 import pytest
 from astropy.io import fits
 from harness.properties import PropertyList
-from harness.storage.fits_header import cards_of, parse_header, properties_of
+from harness.storage.fits_header import cards_of, common_image, parse_header, properties_of
 
 NAMES = ["ABC", "A_B-C1", "LONGNAME", "A B", "abc"]
 SEPARATORS = ["= ", "=", "  "]
@@ -74,3 +74,49 @@ def test_integers_beyond_64_bits_become_floats_and_complex_numbers_text():
     properties = properties_of(cards)
     assert properties.getDouble("BIG") == 1e20
     assert properties.getString("CPLX") == "(1+2j)"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        False,
+        0,
+        -(2**63),
+        2**62,
+        0.1,
+        15.0,
+        -1.2345678901234567e-308,
+        1e300,
+        "",
+        "it's",
+        "'" * 34,
+        "x" * 68,
+    ],
+)
+@pytest.mark.parametrize("comment", ["", "[s] exposure / dark time", "c" * 80])
+def test_quickly_written_cards_say_the_same_to_astropy(value, comment):
+    image = common_image("EXPTIME", value, comment)
+    assert len(image) == 80
+    card = fits.Card.fromstring(image)
+    card.verify("exception")
+    assert (card.keyword, card.value, type(card.value)) == ("EXPTIME", value, type(value))
+    assert comment.startswith(card.comment)
+    assert parse_header(image)[0].value == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "comment"),
+    [
+        ("LONGERNAME", 1, ""),
+        ("lower", 1, ""),
+        ("A B", 1, ""),
+        ("A", float("nan"), ""),
+        ("A", "x" * 69, ""),
+        ("A", "caf\u00e9", ""),
+        ("A", 1, "caf\u00e9"),
+        ("COMMENT", "line\nbreak", ""),
+    ],
+)
+def test_odd_cards_are_left_to_astropy(name, value, comment):
+    assert common_image(name, value, comment) is None

@@ -5,33 +5,25 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
-import io
-import sys
 from typing import TYPE_CHECKING, Any
 
 from harness.arrays import empty
 from harness.storage.atomic import atomic_file
 from harness.storage.fits_file import FitsFile, Hdu, open_fits
-from harness.storage.fits_header import cards_of, is_structural, properties_of
-from harness.storage.fits_pixels import layout_of, read_pixels, write_pixels
+from harness.storage.fits_header import properties_of
+from harness.storage.fits_kinds import KINDS, SHORT_NAMES, is_ccddata, is_table
+from harness.storage.fits_pixels import read_pixels
+from harness.storage.fits_units import units_of, write_units
 from harness.storage.image import Image
 from harness.storage.interface import ReadRequest
 
 if TYPE_CHECKING:
     import numpy
-    from astropy.io import fits
 
     Array = numpy.ndarray[Any, Any]
 
 __all__ = ["FitsStorage"]
 
-_SHORT_NAMES = {
-    "": "harness.storage.image.Image",
-    "Image": "harness.storage.image.Image",
-    "ndarray": "numpy.ndarray",
-    "CCDData": "astropy.nddata.CCDData",
-    "Table": "astropy.table.Table",
-}
 _COMPRESSION_LEVEL = 6
 
 
@@ -68,9 +60,9 @@ class FitsStorage:
         import numpy
 
         wanted = _wanted_class(request)
-        if _is_table(wanted):
+        if is_table(wanted):
             return _read_table(path, request, wanted)
-        if _is_ccddata(wanted):
+        if is_ccddata(wanted):
             return _read_ccddata(path, request, wanted)
         with open_fits(request.item, path) as file:
             hdu = _choose(file, request, ("image", "compressed"))
@@ -97,27 +89,13 @@ class FitsStorage:
             ValueError: an entry of its header is nothing FITS can hold.
         """
         # Whatever cannot be written is refused before a file is touched.
-        units = _units(obj)
+        units = units_of(obj)
         with atomic_file(path) as stream:
             if not path.endswith(".gz"):
-                _write_units(stream, units)
+                write_units(stream, units)
                 return
             with gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, stream, mtime=0) as packed:
-                _write_units(packed, units)
-
-
-def _is_a(cls: type, module: str, name: str) -> bool:
-    """Whether a class is that class of astropy or a subclass; if so, its module is loaded."""
-    loaded = sys.modules.get(f"astropy.{module}")
-    return loaded is not None and issubclass(cls, getattr(loaded, name))
-
-
-def _is_table(cls: type) -> bool:
-    return _is_a(cls, "table", "Table")
-
-
-def _is_ccddata(cls: type) -> bool:
-    return _is_a(cls, "nddata", "CCDData")
+                write_units(packed, units)
 
 
 def _wanted_class(request: ReadRequest) -> Any:
@@ -126,14 +104,14 @@ def _wanted_class(request: ReadRequest) -> Any:
     from harness.stage.class_lookup import find_class
 
     name = request.python_type.strip()
-    wanted: Any = find_class(_SHORT_NAMES.get(name, name))
+    wanted: Any = find_class(SHORT_NAMES.get(name, name))
     if wanted is numpy.ndarray or issubclass(wanted, Image) or hasattr(wanted, "swigConvert"):
         return wanted
-    if _is_table(wanted) or _is_ccddata(wanted):
+    if is_table(wanted) or is_ccddata(wanted):
         return wanted
     raise TypeError(
         f"cannot read item '{request.item}': FitsStorage makes no {name}; it makes"
-        f" {', '.join(list(_SHORT_NAMES.values())[1:])}, and classes with a static swigConvert(Image)"
+        f" {', '.join(KINDS)}, and classes with a static swigConvert(Image)"
     )
 
 
@@ -199,67 +177,3 @@ def _read_ccddata(path: str, request: ReadRequest, wanted: Any) -> Any:
             raise file.error(f"unit {hdu} cannot be read as CCDData: {error}") from error
         frame.data = _array_of(file, hdu, path, request)
     return frame
-
-
-def _units(obj: Any) -> list[tuple[fits.Header, Array | None]] | fits.HDUList:
-    """(header, array) of every unit to write; tables come as astropy's own list."""
-    import numpy
-    from astropy.io import fits
-
-    if isinstance(obj, Image):
-        return [(_image_header(obj.array, cards_of(obj.header), True), obj.array)]
-    if _is_ccddata(type(obj)):
-        return [
-            (_image_header(unit.data, unit.header.cards, number == 0), unit.data)
-            for number, unit in enumerate(obj.to_hdu())
-        ]
-    if _is_table(type(obj)):
-        return fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(obj)])
-    if isinstance(obj, numpy.ndarray):
-        if obj.dtype.names:
-            # The copy, because astropy swaps the bytes of what it writes, in place.
-            return fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(obj.copy())])
-        return [(_image_header(obj, [], True), obj)]
-    raise TypeError(
-        f"FitsStorage cannot write {type(obj).__module__}.{type(obj).__qualname__}; it writes"
-        f" {', '.join(list(_SHORT_NAMES.values())[1:])}"
-    )
-
-
-def _image_header(array: Array, cards: Any, primary: bool) -> fits.Header:
-    """A complete header: the structural cards for the array, then the given ones."""
-    from astropy.io import fits
-
-    bitpix, zero = layout_of(array)
-    axes = tuple(reversed(array.shape)) if array.ndim else (1,)
-    header = fits.Header()
-    if primary:
-        header.append(("SIMPLE", True, "conforms to FITS standard"))
-    else:
-        header.append(("XTENSION", "IMAGE", "image extension"))
-    header.append(("BITPIX", bitpix, "bits per pixel; negative: floating point"))
-    header.append(("NAXIS", len(axes), "number of axes"))
-    for number, length in enumerate(axes, start=1):
-        header.append((f"NAXIS{number}", length))
-    header.extend([("EXTEND", True)] if primary else [("PCOUNT", 0), ("GCOUNT", 1)])
-    if zero:
-        header.append(("BSCALE", 1))
-        header.append(("BZERO", zero, "makes the integers " + ("unsigned" if zero > 0 else "signed")))
-    for card in cards:
-        if not is_structural(card.keyword):
-            header.append(card, end=True)
-    return header
-
-
-def _write_units(stream: io.BufferedIOBase, units: Any) -> None:
-    from astropy.io import fits
-
-    if isinstance(units, fits.HDUList):
-        # Straight into the file, astropy would lose the errno of a failed write.
-        buffer = io.BytesIO()
-        units.writeto(buffer)
-        stream.write(buffer.getbuffer())
-        return
-    for header, array in units:
-        stream.write(header.tostring().encode("ascii"))
-        write_pixels(stream, array)

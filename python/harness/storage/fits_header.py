@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import warnings
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from harness.properties import DateTime, PropertyList
 if TYPE_CHECKING:
     from astropy.io import fits
 
-__all__ = ["Card", "cards_of", "is_structural", "parse_header", "properties_of"]
+__all__ = ["Card", "cards_of", "common_image", "is_structural", "parse_header", "properties_of"]
 
 # Cards that describe how the pixels lie in the file; they are made anew whenever a file is written.
 _STRUCTURAL = re.compile(
@@ -24,6 +25,9 @@ _STRUCTURAL = re.compile(
 _COMMENTARY = ("COMMENT", "HISTORY")
 _TEXT_WIDTH = 72
 CARD_WIDTH = 80
+# Two quotes and the ten columns of keyword and value indicator are not for the text.
+_STRING_WIDTH = 68
+_PRINTABLE = re.compile(r"[ -~]*")
 _NAME = re.compile(r"[A-Z0-9_-]+")
 _VALUE = re.compile(
     r" *(?:'(?P<text>(?:[^'&]|'')*)'|(?P<flag>[TF])|(?P<whole>[+-]?\d+)"
@@ -138,22 +142,52 @@ def properties_of(cards: list[Card]) -> PropertyList:
     return properties
 
 
-def cards_of(properties: PropertyList) -> list[fits.Card]:
+def cards_of(properties: PropertyList) -> list[str]:
     """Header cards for a PropertyList, in order, without the structural ones.
+
+    Returns:
+        Text of one card each, of 80 characters or, for long strings, a multiple of that.
 
     Raises:
         ValueError: FITS cannot hold a name or a value: a text with line breaks or outside ASCII, an
             infinite number.
     """
-    cards: list[fits.Card] = []
+    cards: list[str] = []
     for name, value, comment in properties.toList():
         if is_structural(name):
             continue
+        if isinstance(value, DateTime):
+            value = value.toString()
         try:
-            cards.extend(_card(name, part, comment) for part in _parts(name, value))
+            for part in _parts(name, value):
+                cards.append(common_image(name, part, comment) or _odd_image(name, part, comment))
         except (ValueError, TypeError) as error:
             raise ValueError(f"header entry '{name}' = {value!r:.80} cannot go into FITS: {error}") from error
     return cards
+
+
+def common_image(name: str, value: bool | int | float | str, comment: str = "") -> str | None:
+    """The text of a card in one of the common forms, its comment cut to fit; None for any other."""
+    if name in _COMMENTARY and isinstance(value, str) and _PRINTABLE.fullmatch(value):
+        return f"{name:8}{value}".ljust(CARD_WIDTH)
+    if len(name) > 8 or not _NAME.fullmatch(name) or not _PRINTABLE.fullmatch(comment):
+        return None
+    if isinstance(value, bool):
+        field = f"{'T' if value else 'F':>20}"
+    elif isinstance(value, int):
+        field = f"{value:>20}"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        field = f"{repr(value).upper():>20}"
+    else:
+        text = value.replace("'", "''")
+        if len(text) > _STRING_WIDTH or not _PRINTABLE.fullmatch(text):
+            return None
+        quoted = f"'{text:8}'"
+        field = f"{quoted:20}"
+    image = f"{name:8}= {field}"
+    return (f"{image} / {comment}" if comment else image)[:CARD_WIDTH].ljust(CARD_WIDTH)
 
 
 def _parts(name: str, value: Any) -> list[Any]:
@@ -163,16 +197,13 @@ def _parts(name: str, value: Any) -> list[Any]:
     return [value[start : start + _TEXT_WIDTH] for start in range(0, max(len(value), 1), _TEXT_WIDTH)]
 
 
-def _card(name: str, value: Any, comment: str) -> fits.Card:
+def _odd_image(name: str, value: Any, comment: str) -> str:
+    """The text of a card as astropy writes it: long strings and keywords, and what it refuses."""
     from astropy.io import fits
 
-    if isinstance(value, DateTime):
-        value = value.toString()
-    if name not in _COMMENTARY and (len(name) > 8 or not re.fullmatch(r"[A-Z0-9_-]+", name.upper())):
+    if name not in _COMMENTARY and (len(name) > 8 or not _NAME.fullmatch(name.upper())):
         name = f"HIERARCH {name}"
     with warnings.catch_warnings():
         # A comment that does not fit into its card is cut, as every FITS writer does.
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        card = fits.Card(name, value, comment or None)
-        str(card)
-    return card
+        return str(fits.Card(name, value, comment or None))
