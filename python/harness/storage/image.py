@@ -57,6 +57,11 @@ class Image:
         dtype: numpy.dtype[Any] = self.array.dtype
         return dtype
 
+    @property
+    def nbytes(self) -> int:
+        """Size of the pixels in bytes."""
+        return int(self.array.nbytes)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
         import numpy
 
