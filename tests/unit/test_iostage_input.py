@@ -124,6 +124,20 @@ def test_ids_come_from_the_job_identity_and_constants_win(frames):
     assert (value(out.get("a")), value(out.get("b"))) == (3, 2)
 
 
+def test_ids_of_one_item_do_not_leak_into_the_next(frames):
+    first = item("a", "%(input)/frame-%(n).fits", "datasetId: { set: { n: 2 } }")
+    with pytest.raises(pex.RuntimeError, match="unknown substitution 'n'"):
+        run(stage_policy(first + "\n" + item("b", "%(input)/frame-%(n).fits")))
+
+
+def test_ids_of_one_dataset_do_not_leak_into_the_next(frames):
+    policy = stage_policy(
+        f'some: {{\n{ITEM}\ndatasetType: raw\nstorage: FitsStorage\nlocation: "%(input)/frame-%(n).fits"\n}}'
+    )
+    with pytest.raises(pex.RuntimeError, match="unknown substitution 'n'"):
+        run(policy, {"inputDatasets": [Dataset("raw", n=2), Dataset("raw")]})
+
+
 def test_a_missing_job_identity_or_id_is_named(frames):
     policy = stage_policy(item("a", "%(input)/frame-%(n).fits", "datasetId: { fromJobIdentity: n }"))
     with pytest.raises(RuntimeError, match="id 'n' comes from the job identity.*'jobIdentity'"):

@@ -167,6 +167,19 @@ def test_tables_and_structured_arrays_become_binary_tables(sut, tmp_path, name):
         assert twin["n"].tolist() == [1, 2]
 
 
+def test_a_structured_array_itself_is_not_handed_to_astropy_which_swaps_its_bytes(sut, tmp_path, monkeypatch):
+    rows = numpy.array([(1.5, 1), (2.5, 2)], [("x", "f8"), ("n", "i4")])
+    shared = []
+    real = fits.HDUList.writeto
+    monkeypatch.setattr(
+        fits.HDUList,
+        "writeto",
+        lambda self, *args: (shared.append(numpy.shares_memory(self[1].data, rows)), real(self, *args)),
+    )
+    sut.write(str(tmp_path / "a.fits"), rows)
+    assert shared == [False]
+
+
 @pytest.mark.parametrize(
     ("pixels", "why"),
     [

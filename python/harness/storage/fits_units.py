@@ -53,8 +53,7 @@ def units_of(obj: Any) -> list[ImageUnit] | fits.HDUList:
     if is_table(type(obj)) or isinstance(obj, numpy.ndarray):
         from astropy.io import fits
 
-        # The copy, because astropy swaps the bytes of what it writes, in place.
-        table = fits.table_to_hdu(obj) if is_table(type(obj)) else fits.BinTableHDU(obj.copy())
+        table = fits.table_to_hdu(obj) if is_table(type(obj)) else fits.BinTableHDU(obj)
         return fits.HDUList([fits.PrimaryHDU(), table])
     raise TypeError(
         f"FitsStorage cannot write {type(obj).__module__}.{type(obj).__qualname__};"
