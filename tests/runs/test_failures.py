@@ -237,3 +237,19 @@ def test_grandchildren_of_a_dead_worker_die_with_it(bench):
         return state == "Z"
 
     bench.wait_until(is_gone, "the grandchild to die")
+
+
+def test_a_worker_that_dies_in_shutdown_is_told(bench):
+    bench.module("""
+    class Dies(ParallelProcessing):
+        def process(self, clipboard):
+            pass
+        def shutdown(self):
+            if self.rank == 1:
+                os.kill(os.getpid(), signal.SIGSEGV)
+    """)
+    bench.policy("die - Dies")
+    done = bench.run("--workers", "2")
+    assert done.code == 0, done.err
+    assert "worker 1 (ranks 1) ended by SIGSEGV" in done.err and "shut down" in done.err
+    assert "worker 0" not in done.err

@@ -286,8 +286,8 @@ class Pipeline:
     def _end(self) -> None:
         """The orderly end: every process leaves by itself, stages are shut down, the summary is written."""
         self._require_master().shut_down()
-        if not self._require_supervisor().end(self._require_run()):
-            self._require_log().warn("a worker did not leave in time and was killed; see its slice logs")
+        for complaint in self._require_supervisor().end(self._require_run()):
+            self._require_log().warn(complaint)
         self.write_summary()
 
     def close(self) -> None:

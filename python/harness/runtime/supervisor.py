@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 from harness import _core
-from harness.errors import ConfigError, HarnessError, InternalError, SliceDied
+from harness.errors import ConfigError, HarnessError, InternalError, SliceDied, describe_end
 from harness.runtime.config import PipelineConfig
 from harness.runtime.nursery import ENDING_SIGNALS, nursery_main, receive_message, send_message
 from harness.runtime.worker import RunContext
@@ -145,15 +145,26 @@ class Supervisor:
             )
         return nursery or InternalError("the loop saw a death that nobody noted")
 
-    def end(self, run: _core.Run) -> bool:
-        """Lets every process leave by itself; kills those that do not. Returns whether all left in time."""
-        in_time = True
+    def end(self, run: _core.Run) -> list[str]:
+        """Lets every process leave by itself, kills those that do not. Returns a text per bad end."""
+        complaints: list[str] = []
         if self._watching:
             run.stop_workers()
             self._close_connection(polite=True)
             in_time = run.wait_for_ends(LEAVE_TIMEOUT_S)
+            while (death := run.take_death()) is not None:
+                worker, _pid, signalled, code, orderly, _rank, _stage = death
+                if worker >= 0 and not orderly:
+                    complaints.append(
+                        f"worker {worker} (ranks {self.ranks_of(worker)}) ended by"
+                        f" {describe_end(signalled, code)} while its stages were shut down"
+                    )
+            if not in_time:
+                complaints.append(
+                    f"a worker did not leave within {LEAVE_TIMEOUT_S:g} s and was killed; see its slice logs"
+                )
         self.kill(run)
-        return in_time
+        return complaints
 
     def kill(self, run: _core.Run) -> None:
         """Ends everything at once: SIGKILL to every group, wait, close. Safe to call twice."""
