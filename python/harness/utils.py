@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Helpers of the IO stages: additional data from a clipboard, property sets as dicts."""
+"""Additional data from a clipboard for location templates, and property sets as dicts."""
 
 from __future__ import annotations
 

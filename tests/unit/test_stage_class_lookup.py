@@ -28,7 +28,7 @@ def survey(tmp_path, monkeypatch):
         "class WarpParallel(ParallelProcessing): pass\n"
         "class WarpStage(Stage): serialClass = WarpSerial\n"
         "class Plain: pass\n"
-        "def helper(): pass\n"
+        "def function(): pass\n"
     )
     (package / "needy.py").write_text("import survey_pkg.warp\nimport no_such_dependency\n")
     (package / "needs_sibling.py").write_text("import survey_pkg.needs_sibling_too\n")
@@ -144,7 +144,7 @@ def test_class_of_the_wrong_half_is_a_value_error_with_the_bases_and_a_candidate
     assert "did you mean 'survey_pkg.warp.WarpSerial'?" in str(error)
 
 
-@pytest.mark.parametrize("name", ["helper", "Plain", "WarpStage"])
+@pytest.mark.parametrize("name", ["function", "Plain", "WarpStage"])
 def test_functions_and_unrelated_classes_are_value_errors(survey, name):
     assert f"survey_pkg.warp.{name}'" in str(failure(WrongClassError, f"survey_pkg.warp.{name}"))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""SimpleStageTester: what stages see and return, its helpers, and a whole stage of 2009."""
+"""SimpleStageTester: what stages see and return, and what the tester refuses."""
 
 import importlib
 from pathlib import Path
