@@ -153,6 +153,13 @@ def test_stars_across_the_edge_leave_only_their_inner_part():
     np.testing.assert_array_equal(cut, inside[:, :30])
 
 
+@pytest.mark.parametrize(("x", "y"), [(-100.0, 30.0), (30.0, 500.0), (700.0, -80.0)])
+def test_star_far_off_the_image_leaves_nothing(x, y):
+    image = np.zeros((300, 260))
+    stars.add_stars(image, np.array([x]), np.array([y]), np.array([1e6]), 3.0)
+    assert not image.any()
+
+
 def test_star_counts_grow_with_the_slope():
     field = stars.star_field(3, detector.ChipGeometry(4, 1024, 1024), 5000.0)
     bright = np.sum((field.magnitude > 20) & (field.magnitude < 21))

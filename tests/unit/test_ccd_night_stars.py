@@ -9,7 +9,7 @@ from harness.examples.ccd_night.algorithms.aperture_correction import (
     model_correction,
     weighted_median,
 )
-from harness.examples.ccd_night.algorithms.detection import detect
+from harness.examples.ccd_night.algorithms.detection import Detections, detect
 from harness.examples.ccd_night.algorithms.errors import NoSolutionError, ReductionError
 from harness.examples.ccd_night.algorithms.smoothing import gaussian_kernel, noise_gain, smooth
 from harness.examples.ccd_night.simulate.stars import MOFFAT_BETA, add_stars, moffat_core
@@ -227,6 +227,15 @@ def test_flags_tell_saturation_edge_and_blends():
     assert table["flags"][nearest].tolist() == expected
 
 
+def test_centre_that_runs_away_to_a_bright_star_is_flagged():
+    image = field([80.0], [80.0], [1e6])
+    where = np.array([87]), np.array([80])
+    found = Detections(*where, np.array([50.0]), np.array([9]), np.zeros(image.shape, dtype=bool))
+    table, _ = catalogue.measure(image, clear(image), found, NOISE, FWHM, PARAMETERS)
+    assert table["flags"][0] & mask_bits.NOT_CONVERGED
+    assert (table["x"][0], table["y"][0]) == (87, 80)
+
+
 def test_growing_a_footprint_reaches_sides_and_corners():
     spot = np.zeros((9, 9), dtype=bool)
     spot[4, 4] = True
@@ -255,6 +264,15 @@ def test_aperture_correction_without_enough_stars_is_the_models():
     assert got == model_correction(4.3, 4.3)
 
 
+def test_aperture_correction_leaves_out_stars_with_neighbours():
+    x = np.arange(40, 400, 60.0)
+    x, y = np.r_[x, x + 14], np.full(2 * x.size, 80.0)
+    image = field(x, y, np.full(x.size, 1e5), (160, 440))
+    flux = np.full(x.size, 8.7e4)
+    got = aperture_correction(image, x, y, flux, np.ones(x.size, bool), 4.3, 13.0, NOISE, 4.3)
+    assert got == model_correction(4.3, 4.3)
+
+
 @pytest.mark.parametrize("fwhm", [3.5, 4.5, 6.0])
 def test_model_correction_is_that_of_a_noiseless_star(fwhm):
     image = np.zeros((161, 161))
@@ -274,7 +292,7 @@ def test_weighted_median_splits_the_weight():
     assert weighted_median(np.array([1.0, 2.0, 100.0]), np.array([1.0, 10.0, 1.0])) == 2.0
 
 
-def extracted(sky=900.0, seed=3):
+def extracted(sky=900.0, seed=3, bad=None):
     rng = np.random.default_rng(seed)
     count = 20
     x, y, electrons = (
@@ -285,7 +303,10 @@ def extracted(sky=900.0, seed=3):
     expected = np.full((250, 250), sky)
     add_stars(expected, x, y, electrons, FWHM)
     image = rng.poisson(expected).astype(np.float32)
-    return catalogue.extract_stars(image, clear(image), PARAMETERS), (x, y, electrons)
+    mask = clear(image)
+    if bad is not None:
+        image[bad], mask[bad] = 3000.0, mask_bits.BAD_FLAT
+    return catalogue.extract_stars(image, mask, PARAMETERS), (x, y, electrons)
 
 
 def test_extraction_finds_sky_seeing_and_stars():
@@ -302,6 +323,14 @@ def test_extraction_finds_sky_seeing_and_stars():
     ratio = table["flux"][good] / electrons[distance.argmin(axis=1)]
     assert np.median(ratio) == pytest.approx(1, abs=0.01)
     assert abs(result.background.level.mean() - 900) < 1.5
+
+
+def test_extraction_ignores_masked_pixels():
+    (result, _), (spoilt, _) = extracted(), extracted(bad=(slice(60, 210), slice(60, 210)))
+    assert np.isfinite(spoilt.background.level).all()
+    assert np.abs(spoilt.background.level - result.background.level).max() < 6
+    x, y = spoilt.catalogue["x"], spoilt.catalogue["y"]
+    assert not ((x > 62) & (x < 207) & (y > 62) & (y < 207)).any()
 
 
 def test_extraction_from_an_empty_sky_has_no_solution():
