@@ -90,15 +90,20 @@ GOOD = "size: 1 2\n"
         (GOOD + "treshold: 5.0", {"treshold": ValidationError.UNKNOWN_NAME}),
         (GOOD + "kernel: @kernel.paf", {"kernel": ValidationError.NOT_LOADED}),
         (GOOD + "kernel: {}", {"kernel.width": ValidationError.MISSING_REQUIRED}),
-        (GOOD + "kernel: { width: 1.0 }\nkernel: { width: 2\n x: 1 }",
-         {"kernel.width": ValidationError.WRONG_TYPE, "kernel.x": ValidationError.UNKNOWN_NAME}),
-        ("size: 1.0\nmode: no\nx: 1", {
-            "size": ValidationError.NOT_AN_ARRAY | ValidationError.WRONG_TYPE,
-            "mode": ValidationError.VALUE_DISALLOWED,
-            "x": ValidationError.UNKNOWN_NAME,
-        }),
+        (
+            GOOD + "kernel: { width: 1.0 }\nkernel: { width: 2\n x: 1 }",
+            {"kernel.width": ValidationError.WRONG_TYPE, "kernel.x": ValidationError.UNKNOWN_NAME},
+        ),
+        (
+            "size: 1.0\nmode: no\nx: 1",
+            {
+                "size": ValidationError.NOT_AN_ARRAY | ValidationError.WRONG_TYPE,
+                "mode": ValidationError.VALUE_DISALLOWED,
+                "x": ValidationError.UNKNOWN_NAME,
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_validation_collects_every_violation(warp, text, expected):
     assert issues(warp, text) == expected
 
@@ -136,7 +141,7 @@ def test_bounds_of_policies_are_always_violated():
 
 
 def test_child_definition_applies_to_every_other_name():
-    dictionary = define("a: { type: int }\nchildDefinition: { type: string\n minOccurs: 2\n default: \"x\" }")
+    dictionary = define('a: { type: int }\nchildDefinition: { type: string\n minOccurs: 2\n default: "x" }')
     assert issues(dictionary, 'a: 1\nb: "x" "y"') == {}
     assert issues(dictionary, "") == {}
     assert issues(dictionary, "b: 3") == {"b": ValidationError.WRONG_TYPE | ValidationError.NOT_AN_ARRAY}
@@ -221,7 +226,12 @@ def test_dictionary_needs_exactly_one_definitions_policy(text):
 
 @pytest.mark.parametrize(
     "body",
-    ["a: { type: int\n min: 1 }", "a: { max: 1 }", "a: { allowed: 1 2 }", "a: { type: int }\na: { type: int }"],
+    [
+        "a: { type: int\n min: 1 }",
+        "a: { max: 1 }",
+        "a: { allowed: 1 2 }",
+        "a: { type: int }\na: { type: int }",
+    ],
 )
 def test_definition_without_effect_warns(body):
     with pytest.warns(DictionaryWarning, match="has no effect|more than once"):
@@ -233,10 +243,19 @@ def test_definition_without_effect_warns(body):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("int", Policy.INT), ("integer", Policy.INT), ("bool", Policy.BOOL), ("boolean", Policy.BOOL),
-     ("double", Policy.DOUBLE), ("string", Policy.STRING), ("Policy", Policy.POLICY), ("policy", Policy.POLICY),
-     ("undefined", Policy.UNDEF), ("undef", Policy.UNDEF)],
-)  # fmt: skip
+    [
+        ("int", Policy.INT),
+        ("integer", Policy.INT),
+        ("bool", Policy.BOOL),
+        ("boolean", Policy.BOOL),
+        ("double", Policy.DOUBLE),
+        ("string", Policy.STRING),
+        ("Policy", Policy.POLICY),
+        ("policy", Policy.POLICY),
+        ("undefined", Policy.UNDEF),
+        ("undef", Policy.UNDEF),
+    ],
+)
 def test_type_names(name, expected):
     assert define(f"a: {{ type: {name} }}").getDef("a").getType() == expected
 
@@ -261,7 +280,11 @@ def test_definition_can_be_put_together():
     definition.setData(parse("type: int\nminOccurs: 1"))
     definition.setWildcard(True)
     assert (definition.getName(), definition.getPrefix()) == ("a", "outer.")
-    assert (definition.getType(), definition.getMinOccurs(), definition.isChildDefinition()) == (Policy.INT, 1, True)
+    assert (definition.getType(), definition.getMinOccurs(), definition.isChildDefinition()) == (
+        Policy.INT,
+        1,
+        True,
+    )
     definition.setData(parse("type: nonsense"))
     with pytest.raises(DictionaryError):
         definition.check()
@@ -327,8 +350,10 @@ def test_default_of_a_policy_is_completed_by_its_dictionary():
 
 
 def test_block_without_defaults_does_not_appear():
-    dictionary = define("p: { type: Policy\n dictionary: { definitions: { q: { type: Policy\n"
-                        " dictionary: { definitions: { x: { type: int } } } } } } }")  # fmt: skip
+    dictionary = define(
+        "p: { type: Policy\n dictionary: { definitions: { q: { type: Policy\n"
+        " dictionary: { definitions: { x: { type: int } } } } } } }"
+    )
     assert Policy(False, dictionary).names() == []
 
 
@@ -451,8 +476,10 @@ class TestMergeDefaults:
 
 
 class TestFiles:
-    @pytest.mark.parametrize("reference", ["dictionaryFile: k.paf", 'dictionaryFile: "k.paf"', "dictionaryFile: @k.paf",
-                                           "dictionary: @k.paf"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "reference",
+        ["dictionaryFile: k.paf", 'dictionaryFile: "k.paf"', "dictionaryFile: @k.paf", "dictionary: @k.paf"],
+    )
     def test_dictionary_file_is_loaded_and_used(self, tmp_path, reference):
         (tmp_path / "k.paf").write_text("definitions: { width: { type: int\n default: 7 } }")
         (tmp_path / "d.paf").write_text("definitions: {\n kernel: { type: Policy\n " + reference + " } }")

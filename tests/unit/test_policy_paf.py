@@ -51,7 +51,7 @@ def values(text, name="a"):
         ("-x", ["-x"]),
         ('"a" "b"', ["a", "b"]),
         ("\"a\"'b'", ["a", "b"]),
-        ('"it\'s" \'"\'', ["it's", '"']),
+        ("\"it's\" '\"'", ["it's", '"']),
         ('""', [""]),
         ('"# } {" # comment', ["# } {"]),
         ("two words\t # comment", ["two words"]),

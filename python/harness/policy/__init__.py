@@ -5,10 +5,12 @@ from harness._core import (
     DefaultPolicyFile,
     Definition,
     Dictionary,
+    PAFWriter,
     Policy,
     PolicyFile,
     PolicySource,
     PolicyString,
+    PolicyStringDestination,
     UrnPolicyFile,
 )
 from harness.policy.errors import (
@@ -28,6 +30,7 @@ from harness.policy.errors import (
     TypeError,
     UnsupportedSyntax,
 )
+from harness.policy.formats import SupportedFormats
 from harness.policy.validation import ValidationError
 
 __all__ = [
@@ -44,12 +47,15 @@ __all__ = [
     "LogicError",
     "NameNotFound",
     "NotFoundError",
+    "PAFWriter",
     "ParserError",
     "Policy",
     "PolicyFile",
     "PolicySource",
     "PolicyString",
+    "PolicyStringDestination",
     "RuntimeError",
+    "SupportedFormats",
     "SyntaxError",
     "TypeError",
     "UnsupportedSyntax",

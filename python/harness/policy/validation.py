@@ -81,8 +81,8 @@ class ValidationError(Located, pex.LogicError, builtins.ValueError):
 
     def describe(self, prefix: str = "") -> str:
         """One line per parameter, sorted by name, each after the prefix."""
-        lines = [f"{prefix}{name}: {self.getErrorMessageFor(self._bits[name])}\n" for name in self.getParamNames()]
-        return "".join(lines)
+        messages = {name: self.getErrorMessageFor(bits) for name, bits in self._bits.items()}
+        return "".join(f"{prefix}{name}: {messages[name]}\n" for name in self.getParamNames())
 
     def what(self) -> str:
         """The whole message: every violation with its place."""

@@ -22,6 +22,7 @@ void bind_policy(pybind11::module_& module) {
     bind_policy_comforts(policy_class);
     bind_policy_validation(policy_class);
     bind_dictionary(module);
+    bind_policy_writer(module);
     bind_policy_pickling(module);
 }
 

@@ -162,7 +162,7 @@ void bind_definition(py::module_& module) {
         .def("setWildcard", &Definition::set_wildcard, py::arg("isWildcard"))
         .def("getData", &Definition::data, "The definition as written.")
         .def("setData", &Definition::set_data, py::arg("data"))
-        .def("getType", &Definition::type, "The type; UNDEF for any. Raises DictionaryError.")
+        .def("getType", [](const Definition& self) { return type_to_py(self.type()); }, "The type; UNDEF for any. Raises DictionaryError.")
         .def("getTypeName", [](const Definition& self) { return std::string(type_name(self.type())); },
              "The name of the type. Raises DictionaryError.")
         .def("getDefault", &default_text, "The default as text, \"<null>\" where there is none.")

@@ -63,11 +63,12 @@ void bind_questions(PolicyClass& cls) {
         .def("isString", &is_type<ValueType::STRING>, py::arg("name"), "Whether the parameter exists and holds strings.")
         .def("isPolicy", &is_type<ValueType::POLICY>, py::arg("name"), "Whether the parameter exists and holds policies.")
         .def("isFile", &is_type<ValueType::FILE>, py::arg("name"), "Whether the parameter exists and holds unresolved files.")
-        .def("getValueType", &Policy::type, py::arg("name"), "The type of the values, UNDEF where there are none.")
+        .def("getValueType", [](const Policy& self, const std::string& name) { return type_to_py(self.type(name)); },
+             py::arg("name"), "The type of the values, UNDEF where there are none.")
         .def("getTypeName", &type_name_of, py::arg("name"), "The name of the type, \"undefined\" where there are no values.")
-        .def("getTypeInfo", [](const Policy& self, const std::string& name) { return self.require(name).type(); },
+        .def("getTypeInfo", [](const Policy& self, const std::string& name) { return type_to_py(self.require(name).type()); },
              py::arg("name"), "The type of the values. Raises NameNotFound where there are none.")
-        .def_static("getTypeByName", &policy::type_by_name, py::arg("name"),
+        .def_static("getTypeByName", [](const std::string& name) { return type_to_py(policy::type_by_name(name)); }, py::arg("name"),
                     "The type called so. Raises BadNameError where there is none.")
         .def("isDictionary", &Policy::is_dictionary, "Whether there is a top-level parameter \"definitions\".");
 }
@@ -98,17 +99,23 @@ void bind_values(PolicyClass& cls) {
 
 }  // namespace
 
+py::object type_to_py(ValueType type) { return py::type::of<Policy>().attr("ValueType")(static_cast<int>(type)); }
+
 void bind_value_types(PolicyClass& cls) {
-    py::enum_<ValueType>(cls, "ValueType", py::arithmetic(), "The type of a parameter; compares equal to its number.")
-        .value("UNDETERMINED", ValueType::UNDETERMINED)
-        .value("UNDEF", ValueType::UNDEF)
-        .value("BOOL", ValueType::BOOL)
-        .value("INT", ValueType::INT)
-        .value("DOUBLE", ValueType::DOUBLE)
-        .value("STRING", ValueType::STRING)
-        .value("POLICY", ValueType::POLICY)
-        .value("FILE", ValueType::FILE)
-        .export_values();
+    // An IntEnum, because DC3b code compares types with numbers.
+    py::dict members;
+    members["UNDETERMINED"] = static_cast<int>(ValueType::UNDETERMINED);
+    members["UNDEF"] = static_cast<int>(ValueType::UNDEF);
+    members["BOOL"] = static_cast<int>(ValueType::BOOL);
+    members["INT"] = static_cast<int>(ValueType::INT);
+    members["DOUBLE"] = static_cast<int>(ValueType::DOUBLE);
+    members["STRING"] = static_cast<int>(ValueType::STRING);
+    members["POLICY"] = static_cast<int>(ValueType::POLICY);
+    members["FILE"] = static_cast<int>(ValueType::FILE);
+    const py::object enumeration = py::module_::import("enum").attr("IntEnum")(
+        "ValueType", members, py::arg("module") = "harness._core", py::arg("qualname") = "Policy.ValueType");
+    cls.attr("ValueType") = enumeration;
+    for (const auto& [name, number] : members) cls.attr(py::str(name)) = enumeration(number);
 }
 
 void bind_policy_reading(PolicyClass& cls) {

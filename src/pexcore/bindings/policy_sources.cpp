@@ -34,6 +34,13 @@ std::shared_ptr<UrnPolicyFile> make_urn(const std::string& urn, bool strict_urn,
 
 py::tuple class_and(const py::object& self, const py::tuple& arguments) { return py::make_tuple(py::type::handle_of(self), arguments); }
 
+// None where nothing but blank lines and comments came.
+py::object recognises_paf(const py::str& text) {
+    using Format = policy::FormatVerdict::Format;
+    const Format format = policy::recognise_format(from_py(text)).format;
+    return format == Format::UNDECIDED ? py::object(py::none()) : py::bool_(format == Format::PAF);
+}
+
 void bind_files(py::module_& module) {
     Class<PolicyFile, PolicySource>(module, "PolicyFile", "A policy file, as an unresolved reference or to be loaded.")
         .def(py::init([](const py::object& path) { return std::make_shared<PolicyFile>(path_from_py(path)); }), py::arg("path"))
@@ -104,6 +111,7 @@ void bind_policy_sources(py::module_& module) {
         .def("__reduce__", [](const py::object& self) { return class_and(self, py::make_tuple(self.attr("getData")())); });
     bind_files(module);
     bind_product_files(module);
+    module.def("_recognises_paf", &recognises_paf, py::arg("text"));
 }
 
 }  // namespace pex::bindings

@@ -33,8 +33,12 @@ std::shared_ptr<const Source> read_source(const std::string& path, const LoadOpt
 // .xml is not; else the first line that is neither blank nor comment has to start like a parameter. A content
 // identifier, "#<?cfg paf policy ?>", settles it. Text without any such line is an empty policy.
 void require_paf(const std::shared_ptr<const Source>& source, const LoadOptions& options);
-// The part of that which looks at the text; `decided_at` is the byte that settled it.
-bool looks_like_paf(std::string_view text, std::size_t& decided_at);
+// The part of that which looks at the text.
+struct FormatVerdict {
+    enum class Format { UNDECIDED, PAF, OTHER } format;
+    std::size_t decided_at;  // the byte that settled it
+};
+FormatVerdict recognise_format(std::string_view text);
 
 class PolicySource {
  public:

@@ -105,28 +105,29 @@ template <class E>
 
 }  // namespace
 
-bool looks_like_paf(std::string_view text, std::size_t& decided_at) {
+FormatVerdict recognise_format(std::string_view text) {
+    using Format = FormatVerdict::Format;
     std::size_t begin = text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0;
     while (begin < text.size()) {
         const std::size_t end = std::min(text.find('\n', begin), text.size());
         const std::string_view line = text.substr(begin, end - begin);
         const std::size_t first = line.find_first_not_of(" \t\r\f\v");
-        decided_at = begin + std::min(first, line.size());
+        const std::size_t at = begin + std::min(first, line.size());
         begin = end + 1;
         if (first == std::string_view::npos) continue;
-        if (line[first] != '#') return is_name_start(line[first]);
+        if (line[first] != '#') return {is_name_start(line[first]) ? Format::PAF : Format::OTHER, at};
         const Identifier identifier = identifier_in(line.substr(first));
-        if (identifier != Identifier::NONE) return identifier == Identifier::PAF;
+        if (identifier != Identifier::NONE) return {identifier == Identifier::PAF ? Format::PAF : Format::OTHER, at};
     }
-    return true;
+    return {Format::UNDECIDED, text.size()};
 }
 
 void require_paf(const std::shared_ptr<const Source>& source, const LoadOptions& options) {
     if (ends_with(source->path(), ".paf") || ends_with(source->name(), ".paf")) return;
     if (ends_with(source->name(), ".xml")) refuse_format<ParserError>({source, NO_OFFSET}, options);
-    std::size_t decided_at = 0;
-    if (looks_like_paf(source->text(), decided_at)) return;
-    refuse_format<FormatSyntaxError>({source, static_cast<std::uint32_t>(decided_at)}, options);
+    const FormatVerdict verdict = recognise_format(source->text());
+    if (verdict.format != FormatVerdict::Format::OTHER) return;
+    refuse_format<FormatSyntaxError>({source, static_cast<std::uint32_t>(verdict.decided_at)}, options);
 }
 
 std::string product_directory(std::string_view product, const LoadOptions& options) {
