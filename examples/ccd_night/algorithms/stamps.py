@@ -10,9 +10,14 @@ from .smoothing import FWHM_PER_SIGMA
 
 def cut_stamps(image: np.ndarray, x: np.ndarray, y: np.ndarray, radius: int) -> np.ndarray:
     """Return cut-outs around whole pixels, ``(n, 2 * radius + 1, 2 * radius + 1)``; zero off the image."""
-    padded = np.pad(image, radius)
-    offsets = np.arange(2 * radius + 1)
-    return padded[y[:, None, None] + offsets[:, None], x[:, None, None] + offsets]
+    offsets = np.arange(-radius, radius + 1)
+    rows, columns = y[:, None] + offsets, x[:, None] + offsets
+    ny, nx = image.shape
+    stamps = image[np.clip(rows, 0, ny - 1)[:, :, None], np.clip(columns, 0, nx - 1)[:, None, :]]
+    inside = ((rows >= 0) & (rows < ny))[:, :, None] & ((columns >= 0) & (columns < nx))[:, None, :]
+    if not inside.all():
+        stamps[~inside] = 0
+    return stamps
 
 
 def _distances(

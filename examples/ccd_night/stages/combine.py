@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Zero points: of each amplifier in the slices, of the whole visit in the master."""
 
+# The reference catalogue arrives as an astropy table: imported here, once, before the workers are forked.
+import astropy.table  # noqa: F401
 import lsst.pex.harness.stage as harnessStage
 from lsst.daf.base import PropertySet
 
