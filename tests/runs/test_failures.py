@@ -253,3 +253,42 @@ def test_a_worker_that_dies_in_shutdown_is_told(bench):
     assert done.code == 0, done.err
     assert "worker 1 (ranks 1) ended by SIGSEGV" in done.err and "shut down" in done.err
     assert "worker 0" not in done.err
+
+
+@pytest.mark.parametrize("ending", ["return", "raise ValueError('child')", "sys.exit(0)"])
+def test_a_process_that_a_stage_forks_and_lets_return_does_not_act_for_the_slice(bench, ending):
+    bench.module(f"""
+    class Forks(ParallelProcessing):
+        def process(self, clipboard):
+            child = os.fork()
+            if child == 0:
+                {ending}
+            os.waitpid(child, 0)
+            with open(f"done-{{self.rank}}", "a") as out:
+                out.write("x")
+    """)
+    bench.policy("fork - Forks", head="")
+    done = bench.run("--visits", "3")
+    assert done.code == 0, done.err
+    assert done.row("fork", "process")["raised"] == 0
+    for rank in range(2):
+        assert (bench.folder / f"done-{rank}").read_text() == "xxx"
+
+
+def test_a_process_that_a_master_stage_forks_and_lets_return_does_not_end_the_run(bench):
+    bench.module("""
+    class Forks(SerialProcessing):
+        def preprocess(self, clipboard):
+            child = os.fork()
+            if child == 0:
+                sys.exit(0)
+            os.waitpid(child, 0)
+
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            pass
+    """)
+    bench.policy("fork Forks Slice", head="")
+    done = bench.run("--visits", "3")
+    assert done.code == 0, done.err
+    assert done.summary["visits"] == 3

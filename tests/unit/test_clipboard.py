@@ -76,6 +76,10 @@ def test_container_protocol():
         del sut["a"]
 
 
+def test_an_empty_clipboard_is_true():
+    assert Clipboard()
+
+
 def test_iteration_survives_changes():
     sut = Clipboard()
     sut["a"] = 1

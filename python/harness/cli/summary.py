@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from harness.runtime.statistics import RunStatistics
 
+SHORTEST_TELLING_MS = 1.0
 HEADINGS = ("stage", "step", "runs", "median ms", "p99 ms", "MB/s", "copied MB", "shared MB", "failed")
 
 
@@ -21,7 +23,7 @@ def format_summary(statistics: RunStatistics, run_dir: Path) -> str:
                 str(row["count"]),
                 f"{row['median_ms']:.3f}",
                 f"{row['p99_ms']:.3f}",
-                f"{row['mb_per_s']:.0f}" if row["mb_per_s"] >= 1 else "-",
+                _rate(row),
                 _megabytes(row["bytes_copied"]),
                 _megabytes(row["bytes_shared"]),
                 str(row["raised"]) if row["raised"] else "-",
@@ -41,6 +43,12 @@ def format_summary(statistics: RunStatistics, run_dir: Path) -> str:
     failed = f", {failures} slice failures" if failures else ""
     lines.append(f"{statistics.visits} visits{failed}; logs and summary.json in {run_dir}")
     return "\n".join(lines)
+
+
+def _rate(row: dict[str, Any]) -> str:
+    """MB/s; none for steps too short to be about the data."""
+    telling = row["median_ms"] >= SHORTEST_TELLING_MS and row["mb_per_s"] >= 1
+    return f"{row['mb_per_s']:.0f}" if telling else "-"
 
 
 def _megabytes(size: int) -> str:

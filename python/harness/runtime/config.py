@@ -134,6 +134,8 @@ class _Reader:
             warnings.append(
                 f"exitTopic {exit_topic!r} is not used: events are not transported in this version"
             )
+        if self._asks_for_sharing(policy):
+            warnings.append("shareDataOn is not used: slices do not exchange data in this version")
         directories = policy.getPolicy("dir") if policy.exists("dir") else None
         short_name = self._file.name.split(".")[0]
         if directories is not None:
@@ -160,6 +162,10 @@ class _Reader:
             database_url=self._value(policy, "database.url", "getString", "a string", None),
             warnings=tuple(warnings),
         )
+
+    def _asks_for_sharing(self, policy: Policy) -> bool:
+        asked: bool = self._value(policy, "shareDataOn", "getBool", "true or false", False)
+        return asked
 
     def _n_slices(self) -> int:
         count = self._value(self._policy, "nSlices", "getInt", "an integer", 0)

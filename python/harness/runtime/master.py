@@ -128,11 +128,10 @@ class MasterHalf(Half):
             between = self._between if self._between is not None else Queue()
             try:
                 self._traced(stage, "postprocess", lambda: stage.applyPostprocess(between))
+                self.count_clipboard(number)
             except Exception as error:
                 self._fail_postprocess(number, error, between)
                 outcome = _core.OUTCOME_RAISED
-        if outcome == _core.OUTCOME_OK:
-            self.count_clipboard(number)
         if self.log.sends(VERB2):
             self.log.log(VERB2, f"stage {number} {stage.getName()} ends", {"STATUS": "end"})
         return outcome

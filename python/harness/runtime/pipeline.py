@@ -67,6 +67,7 @@ class Pipeline:
         run_dir: str | os.PathLike[str] | None = None,
         max_visits: int | None = None,
     ) -> None:
+        self._pid = os.getpid()
         self._run_id = runId
         self._policy_path = pipelinePolicyName
         self._name = name
@@ -292,6 +293,9 @@ class Pipeline:
 
     def close(self) -> None:
         """Kills what is left of the run's processes and forgets its memory. Safe to call at any time."""
+        if os.getpid() != self._pid:
+            # A process that a stage forked and that came back here: the run is its parent's.
+            return
         if self._run is not None and self._supervisor is not None:
             self._supervisor.kill(self._run)
             self._run.stop_watcher()

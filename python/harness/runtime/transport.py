@@ -200,7 +200,13 @@ def _is_ndarray(value: Any) -> bool:
 def _is_plain_array(value: Any) -> bool:
     if not _is_ndarray(value):
         return False
-    return value.dtype.names is None and value.dtype.subdtype is None and not value.dtype.hasobject
+    kind = value.dtype
+    if kind.names is not None or kind.hasobject:
+        return False
+    import numpy as np
+
+    # A dtype that its own short name does not give back (one registered by an extension, say) needs a pickle.
+    return np.dtype(kind.str) == kind
 
 
 def _byte_bounds(array: np.ndarray) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from harness.runtime.slice import SliceHalf, report_fatal
 PARENT_TIMEOUT_MS = 5000
 EXIT_ORPHAN = 81
 EXIT_BROKEN = 82
+EXIT_STRAY_FORK = 83
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class WorkerHooks:
 
     def __init__(self, slices: dict[int, SliceHalf]) -> None:
         self._slices = slices
+        self._pid = os.getpid()
         self._current: SliceHalf | None = None
 
     def run_step(self, rank: int, visit: int, step: int) -> int:
@@ -49,12 +51,23 @@ class WorkerHooks:
             self._current = half
             set_default_log(half.log.root)
         try:
-            return half.run_step(visit, step)
+            outcome = half.run_step(visit, step)
+            self._end_forks_of_stages()
+            return outcome
         except (Exception, SystemExit, KeyboardInterrupt) as error:
+            self._end_forks_of_stages()
             if not isinstance(error, HarnessError):
                 half.log.fatal(f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}")
             report_fatal(half.run, rank, error)
             return _core.OUTCOME_FATAL
+
+
+    def _end_forks_of_stages(self) -> None:
+        """Ends a process that a stage forked and that came back here: it must not arrive in the worker's place."""
+        if os.getpid() != self._pid:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(EXIT_STRAY_FORK)
 
 
 def worker_main(context: RunContext, worker: int) -> NoReturn:

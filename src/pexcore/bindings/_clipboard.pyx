@@ -118,6 +118,10 @@ cdef class Clipboard:
     def __len__(self):
         return len(self._values)
 
+    def __bool__(self):
+        # An empty clipboard is true, as it was before it had a length: `if clipboard:` asks whether there is one.
+        return True
+
     def __iter__(self):
         return iter(list(self._values))
 

@@ -128,6 +128,8 @@ void Watcher::note_ends() {
             death.orderly = !death.status.signalled && death.status.code == 0 && state == ProcessState::LEAVING;
         }
         m_deaths.push_back(death);
+        // Closing is not enough: a forked process may hold a copy, and epoll would report it for ever.
+        epoll_ctl(m_epoll.get(), EPOLL_CTL_DEL, item->pidfd.get(), nullptr);
         item = m_watched.erase(item);
         // ORDER seq_cst: before the count and the bell. A worker that arrives from here on rings even when it is
         // not the last: the arrivals counter lacks whatever the dead one did not count.
