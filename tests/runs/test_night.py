@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The night of the demo, small: reduced whole, and with files missing, torn, of the wrong shape, or unwritable."""
+"""The night of the demo, small: reduced whole, and with files missing, torn, misshapen or unwritable."""
 
 import json
 import os

@@ -63,7 +63,7 @@ class WorkerHooks:
 
 
     def _end_forks_of_stages(self) -> None:
-        """Ends a process that a stage forked and that came back here: it must not arrive in the worker's place."""
+        """Ends a process that a stage forked and that came back here: it must not arrive for the worker."""
         if os.getpid() != self._pid:
             sys.stdout.flush()
             sys.stderr.flush()
