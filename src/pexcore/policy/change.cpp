@@ -99,6 +99,7 @@ Values values_of(bool value) { return single(value); }
 Values values_of(std::int32_t value) { return single(value); }
 Values values_of(double value) { return single(value); }
 Values values_of(std::string value) { return single(std::move(value)); }
+Values values_of(const char* value) { return single(std::string(value)); }
 Values values_of(const PolicyPtr& value) { return single(value->node()); }
 Values values_of(FilePtr value) { return single(std::move(value)); }
 

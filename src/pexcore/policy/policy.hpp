@@ -98,6 +98,8 @@ Values values_of(bool value);
 Values values_of(std::int32_t value);
 Values values_of(double value);
 Values values_of(std::string value);
+// Without this a literal would be taken for a bool.
+Values values_of(const char* value);
 Values values_of(const PolicyPtr& value);
 Values values_of(FilePtr value);
 
