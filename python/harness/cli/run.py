@@ -13,7 +13,8 @@ from harness.cli.terminal import terminal_destination
 from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, verbosity2threshold
-from harness.runtime.pipeline import Interrupted, Pipeline
+from harness.runtime.pipeline import Pipeline
+from harness.runtime.signals import Interrupted
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

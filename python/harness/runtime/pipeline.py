@@ -7,21 +7,20 @@ forked before this process imports any stage (with NumPy and its threads) or sta
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import _core, arrays
 from harness.errors import ConfigError, InternalError, StageFailed
 from harness.log import Log, LogDestination, set_default_log
+from harness.runtime.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.config import PipelineConfig, load_config
+from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.run_log import LogSettings
+from harness.runtime.signals import raising_signals, watched_signals
 from harness.runtime.statistics import RunStatistics
 from harness.runtime.supervisor import Supervisor
 from harness.runtime.worker import RunContext
@@ -31,22 +30,6 @@ if TYPE_CHECKING:
 
 SPIN_NS = 50_000
 HARD_STOP_NS = 700_000_000
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal ended the run. No `Exception`, so that the containment of stage errors lets it through.
-
-    Attribute: `signal_number`.
-    """
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"ended by {signal.Signals(signal_number).name}")
-        self.signal_number = signal_number
-
-    @property
-    def exit_code(self) -> int:
-        """128 plus the signal's number, as shells report it."""
-        return 128 + self.signal_number
 
 
 class Pipeline:
@@ -139,12 +122,7 @@ class Pipeline:
         """The run directory: what the caller gave, else the policy's default, else `./<run id>`."""
         if self._run_dir_option is not None:
             return Path(self._run_dir_option)
-        config = self._require_config()
-        if config.dir_policy is not None:
-            from harness.directories import Directories
-
-            return Path(Directories(config.dir_policy, config.short_name, self._run_id).getDefaultRunDir())
-        return Path(self._run_id)
+        return default_run_dir(self._require_config(), self._run_id)
 
     @property
     def log_file(self) -> Path | None:
@@ -160,7 +138,7 @@ class Pipeline:
         )
         directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
         for folder in (self.run_dir, directory):
-            _make_directory(folder)
+            make_directory(folder)
         self._logs = LogSettings(
             run_id=self._run_id,
             pipeline_name=config.pipeline_name,
@@ -197,13 +175,13 @@ class Pipeline:
                 f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}"
             ) from error
         run.set_spin(SPIN_NS)
-        self._set_location_map()
+        set_location_map(config, self._run_id)
         self._supervisor = Supervisor(config)
         if config.n_slices > 0:
-            self._supervisor.start_nursery(self._context, run, self._import_parallel_classes)
+            self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
         run.attach_master()
         arrays.use_arena(run.arena)
-        self._check_serial_classes()
+        import_serial_classes(config)
         if config.n_slices > 0:
             self._supervisor.wait_for_imports()
         log.log(-1, "configuration complete")
@@ -240,7 +218,7 @@ class Pipeline:
     def startStagesLoop(self) -> None:
         """Runs the visits until an end; raises the error when it is no orderly one."""
         config, run, log = self._require_config(), self._require_run(), self._require_log()
-        with self._signals(run):
+        with watched_signals(run):
             end, visit, stage = run.run_master(self._schedule, self._require_master())
         names = [item.name for item in config.stages]
         if end == _core.LoopEnd.PROCESS_DIED:
@@ -270,7 +248,7 @@ class Pipeline:
         """All steps in order, and `close` at the end whatever happens. Raises what went wrong."""
         try:
             self.initializeLogger()
-            with self._early_signals():
+            with raising_signals():
                 self.configurePipeline()
                 self.initializeQueues()
                 self.initializeStages()
@@ -330,45 +308,6 @@ class Pipeline:
             life_read_fd=life_read_fd,
         )
 
-    def _set_location_map(self) -> None:
-        config = self._require_config()
-        from harness.locations import LogicalLocation
-        from harness.properties import PropertySet
-
-        places = PropertySet()
-        if config.dir_policy is not None:
-            from harness.directories import Directories
-
-            places = Directories(config.dir_policy, config.short_name, self._run_id).getDirs()
-        if config.database_url is not None:
-            places.set("dbUrl", config.database_url)
-        LogicalLocation.setLocationMap(places)
-
-    def _import_parallel_classes(self) -> None:
-        from harness.stage import ParallelProcessing
-
-        self._check_classes("parallel_class", ParallelProcessing)
-        importlib.import_module("harness.runtime.slice")
-
-    def _check_serial_classes(self) -> None:
-        from harness.stage import SerialProcessing
-
-        self._check_classes("serial_class", SerialProcessing)
-
-    def _check_classes(self, attribute: str, base: type) -> None:
-        from harness.stage.class_lookup import find_class
-
-        config = self._require_config()
-        key = "serialClass" if attribute == "serial_class" else "parallelClass"
-        for stage in [*config.stages, *([config.failure] if config.failure else [])]:
-            name = getattr(stage, attribute)
-            if name is None:
-                continue
-            try:
-                find_class(name, base)
-            except (ImportError, ValueError) as error:
-                raise ConfigError(f"pipeline policy {config.path}: {stage.where}.{key}: {error}") from error
-
     def _slice_fatal(self) -> StageFailed:
         run, config = self._require_run(), self._require_config()
         for rank in range(config.n_slices):
@@ -385,38 +324,6 @@ class Pipeline:
 
         details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
         self._file_log.fatal(f"the run has failed: {error}\n{details}")
-
-    @contextlib.contextmanager
-    def _early_signals(self) -> Iterator[None]:
-        """While the run starts, a signal becomes `Interrupted` wherever the main thread is."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {
-            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    @contextlib.contextmanager
-    def _signals(self, run: _core.Run) -> Iterator[None]:
-        """As `_early_signals`, with the watcher told: it wakes the loop and guards against stuck stages."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        with self._early_signals():
-            before = signal.set_wakeup_fd(run.wakeup_fd(), warn_on_full_buffer=False)
-            try:
-                yield
-            finally:
-                signal.set_wakeup_fd(before)
-                run.disarm_hard_stop()
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        raise Interrupted(number)
 
     def _require_config(self) -> PipelineConfig:
         if self._config is None:
@@ -442,14 +349,3 @@ class Pipeline:
         if self._master is None:
             raise InternalError("initializeQueues() must be called first")
         return self._master
-
-
-def _make_directory(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"making directory {folder}: {error.strerror}; choose another with --run-dir"
-        ) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"directory {folder}: not writable by this user; choose another with --run-dir")
