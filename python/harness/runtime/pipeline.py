@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from harness import _core, arrays
 from harness.errors import ConfigError, InternalError, StageFailed
@@ -38,6 +38,9 @@ class Pipeline:
     Call, in this order: `initializeLogger`, `configurePipeline`, `initializeQueues`, `initializeStages`,
     `startShutdownThread`, `startSlices`, `startStagesLoop`; or just `run`. After a failure call `close`.
     """
+
+    # The arena, the default log and the adoption of workers are the process's: one open run at a time.
+    _active: ClassVar[Pipeline | None] = None
 
     def __init__(
         self,
@@ -161,6 +164,9 @@ class Pipeline:
     def configurePipeline(self) -> None:
         """Maps the arena, forks the nursery, sets the location map, checks every class."""
         config, log = self._require_config(), self._require_log()
+        if Pipeline._active is not None:
+            raise ConfigError("another pipeline is open in this process: close() it first")
+        Pipeline._active = self
         names = [stage.name for stage in config.stages]
         log.log(-1, f"universeSize {config.n_slices + 1}, run {self._run_id}, workers {config.n_workers}")
         for stage in config.stages:
@@ -216,7 +222,7 @@ class Pipeline:
             run.start_watcher()
 
     def startStagesLoop(self) -> None:
-        """Runs the visits until an end; raises the error when it is no orderly one."""
+        """Runs the visits until an end, then lets every process leave. Raises when the end is disorderly."""
         config, run, log = self._require_config(), self._require_run(), self._require_log()
         with watched_signals(run):
             end, visit, stage = run.run_master(self._schedule, self._require_master())
@@ -231,6 +237,8 @@ class Pipeline:
             _core.LoopEnd.STOPPED: f"asked to stop, left after stage {stage}",
         }
         log.info(f"the loop has ended after {visit} visits: {reasons[end]}")
+        with raising_signals():
+            self._end()
 
     def setStop(self) -> None:
         """Asks the loop to end after the current visit."""
@@ -255,7 +263,6 @@ class Pipeline:
                 self.startShutdownThread()
                 self.startSlices()
             self.startStagesLoop()
-            self._end()
         except BaseException as error:
             self._log_end(error)
             self.close()
@@ -277,7 +284,9 @@ class Pipeline:
         if self._run is not None and self._supervisor is not None:
             self._supervisor.kill(self._run)
             self._run.stop_watcher()
-        arrays.use_arena(None)
+        if Pipeline._active is self:
+            Pipeline._active = None
+            arrays.use_arena(None)
         set_default_log(None)
 
     def write_summary(self) -> None:

@@ -23,6 +23,7 @@ from harness.runtime.nursery import ENDING_SIGNALS, nursery_main, receive_messag
 from harness.runtime.worker import RunContext
 
 LEAVE_TIMEOUT_S = 10.0
+LEAVE_STEP_S = 0.1
 KILL_TIMEOUT_S = 5.0
 BIRTH_TIMEOUT_S = 30.0
 
@@ -151,7 +152,7 @@ class Supervisor:
         if self._watching:
             run.stop_workers()
             self._close_connection(polite=True)
-            in_time = run.wait_for_ends(LEAVE_TIMEOUT_S)
+            in_time = _wait_for_ends(run)
             while (death := run.take_death()) is not None:
                 worker, _pid, signalled, code, orderly, _rank, _stage = death
                 if worker >= 0 and not orderly:
@@ -200,6 +201,15 @@ class Supervisor:
                 send_message(self._connection, ("leave",))
         self._connection.close()
         self._connection = None
+
+
+def _wait_for_ends(run: _core.Run) -> bool:
+    """Waits, in steps so short that a signal is answered, until all have left. Returns whether they did."""
+    deadline = time.monotonic() + LEAVE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if run.wait_for_ends(LEAVE_STEP_S):
+            return True
+    return False
 
 
 def _reap(pid: int) -> None:
