@@ -4,12 +4,15 @@
 import builtins
 import copy
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from harness import exceptions as pex
 from harness.policy import (
     BadNameError,
+    Definition,
     Dictionary,
     InvalidParameterError,
     NameNotFound,
@@ -442,3 +445,39 @@ def test_errors_pickle_and_show_their_message(error):
 
 def test_every_error_is_of_the_general_tree():
     assert all(isinstance(error, pex.Exception) for error in _errors())
+
+
+def test_none_where_a_policy_is_wanted_is_a_type_error(policy):
+    for call in (
+        lambda: Policy(None),
+        lambda: Policy(True, None),
+        lambda: Dictionary(None),
+        lambda: policy.mergeDefaults(None),
+        lambda: Definition("a").setData(None),
+    ):
+        with pytest.raises(builtins.TypeError):
+            call()
+
+
+def test_star_import_leaves_builtins_alone():
+    names: dict[str, object] = {}
+    exec("from harness.policy import *\nfrom lsst.pex.policy import *", names)
+    assert not {"TypeError", "RuntimeError", "SyntaxError", "EOFError", "NotFoundError"} & set(names)
+    assert names["Policy"] is Policy
+
+
+def test_dc3b_import_path_has_every_name_of_the_contract():
+    import lsst.pex.policy as path
+
+    for name in (
+        "Policy Dictionary Definition PolicyFile DefaultPolicyFile UrnPolicyFile PolicyString"
+        " PolicyStringDestination PAFWriter SupportedFormats NameNotFound TypeError BadNameError"
+        " DictionaryError ValidationError ParserError EOFError SyntaxError FormatSyntaxError"
+        " UnsupportedSyntax"
+    ).split():
+        assert hasattr(path, name)
+
+
+def test_importing_policies_stays_light():
+    code = "import sys, harness.policy; print([m for m in ('numpy', 'astropy', 'rich') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -227,3 +227,9 @@ def test_nesting_past_the_limit_is_refused():
         parse("a: {" * 10001)
     with pytest.raises(FormatSyntaxError, match="too deep"):
         parse(".".join("a" * 10001) + ": 1")
+
+
+def test_long_rows_are_read_in_one_pass():
+    count = 300_000
+    assert values("a: " + "7 " * count) == [7] * count
+    assert len(values("a: " + '"x" ' * count)) == count

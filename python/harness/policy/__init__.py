@@ -17,22 +17,23 @@ from harness.policy.errors import (
     BadNameError,
     DictionaryError,
     DictionaryWarning,
-    EOFError,
     FormatSyntaxError,
-    InvalidParameterError,
-    IoError,
-    LogicError,
     NameNotFound,
-    NotFoundError,
     ParserError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
     UnsupportedSyntax,
 )
+from harness.policy.errors import EOFError as EOFError
+from harness.policy.errors import InvalidParameterError as InvalidParameterError
+from harness.policy.errors import IoError as IoError
+from harness.policy.errors import LogicError as LogicError
+from harness.policy.errors import NotFoundError as NotFoundError
+from harness.policy.errors import RuntimeError as RuntimeError
+from harness.policy.errors import SyntaxError as SyntaxError
+from harness.policy.errors import TypeError as TypeError
 from harness.policy.formats import SupportedFormats
 from harness.policy.validation import ValidationError
 
+# Names of builtins and of harness.exceptions are left out: a star import must not narrow what `except` means.
 __all__ = [
     "BadNameError",
     "DefaultPolicyFile",
@@ -40,13 +41,8 @@ __all__ = [
     "Dictionary",
     "DictionaryError",
     "DictionaryWarning",
-    "EOFError",
     "FormatSyntaxError",
-    "InvalidParameterError",
-    "IoError",
-    "LogicError",
     "NameNotFound",
-    "NotFoundError",
     "PAFWriter",
     "ParserError",
     "Policy",
@@ -54,10 +50,7 @@ __all__ = [
     "PolicySource",
     "PolicyString",
     "PolicyStringDestination",
-    "RuntimeError",
     "SupportedFormats",
-    "SyntaxError",
-    "TypeError",
     "UnsupportedSyntax",
     "UrnPolicyFile",
     "ValidationError",

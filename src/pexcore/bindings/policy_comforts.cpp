@@ -69,14 +69,13 @@ void delete_item(Policy& self, const std::string& name) {
 void bind_policy_comforts(PolicyClass& cls) {
     cls.def("__getitem__", &plain_or_list, py::arg("name"),
             "The value of a hierarchical name, a list where it has several. Raises NameNotFound, a KeyError.")
-        .def("__setitem__",
-             [](Policy& self, const std::string& name, const py::object& value) {
-                 self.set_values(name, values_from_py(value, name));
-             })
+        .def("__setitem__", [](Policy& self, const std::string& name,
+                               const py::object& value) { self.set_values(name, values_from_py(value, name)); })
         .def("__delitem__", &delete_item)
         .def("__contains__", &contains)
         .def("__len__", [](const Policy& self) { return self.node()->size(); })
-        .def("__bool__", [](const Policy&) { return true; }, "Always true: `if policy:` asks whether there is one.")
+        .def(
+            "__bool__", [](const Policy&) { return true; }, "Always true: `if policy:` asks whether there is one.")
         .def("__iter__", [](const Policy& self) { return py::iter(top_names(self)); })
         .def("keys", &top_names, "The top-level names.")
         .def("values", &values, "What policy[name] gives for each top-level name.")

@@ -71,7 +71,8 @@ std::int32_t int_from(py::handle value, std::string_view name) {
     if (!index) throw py::error_already_set();
     int overflow = 0;
     const long long number = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
-    if (overflow != 0 || number < INT32_MIN || number > INT32_MAX) refuse(value, name, "the integer needs more than 32 bits");
+    if (overflow != 0 || number < INT32_MIN || number > INT32_MAX)
+        refuse(value, name, "the integer needs more than 32 bits");
     return static_cast<std::int32_t>(number);
 }
 
@@ -94,8 +95,10 @@ Values collect(const std::vector<py::object>& items, ValueType type, std::string
     switch (type) {
         case ValueType::BOOL:
             return collect<bool>(items, [](py::handle item) { return PyObject_IsTrue(item.ptr()) == 1; });
-        case ValueType::INT: return collect<std::int32_t>(items, [&](py::handle item) { return int_from(item, name); });
-        case ValueType::DOUBLE: return collect<double>(items, [](py::handle item) { return PyFloat_AsDouble(item.ptr()); });
+        case ValueType::INT:
+            return collect<std::int32_t>(items, [&](py::handle item) { return int_from(item, name); });
+        case ValueType::DOUBLE:
+            return collect<double>(items, [](py::handle item) { return PyFloat_AsDouble(item.ptr()); });
         case ValueType::STRING: return collect<std::string>(items, [](py::handle item) { return from_py(item); });
         case ValueType::POLICY: return collect<NodePtr>(items, [](py::handle item) { return node_from(item); });
         case ValueType::FILE: return collect<FilePtr>(items, [](py::handle item) { return file_from(item); });
@@ -162,12 +165,16 @@ std::string path_from_py(py::handle path) {
 
 py::list list_of(const Policy& policy, std::string_view name) {
     switch (policy.require(name).type()) {
-        case ValueType::BOOL: return converted(policy.get_array<bool>(name), [](bool value) { return py::bool_(value); });
+        case ValueType::BOOL:
+            return converted(policy.get_array<bool>(name), [](bool value) { return py::bool_(value); });
         case ValueType::INT:
-            return converted(policy.get_array<std::int32_t>(name), [](std::int32_t value) { return py::int_(value); });
-        case ValueType::DOUBLE: return converted(policy.get_array<double>(name), [](double value) { return py::float_(value); });
+            return converted(policy.get_array<std::int32_t>(name),
+                             [](std::int32_t value) { return py::int_(value); });
+        case ValueType::DOUBLE:
+            return converted(policy.get_array<double>(name), [](double value) { return py::float_(value); });
         case ValueType::STRING:
-            return converted(policy.get_array<std::string>(name), [](const std::string& value) { return to_py(value); });
+            return converted(policy.get_array<std::string>(name),
+                             [](const std::string& value) { return to_py(value); });
         case ValueType::POLICY:
             return converted(policy.get_policy_array(name), [](const PolicyPtr& value) { return py::cast(value); });
         default: return converted(policy.get_file_array(name), file_object);

@@ -30,7 +30,8 @@ void deliver(Issues issues, const py::object& errors, const std::string& heading
 
 std::string heading_for(const Policy& policy) {
     const std::string& path = policy.path();
-    return path.empty() ? "the policy breaks its dictionary" : "the policy " + policy::in_quotes(path) + " breaks its dictionary";
+    return path.empty() ? "the policy breaks its dictionary"
+                        : "the policy " + policy::in_quotes(path) + " breaks its dictionary";
 }
 
 void validate(const Policy& self, const py::object& errors) {
@@ -66,7 +67,9 @@ DictionaryPtr load_dictionary(const policy::PolicySource& source) {
     return std::make_shared<Dictionary>(policy->node(), "", warn_in_python);
 }
 
-DictionaryPtr dictionary_at(const py::object& path) { return load_dictionary(policy::PolicyFile(path_from_py(path))); }
+DictionaryPtr dictionary_at(const py::object& path) {
+    return load_dictionary(policy::PolicyFile(path_from_py(path)));
+}
 
 DictionaryPtr dictionary_of(const Policy& policy) {
     return std::make_shared<Dictionary>(policy.node(), "", warn_in_python);
@@ -90,16 +93,21 @@ void bind_constructors(DictionaryClass& cls) {
              "The dictionary in a policy, or in its top-level \"dictionary\". Raises DictionaryError.")
         .def(py::init(&load_dictionary), py::arg("source"))
         .def(py::init(&dictionary_at), py::arg("path"),
-             "The dictionary in a file. Raises RuntimeError where it has no definitions, DictionaryError where they\n"
+             "The dictionary in a file. Raises RuntimeError where it has no definitions, DictionaryError where "
+             "they\n"
              "are malformed. Files it refers to are loaded by loadPolicyFiles().");
 }
 
 void bind_look_up(DictionaryClass& cls) {
-    cls.def("check", [](const Dictionary& self) { self.check(warn_in_python); },
-            "Check structure, keywords, types, counts and bounds of all definitions. Raises DictionaryError.")
-        .def("getDefinitions", &Dictionary::definitions, "The definitions. Raises DictionaryError where there are none.")
-        .def("definedNames", [](const Dictionary& self) { return to_py(self.definitions()->names(Policy::Names::ALL, true)); },
-             "The top-level names that are defined, childDefinition included.")
+    cls.def(
+           "check", [](const Dictionary& self) { self.check(warn_in_python); },
+           "Check structure, keywords, types, counts and bounds of all definitions. Raises DictionaryError.")
+        .def("getDefinitions", &Dictionary::definitions,
+             "The definitions. Raises DictionaryError where there are none.")
+        .def(
+            "definedNames",
+            [](const Dictionary& self) { return to_py(self.definitions()->names(Policy::Names::ALL, true)); },
+            "The top-level names that are defined, childDefinition included.")
         .def("getDef", &Dictionary::get_definition, py::arg("name"),
              "The definition of a hierarchical name. Raises NameNotFound, DictionaryError.")
         .def("makeDef", &Dictionary::get_definition, py::arg("name"), "The same as getDef().")
@@ -108,22 +116,25 @@ void bind_look_up(DictionaryClass& cls) {
         .def("getSubDictionary", &Dictionary::sub_dictionary, py::arg("name"),
              "The dictionary of a top-level parameter. Raises LogicError, DictionaryError.")
         .def("getPrefix", &Dictionary::prefix, "The dotted prefix of a sub-dictionary, \"\" else.")
-        .def("loadPolicyFiles", [](Dictionary& self, bool strict) { return load_files(self, "", strict); },
-             py::arg("strict").noconvert() = true,
-             "Load the dictionary files and includes, and those in what they bring in; return the number of files.")
-        .def("loadPolicyFiles",
-             [](Dictionary& self, const py::object& repository, bool strict) {
-                 return load_files(self, path_from_py(repository), strict);
-             },
-             py::arg("repository"), py::arg("strict") = true)
-        .def("validate",
-             [](const Dictionary& self, const Policy& policy, const py::object& errors) {
-                 Issues issues;
-                 self.validate(policy, issues);
-                 deliver(std::move(issues), errors, heading_for(policy));
-             },
-             py::arg("policy"), py::arg("errs") = py::none(),
-             "Hold a policy against the definitions. All violations go into `errs`, or into one ValidationError.");
+        .def(
+            "loadPolicyFiles", [](Dictionary& self, bool strict) { return load_files(self, "", strict); },
+            py::arg("strict").noconvert() = true,
+            "Load the dictionary files and includes, and those in what they bring in; return the number of files.")
+        .def(
+            "loadPolicyFiles",
+            [](Dictionary& self, const py::object& repository, bool strict) {
+                return load_files(self, path_from_py(repository), strict);
+            },
+            py::arg("repository"), py::arg("strict") = true)
+        .def(
+            "validate",
+            [](const Dictionary& self, const Policy& policy, const py::object& errors) {
+                Issues issues;
+                self.validate(policy, issues);
+                deliver(std::move(issues), errors, heading_for(policy));
+            },
+            py::arg("policy"), py::arg("errs") = py::none(),
+            "Hold a policy against the definitions. All violations go into `errs`, or into one ValidationError.");
 }
 
 void bind_keywords(DictionaryClass& cls) {
@@ -150,27 +161,39 @@ py::str default_text(const Definition& definition) {
 
 void bind_definition(py::module_& module) {
     py::class_<Definition>(module, "Definition", "One parameter as a dictionary defines it.")
-        .def(py::init([](const std::string& name) { return Definition("", name, std::make_shared<Policy>(), false); }),
+        .def(py::init(
+                 [](const std::string& name) { return Definition("", name, std::make_shared<Policy>(), false); }),
              py::arg("name") = "")
         .def("getName", &Definition::name, "The last field of the name.")
         .def("setName", &Definition::set_name, py::arg("name"))
         .def("getPrefix", &Definition::prefix, "What stands before the name, with its last dot.")
         .def("setPrefix", &Definition::set_prefix, py::arg("prefix"))
-        .def("isChildDefinition", &Definition::is_wildcard, "Whether it applies to names that are not defined themselves.")
+        .def("isChildDefinition", &Definition::is_wildcard,
+             "Whether it applies to names that are not defined themselves.")
         .def("setChildDefinition", &Definition::set_wildcard, py::arg("isChildDefinition"))
         .def("isWildcard", &Definition::is_wildcard, "The same as isChildDefinition().")
         .def("setWildcard", &Definition::set_wildcard, py::arg("isWildcard"))
         .def("getData", &Definition::data, "The definition as written.")
-        .def("setData", &Definition::set_data, py::arg("data"))
-        .def("getType", [](const Definition& self) { return type_to_py(self.type()); }, "The type; UNDEF for any. Raises DictionaryError.")
-        .def("getTypeName", [](const Definition& self) { return std::string(type_name(self.type())); },
-             "The name of the type. Raises DictionaryError.")
+        .def("setData", &Definition::set_data, py::arg("data").none(false))
+        .def(
+            "getType", [](const Definition& self) { return type_to_py(self.type()); },
+            "The type; UNDEF for any. Raises DictionaryError.")
+        .def(
+            "getTypeName", [](const Definition& self) { return std::string(type_name(self.type())); },
+            "The name of the type. Raises DictionaryError.")
         .def("getDefault", &default_text, "The default as text, \"<null>\" where there is none.")
-        .def("getDescription", [](const Definition& self) { return to_py(self.description()); }, "The text for people.")
-        .def("getMinOccurs", [](const Definition& self) { return self.rules().min_occurs; }, "The least number of values.")
-        .def("getMaxOccurs", [](const Definition& self) { return self.rules().max_occurs; },
-             "The greatest number of values, negative for any number.")
-        .def("check", [](const Definition& self) { (void)self.rules(warn_in_python); }, "Raises DictionaryError if malformed.");
+        .def(
+            "getDescription", [](const Definition& self) { return to_py(self.description()); },
+            "The text for people.")
+        .def(
+            "getMinOccurs", [](const Definition& self) { return self.rules().min_occurs; },
+            "The least number of values.")
+        .def(
+            "getMaxOccurs", [](const Definition& self) { return self.rules().max_occurs; },
+            "The greatest number of values, negative for any number.")
+        .def(
+            "check", [](const Definition& self) { (void)self.rules(warn_in_python); },
+            "Raises DictionaryError if malformed.");
 }
 
 }  // namespace
@@ -181,23 +204,27 @@ DictionaryPtr dictionary_from(const PolicyPtr& policy) {
 }
 
 void bind_policy_validation(PolicyClass& cls) {
-    cls.def("canValidate", [](const Policy& self) { return self.dictionary() != nullptr; }, "Whether a dictionary is attached.")
+    cls.def(
+           "canValidate", [](const Policy& self) { return self.dictionary() != nullptr; },
+           "Whether a dictionary is attached.")
         .def("getDictionary", &Policy::dictionary, "The attached dictionary, or None.")
         .def("setDictionary", &Policy::set_dictionary, py::arg("dictionary").none(true),
              "Attach a dictionary, against which every later change is checked; None detaches. Validates nothing.")
         .def("validate", &validate, py::arg("errs") = py::none(),
              "Hold the policy against its dictionary. All violations go into `errs`, or into one ValidationError.\n"
              "Raises DictionaryError where no dictionary is attached.")
-        .def("mergeDefaults", &merge_defaults, py::arg("defaultPol"), py::arg("keepForValidation") = true,
+        .def("mergeDefaults", &merge_defaults, py::arg("defaultPol").none(false), py::arg("keepForValidation") = true,
              py::arg("errs") = py::none(),
-             "Copy what is absent here from a policy, or from the defaults of a dictionary; return the number of names.\n\n"
+             "Copy what is absent here from a policy, or from the defaults of a dictionary; return the number of "
+             "names.\n\n"
              "keepForValidation attaches the dictionary of `defaultPol`, and validates against what is attached;\n"
              "else only a `defaultPol` that is a dictionary validates. Violations go into `errs`, or are raised.");
 }
 
 void bind_dictionary(py::module_& module) {
     bind_definition(module);
-    DictionaryClass cls(module, "Dictionary", "A policy that defines other policies: types, defaults, allowed values, counts.");
+    DictionaryClass cls(module, "Dictionary",
+                        "A policy that defines other policies: types, defaults, allowed values, counts.");
     bind_constructors(cls);
     bind_look_up(cls);
     bind_keywords(cls);

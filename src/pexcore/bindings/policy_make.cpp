@@ -56,7 +56,9 @@ PolicyPtr create_from_urn(const std::string& urn, bool validate) {
     return policy::create_policy(source, options);
 }
 
-PolicyPtr copy(const Policy& original, bool deep) { return deep ? original.deep_copy() : std::make_shared<Policy>(original); }
+PolicyPtr copy(const Policy& original, bool deep) {
+    return deep ? original.deep_copy() : std::make_shared<Policy>(original);
+}
 
 PolicyPtr defaults_of(bool validate, const PolicyPtr& dictionary, const py::object& repository) {
     const policy::DefaultOptions options{path_from_py(repository), python_options(), warn_in_python};
@@ -69,24 +71,28 @@ void bind_policy_making(PolicyClass& cls) {
     cls.def(py::init<>(), "An empty policy.")
         .def(py::init(&copy), py::arg("policy"), py::arg("deep") = false,
              "A copy; a shallow one shows the changes of the original and the other way round.")
-        .def(py::init(&defaults_of), py::arg("validate").noconvert(), py::arg("dictionary"), py::arg("repository") = "",
-             "The defaults of a dictionary, which is attached if `validate`. Raises ValidationError for bad defaults.")
+        .def(py::init(&defaults_of), py::arg("validate").noconvert(), py::arg("dictionary").none(false),
+             py::arg("repository") = "",
+             "The defaults of a dictionary, which is attached if `validate`. Raises ValidationError for bad "
+             "defaults.")
         .def(py::init(&load), py::arg("input"),
              "The contents of a file, URN or source. Includes are resolved for URNs and product files only.")
-        .def_static("createPolicy",
-                    [](const py::object& input, bool includes, bool validate) {
-                        return create(input, includes, default_repository(input), validate);
-                    },
-                    py::arg("input"), py::arg("doIncludes").noconvert() = true, py::arg("validate") = true,
-                    "The policy in a file (path or source), its includes resolved if asked.\n\n"
-                    "A dictionary gives a policy of its defaults, with the dictionary attached if `validate`.\n"
-                    "Includes are looked up in the given repository; else beside a file given by its path;\n"
-                    "else in the current directory.")
-        .def_static("createPolicy",
-                    [](const py::object& input, const py::object& repos, bool validate) {
-                        return create(input, true, path_from_py(repos), validate);
-                    },
-                    py::arg("input"), py::arg("repos"), py::arg("validate") = true)
+        .def_static(
+            "createPolicy",
+            [](const py::object& input, bool includes, bool validate) {
+                return create(input, includes, default_repository(input), validate);
+            },
+            py::arg("input"), py::arg("doIncludes").noconvert() = true, py::arg("validate") = true,
+            "The policy in a file (path or source), its includes resolved if asked.\n\n"
+            "A dictionary gives a policy of its defaults, with the dictionary attached if `validate`.\n"
+            "Includes are looked up in the given repository; else beside a file given by its path;\n"
+            "else in the current directory.")
+        .def_static(
+            "createPolicy",
+            [](const py::object& input, const py::object& repos, bool validate) {
+                return create(input, true, path_from_py(repos), validate);
+            },
+            py::arg("input"), py::arg("repos"), py::arg("validate") = true)
         .def_static("createPolicyFromUrn", &create_from_urn, py::arg("urn"), py::arg("validate") = true,
                     "The policy of [@]urn:eupspkg:product[:repository]:path, includes resolved.\n"
                     "Raises BadNameError for any other form, NotFoundError for an unknown product.");

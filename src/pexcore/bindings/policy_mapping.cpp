@@ -38,7 +38,8 @@ bool is_list_of_mappings(py::handle value) {
 void set_blocks(const Policy& into, std::string_view name, py::handle value, std::vector<Mapping>& pending) {
     SmallArray<NodePtr> children;
     const auto add_block = [&](py::handle mapping) {
-        auto block = std::make_shared<Policy>(std::make_shared<policy::Node>(), policy::join_names(into.path(), name));
+        auto block =
+            std::make_shared<Policy>(std::make_shared<policy::Node>(), policy::join_names(into.path(), name));
         children.push_back(block->node());
         pending.push_back({py::reinterpret_borrow<py::object>(mapping), std::move(block)});
     };

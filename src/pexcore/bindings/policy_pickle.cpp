@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A flat state: (name, type, values) per parameter; a block is (name, POLICY, None) followed by its contents and None.
+// A flat state: (name, type, values) per parameter; a block is (name, POLICY, None) followed by its contents and
+// None.
 #include "policy_pickle.hpp"
 
 #include <utility>
@@ -47,7 +48,8 @@ py::list state_of(const Policy& policy) {
         top.block = 0;
         if (entry.type() == ValueType::UNDEF || children != nullptr) continue;
         const Policy holder(std::const_pointer_cast<Node>(std::shared_ptr<const Node>(policy.node(), top.node)));
-        state.append(py::make_tuple(to_py(entry.name), static_cast<int>(entry.type()), list_of(holder, entry.name)));
+        state.append(
+            py::make_tuple(to_py(entry.name), static_cast<int>(entry.type()), list_of(holder, entry.name)));
     }
     return state;
 }
@@ -91,10 +93,14 @@ py::tuple reduce_dictionary(const py::object& object) {
 }
 
 void bind_policy_pickling(py::module_& module) {
-    module.def("_dictionary_from_state", [](const py::list& state, const std::string& prefix) {
-        const auto content = policy_from_state(py::type::of<Policy>(), state, py::none()).cast<policy::PolicyPtr>();
-        return std::make_shared<policy::Dictionary>(content->node(), prefix, policy::WarningSink{}, false);
-    }, py::arg("state"), py::arg("prefix"));
+    module.def(
+        "_dictionary_from_state",
+        [](const py::list& state, const std::string& prefix) {
+            const auto content =
+                policy_from_state(py::type::of<Policy>(), state, py::none()).cast<policy::PolicyPtr>();
+            return std::make_shared<policy::Dictionary>(content->node(), prefix, policy::WarningSink{}, false);
+        },
+        py::arg("state"), py::arg("prefix"));
     module.def("_policy_from_state", &policy_from_state, py::arg("cls"), py::arg("state"), py::arg("dictionary"));
 }
 

@@ -50,26 +50,39 @@ py::str text_of(const Policy& policy, const std::string& name, const std::string
     return entry == nullptr ? py::str("<null>") : to_py(policy::values_text(*entry, indent));
 }
 
-std::string type_name_of(const Policy& policy, const std::string& name) { return std::string(type_name(policy.type(name))); }
+std::string type_name_of(const Policy& policy, const std::string& name) {
+    return std::string(type_name(policy.type(name)));
+}
 
 void bind_questions(PolicyClass& cls) {
     cls.def("exists", &Policy::exists, py::arg("name"), "Whether the parameter has values.")
-        .def("valueCount", &Policy::count, py::arg("name"), "The number of values, 0 where the parameter is absent.")
-        .def("isArray", [](const Policy& self, const std::string& name) { return self.count(name) > 1; }, py::arg("name"),
-             "Whether the parameter has more than one value.")
+        .def("valueCount", &Policy::count, py::arg("name"),
+             "The number of values, 0 where the parameter is absent.")
+        .def(
+            "isArray", [](const Policy& self, const std::string& name) { return self.count(name) > 1; },
+            py::arg("name"), "Whether the parameter has more than one value.")
         .def("isBool", &is_type<ValueType::BOOL>, py::arg("name"), "Whether the parameter exists and holds bools.")
         .def("isInt", &is_type<ValueType::INT>, py::arg("name"), "Whether the parameter exists and holds ints.")
-        .def("isDouble", &is_type<ValueType::DOUBLE>, py::arg("name"), "Whether the parameter exists and holds doubles.")
-        .def("isString", &is_type<ValueType::STRING>, py::arg("name"), "Whether the parameter exists and holds strings.")
-        .def("isPolicy", &is_type<ValueType::POLICY>, py::arg("name"), "Whether the parameter exists and holds policies.")
-        .def("isFile", &is_type<ValueType::FILE>, py::arg("name"), "Whether the parameter exists and holds unresolved files.")
-        .def("getValueType", [](const Policy& self, const std::string& name) { return type_to_py(self.type(name)); },
-             py::arg("name"), "The type of the values, UNDEF where there are none.")
-        .def("getTypeName", &type_name_of, py::arg("name"), "The name of the type, \"undefined\" where there are no values.")
-        .def("getTypeInfo", [](const Policy& self, const std::string& name) { return type_to_py(self.require(name).type()); },
-             py::arg("name"), "The type of the values. Raises NameNotFound where there are none.")
-        .def_static("getTypeByName", [](const std::string& name) { return type_to_py(policy::type_by_name(name)); }, py::arg("name"),
-                    "The type called so. Raises BadNameError where there is none.")
+        .def("isDouble", &is_type<ValueType::DOUBLE>, py::arg("name"),
+             "Whether the parameter exists and holds doubles.")
+        .def("isString", &is_type<ValueType::STRING>, py::arg("name"),
+             "Whether the parameter exists and holds strings.")
+        .def("isPolicy", &is_type<ValueType::POLICY>, py::arg("name"),
+             "Whether the parameter exists and holds policies.")
+        .def("isFile", &is_type<ValueType::FILE>, py::arg("name"),
+             "Whether the parameter exists and holds unresolved files.")
+        .def(
+            "getValueType", [](const Policy& self, const std::string& name) { return type_to_py(self.type(name)); },
+            py::arg("name"), "The type of the values, UNDEF where there are none.")
+        .def("getTypeName", &type_name_of, py::arg("name"),
+             "The name of the type, \"undefined\" where there are no values.")
+        .def(
+            "getTypeInfo",
+            [](const Policy& self, const std::string& name) { return type_to_py(self.require(name).type()); },
+            py::arg("name"), "The type of the values. Raises NameNotFound where there are none.")
+        .def_static(
+            "getTypeByName", [](const std::string& name) { return type_to_py(policy::type_by_name(name)); },
+            py::arg("name"), "The type called so. Raises BadNameError where there is none.")
         .def("isDictionary", &Policy::is_dictionary, "Whether there is a top-level parameter \"definitions\".");
 }
 
@@ -84,16 +97,20 @@ void bind_values(PolicyClass& cls) {
              "The last sub-policy; changes of it show here. Raises NameNotFound, TypeError.")
         .def("getFile", &file, py::arg("name"), "The last unresolved file. Raises NameNotFound, TypeError.")
         .def("getBoolArray", &typed_array<bool>, py::arg("name"), "All bools. Raises NameNotFound, TypeError.")
-        .def("getIntArray", &typed_array<std::int32_t>, py::arg("name"), "All ints. Raises NameNotFound, TypeError.")
-        .def("getDoubleArray", &typed_array<double>, py::arg("name"), "All doubles. Raises NameNotFound, TypeError.")
-        .def("getStringArray", &typed_array<std::string>, py::arg("name"), "All strings. Raises NameNotFound, TypeError.")
-        .def("getPolicyArray",
-             [](const Policy& self, const std::string& name) {
-                 py::list list;
-                 for (const policy::PolicyPtr& element : self.get_policy_array(name)) list.append(element);
-                 return list;
-             },
-             py::arg("name"), "All sub-policies; changes of them show here. Raises NameNotFound, TypeError.")
+        .def("getIntArray", &typed_array<std::int32_t>, py::arg("name"),
+             "All ints. Raises NameNotFound, TypeError.")
+        .def("getDoubleArray", &typed_array<double>, py::arg("name"),
+             "All doubles. Raises NameNotFound, TypeError.")
+        .def("getStringArray", &typed_array<std::string>, py::arg("name"),
+             "All strings. Raises NameNotFound, TypeError.")
+        .def(
+            "getPolicyArray",
+            [](const Policy& self, const std::string& name) {
+                py::list list;
+                for (const policy::PolicyPtr& element : self.get_policy_array(name)) list.append(element);
+                return list;
+            },
+            py::arg("name"), "All sub-policies; changes of them show here. Raises NameNotFound, TypeError.")
         .def("getFileArray", &file_array, py::arg("name"), "All unresolved files. Raises NameNotFound, TypeError.");
 }
 
@@ -121,7 +138,9 @@ void bind_value_types(PolicyClass& cls) {
 void bind_policy_reading(PolicyClass& cls) {
     bind_questions(cls);
     bind_values(cls);
-    cls.def("nameCount", [](const Policy& self) { return self.node()->size(); }, "The number of top-level parameters.")
+    cls.def(
+           "nameCount", [](const Policy& self) { return self.node()->size(); },
+           "The number of top-level parameters.")
         .def("names", &names<Names::ALL>, py::arg("topLevelOnly") = false,
              "All names in order of first insertion; nested ones dotted, each after the policy that holds it.")
         .def("paramNames", &names<Names::PARAMETERS>, py::arg("topLevelOnly") = false,
@@ -130,14 +149,16 @@ void bind_policy_reading(PolicyClass& cls) {
         .def("fileNames", &names<Names::FILES>, py::arg("topLevelOnly") = false, "The names of unresolved files.")
         .def("str", &text_of, py::arg("name"), py::arg("indent") = "",
              "The values as text, separated by commas; \"<null>\" where there are none.")
-        .def("toString", [](const Policy& self) { return to_py(policy::listing(*self.node())); },
-             "An indented listing for people.")
+        .def(
+            "toString", [](const Policy& self) { return to_py(policy::listing(*self.node())); },
+            "An indented listing for people.")
         .def("__str__", [](const Policy& self) { return to_py(policy::listing(*self.node())); })
-        .def("asPropertySet",
-             [](const Policy& self) {
-                 return py::module_::import("harness.policy.property_sets").attr("to_property_set")(py::cast(self));
-             },
-             "The parameters as a new harness.properties.PropertySet; unresolved files become their paths.");
+        .def(
+            "asPropertySet",
+            [](const Policy& self) {
+                return py::module_::import("harness.policy.property_sets").attr("to_property_set")(py::cast(self));
+            },
+            "The parameters as a new harness.properties.PropertySet; unresolved files become their paths.");
 }
 
 }  // namespace pex::bindings

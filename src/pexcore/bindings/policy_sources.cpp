@@ -23,16 +23,19 @@ std::string product_of(const std::string& urn) { return policy::split_urn(urn, f
 std::string repository_of(const std::string& urn) { return policy::split_urn(urn, false).repository; }
 std::string file_of(const std::string& urn) { return policy::split_urn(urn, false).file; }
 
-std::shared_ptr<DefaultPolicyFile> make_default(const std::string& product, const py::object& file, const py::object& repos,
-                                                bool strict) {
-    return std::make_shared<DefaultPolicyFile>(product, path_from_py(file), path_from_py(repos), strict, python_options());
+std::shared_ptr<DefaultPolicyFile> make_default(const std::string& product, const py::object& file,
+                                                const py::object& repos, bool strict) {
+    return std::make_shared<DefaultPolicyFile>(product, path_from_py(file), path_from_py(repos), strict,
+                                               python_options());
 }
 
 std::shared_ptr<UrnPolicyFile> make_urn(const std::string& urn, bool strict_urn, bool strict_loads) {
     return std::make_shared<UrnPolicyFile>(urn, strict_urn, strict_loads, python_options());
 }
 
-py::tuple class_and(const py::object& self, const py::tuple& arguments) { return py::make_tuple(py::type::handle_of(self), arguments); }
+py::tuple class_and(const py::object& self, const py::tuple& arguments) {
+    return py::make_tuple(py::type::handle_of(self), arguments);
+}
 
 // None where nothing but blank lines and comments came.
 py::object recognises_paf(const py::str& text) {
@@ -42,19 +45,24 @@ py::object recognises_paf(const py::str& text) {
 }
 
 void bind_files(py::module_& module) {
-    Class<PolicyFile, PolicySource>(module, "PolicyFile", "A policy file, as an unresolved reference or to be loaded.")
-        .def(py::init([](const py::object& path) { return std::make_shared<PolicyFile>(path_from_py(path)); }), py::arg("path"))
-        .def("getPath", [](const PolicyFile& self) { return to_py(self.path()); }, "The path.")
+    Class<PolicyFile, PolicySource>(module, "PolicyFile",
+                                    "A policy file, as an unresolved reference or to be loaded.")
+        .def(py::init([](const py::object& path) { return std::make_shared<PolicyFile>(path_from_py(path)); }),
+             py::arg("path"))
+        .def(
+            "getPath", [](const PolicyFile& self) { return to_py(self.path()); }, "The path.")
         .def("exists", &PolicyFile::exists, "Whether there is such a file.")
         .def("__eq__",
              [](const PolicyFile& self, const py::object& other) -> py::object {
-                 if (!py::isinstance<PolicyFile>(other)) return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+                 if (!py::isinstance<PolicyFile>(other))
+                     return py::reinterpret_borrow<py::object>(Py_NotImplemented);
                  return py::bool_(self == other.cast<const PolicyFile&>());
              })
         .def("__hash__", [](const PolicyFile& self) { return py::hash(to_py(self.path())); })
         .def("__repr__",
              [](const py::object& self) {
-                 return py::str("{}({!r})").format(py::type::handle_of(self).attr("__name__"), self.attr("getPath")());
+                 return py::str("{}({!r})")
+                     .format(py::type::handle_of(self).attr("__name__"), self.attr("getPath")());
              })
         .def("__reduce__",
              [](const py::object& self) { return class_and(self, py::make_tuple(self.attr("getPath")())); })
@@ -67,19 +75,21 @@ void bind_product_files(py::module_& module) {
                                          "A file of an installed product: $<PRODUCT>_DIR/<repos>/<filepath>.")
         .def(py::init(&make_default), py::arg("productName"), py::arg("filepath"), py::arg("repos") = "",
              py::arg("strict") = true, "Raises NotFoundError where the product's directory is not known.")
-        .def("getRepositoryPath", [](const DefaultPolicyFile& self) { return to_py(self.repository_path()); },
-             "The directory in which the file's includes are looked up.")
+        .def(
+            "getRepositoryPath", [](const DefaultPolicyFile& self) { return to_py(self.repository_path()); },
+            "The directory in which the file's includes are looked up.")
         .def("__reduce__", [](const py::object& object) {
             const auto& self = object.cast<const DefaultPolicyFile&>();
-            return class_and(object, py::make_tuple(to_py(self.product()), to_py(self.file()), to_py(self.repository()),
-                                                    self.strict_loads()));
+            return class_and(object, py::make_tuple(to_py(self.product()), to_py(self.file()),
+                                                    to_py(self.repository()), self.strict_loads()));
         });
-    Class<UrnPolicyFile, PolicyFile> urn(module, "UrnPolicyFile",
-                                         "A file of an installed product: [@...][urn:eupspkg:]product[:repository]:path.");
+    Class<UrnPolicyFile, PolicyFile> urn(
+        module, "UrnPolicyFile", "A file of an installed product: [@...][urn:eupspkg:]product[:repository]:path.");
     urn.def(py::init(&make_urn), py::arg("urn"), py::arg("strictUrn") = false, py::arg("strictLoads") = true,
             "Raises BadNameError for a malformed URN, NotFoundError where the product's directory is not known.")
-        .def("getRepositoryPath", [](const UrnPolicyFile& self) { return to_py(self.repository_path()); },
-             "The directory in which the file's includes are looked up.")
+        .def(
+            "getRepositoryPath", [](const UrnPolicyFile& self) { return to_py(self.repository_path()); },
+            "The directory in which the file's includes are looked up.")
         .def("__reduce__",
              [](const py::object& object) {
                  const auto& self = object.cast<const UrnPolicyFile&>();
@@ -87,7 +97,8 @@ void bind_product_files(py::module_& module) {
              })
         .def_static("productNameFromUrn", &product_of, py::arg("urn"), "The product. Raises BadNameError.")
         .def_static("filePathFromUrn", &file_of, py::arg("urn"), "The path in the repository. Raises BadNameError.")
-        .def_static("reposFromUrn", &repository_of, py::arg("urn"), "The repository, \"\" if none. Raises BadNameError.")
+        .def_static("reposFromUrn", &repository_of, py::arg("urn"),
+                    "The repository, \"\" if none. Raises BadNameError.")
         .def_static("looksLikeUrn", &policy::looks_like_urn, py::arg("s"), py::arg("strict") = false,
                     "Whether the text starts like a URN; strict: with the prefix and at most one '@'.");
     urn.attr("URN_PREFIX") = std::string(policy::URN_PREFIX);
@@ -98,17 +109,21 @@ void bind_product_files(py::module_& module) {
 
 void bind_policy_sources(py::module_& module) {
     Class<PolicySource>(module, "PolicySource", "Something policies are read from.")
-        .def("load", [](const PolicySource& self, Policy& into) { self.load(into.node(), python_options()); }, py::arg("policy"),
-             "Add the parameters of the source to the policy.")
+        .def(
+            "load", [](const PolicySource& self, Policy& into) { self.load(into.node(), python_options()); },
+            py::arg("policy"), "Add the parameters of the source to the policy.")
         .def("getFormatName", [](const PolicySource&) { return "PAF"; }, "The format of the source.");
     Class<PolicyString, PolicySource>(module, "PolicyString", "Policy text in memory.")
         .def(py::init([](const py::object& data) {
                  const bool bytes = PyBytes_Check(data.ptr()) != 0;
-                 return std::make_shared<PolicyString>(bytes ? std::string(py::reinterpret_borrow<py::bytes>(data)) : from_py(data));
+                 return std::make_shared<PolicyString>(bytes ? std::string(py::reinterpret_borrow<py::bytes>(data))
+                                                             : from_py(data));
              }),
              py::arg("data"))
-        .def("getData", [](const PolicyString& self) { return to_py(self.data()); }, "The text.")
-        .def("__reduce__", [](const py::object& self) { return class_and(self, py::make_tuple(self.attr("getData")())); });
+        .def(
+            "getData", [](const PolicyString& self) { return to_py(self.data()); }, "The text.")
+        .def("__reduce__",
+             [](const py::object& self) { return class_and(self, py::make_tuple(self.attr("getData")())); });
     bind_files(module);
     bind_product_files(module);
     module.def("_recognises_paf", &recognises_paf, py::arg("text"));

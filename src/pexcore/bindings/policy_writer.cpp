@@ -32,7 +32,8 @@ class StringDestination {
 class Writer {
  public:
     explicit Writer(std::shared_ptr<StringDestination> destination) : m_destination(std::move(destination)) {}
-    explicit Writer(std::string path) : m_path(std::move(path)), m_file(std::fopen(m_path.c_str(), "wb"), &std::fclose) {
+    explicit Writer(std::string path)
+        : m_path(std::move(path)), m_file(std::fopen(m_path.c_str(), "wb"), &std::fclose) {
         if (m_file == nullptr) fail("cannot be opened for writing", errno);
     }
 
@@ -91,24 +92,34 @@ void bind_policy_writer(py::module_& module) {
              py::arg("initial") = "")
         .def("getData", [](const StringDestination& self) { return to_py(self.data()); }, "The text so far.");
     py::class_<Writer>(module, "PAFWriter", "Writes policies as PAF text that reads back to equal policies.")
-        .def(py::init([] { return std::make_unique<Writer>(std::make_shared<StringDestination>("")); }), "Writes to memory.")
-        .def(py::init<std::shared_ptr<StringDestination>>(), py::arg("destination"), "Adds to the destination.")
-        .def(py::init([](const py::object& path) { return std::make_unique<Writer>(path_from_py(path)); }), py::arg("filename"),
-             "Writes a new file. Raises IoError.")
-        .def("write",
-             [](Writer& self, const Policy& policy, bool declare) { self.append(policy::paf_text(*policy.node(), declare)); },
-             py::arg("policy"), py::arg("doDecl") = false,
-             "Write a policy; doDecl: after a content identifier. Raises RuntimeError for what PAF cannot hold:\n"
-             "strings with both kinds of quotes or line ends, infinite doubles, odd names.")
-        .def("writeBools", &write_values<ValueType::BOOL>, py::arg("name"), py::arg("values"), "Write bools under a name.")
-        .def("writeInts", &write_values<ValueType::INT>, py::arg("name"), py::arg("values"), "Write ints under a name.")
-        .def("writeDoubles", &write_values<ValueType::DOUBLE>, py::arg("name"), py::arg("values"), "Write doubles under a name.")
-        .def("writeStrings", &write_values<ValueType::STRING>, py::arg("name"), py::arg("values"), "Write strings under a name.")
+        .def(py::init([] { return std::make_unique<Writer>(std::make_shared<StringDestination>("")); }),
+             "Writes to memory.")
+        .def(py::init<std::shared_ptr<StringDestination>>(), py::arg("destination").none(false), "Adds to the destination.")
+        .def(py::init([](const py::object& path) { return std::make_unique<Writer>(path_from_py(path)); }),
+             py::arg("filename"), "Writes a new file. Raises IoError.")
+        .def(
+            "write",
+            [](Writer& self, const Policy& policy, bool declare) {
+                self.append(policy::paf_text(*policy.node(), declare));
+            },
+            py::arg("policy"), py::arg("doDecl") = false,
+            "Write a policy; doDecl: after a content identifier. Raises RuntimeError for what PAF cannot hold:\n"
+            "strings with both kinds of quotes or line ends, infinite doubles, odd names.")
+        .def("writeBools", &write_values<ValueType::BOOL>, py::arg("name"), py::arg("values"),
+             "Write bools under a name.")
+        .def("writeInts", &write_values<ValueType::INT>, py::arg("name"), py::arg("values"),
+             "Write ints under a name.")
+        .def("writeDoubles", &write_values<ValueType::DOUBLE>, py::arg("name"), py::arg("values"),
+             "Write doubles under a name.")
+        .def("writeStrings", &write_values<ValueType::STRING>, py::arg("name"), py::arg("values"),
+             "Write strings under a name.")
         .def("writePolicies", &write_values<ValueType::POLICY>, py::arg("name"), py::arg("values"),
              "Write sub-policies under a name.")
-        .def("writeFiles", &write_values<ValueType::FILE>, py::arg("name"), py::arg("values"), "Write includes under a name.")
-        .def("toString", [](const Writer& self) { return to_py(self.text()); },
-             "The text written so far; empty for a writer of a file.")
+        .def("writeFiles", &write_values<ValueType::FILE>, py::arg("name"), py::arg("values"),
+             "Write includes under a name.")
+        .def(
+            "toString", [](const Writer& self) { return to_py(self.text()); },
+            "The text written so far; empty for a writer of a file.")
         .def("close", &Writer::close, "Close the file; nothing happens for a writer to memory. Raises IoError.")
         .def("__enter__", [](py::object self) { return self; })
         .def("__exit__", [](Writer& self, const py::args&) { self.close(); });

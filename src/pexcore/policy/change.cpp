@@ -22,9 +22,11 @@ Values single(T value) {
 
 ValueType type_of(const Values& values) noexcept { return static_cast<ValueType>(values.index()); }
 
-[[noreturn]] void refuse_below(const Entry& entry, const std::string& path, const FieldWalk& walk, std::string_view name) {
+[[noreturn]] void refuse_below(const Entry& entry, const std::string& path, const FieldWalk& walk,
+                               std::string_view name) {
     Report report;
-    report.problem = "parameter " + in_quotes(name) + " cannot stand below " + in_quotes(walk.up_to_here()) + ", which is no policy";
+    report.problem = "parameter " + in_quotes(name) + " cannot stand below " + in_quotes(walk.up_to_here()) +
+                     ", which is no policy";
     report.place = entry.place_of(entry.size() - 1);
     report.breadcrumb = join_names(path, walk.up_to_here());
     report.expected = "a Policy";
@@ -34,7 +36,7 @@ ValueType type_of(const Values& values) noexcept { return static_cast<ValueType>
 
 // The node that holds, or will hold, the last field. Nothing is created before everything is known to fit.
 struct Holder {
-    Node* node;               // the deepest policy that exists
+    Node* node;                // the deepest policy that exists
     std::string_view missing;  // the fields below it, the last one included
 };
 
@@ -44,7 +46,8 @@ Holder holder_of(Node& root, const std::string& path, std::string_view name) {
     while (walk.next()) {
         if (walk.is_last()) return {node, walk.field()};
         Entry* entry = node->find(walk.field());
-        if (entry == nullptr) return {node, name.substr(name.size() - walk.rest().size() - 1 - walk.field().size())};
+        if (entry == nullptr)
+            return {node, name.substr(name.size() - walk.rest().size() - 1 - walk.field().size())};
         auto* children = std::get_if<Children>(&entry->values);
         if (children == nullptr) refuse_below(*entry, path, walk, name);
         node = children->back().get();

@@ -88,7 +88,8 @@ class Extraction {
             m_made.push_back({level.target, name, children.back()});
             entry.values = std::move(children);
         }
-        if (NodePtr block = last_block(entry)) m_pending.push_back({dictionary, level.prefix + name + ".", std::move(block)});
+        if (NodePtr block = last_block(entry))
+            m_pending.push_back({dictionary, level.prefix + name + ".", std::move(block)});
     }
 
     // Innermost first: a block that holds nothing but empty blocks goes, too.
@@ -131,7 +132,8 @@ class Merger {
 
     static std::size_t leaf_count(const NodePtr& block) {
         const Policy policy(block);
-        return policy.names(Policy::Names::PARAMETERS, false).size() + policy.names(Policy::Names::FILES, false).size();
+        return policy.names(Policy::Names::PARAMETERS, false).size() +
+               policy.names(Policy::Names::FILES, false).size();
     }
 
     std::size_t m_count = 0;
@@ -153,7 +155,8 @@ PolicyPtr defaults_of(const DictionaryPtr& dictionary, Issues& issues, const Def
 PolicyPtr default_policy(const DictionaryPtr& dictionary, bool attach, const DefaultOptions& options) {
     Issues issues;
     PolicyPtr policy = defaults_of(dictionary, issues, options);
-    if (!issues.empty()) throw ValidationError("the dictionary has defaults that break their own definitions", std::move(issues));
+    if (!issues.empty())
+        throw ValidationError("the dictionary has defaults that break their own definitions", std::move(issues));
     if (attach) policy->set_dictionary(dictionary);
     return policy;
 }

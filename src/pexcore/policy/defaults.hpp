@@ -22,10 +22,10 @@ PolicyPtr defaults_of(const DictionaryPtr& dictionary, Issues& issues, const Def
 // The same with the dictionary attached if asked. Errors: ValidationError for bad defaults.
 PolicyPtr default_policy(const DictionaryPtr& dictionary, bool attach, const DefaultOptions& options);
 
-// Copies every leaf of `defaults` whose name does not exist in `policy`; arrays of policies that are absent as a whole.
-// `defaults` may be a dictionary: then its defaults count. `keep_dictionary` attaches the dictionary of `defaults` and
-// validates against what is attached; else only a dictionary given as such validates. Violations go into `issues`.
-// Returns the number of names copied.
+// Copies every leaf of `defaults` whose name does not exist in `policy`; arrays of policies that are absent as a
+// whole. `defaults` may be a dictionary: then its defaults count. `keep_dictionary` attaches the dictionary of
+// `defaults` and validates against what is attached; else only a dictionary given as such validates. Violations go
+// into `issues`. Returns the number of names copied.
 std::size_t merge_defaults(Policy& policy, const PolicyPtr& defaults, bool keep_dictionary, Issues& issues,
                            const DefaultOptions& options);
 

@@ -26,7 +26,8 @@ using Children = SmallArray<NodePtr>;
     throw DictionaryError(std::move(report));
 }
 
-[[noreturn]] void refuse_keyword(const std::string& name, const Entry& entry, const std::vector<std::string_view>& known) {
+[[noreturn]] void refuse_keyword(const std::string& name, const Entry& entry,
+                                 const std::vector<std::string_view>& known) {
     Report report;
     report.problem = "definition of " + in_quotes(name) + ": there is no keyword " + in_quotes(entry.name);
     report.place = entry.place();
@@ -74,7 +75,8 @@ void require_type(const Rules& rules, const Entry& entry, const std::string& nam
 
 void read_bound(const Entry*& bound, const Entry& entry, const std::string& name) {
     if (bound != nullptr || entry.size() > 1) {
-        refuse(name, entry, "there is a second " + in_quotes(entry.name), "at most one in all \"allowed\" blocks together");
+        refuse(name, entry, "there is a second " + in_quotes(entry.name),
+               "at most one in all \"allowed\" blocks together");
     }
     bound = &entry;
 }
@@ -99,16 +101,17 @@ void read_allowed(Rules& rules, const Entry& entry, const std::string& name, con
     const auto* blocks = std::get_if<Children>(&entry.values);
     if (blocks == nullptr) {
         if (entry.type() == ValueType::FILE) return;
-        return warn_about(warn, name, entry, "\"allowed\" has no effect: it is no policy with \"value\", \"min\" or \"max\"");
+        return warn_about(warn, name, entry,
+                          "\"allowed\" has no effect: it is no policy with \"value\", \"min\" or \"max\"");
     }
     for (const NodePtr& block : *blocks) read_allowed_block(rules, *block, name);
 }
 
 const std::vector<std::string_view>& keywords() {
     static const std::vector<std::string_view> KNOWN{
-        keyword::TYPE,    keyword::DESCRIPTION, keyword::MIN_OCCURS,      keyword::MAX_OCCURS, keyword::DEFAULT,
-        keyword::ALLOWED, keyword::DICTIONARY,  keyword::DICTIONARY_FILE, keyword::MIN,        keyword::MAX,
-        keyword::POLICY_FILE};
+        keyword::TYPE,    keyword::DESCRIPTION, keyword::MIN_OCCURS, keyword::MAX_OCCURS,
+        keyword::DEFAULT, keyword::ALLOWED,     keyword::DICTIONARY, keyword::DICTIONARY_FILE,
+        keyword::MIN,     keyword::MAX,         keyword::POLICY_FILE};
     return KNOWN;
 }
 
@@ -117,7 +120,8 @@ void read_keyword(Rules& rules, const Entry& entry, const std::string& name, con
         rules.min_occurs = read_count(entry, name);
     } else if (entry.name == keyword::MAX_OCCURS) {
         rules.max_occurs = read_count(entry, name);
-        if (rules.max_occurs == 0) refuse(name, entry, "\"maxOccurs\" is 0", "1 or more, or a negative number for any number");
+        if (rules.max_occurs == 0)
+            refuse(name, entry, "\"maxOccurs\" is 0", "1 or more, or a negative number for any number");
     } else if (entry.name == keyword::DEFAULT) {
         rules.default_value = &entry;
     } else if (entry.name == keyword::DICTIONARY) {
@@ -133,7 +137,8 @@ void read_keyword(Rules& rules, const Entry& entry, const std::string& name, con
     } else if (entry.name == keyword::ALLOWED) {
         read_allowed(rules, entry, name, warn);
     } else if (entry.name == keyword::MIN || entry.name == keyword::MAX) {
-        warn_about(warn, name, entry, in_quotes(entry.name) + " has no effect here; it belongs into an \"allowed\" block");
+        warn_about(warn, name, entry,
+                   in_quotes(entry.name) + " has no effect here; it belongs into an \"allowed\" block");
     } else {
         for (const std::string_view known : keywords()) {
             if (entry.name == known) return;
@@ -155,7 +160,8 @@ bool contains_value(const Entry& set, const T& value) {
 template <class T>
 const T& bound_value(const Entry& bound, const Entry& value, const std::string& name) {
     const auto* array = std::get_if<SmallArray<T>>(&bound.values);
-    if (array == nullptr) refuse(name, bound, "the bound has another type than the value", std::string(type_name(value.type())));
+    if (array == nullptr)
+        refuse(name, bound, "the bound has another type than the value", std::string(type_name(value.type())));
     return array->back();
 }
 
@@ -198,8 +204,10 @@ bool is_in_range(const Rules& rules, const Entry& value, std::size_t index, cons
             } else {
                 using T = std::decay_t<decltype(array[index])>;
                 // Negated, so that NaN is out of every range.
-                if (rules.min != nullptr && !(array[index] >= bound_value<T>(*rules.min, value, full_name))) return false;
-                if (rules.max != nullptr && !(array[index] <= bound_value<T>(*rules.max, value, full_name))) return false;
+                if (rules.min != nullptr && !(array[index] >= bound_value<T>(*rules.min, value, full_name)))
+                    return false;
+                if (rules.max != nullptr && !(array[index] <= bound_value<T>(*rules.max, value, full_name)))
+                    return false;
                 return true;
             }
         },

@@ -36,12 +36,12 @@ using WarningSink = std::function<void(const Report&)>;
 struct Rules {
     ValueType type = ValueType::UNDEF;  // UNDEF: any
     int min_occurs = 0;
-    int max_occurs = -1;                          // negative: any number
+    int max_occurs = -1;  // negative: any number
     const Entry* default_value = nullptr;
-    std::vector<const Entry*> allowed = {};       // every `value` of every `allowed` block
+    std::vector<const Entry*> allowed = {};  // every `value` of every `allowed` block
     const Entry* min = nullptr;
     const Entry* max = nullptr;
-    const Entry* dictionary = nullptr;            // as written: a policy, or a file not yet loaded
+    const Entry* dictionary = nullptr;  // as written: a policy, or a file not yet loaded
     const Entry* dictionary_file = nullptr;
 };
 
@@ -49,8 +49,8 @@ struct Rules {
 // counts and bounds of the wrong type, a second bound, allowed values of the wrong type.
 Rules read_rules(const Node& definition, const std::string& full_name, const WarningSink& warn = {});
 
-// Whether a value lies in the allowed set, and between the bounds. Errors: DictionaryError for bounds of a type other
-// than the value's. Policies lie in no set and between no bounds.
+// Whether a value lies in the allowed set, and between the bounds. Errors: DictionaryError for bounds of a type
+// other than the value's. Policies lie in no set and between no bounds.
 bool is_allowed(const Rules& rules, const Entry& value, std::size_t index);
 bool is_in_range(const Rules& rules, const Entry& value, std::size_t index, const std::string& full_name);
 
@@ -58,7 +58,10 @@ class Definition {
  public:
     Definition() : Definition("", "", std::make_shared<Policy>(), false) {}
     Definition(std::string prefix, std::string name, PolicyPtr data, bool is_wildcard)
-        : m_prefix(std::move(prefix)), m_name(std::move(name)), m_data(std::move(data)), m_is_wildcard(is_wildcard) {}
+        : m_prefix(std::move(prefix)),
+          m_name(std::move(name)),
+          m_data(std::move(data)),
+          m_is_wildcard(is_wildcard) {}
 
     const std::string& name() const noexcept { return m_name; }
     void set_name(std::string name) { m_name = std::move(name); }

@@ -96,9 +96,10 @@ const NodePtr* loaded_dictionary(const Rules& rules, const std::string& full_nam
         return nullptr;
     }
     const Entry& unloaded = rules.dictionary != nullptr ? *rules.dictionary : *rules.dictionary_file;
-    fail<LogicError>(unloaded.place(), full_name,
-                     "the dictionary of " + in_quotes(full_name) + " has not been loaded: " + describe_values(unloaded),
-                     "a call of loadPolicyFiles() on the dictionary before it is used");
+    fail<LogicError>(
+        unloaded.place(), full_name,
+        "the dictionary of " + in_quotes(full_name) + " has not been loaded: " + describe_values(unloaded),
+        "a call of loadPolicyFiles() on the dictionary before it is used");
 }
 
 void Dictionary::check(const WarningSink& warn) const {
@@ -118,8 +119,10 @@ void Dictionary::check(const WarningSink& warn) const {
             if (entry.type() == ValueType::FILE) return;
             const auto* blocks = std::get_if<Children>(&entry.values);
             if (blocks == nullptr) {
-                fail<DictionaryError>(entry.place(), name, "the definition of " + in_quotes(name) + " is no policy, but " +
-                                                               describe_values(entry), "a Policy, such as { type: int }");
+                fail<DictionaryError>(
+                    entry.place(), name,
+                    "the definition of " + in_quotes(name) + " is no policy, but " + describe_values(entry),
+                    "a Policy, such as { type: int }");
             }
             check_child_definition(entry, name);
             warn_repeated(warn, entry, name);
@@ -131,7 +134,8 @@ void Dictionary::check(const WarningSink& warn) const {
 }
 
 PolicyPtr Dictionary::definitions() const {
-    return std::make_shared<Policy>(definitions_of(*node(), m_prefix), m_prefix + std::string(keyword::DEFINITIONS));
+    return std::make_shared<Policy>(definitions_of(*node(), m_prefix),
+                                    m_prefix + std::string(keyword::DEFINITIONS));
 }
 
 Definition Dictionary::get_definition(std::string_view name) const {
@@ -150,12 +154,14 @@ Definition Dictionary::get_definition(std::string_view name) const {
         if (walk.is_last()) {
             std::string prefix = m_prefix + std::string(walk.before());
             if (!walk.before().empty()) prefix += '.';
-            return {std::move(prefix), std::string(walk.field()), std::make_shared<Policy>(*found.node, full), found.is_wildcard};
+            return {std::move(prefix), std::string(walk.field()), std::make_shared<Policy>(*found.node, full),
+                    found.is_wildcard};
         }
         const NodePtr* below = loaded_dictionary(read_rules(**found.node, full), full);
         if (below == nullptr) {
-            fail<DictionaryError>((*found.node)->opened(), full,
-                                  "parameter " + in_quotes(name) + " cannot be looked up: " + in_quotes(full) + " has no dictionary");
+            fail<DictionaryError>(
+                (*found.node)->opened(), full,
+                "parameter " + in_quotes(name) + " cannot be looked up: " + in_quotes(full) + " has no dictionary");
         }
         dictionary = below->get();
     }
@@ -171,7 +177,8 @@ DictionaryPtr Dictionary::sub_dictionary(std::string_view top_level_name) const 
     const std::string full = m_prefix + std::string(top_level_name);
     const Node& definitions = *definitions_of(*node(), m_prefix);
     const FoundDefinition found = find_definition(definitions, top_level_name);
-    const NodePtr* below = found.node == nullptr ? nullptr : loaded_dictionary(read_rules(**found.node, full), full);
+    const NodePtr* below =
+        found.node == nullptr ? nullptr : loaded_dictionary(read_rules(**found.node, full), full);
     if (below == nullptr) {
         const Place& place = found.node == nullptr ? definitions.opened() : (*found.node)->opened();
         fail<LogicError>(place, full, "parameter " + in_quotes(full) + " has no sub-dictionary");

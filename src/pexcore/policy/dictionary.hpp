@@ -18,19 +18,21 @@ class Dictionary : public Policy {
     // Without definitions: nothing but an empty tree to fill.
     Dictionary() = default;
     // Shares the node; a top-level policy "dictionary" is used in its place. Runs check() unless told not to.
-    explicit Dictionary(const NodePtr& node, std::string prefix = {}, const WarningSink& warn = {}, bool checked = true);
+    explicit Dictionary(const NodePtr& node, std::string prefix = {}, const WarningSink& warn = {},
+                        bool checked = true);
     ~Dictionary() override;
 
     // Dotted, with its last dot: what the names of a sub-dictionary start with in errors.
     const std::string& prefix() const noexcept { return m_prefix; }
 
-    // Structure, keywords, types, counts and bounds, in all sub-dictionaries that are loaded. Errors: DictionaryError.
+    // Structure, keywords, types, counts and bounds, in all sub-dictionaries that are loaded. Errors:
+    // DictionaryError.
     void check(const WarningSink& warn = {}) const;
 
     // Errors: DictionaryError where there is not exactly one policy of that name.
     PolicyPtr definitions() const;
-    // The definition of a hierarchical name. Errors: NameNotFound; DictionaryError where a parameter on the way has no
-    // dictionary; LogicError where it has one that was not loaded.
+    // The definition of a hierarchical name. Errors: NameNotFound; DictionaryError where a parameter on the way has
+    // no dictionary; LogicError where it has one that was not loaded.
     Definition get_definition(std::string_view name) const;
 
     bool has_sub_dictionary(std::string_view top_level_name) const;
@@ -39,8 +41,8 @@ class Dictionary : public Policy {
     // The dictionary of a policy-typed parameter of any depth; null where it has none.
     DictionaryPtr dictionary_below(std::string_view name) const;
 
-    // Resolves dictionary files and includes, and those in what they bring in; then runs check(). Returns the number
-    // of files. Errors: those of load_policy_files(), DictionaryError.
+    // Resolves dictionary files and includes, and those in what they bring in; then runs check(). Returns the
+    // number of files. Errors: those of load_policy_files(), DictionaryError.
     std::size_t load_files(const std::string& repository, const LoadOptions& options, const WarningSink& warn = {});
 
     // Adds every violation to the issues. Errors: LogicError where a dictionary file has not been loaded,

@@ -65,7 +65,8 @@ class DictionaryFiles {
     void load(Node& definition, const Entry& file, const std::string& name) {
         if (definition.find(keyword::DICTIONARY) != nullptr) {
             Report report;
-            report.problem = "definition of " + in_quotes(name) + ": there are both \"dictionary\" and \"dictionaryFile\"";
+            report.problem =
+                "definition of " + in_quotes(name) + ": there are both \"dictionary\" and \"dictionaryFile\"";
             report.place = file.place();
             report.breadcrumb = name;
             report.expected = "one of them";
@@ -137,7 +138,8 @@ class DictionaryFiles {
 
 }  // namespace
 
-std::size_t Dictionary::load_files(const std::string& repository, const LoadOptions& options, const WarningSink& warn) {
+std::size_t Dictionary::load_files(const std::string& repository, const LoadOptions& options,
+                                   const WarningSink& warn) {
     const std::size_t count = DictionaryFiles(repository, options).run(node(), m_prefix);
     check(warn);
     return count;

@@ -109,7 +109,8 @@ PolicyPtr create_policy(const PolicySource& source, const CreateOptions& options
     source.load(policy->node(), options.load);
     if (policy->is_dictionary()) {
         const auto dictionary = std::make_shared<Dictionary>(policy->node(), "", WarningSink{}, false);
-        policy = default_policy(dictionary, options.attach_dictionary, {options.repository, options.load, options.warn});
+        policy =
+            default_policy(dictionary, options.attach_dictionary, {options.repository, options.load, options.warn});
     }
     if (options.resolve_includes) load_policy_files(policy->node(), options.repository, options.load);
     return policy;

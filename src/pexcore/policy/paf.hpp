@@ -16,7 +16,8 @@ namespace pex::policy {
 std::shared_ptr<Policy> parse_paf_file(const std::string& path, const LoadOptions& options = {});
 
 // The same from text; `name` stands for the file name in messages.
-std::shared_ptr<Policy> parse_paf_string(std::string text, std::string name = "<string>", const LoadOptions& options = {});
+std::shared_ptr<Policy> parse_paf_string(std::string text, std::string name = "<string>",
+                                         const LoadOptions& options = {});
 
 // Adds the parameters of the source to a node: the parser itself.
 void parse_paf(const std::shared_ptr<const Source>& source, const NodePtr& into, const LoadOptions& options);

@@ -55,8 +55,8 @@ class PafParser {
             }
         }
         if (m_tree.has_open_block() && m_options.strict) {
-            fail<FormatSyntaxError>(m_begin + m_tree.innermost_brace(), "this block is never closed", "a closing brace",
-                                    "the end of the input");
+            fail<FormatSyntaxError>(m_begin + m_tree.innermost_brace(), "this block is never closed",
+                                    "a closing brace", "the end of the input");
         }
     }
 
@@ -88,7 +88,8 @@ class PafParser {
         if (at_line_end(at, m_end)) return skip_line_end();
         if (*at != '}') return refuse_line(at);
         if (!m_tree.close()) {
-            fail<FormatSyntaxError>(at, "this closing brace closes nothing", "a parameter or the end of the input", "}");
+            fail<FormatSyntaxError>(at, "this closing brace closes nothing", "a parameter or the end of the input",
+                                    "}");
         }
         ++m_at;
     }
@@ -112,7 +113,8 @@ class PafParser {
         const char* problem = *at == '{'   ? "an opening brace must stand on the line of its parameter"
                               : *at == '.' ? "bad parameter name: it starts with a dot"
                                            : "bad parameter name";
-        fail<FormatSyntaxError>(at, problem, "a parameter (name: value), a comment or a closing brace", seen_at(at, m_end));
+        fail<FormatSyntaxError>(at, problem, "a parameter (name: value), a comment or a closing brace",
+                                seen_at(at, m_end));
     }
 
     // --- parameters ---
@@ -175,9 +177,10 @@ class PafParser {
     }
 
     [[noreturn]] void refuse_element(const ParsedName& name, const char* kind) const {
-        fail<FormatSyntaxError>(m_at, std::string("this cannot follow ") + kind + "; quote the whole value if it is text",
-                                std::string("a blank and ") + kind + ", a comment, a closing brace or the end of the line",
-                                seen_at(m_at, m_end), name.text);
+        fail<FormatSyntaxError>(
+            m_at, std::string("this cannot follow ") + kind + "; quote the whole value if it is text",
+            std::string("a blank and ") + kind + ", a comment, a closing brace or the end of the line",
+            seen_at(m_at, m_end), name.text);
     }
 
     [[noreturn]] void refuse_number(const ParsedName& name, const char* after, const char* range) const {
@@ -215,8 +218,12 @@ class PafParser {
         m_tree.add(name, std::move(values), std::move(offsets));
     }
 
-    bool at_true(const char* at) const noexcept { return starts_with(at, m_end, "true") || starts_with(at, m_end, "True"); }
-    bool at_false(const char* at) const noexcept { return starts_with(at, m_end, "false") || starts_with(at, m_end, "False"); }
+    bool at_true(const char* at) const noexcept {
+        return starts_with(at, m_end, "true") || starts_with(at, m_end, "True");
+    }
+    bool at_false(const char* at) const noexcept {
+        return starts_with(at, m_end, "false") || starts_with(at, m_end, "False");
+    }
     bool at_bool(const char* at) const noexcept {
         return (*at == 't' || *at == 'T' || *at == 'f' || *at == 'F') && (at_true(at) || at_false(at));
     }
@@ -257,7 +264,8 @@ class PafParser {
         if (found == nullptr) {
             const std::string quote(1, *m_at);
             const char* const open = std::exchange(m_at, m_end);
-            fail<EofError>(open, "this quoted string is never closed", "a closing " + quote, "the end of the input", name.text);
+            fail<EofError>(open, "this quoted string is never closed", "a closing " + quote, "the end of the input",
+                           name.text);
         }
         const char* const close = static_cast<const char*>(found);
         m_at = close + 1;
@@ -295,7 +303,8 @@ class PafParser {
         const char* const start = m_at++;
         const std::string_view reference = bare_text();
         if (reference.empty()) {
-            fail<FormatSyntaxError>(start, "this include names no file", "a path behind the '@'", seen_at(m_at, m_end), name.text);
+            fail<FormatSyntaxError>(start, "this include names no file", "a path behind the '@'",
+                                    seen_at(m_at, m_end), name.text);
         }
         add_one(name, file_reference(reference, start, name), offset_of(start));
     }
@@ -340,7 +349,8 @@ std::shared_ptr<Policy> parse_paf_file(const std::string& path, const LoadOption
 
 std::shared_ptr<Policy> parse_paf_string(std::string text, std::string name, const LoadOptions& options) {
     auto policy = std::make_shared<Policy>();
-    parse_paf(std::make_shared<Source>(std::move(name), std::move(text), "", options.included_from), policy->node(), options);
+    parse_paf(std::make_shared<Source>(std::move(name), std::move(text), "", options.included_from), policy->node(),
+              options);
     return policy;
 }
 

@@ -88,7 +88,8 @@ class PafWriter {
         if (const auto* blocks = std::get_if<Children>(&values)) {
             m_open.push_back({nullptr, blocks, 0, name});
         } else if (const auto* files = std::get_if<Files>(&values)) {
-            for (const FilePtr& file : *files) m_out.append(indent()).append(name).append(": ").append(include(*file)).append("\n");
+            for (const FilePtr& file : *files)
+                m_out.append(indent()).append(name).append(": ").append(include(*file)).append("\n");
         } else {
             write_line(name, values);
         }
@@ -119,7 +120,8 @@ class PafWriter {
     }
     std::string written(const std::string& value) const {
         if (value.find('\n') != std::string::npos) {
-            refuse("a string of several lines", "strings of one line, for line ends read back as blanks", in_quotes(value));
+            refuse("a string of several lines", "strings of one line, for line ends read back as blanks",
+                   in_quotes(value));
         }
         const char quote = value.find('"') == std::string::npos ? '"' : '\'';
         if (value.find(quote) != std::string::npos) {
@@ -135,15 +137,18 @@ class PafWriter {
         const bool cut = reference.find_first_of("#}\n") != std::string::npos || reference.ends_with('\r');
         const bool trimmed = reference.empty() || is_blank(reference.front()) || is_blank(reference.back());
         if (misread || cut || trimmed) {
-            refuse("this file reference", "a path without '#', '}', line feeds or blanks at its ends", in_quotes(reference));
+            refuse("this file reference", "a path without '#', '}', line feeds or blanks at its ends",
+                   in_quotes(reference));
         }
         return std::string("@").append(reference);
     }
 
     void require_name(std::string_view name) const {
         const bool fits = !name.empty() && name.front() != '.' && name.back() != '.' &&
-                          name.find("..") == std::string_view::npos && std::all_of(name.begin(), name.end(), is_name_char);
-        if (!fits) refuse("the name " + in_quotes(name), "fields of letters, digits and '_', joined by single dots", {});
+                          name.find("..") == std::string_view::npos &&
+                          std::all_of(name.begin(), name.end(), is_name_char);
+        if (!fits)
+            refuse("the name " + in_quotes(name), "fields of letters, digits and '_', joined by single dots", {});
     }
 
     [[noreturn]] void refuse(const std::string& what, std::string expected, std::string seen) const {

@@ -9,9 +9,10 @@
 
 namespace pex::policy {
 
-// One line per name, array elements separated by one blank, sub-policies in braces and indented, one include per line.
-// `declare` puts the content identifier first. Errors: RuntimeError for what PAF cannot express: strings with both
-// kinds of quotes or a line feed, doubles that are no numbers, names of other characters than letters, digits and
+// One line per name, array elements separated by one blank, sub-policies in braces and indented, one include per
+// line. `declare` puts the content identifier first. Errors: RuntimeError for what PAF cannot express: strings with
+// both kinds of quotes or a line feed, doubles that are no numbers, names of other characters than letters, digits
+// and
 // '_', references a line cannot hold.
 std::string paf_text(const Node& node, bool declare = false);
 

@@ -42,7 +42,8 @@ Report absent(const Node& root, const std::string& path, std::string_view name) 
         if (walk.is_last()) break;
         node = last_child(*entry);
         if (node == nullptr) {
-            report.problem = "there is no parameter " + in_quotes(name) + ": " + in_quotes(walk.up_to_here()) + " is no policy";
+            report.problem =
+                "there is no parameter " + in_quotes(name) + ": " + in_quotes(walk.up_to_here()) + " is no policy";
             report.place = entry->place();
             report.breadcrumb = join_names(path, walk.up_to_here());
             report.expected = "a policy on the way to " + in_quotes(walk.rest());
@@ -179,7 +180,8 @@ std::vector<std::string> Policy::names(Names which, bool top_level_only) const {
                             (which == Names::POLICIES && type == ValueType::POLICY) ||
                             (which == Names::FILES && type == ValueType::FILE);
         if (wanted) found.push_back(full);
-        if (const Node* child = top_level_only ? nullptr : last_child(entry)) levels.push_back({child, std::move(full), 0});
+        if (const Node* child = top_level_only ? nullptr : last_child(entry))
+            levels.push_back({child, std::move(full), 0});
     }
     return found;
 }

@@ -18,8 +18,8 @@ class Policy;
 using PolicyPtr = std::shared_ptr<Policy>;
 using DictionaryPtr = std::shared_ptr<Dictionary>;
 
-// A view of a tree that may be shared: copies of a Policy, and the sub-policies it hands out, show each other's changes.
-// A dotted name goes through the last element of an array of policies. Every call that takes a name raises
+// A view of a tree that may be shared: copies of a Policy, and the sub-policies it hands out, show each other's
+// changes. A dotted name goes through the last element of an array of policies. Every call that takes a name raises
 // BadNameError for one with empty fields. Thread safety: none while somebody writes.
 class Policy {
  public:

@@ -19,11 +19,13 @@ namespace {
 char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool starts_with_prefix(std::string_view text) noexcept {
-    return text.size() >= URN_PREFIX.size() &&
-           std::equal(URN_PREFIX.begin(), URN_PREFIX.end(), text.begin(), [](char a, char b) { return a == lower(b); });
+    return text.size() >= URN_PREFIX.size() && std::equal(URN_PREFIX.begin(), URN_PREFIX.end(), text.begin(),
+                                                          [](char a, char b) { return a == lower(b); });
 }
 
-std::size_t leading_ats(std::string_view text) noexcept { return std::min(text.find_first_not_of('@'), text.size()); }
+std::size_t leading_ats(std::string_view text) noexcept {
+    return std::min(text.find_first_not_of('@'), text.size());
+}
 
 std::string below(std::string_view directory, std::string_view path) {
     if (directory.empty()) return std::string(path);
@@ -107,7 +109,8 @@ ProductParts split_urn(std::string_view urn, bool strict, const Place& place) {
             terms.back() += c;
         }
     }
-    if (terms.size() != 2 && terms.size() != 3) refuse_urn(urn, "two or three terms joined by ':' make a URN", place);
+    if (terms.size() != 2 && terms.size() != 3)
+        refuse_urn(urn, "two or three terms joined by ':' make a URN", place);
     if (terms.front().empty() || terms.back().empty()) refuse_urn(urn, "product and path must not be empty", place);
     return {terms.front(), terms.size() == 3 ? terms[1] : std::string(), terms.back()};
 }
@@ -121,6 +124,7 @@ bool looks_like_urn(std::string_view text, bool strict) {
 }
 
 UrnPolicyFile::UrnPolicyFile(std::string urn, bool strict_urn, bool strict_loads, const LoadOptions& options)
-    : ProductFile(split_urn(urn, strict_urn, options.included_from), strict_loads, options), m_urn(std::move(urn)) {}
+    : ProductFile(split_urn(urn, strict_urn, options.included_from), strict_loads, options),
+      m_urn(std::move(urn)) {}
 
 }  // namespace pex::policy

@@ -19,7 +19,8 @@ namespace {
 
 [[noreturn]] void fail_io(const std::string& path, int error, const LoadOptions& options) {
     Report report;
-    report.problem = "cannot read the policy file " + in_quotes(path) + ": " + std::generic_category().message(error);
+    report.problem =
+        "cannot read the policy file " + in_quotes(path) + ": " + std::generic_category().message(error);
     report.place = options.included_from;
     report.breadcrumb = options.breadcrumb;
     report.system_error = error;
@@ -81,11 +82,14 @@ Identifier identifier_in(std::string_view line) {
     constexpr std::string_view OPENING = "<?cfg";
     if (mark == std::string_view::npos || line.substr(mark, OPENING.size()) != OPENING) return Identifier::NONE;
     const std::size_t word = line.find_first_not_of(" \t", mark + OPENING.size());
-    if (word == std::string_view::npos || word == mark + OPENING.size() || line.find("?>", word) == std::string_view::npos) {
+    if (word == std::string_view::npos || word == mark + OPENING.size() ||
+        line.find("?>", word) == std::string_view::npos) {
         return Identifier::NONE;
     }
-    const std::string_view format = line.substr(word, std::min(line.find_first_of(" \t?", word), line.size()) - word);
-    const bool paf = format.size() == 3 && (format[0] | 0x20) == 'p' && (format[1] | 0x20) == 'a' && (format[2] | 0x20) == 'f';
+    const std::string_view format =
+        line.substr(word, std::min(line.find_first_of(" \t?", word), line.size()) - word);
+    const bool paf =
+        format.size() == 3 && (format[0] | 0x20) == 'p' && (format[1] | 0x20) == 'a' && (format[2] | 0x20) == 'f';
     return paf ? Identifier::PAF : Identifier::OTHER;
 }
 
@@ -99,7 +103,8 @@ template <class E>
     report.problem = "unknown format: this is no policy text";
     report.place = place;
     report.breadcrumb = options.breadcrumb;
-    report.expected = "PAF: lines such as \"name: value\", in a file called *.paf or after a line \"#<?cfg paf policy ?>\"";
+    report.expected =
+        "PAF: lines such as \"name: value\", in a file called *.paf or after a line \"#<?cfg paf policy ?>\"";
     throw E(std::move(report));
 }
 
@@ -117,7 +122,8 @@ FormatVerdict recognise_format(std::string_view text) {
         if (first == std::string_view::npos) continue;
         if (line[first] != '#') return {is_name_start(line[first]) ? Format::PAF : Format::OTHER, at};
         const Identifier identifier = identifier_in(line.substr(first));
-        if (identifier != Identifier::NONE) return {identifier == Identifier::PAF ? Format::PAF : Format::OTHER, at};
+        if (identifier != Identifier::NONE)
+            return {identifier == Identifier::PAF ? Format::PAF : Format::OTHER, at};
     }
     return {Format::UNDECIDED, text.size()};
 }

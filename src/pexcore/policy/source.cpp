@@ -9,8 +9,12 @@
 namespace pex::policy {
 
 Source::Source(std::string name, std::string text, std::string path, Place included_from)
-    : m_name(std::move(name)), m_text(std::move(text)), m_path(std::move(path)), m_included_from(std::move(included_from)) {
-    if (m_text.size() >= NO_OFFSET) throw std::length_error(m_name + ": policy texts of 4 GiB and more cannot be read");
+    : m_name(std::move(name)),
+      m_text(std::move(text)),
+      m_path(std::move(path)),
+      m_included_from(std::move(included_from)) {
+    if (m_text.size() >= NO_OFFSET)
+        throw std::length_error(m_name + ": policy texts of 4 GiB and more cannot be read");
 }
 
 std::size_t Source::line_index(std::uint32_t offset) const {

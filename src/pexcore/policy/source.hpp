@@ -15,7 +15,8 @@ class Source;
 
 inline constexpr std::uint32_t NO_OFFSET = UINT32_MAX;
 
-// A byte of a source, or the source as a whole (NO_OFFSET). Lines and columns are worked out only when somebody asks.
+// A byte of a source, or the source as a whole (NO_OFFSET). Lines and columns are worked out only when somebody
+// asks.
 struct Place {
     std::shared_ptr<const Source> source;
     std::uint32_t offset = NO_OFFSET;

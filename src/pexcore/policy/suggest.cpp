@@ -25,7 +25,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
             const bool same = lower(a[i - 1]) == lower(b[j - 1]);
             std::size_t best = table[(i - 1) * width + j - 1] + (same ? 0 : 1);
             best = std::min({best, table[(i - 1) * width + j] + 1, table[i * width + j - 1] + 1});
-            const bool swapped = i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]);
+            const bool swapped =
+                i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]);
             if (swapped) best = std::min(best, table[(i - 2) * width + j - 2] + 1);
             table[i * width + j] = best;
         }
@@ -40,7 +41,8 @@ std::string nearest(std::string_view name, const std::vector<std::string_view>& 
     std::string_view best;
     std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
     for (const std::string_view candidate : candidates) {
-        const std::size_t gap = candidate.size() > name.size() ? candidate.size() - name.size() : name.size() - candidate.size();
+        const std::size_t gap =
+            candidate.size() > name.size() ? candidate.size() - name.size() : name.size() - candidate.size();
         if (gap >= best_distance || candidate.size() > LONGEST) continue;
         const std::size_t found = distance(name, candidate);
         if (found < best_distance) {

@@ -152,7 +152,8 @@ std::string describe_values(const Entry& entry) {
     const std::size_t count = entry.size();
     const bool is_policy = entry.type() == ValueType::POLICY;
     if (is_policy && count == 1) return "a Policy";
-    if (const auto* strings = std::get_if<SmallArray<std::string>>(&entry.values); strings != nullptr && count == 1) {
+    if (const auto* strings = std::get_if<SmallArray<std::string>>(&entry.values);
+        strings != nullptr && count == 1) {
         return name + " " + in_quotes(strings->back());
     }
     if (count == 1) return name + " " + plain_text(entry);

@@ -55,7 +55,8 @@ Node* TreeBuilder::step_into(Node* node, const ParsedName& name, std::string_vie
     }
     if (auto* children = std::get_if<Children>(&entry.values)) return children->back().get();
     Report report;
-    report.problem = "parameter " + in_quotes(name.text) + " cannot stand below " + in_quotes(so_far) + ", which is no policy";
+    report.problem =
+        "parameter " + in_quotes(name.text) + " cannot stand below " + in_quotes(so_far) + ", which is no policy";
     report.place = {m_source, name.offset};
     report.breadcrumb = breadcrumb(so_far);
     report.expected = "a Policy";

@@ -57,9 +57,9 @@ class TreeBuilder {
     struct Block {
         Node* node;
         std::string_view name;
-        std::size_t index;    // among the blocks of that name
+        std::size_t index;  // among the blocks of that name
         std::uint32_t brace;
-        std::size_t depth;    // blocks and dotted fields above the contents
+        std::size_t depth;  // blocks and dotted fields above the contents
     };
 
     template <class T>
@@ -70,7 +70,8 @@ class TreeBuilder {
     Entry& entry_for(const ParsedName& name);
     Node* step_into(Node* node, const ParsedName& name, std::string_view field, std::string_view so_far);
     void push_block(const ParsedName& name, Node* node, std::size_t index, std::uint32_t brace);
-    [[noreturn]] void refuse_type(const Entry& entry, const ParsedName& name, ValueType seen, std::uint32_t at) const;
+    [[noreturn]] void refuse_type(const Entry& entry, const ParsedName& name, ValueType seen,
+                                  std::uint32_t at) const;
     [[noreturn]] void refuse_depth(const ParsedName& name) const;
 
     std::shared_ptr<const Source> m_source;

@@ -121,7 +121,8 @@ class Validator {
         }
     }
 
-    void push_children(const Rules& rules, const Children& children, const std::string& name, const std::string& path) {
+    void push_children(const Rules& rules, const Children& children, const std::string& name,
+                       const std::string& path) {
         const NodePtr* dictionary = loaded_dictionary(rules, name);
         if (dictionary == nullptr) return;
         for (std::size_t i = 0; i < children.size(); ++i) {
@@ -142,7 +143,8 @@ class Validator {
     static std::string defined_at(const Node& definition) {
         const Place& place = definition.opened();
         if (!place.known() || place.offset == NO_OFFSET) return {};
-        return " (defined in " + place.source->name() + ":" + std::to_string(place.source->position(place.offset).line) + ")";
+        return " (defined in " + place.source->name() + ":" +
+               std::to_string(place.source->position(place.offset).line) + ")";
     }
 
     static std::string range_text(const Rules& rules) {
@@ -155,7 +157,8 @@ class Validator {
 
     static std::string allowed_text(const Rules& rules) {
         std::string text = "one of";
-        for (const Entry* set : rules.allowed) text += (set == rules.allowed.front() ? " " : ", ") + values_text(*set);
+        for (const Entry* set : rules.allowed)
+            text += (set == rules.allowed.front() ? " " : ", ") + values_text(*set);
         return text;
     }
 
@@ -181,7 +184,8 @@ void Dictionary::validate(const Policy& policy, Issues& issues) const {
     validator.run();
 }
 
-void Dictionary::validate_values(const Definition& definition, const Entry& values, Issues& issues, bool complete) const {
+void Dictionary::validate_values(const Definition& definition, const Entry& values, Issues& issues,
+                                 bool complete) const {
     Validator validator(issues, complete);
     const std::string name = definition.full_name();
     validator.check_values(*definition.data()->node(), values, values.size(), name, name);
@@ -190,7 +194,8 @@ void Dictionary::validate_values(const Definition& definition, const Entry& valu
     validator.run();
 }
 
-void Dictionary::check_change(const Policy& policy, std::string_view name, const Values& values, bool appending) const {
+void Dictionary::check_change(const Policy& policy, std::string_view name, const Values& values,
+                              bool appending) const {
     Entry change;
     change.values = values;
     if (change.type() == ValueType::FILE) return;
@@ -200,12 +205,14 @@ void Dictionary::check_change(const Policy& policy, std::string_view name, const
         const Definition definition = get_definition(name);
         const std::size_t count = change.size() + (appending ? policy.count(name) : 0);
         Validator validator(issues, false);
-        validator.check_values(*definition.data()->node(), change, count, full_name, join_names(policy.path(), name));
+        validator.check_values(*definition.data()->node(), change, count, full_name,
+                               join_names(policy.path(), name));
         validator.run();
     } catch (const NameNotFound& error) {
         issues.add(full_name, undefined(policy, full_name, error));
     }
-    if (!issues.empty()) throw ValidationError("the dictionary forbids to change " + in_quotes(full_name), std::move(issues));
+    if (!issues.empty())
+        throw ValidationError("the dictionary forbids to change " + in_quotes(full_name), std::move(issues));
 }
 
 }  // namespace pex::policy

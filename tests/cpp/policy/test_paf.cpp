@@ -18,7 +18,8 @@ using namespace pex::policy;
 class TemporaryFile {
  public:
     explicit TemporaryFile(const std::string& text)
-        : m_path(std::filesystem::temp_directory_path() / ("pex_" + std::to_string(std::random_device{}()) + ".paf")) {
+        : m_path(std::filesystem::temp_directory_path() /
+                 ("pex_" + std::to_string(std::random_device{}()) + ".paf")) {
         std::ofstream(m_path, std::ios::binary) << text;
     }
     TemporaryFile(const TemporaryFile&) = delete;

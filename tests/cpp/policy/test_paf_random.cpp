@@ -13,11 +13,17 @@ namespace {
 
 using namespace pex::policy;
 
-constexpr std::array<std::string_view, 44> PIECES{
-    "a",  "b.c", ".",   ":",   ": ",  " ",    "\t",   "\n",   "\r\n", "\r",   "\f",      "{",    "}",     "#",    "\"",
-    "'",  "@",   "@@",  "1",   "-2",  "+3",   "1.5",  ".5",   "5.",   "1e9",  "1e999",   "true", "False", "text", "x y",
-    "1 2", "-",  "..",  "e",   "E+",  "9999999999", "\xC3\xA9", "\xFF", "a: 1\n", "p: {\n", "}\n", "s: \"x\"\n",
-    "definitions", "urn:eupspkg:p:x"};
+constexpr std::array<std::string_view, 44> PIECES{"a",        "b.c",        ".",           ":",
+                                                  ": ",       " ",          "\t",          "\n",
+                                                  "\r\n",     "\r",         "\f",          "{",
+                                                  "}",        "#",          "\"",          "'",
+                                                  "@",        "@@",         "1",           "-2",
+                                                  "+3",       "1.5",        ".5",          "5.",
+                                                  "1e9",      "1e999",      "true",        "False",
+                                                  "text",     "x y",        "1 2",         "-",
+                                                  "..",       "e",          "E+",          "9999999999",
+                                                  "\xC3\xA9", "\xFF",       "a: 1\n",      "p: {\n",
+                                                  "}\n",      "s: \"x\"\n", "definitions", "urn:eupspkg:p:x"};
 
 std::string random_text(std::mt19937& random) {
     std::string text;
