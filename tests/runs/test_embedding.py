@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The Pipeline as an object: the calls of the contract (5.8) in order, twice in one process, never two at once."""
+"""The Pipeline as an object: the calls of the contract in order, twice in one process, never two at once."""
 
 import subprocess
 import sys

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def handle(arguments: argparse.Namespace) -> int:
         return 1
     if arguments.explain:
         return explain(arguments.policy, arguments.workers)
-    return run_pipeline(
+    code = run_pipeline(
         arguments.policy,
         arguments.runid,
         name=arguments.name,
@@ -77,6 +78,10 @@ def handle(arguments: argparse.Namespace) -> int:
         threshold=threshold,
         progress=not arguments.no_progress,
     )
+    # What is left is to exit: a signal that comes now must not replace the code that says how the run ended.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return code
 
 
 def run_pipeline(
