@@ -125,6 +125,19 @@ def test_tile_compressed_images_are_decompressed(sut, tmp_path):
     assert image.array.dtype.isnative
 
 
+@pytest.mark.parametrize("dtype", ["i2", "u2", "u4", "f4"])
+def test_compressed_images_keep_their_type_and_have_the_header_of_an_image(sut, tmp_path, dtype):
+    pixels = numpy.arange(6000, dtype=dtype).reshape(60, 100) + numpy.dtype(dtype).type(30_000)
+    hdu = fits.CompImageHDU(pixels, compression_type="GZIP_2", quantize_level=0)
+    hdu.header["GAIN"] = (1.5, "e-/ADU")
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits")
+    image = sut.read(str(tmp_path / "a.fits"), request())
+    assert image.dtype == numpy.dtype(dtype)
+    assert numpy.array_equal(image.array, pixels)
+    assert image.header.getDouble("GAIN") == 1.5
+    assert not any(name.startswith(("Z", "TTYPE", "TFORM")) for name in image.header.getOrderedNames())
+
+
 def test_cubes_come_as_plain_arrays_and_are_refused_as_images(sut, tmp_path):
     cube = numpy.arange(24, dtype="f4").reshape(2, 3, 4)
     path = written(tmp_path / "a.fits", cube)
@@ -412,6 +425,28 @@ def test_a_file_without_pixels_lists_its_units(sut, tmp_path):
     fits.PrimaryHDU().writeto(tmp_path / "a.fits")
     message = error_of(sut, tmp_path / "a.fits")
     assert "no unit with image or compressed data; the file holds: 0 (image, shape ())" in message
+
+
+@pytest.mark.parametrize("keep", [9, 1000, 2879])
+def test_an_extension_that_ends_within_its_header_is_told(sut, tmp_path, keep):
+    path = tmp_path / "a.fits"
+    extension = fits.ImageHDU(numpy.ones((2, 2), "i2"))
+    fits.HDUList([fits.PrimaryHDU(), extension]).writeto(path)
+    path.write_bytes(path.read_bytes()[: 2880 + keep])
+    assert f"header is truncated or damaged: expected at least 5760 bytes, found {2880 + keep}" in error_of(
+        sut, path
+    )
+
+
+def test_damaged_compressed_pixels_are_told_with_their_unit(sut, tmp_path):
+    path = tmp_path / "a.fits"
+    pixels = numpy.random.default_rng(4).integers(0, 99, (60, 100))
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(pixels, compression_type="GZIP_1")]).writeto(path)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"\x1f\x8b", 5760)
+    content[start : start + 20] = bytes(20)
+    path.write_bytes(content)
+    assert "the pixels of unit 1" in error_of(sut, path)
 
 
 def test_bytes_after_the_last_unit_do_not_matter(sut, tmp_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Writing FITS: what astropy reads back, and that a failed write leaves nothing behind."""
 
+import io
 import os
 import resource
 import warnings
@@ -12,6 +13,8 @@ from astropy import units
 from astropy.io import fits
 from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import Table
+from harness import arrays
+from harness._core import Run
 from harness.properties import DateTime, PropertyList
 from harness.storage import Image, ReadRequest, storage_named
 
@@ -51,6 +54,60 @@ def test_pixels_are_not_touched_while_they_are_written(sut, tmp_path, monkeypatc
     sut.write(str(tmp_path / "a.fits"), pixels)
     assert seen[0] is True
     assert numpy.array_equal(read(tmp_path / "a.fits")[0], before)
+
+
+@pytest.fixture
+def shared_memory():
+    """Arrays of `harness.empty` live in an arena."""
+    run = Run(16 << 20, 1, 1, 1)
+    run.attach_master()
+    arrays.use_arena(run.arena)
+    yield
+    arrays.use_arena(None)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u2", "i4", "f4", "f8"])
+@pytest.mark.parametrize("kind", ["Image", "ndarray", "CCDData", "Table", "rows"])
+@pytest.mark.parametrize("writeable", [True, False])
+def test_no_byte_of_an_array_in_shared_memory_changes_while_it_is_written(
+    sut, tmp_path, monkeypatch, shared_memory, dtype, kind, writeable
+):
+    pixels = arrays.empty((300, 300), dtype)
+    assert pixels.base is not None
+    pixels[...] = numpy.arange(90_000).reshape(300, 300) % 100
+    before, seen = pixels.tobytes(), []
+
+    class Watched(io.BytesIO):
+        def write(self, data):
+            seen.append(pixels.tobytes() == before)
+            return super().write(data)
+
+    obj = {
+        "Image": lambda: Image(pixels),
+        "ndarray": lambda: pixels,
+        "CCDData": lambda: CCDData(pixels, unit="adu"),
+        "Table": lambda: Table([pixels.ravel()], names=["x"], copy=False),
+        "rows": lambda: pixels.ravel().view([("x", pixels.dtype)]),
+    }[kind]()
+    pixels.flags.writeable = writeable
+    monkeypatch.setattr("harness.storage.fits_units.io.BytesIO", Watched)
+    sut.write(str(tmp_path / "a.fits"), obj)
+    assert len(seen) >= 2
+    assert all(seen)
+    assert pixels.tobytes() == before
+    assert pixels.flags.writeable is writeable
+
+
+def test_cards_of_ccd_data_that_break_the_rules_keep_their_text(sut, tmp_path):
+    path = tmp_path / "a.fits"
+    hdu = fits.PrimaryHDU(numpy.zeros((2, 2), "f4"))
+    hdu.header["BAD"] = 1
+    hdu.writeto(path)
+    old = b"BAD     =                    1"
+    path.write_bytes(path.read_bytes().replace(old, b"B D     =  &9xe".ljust(len(old))))
+    frame = sut.read(str(path), ReadRequest("a", "astropy.nddata.CCDData"))
+    sut.write(str(path), frame)
+    assert sut.read(str(path), ReadRequest("a")).header.getString("B D") == "&9xe"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +231,10 @@ def test_a_structured_array_itself_is_not_handed_to_astropy_which_swaps_its_byte
     monkeypatch.setattr(
         fits.HDUList,
         "writeto",
-        lambda self, *args: (shared.append(numpy.shares_memory(self[1].data, rows)), real(self, *args)),
+        lambda self, *args, **options: (
+            shared.append(numpy.shares_memory(self[1].data, rows)),
+            real(self, *args, **options),
+        ),
     )
     sut.write(str(tmp_path / "a.fits"), rows)
     assert shared == [False]

@@ -5,9 +5,8 @@ import subprocess
 import sys
 
 import harness.exceptions as pex
-import numpy
 import pytest
-from harness.storage import register_storage, registry, storage_named, storage_names
+from harness.storage import prepare_storage, register_storage, registry, storage_named, storage_names
 
 
 def test_fits_storage_is_there():
@@ -49,7 +48,7 @@ def test_missing_astropy_names_the_extra_to_install(monkeypatch):
 
 def test_importing_the_storages_does_not_import_numpy_or_astropy(tmp_path):
     code = (
-        "import sys, harness.storage, harness.iostage, harness.stage;"
+        "import sys, harness.storage, harness.storage.fits, harness.stage;"
         " print([name for name in ('numpy', 'astropy') if name in sys.modules])"
     )
     result = subprocess.run(
@@ -58,15 +57,44 @@ def test_importing_the_storages_does_not_import_numpy_or_astropy(tmp_path):
     assert result.stdout.strip() == "[]"
 
 
-def test_reading_a_plain_image_does_not_import_astropy(tmp_path):
-    path = tmp_path / "a.fits"
-    storage_named("FitsStorage").write(str(path), numpy.ones((2, 2)))
-    code = (
-        "import sys; from harness.storage import ReadRequest, storage_named;"
-        f" image = storage_named('FitsStorage').read({str(path)!r}, ReadRequest('a'));"
-        " print(image.array.sum(), 'astropy' in sys.modules)"
-    )
+def imported_by(tmp_path, code):
+    """Whether a new interpreter has imported astropy.io.fits after these statements."""
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"import sys; {code}; print('astropy.io.fits' in sys.modules)"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert result.stdout.split() == ["4.0", "False"]
+    return result.stdout.strip() == "True"
+
+
+def test_preparing_fits_storage_imports_what_the_first_visit_would_wait_for(tmp_path):
+    assert not imported_by(tmp_path, "from harness.storage import *; storage_named('FitsStorage')")
+    assert imported_by(tmp_path, "from harness.storage import *; prepare_storage('FitsStorage')")
+
+
+def test_the_io_stages_bring_astropy_to_the_process_that_forks_workers(tmp_path):
+    assert imported_by(tmp_path, "import harness.iostage")
+
+
+def test_the_io_stages_can_be_imported_without_astropy(tmp_path):
+    code = "sys.modules['astropy'] = None; import harness.iostage"
+    assert not imported_by(tmp_path, code)
+
+
+def test_a_storage_is_prepared_if_it_can_be(monkeypatch):
+    calls = []
+
+    class Mine:
+        def prepare(self):
+            calls.append("prepared")
+
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    register_storage("Mine", Mine)
+    register_storage("Plain", object)
+    prepare_storage("Mine")
+    prepare_storage("Plain")
+    assert calls == ["prepared"]
+    with pytest.raises(pex.NotFoundError, match="'Nope' is not known"):
+        prepare_storage("Nope")

@@ -3,6 +3,14 @@
 
 from harness.storage.image import Image
 from harness.storage.interface import ReadRequest, Storage
-from harness.storage.registry import register_storage, storage_named, storage_names
+from harness.storage.registry import prepare_storage, register_storage, storage_named, storage_names
 
-__all__ = ["Image", "ReadRequest", "Storage", "register_storage", "storage_named", "storage_names"]
+__all__ = [
+    "Image",
+    "ReadRequest",
+    "Storage",
+    "prepare_storage",
+    "register_storage",
+    "storage_named",
+    "storage_names",
+]

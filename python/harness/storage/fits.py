@@ -7,13 +7,12 @@ import gzip
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from harness.arrays import empty
 from harness.storage.atomic import atomic_file
-from harness.storage.fits_file import FitsFile, Hdu, open_fits
+from harness.storage.fits_file import FitsFile, Unit
 from harness.storage.fits_header import properties_of
 from harness.storage.fits_kinds import KINDS, SHORT_NAMES, is_ccddata, is_table
-from harness.storage.fits_pixels import read_pixels
-from harness.storage.fits_units import units_of, write_units
+from harness.storage.fits_pixels import native_pixels
+from harness.storage.fits_units import fits_content
 from harness.storage.image import Image
 from harness.storage.interface import ReadRequest
 
@@ -39,7 +38,7 @@ class FitsStorage:
     """
 
     def __init__(self) -> None:
-        # Only looked for: reading a plain image does without it, and it takes long to import.
+        # Only looked for: it takes long to import.
         if importlib.util.find_spec("astropy") is None:
             from harness.exceptions import RuntimeError as LsstRuntimeError
 
@@ -47,6 +46,10 @@ class FitsStorage:
                 "FitsStorage needs astropy, which is not installed;"
                 " install it with: pip install 'pex-harness[fits]'"
             )
+
+    def prepare(self) -> None:
+        """Import astropy.io.fits, so that the first read or write need not wait for it."""
+        import astropy.io.fits  # noqa: F401
 
     def read(self, path: str, request: ReadRequest) -> Any:
         """The object in a FITS file; see `harness.storage.interface.Storage`.
@@ -64,17 +67,17 @@ class FitsStorage:
             return _read_table(path, request, wanted)
         if is_ccddata(wanted):
             return _read_ccddata(path, request, wanted)
-        with open_fits(request.item, path) as file:
-            hdu = _choose(file, request, ("image", "compressed"))
-            array = _array_of(file, hdu, path, request)
+        with FitsFile(request.item, path) as file:
+            unit = _choose(file, request, ("image", "compressed"))
+            array = _array_of(file, unit)
             if wanted is numpy.ndarray:
                 return array
             if array.ndim != 2:
                 raise file.error(
-                    f"unit {hdu} has {array.ndim} dimensions, and an Image has two;"
+                    f"unit {unit} has {array.ndim} dimensions, and an Image has two;"
                     " ask for pythonType numpy.ndarray"
                 )
-        image = Image(array, properties_of(hdu.cards))
+            image = Image(array, properties_of(unit.header))
         if wanted is Image:
             return image
         convert = getattr(wanted, "swigConvert", None)
@@ -89,13 +92,11 @@ class FitsStorage:
             ValueError: an entry of its header is nothing FITS can hold.
         """
         # Whatever cannot be written is refused before a file is touched.
-        units = units_of(obj)
+        content = fits_content(obj)
         with atomic_file(path) as stream:
-            if not path.endswith(".gz"):
-                write_units(stream, units)
-                return
-            with gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, stream, mtime=0) as packed:
-                write_units(packed, units)
+            if path.endswith(".gz"):
+                content = memoryview(gzip.compress(content, _COMPRESSION_LEVEL, mtime=0))
+            stream.write(content)
 
 
 def _wanted_class(request: ReadRequest) -> Any:
@@ -115,50 +116,42 @@ def _wanted_class(request: ReadRequest) -> Any:
     )
 
 
-def _choose(file: FitsFile, request: ReadRequest, kinds: tuple[str, ...]) -> Hdu:
+def _choose(file: FitsFile, request: ReadRequest, kinds: tuple[str, ...]) -> Unit:
     """The unit that was asked for, complete; by default the first one of those kinds with data."""
     seen = []
-    for hdu in file.hdus():
-        seen.append(str(hdu))
+    for unit in file.units():
+        seen.append(str(unit))
         if request.hdu is None:
-            chosen = hdu.kind in kinds and hdu.data_bytes > 0
+            chosen = unit.kind in kinds and unit.has_data
         elif isinstance(request.hdu, int):
-            chosen = hdu.number == request.hdu
+            chosen = unit.number == request.hdu
         else:
-            chosen = str(hdu.header.get("EXTNAME", "")).strip().upper() == request.hdu.strip().upper()
+            chosen = str(unit.header.get("EXTNAME", "")).strip().upper() == request.hdu.strip().upper()
         if not chosen:
             continue
-        if hdu.kind not in kinds or hdu.data_bytes == 0:
-            raise file.error(f"hdu {request.hdu!r} is unit {hdu}, and {' or '.join(kinds)} data is wanted")
-        file.require_complete(hdu)
-        return hdu
+        if unit.kind not in kinds or not unit.has_data:
+            raise file.error(f"hdu {request.hdu!r} is unit {unit}, and {' or '.join(kinds)} data is wanted")
+        file.require_complete(unit)
+        return unit
     wanted = f"hdu {request.hdu!r}" if request.hdu is not None else f"unit with {' or '.join(kinds)} data"
     raise file.error(f"there is no {wanted}; the file holds: {'; '.join(seen)}")
 
 
-def _array_of(file: FitsFile, hdu: Hdu, path: str, request: ReadRequest) -> Array:
-    if hdu.kind == "image":
-        return read_pixels(file, hdu)
-    import numpy
-    from astropy.io import fits
-
+def _array_of(file: FitsFile, unit: Unit) -> Array:
     try:
-        with fits.open(path, memmap=False) as units:
-            data = units[hdu.number].data
+        stored = unit.hdu.data
     except Exception as error:
-        raise file.error(f"unit {hdu} cannot be decompressed: {error}") from error
-    array = empty(data.shape, data.dtype.newbyteorder("="))
-    numpy.copyto(array, data)
-    return array
+        raise file.error(f"the pixels of unit {unit} cannot be read: {error}") from error
+    return native_pixels(stored, unit.header)
 
 
 def _read_table(path: str, request: ReadRequest, wanted: Any) -> Any:
-    with open_fits(request.item, path) as file:
-        hdu = _choose(file, request, ("table",))
+    with FitsFile(request.item, path) as file:
+        unit = _choose(file, request, ("table",))
         try:
-            table = wanted.read(path, format="fits", hdu=hdu.number)
+            table = wanted.read(unit.hdu, format="fits")
         except Exception as error:
-            raise file.error(f"unit {hdu} cannot be read as a table: {error}") from error
+            raise file.error(f"unit {unit} cannot be read as a table: {error}") from error
     for name in table.colnames:
         column = table[name]
         if not getattr(column, "dtype", None) or column.dtype.isnative:
@@ -168,12 +161,13 @@ def _read_table(path: str, request: ReadRequest, wanted: Any) -> Any:
 
 
 def _read_ccddata(path: str, request: ReadRequest, wanted: Any) -> Any:
-    with open_fits(request.item, path) as file:
-        hdu = _choose(file, request, ("image", "compressed"))
-        unit = None if "BUNIT" in hdu.header else "adu"
+    with FitsFile(request.item, path) as file:
+        unit = _choose(file, request, ("image", "compressed"))
         try:
-            frame = wanted.read(path, format="fits", hdu=hdu.number, unit=unit)
+            frame = wanted.read(
+                path, format="fits", hdu=unit.number, unit=None if "BUNIT" in unit.header else "adu"
+            )
         except Exception as error:
-            raise file.error(f"unit {hdu} cannot be read as CCDData: {error}") from error
-        frame.data = _array_of(file, hdu, path, request)
+            raise file.error(f"unit {unit} cannot be read as CCDData: {error}") from error
+        frame.data = _array_of(file, unit)
     return frame

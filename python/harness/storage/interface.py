@@ -28,6 +28,9 @@ class ReadRequest:
 class Storage(Protocol):
     """Reads and writes objects of the kinds it knows. Instances hold no state between calls."""
 
+    def prepare(self) -> None:
+        """Do what takes long the first time, such as importing a library; called when a stage is set up."""
+
     def read(self, path: str, request: ReadRequest) -> Any:
         """The object in the file `path`.
 

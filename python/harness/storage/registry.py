@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness.storage.interface import Storage
 
-__all__ = ["register_storage", "storage_named", "storage_names"]
+__all__ = ["prepare_storage", "register_storage", "storage_named", "storage_names"]
 
 # Names of the storages that DC3b's persistence library had and that nothing here replaces one to one.
 _FORMER = frozenset({"BoostStorage", "XmlStorage", "DbStorage", "DbTsvStorage", "PafStorage"})
@@ -51,6 +51,20 @@ def storage_named(name: str) -> Storage:
             f" the storages are: {', '.join(storage_names())}"
         )
     return factory()
+
+
+def prepare_storage(name: str) -> None:
+    """Let the storage of that name do now what would make its first read or write slow.
+
+    A registered storage without a method ``prepare`` has nothing to do.
+
+    Raises:
+        harness.exceptions.NotFoundError: there is none; the message lists those there are.
+        harness.exceptions.RuntimeError: a library that it needs is not installed.
+    """
+    storage = storage_named(name)
+    if hasattr(storage, "prepare"):
+        storage.prepare()
 
 
 def _fits_storage() -> Storage:
