@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.exceptions import InvalidParameterError
-from harness.storage.registry import storage_named
+from harness.storage.registry import prepare_storage
 
 if TYPE_CHECKING:
     from harness.policy import Policy
@@ -186,8 +186,9 @@ def _storage(where: str, policy: Policy) -> StorageSpec:
     if storage is None or location is None:
         missing = "storage" if storage is None else "location"
         raise InvalidParameterError(f"{where}: {missing} is missing")
-    # A storage that is unknown or lacks its library shows now, not at the first visit.
-    storage_named(storage)
+    # A storage that is unknown or lacks its library shows now, and what it imports is not waited for
+    # in the first visit.
+    prepare_storage(storage)
     hdu = policy.get("hdu") if policy.exists("hdu") else None
     if hdu is not None and (isinstance(hdu, bool) or not isinstance(hdu, (int, str))):
         raise InvalidParameterError(f"{where}: hdu must be a number or an EXTNAME, not {hdu!r}")
