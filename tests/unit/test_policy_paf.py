@@ -55,6 +55,7 @@ def values(text, name="a"):
         ('""', [""]),
         ('"# } {" # comment', ["# } {"]),
         ("two words\t # comment", ["two words"]),
+        ("x\ry\fz", ["x\ry\fz"]),
         ('say "x" {: y', ['say "x" {: y']),
         ("b: c", ["b: c"]),
         ("@some file.paf # c", [PolicyFile("some file.paf")]),
@@ -93,6 +94,7 @@ def test_value_is_recognised_by_its_beginning(text, expected):
         "@",
         "1\f2",
         "1\r",
+        "1\rb: 2",
         "1}",
     ],
 )
