@@ -16,6 +16,12 @@ DictionaryPtr dictionary_of(const std::string& definitions) {
     return std::make_shared<Dictionary>(parse_paf_string("definitions: {\n" + definitions + "\n}")->node());
 }
 
+std::string name_of(int number) {
+    std::string name = "n";
+    name += std::to_string(number);
+    return name;
+}
+
 PEX_TEST(sub_policies_share_their_data) {
     Policy sut;
     sut.set("a.b", 1);
@@ -28,12 +34,12 @@ PEX_TEST(sub_policies_share_their_data) {
 
 PEX_TEST(index_survives_growth_and_removal) {
     Node sut;
-    for (int i = 0; i < 1000; ++i) sut.find_or_create("n" + std::to_string(i)).values = values_of(i);
-    for (int i = 0; i < 1000; i += 3) sut.remove("n" + std::to_string(i));
-    for (int i = 0; i < 1000; ++i) PEX_CHECK_EQ(sut.find("n" + std::to_string(i)) == nullptr, i % 3 == 0);
-    for (int i = 0; i < 1000; i += 3) sut.find_or_create("n" + std::to_string(i)).values = values_of(-i);
+    for (int i = 0; i < 1000; ++i) sut.find_or_create(name_of(i)).values = values_of(i);
+    for (int i = 0; i < 1000; i += 3) sut.remove(name_of(i));
+    for (int i = 0; i < 1000; ++i) PEX_CHECK_EQ(sut.find(name_of(i)) == nullptr, i % 3 == 0);
+    for (int i = 0; i < 1000; i += 3) sut.find_or_create(name_of(i)).values = values_of(-i);
     PEX_CHECK_EQ(sut.size(), 1000U);
-    for (int i = 0; i < 1000; ++i) PEX_CHECK(sut.find("n" + std::to_string(i)) != nullptr);
+    for (int i = 0; i < 1000; ++i) PEX_CHECK(sut.find(name_of(i)) != nullptr);
 }
 
 PEX_TEST(failed_change_changes_nothing) {
