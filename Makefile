@@ -42,6 +42,7 @@ $(VENV)/installed: $(VENV)/tools $(SOURCES)
 
 lint: install
 	@$(IN_VENV) ruff check -q .
+	@$(IN_VENV) mypy --no-error-summary
 
 test-cpp test-asan test-tsan: test-%: $(VENV)/tools
 	@echo "make: C++ tests, preset $*"

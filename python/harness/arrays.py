@@ -43,7 +43,7 @@ def empty(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:
         if size >= SMALLEST_SHARED_BYTES:
             block = _arena.alloc(size)
             if not isinstance(block, str):
-                return np.ndarray(extents, kind, buffer=block)
+                return np.ndarray(extents, kind, buffer=memoryview(block))
     return np.empty(shape, kind)
 
 

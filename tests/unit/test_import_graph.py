@@ -27,8 +27,8 @@ LAYERS = [
     {"examples"},
     {"cli"},
 ]
-"""A room imports from its own files and from rooms above it in this list. `harness` itself imports from the first
-two layers only, for whatever is imported imports it."""
+"""A room imports from its own files and from rooms above it in this list. `harness` itself imports from the
+first two layers only, for whatever is imported imports it."""
 
 HEAVY = {"numpy", "astropy", "matplotlib"}
 LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main"]

@@ -15,18 +15,18 @@ HEADINGS = ("stage", "step", "runs", "median ms", "p99 ms", "MB/s", "copied MB",
 def format_summary(statistics: RunStatistics, run_dir: Path) -> str:
     """The table as text. MB are 10^6 bytes; MB/s counts the array bytes on the clipboard after the step."""
     rows = [HEADINGS]
-    for row in statistics.rows():
+    for figures in statistics.rows():
         rows.append(
             (
-                row["name"],
-                row["step"],
-                str(row["count"]),
-                f"{row['median_ms']:.3f}",
-                f"{row['p99_ms']:.3f}",
-                _rate(row),
-                _megabytes(row["bytes_copied"]),
-                _megabytes(row["bytes_shared"]),
-                str(row["raised"]) if row["raised"] else "-",
+                figures["name"],
+                figures["step"],
+                str(figures["count"]),
+                f"{figures['median_ms']:.3f}",
+                f"{figures['p99_ms']:.3f}",
+                _rate(figures),
+                _megabytes(figures["bytes_copied"]),
+                _megabytes(figures["bytes_shared"]),
+                str(figures["raised"]) if figures["raised"] else "-",
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]

@@ -124,5 +124,5 @@ def _with_defaults(policy: Policy | None, dictionary: str) -> Policy:
 
     defaults = PolicyClass.createPolicy(DefaultPolicyFile("pex_harness", dictionary, "policy"), False, True)
     own = PolicyClass() if policy is None else policy
-    own.mergeDefaults(defaults.getDictionary())
+    own.mergeDefaults(defaults)
     return own

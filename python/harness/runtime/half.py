@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness import _core
 from harness.clipboard import Clipboard
@@ -12,18 +12,21 @@ from harness.errors import StageFailed
 from harness.queue import Queue
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
 from harness.runtime.transport import Transport
+from harness.stage import StageProcessing
 
 if TYPE_CHECKING:
     from harness.log import Log
     from harness.runtime.config import PipelineConfig, StageConfig
-    from harness.stage import StageProcessing
 
 TRACE = -1
 VERB2 = -2
 VERB3 = -3
 
 
-class Half:
+StageT = TypeVar("StageT", bound=StageProcessing)
+
+
+class Half(Generic[StageT]):
     """One rank's stage instances with the n+1 queues between them. The master is rank -1."""
 
     def __init__(self, run: _core.Run, config: PipelineConfig, run_id: str, rank: int, log: Log) -> None:
@@ -33,13 +36,13 @@ class Half:
         self.rank = rank
         self.log = log
         self.transport = Transport(run)
-        self.stages: list[StageProcessing] = []
-        self.failure_stage: StageProcessing | None = None
+        self.stages: list[StageT] = []
+        self.failure_stage: StageT | None = None
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]
         self.error_flagged = False
         self.visit = 0
 
-    def build(self, make: Callable[[StageConfig, dict[str, Any]], StageProcessing | None]) -> None:
+    def build(self, make: Callable[[StageConfig, dict[str, Any]], StageT | None]) -> None:
         """Creates and plugs in stages 1..n and the failure stage; `make` builds one from its configuration.
 
         Raises `StageFailed` naming the stage when a constructor or `setup()` raises.
@@ -54,10 +57,10 @@ class Half:
 
     def _make_one(
         self,
-        make: Callable[[StageConfig, dict[str, Any]], StageProcessing | None],
+        make: Callable[[StageConfig, dict[str, Any]], StageT | None],
         stage: StageConfig,
         stage_id: int,
-    ) -> StageProcessing | None:
+    ) -> StageT | None:
         sysdata = {
             "name": stage.name,
             "rank": self.rank,
@@ -109,7 +112,7 @@ class Half:
         self.run.set_clipboard_bytes(total)
 
     def fail(
-        self, number: int, error: Exception, method: str, apply: Callable[[StageProcessing], Any] | None
+        self, number: int, error: Exception, method: str, apply: Callable[[StageT], Any] | None
     ) -> None:
         """The error flow of the contract (5.5) for a stage of this half.
 
@@ -133,7 +136,7 @@ class Half:
         target.addDataset(Clipboard())
 
     def _run_failure_stage(
-        self, stage: StageProcessing, number: int, apply: Callable[[StageProcessing], Any]
+        self, stage: StageT, number: int, apply: Callable[[StageT], Any]
     ) -> None:
         stage.initialize(self.queues[number], self.queues[number - 1])
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.runtime.statistics import RunStatistics
 
 
-class MasterHalf(Half):
+class MasterHalf(Half[SerialProcessing]):
     """Rank -1. Its methods without underscore after `set_up` are what `Run.run_master` calls."""
 
     statistics: RunStatistics
@@ -95,18 +95,17 @@ class MasterHalf(Half):
     def gather(self, number: int, raised: int) -> None:
         """Puts what the slices published on the master's clipboard, and makes their failures visible."""
         clipboard = self._current(number)
-        for rank in range(self.config.n_slices):
-            if clipboard is not None and not self.error_flagged:
-                self.transport.receive(
-                    *self.run.up_manifest(rank),
-                    lambda key, pending, rank=rank: self._deliver(clipboard, key, rank, pending),
-                )
+        if clipboard is not None and not self.error_flagged:
+            for rank in range(self.config.n_slices):
+                self._receive_from(rank, clipboard)
         if raised:
             self._log_failures(number)
 
-    @staticmethod
-    def _deliver(clipboard: Clipboard, key: str, rank: int, pending: Pending) -> None:
-        clipboard._receive_from(key, rank, pending)
+    def _receive_from(self, rank: int, clipboard: Clipboard) -> None:
+        def deliver(key: str, pending: Pending) -> None:
+            clipboard._receive_from(key, rank, pending)
+
+        self.transport.receive(*self.run.up_manifest(rank), deliver)
 
     def _log_failures(self, number: int) -> None:
         for rank in range(self.config.n_slices):

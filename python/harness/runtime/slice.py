@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INFO = 0
 
 
-class SliceHalf(Half):
+class SliceHalf(Half[ParallelProcessing]):
     """A rank >= 0. The C++ loop of its worker calls `run_step`."""
 
     def set_up(self) -> None:

@@ -80,7 +80,7 @@ class Transport:
         import numpy as np
 
         block = self._allocate(array.nbytes, f"clipboard item {key!r}")
-        target = np.ndarray(array.shape, array.dtype, buffer=block)
+        target = np.ndarray(array.shape, array.dtype, buffer=memoryview(block))
         np.copyto(target, array)
         self._run.count_copied(array.nbytes)
         self._arena.set_root(block.ref, VISIT_SLOT)
@@ -157,7 +157,7 @@ class PendingArray(Pending):
 
         ref, offset, size = self._buffer
         block = self._arena.hold(ref, offset + size)
-        return np.ndarray(self._shape, self._dtype, block, offset + self._first, self._strides)
+        return np.ndarray(self._shape, self._dtype, memoryview(block), offset + self._first, self._strides)
 
 
 class PendingObject(Pending):
