@@ -25,7 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="run a pipeline policy",
         description="Runs the pipeline of a policy file until its work is done. Exit codes: 0 done,"
         " 1 wrong usage, 2 a policy, class or stage set-up that cannot be used, 3 a worker died,"
-        " 4 no shared memory, 128+n ended by signal n.",
+        " 70 a defect of the harness, 128+n ended by signal n.",
     )
     parser.add_argument("policy", help="pipeline policy file (PAF)")
     parser.add_argument("runid", help="name of this run")
