@@ -55,7 +55,7 @@ py::str represent(const py::object& object) {
 
 PolicyPtr copy_top_level(const Policy& self) {
     auto node = std::make_shared<policy::Node>(self.node()->opened());
-    self.node()->for_each([&](const policy::Entry& entry) { node->find_or_create(entry.name) = entry; });
+    self.node()->for_each([&](const policy::Entry& entry) { node->copy_entry(entry); });
     return std::make_shared<Policy>(std::move(node), self.path(), self.dictionary());
 }
 

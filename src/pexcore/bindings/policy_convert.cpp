@@ -18,6 +18,7 @@ using policy::Policy;
 using policy::PolicyPtr;
 using policy::Report;
 using policy::SmallArray;
+using policy::StringValue;
 using policy::Values;
 using policy::ValueType;
 
@@ -99,7 +100,7 @@ Values collect(const std::vector<py::object>& items, ValueType type, std::string
             return collect<std::int32_t>(items, [&](py::handle item) { return int_from(item, name); });
         case ValueType::DOUBLE:
             return collect<double>(items, [](py::handle item) { return PyFloat_AsDouble(item.ptr()); });
-        case ValueType::STRING: return collect<std::string>(items, [](py::handle item) { return from_py(item); });
+        case ValueType::STRING: return collect<StringValue>(items, [](py::handle item) { return from_py(item); });
         case ValueType::POLICY: return collect<NodePtr>(items, [](py::handle item) { return node_from(item); });
         case ValueType::FILE: return collect<FilePtr>(items, [](py::handle item) { return file_from(item); });
         default: return {};
@@ -173,8 +174,8 @@ py::list list_of(const Policy& policy, std::string_view name) {
         case ValueType::DOUBLE:
             return converted(policy.get_array<double>(name), [](double value) { return py::float_(value); });
         case ValueType::STRING:
-            return converted(policy.get_array<std::string>(name),
-                             [](const std::string& value) { return to_py(value); });
+            return converted(policy.get_array<StringValue>(name),
+                             [](std::string_view value) { return to_py(value); });
         case ValueType::POLICY:
             return converted(policy.get_policy_array(name), [](const PolicyPtr& value) { return py::cast(value); });
         default: return converted(policy.get_file_array(name), file_object);
@@ -186,7 +187,7 @@ py::object last_of(const Policy& policy, std::string_view name) {
         case ValueType::BOOL: return py::bool_(policy.get<bool>(name));
         case ValueType::INT: return py::int_(policy.get<std::int32_t>(name));
         case ValueType::DOUBLE: return py::float_(policy.get<double>(name));
-        case ValueType::STRING: return to_py(policy.get<std::string>(name));
+        case ValueType::STRING: return to_py(policy.get<StringValue>(name));
         case ValueType::POLICY: return py::cast(policy.get_policy(name));
         default: return file_object(policy.get_file(name));
     }

@@ -92,7 +92,7 @@ void bind_values(PolicyClass& cls) {
         .def("getBool", &typed<bool>, py::arg("name"), "The last bool. Raises NameNotFound, TypeError.")
         .def("getInt", &typed<std::int32_t>, py::arg("name"), "The last int. Raises NameNotFound, TypeError.")
         .def("getDouble", &typed<double>, py::arg("name"), "The last double. Raises NameNotFound, TypeError.")
-        .def("getString", &typed<std::string>, py::arg("name"), "The last string. Raises NameNotFound, TypeError.")
+        .def("getString", &typed<policy::StringValue>, py::arg("name"), "The last string. Raises NameNotFound, TypeError.")
         .def("getPolicy", &Policy::get_policy, py::arg("name"),
              "The last sub-policy; changes of it show here. Raises NameNotFound, TypeError.")
         .def("getFile", &file, py::arg("name"), "The last unresolved file. Raises NameNotFound, TypeError.")
@@ -101,7 +101,7 @@ void bind_values(PolicyClass& cls) {
              "All ints. Raises NameNotFound, TypeError.")
         .def("getDoubleArray", &typed_array<double>, py::arg("name"),
              "All doubles. Raises NameNotFound, TypeError.")
-        .def("getStringArray", &typed_array<std::string>, py::arg("name"),
+        .def("getStringArray", &typed_array<policy::StringValue>, py::arg("name"),
              "All strings. Raises NameNotFound, TypeError.")
         .def(
             "getPolicyArray",

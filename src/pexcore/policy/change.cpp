@@ -101,8 +101,8 @@ void refuse_empty(const Values& values, std::string_view name) {
 Values values_of(bool value) { return single(value); }
 Values values_of(std::int32_t value) { return single(value); }
 Values values_of(double value) { return single(value); }
-Values values_of(std::string value) { return single(std::move(value)); }
-Values values_of(const char* value) { return single(std::string(value)); }
+Values values_of(std::string_view value) { return single(StringValue(value)); }
+Values values_of(const char* value) { return single(StringValue(value)); }
 Values values_of(const PolicyPtr& value) { return single(value->node()); }
 Values values_of(FilePtr value) { return single(std::move(value)); }
 
@@ -130,7 +130,7 @@ void Policy::set_values(std::string_view name, Values values) {
     check_change(name, values, false);
     Entry& entry = create(holder);
     entry.values = std::move(values);
-    entry.source.reset();
+    entry.source = nullptr;
     entry.offsets.clear();
     entry.name_offset = NO_OFFSET;
 }

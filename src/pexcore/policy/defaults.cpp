@@ -19,12 +19,9 @@ NodePtr last_block(const Entry& entry) {
     return blocks == nullptr ? nullptr : blocks->back();
 }
 
-// Values and places of an entry, sub-policies copied.
-void copy_entry(const Entry& from, Entry& to) {
-    std::string name = std::move(to.name);
-    to = from;
-    to.name = std::move(name);
-    auto* blocks = std::get_if<Children>(&to.values);
+// Values and places of an entry under a name of its own, sub-policies copied.
+void copy_deeply(const Entry& from, Node& target, std::string_view name) {
+    auto* blocks = std::get_if<Children>(&target.copy_entry(from, name).values);
     if (blocks == nullptr) return;
     for (NodePtr& block : *blocks) block = deep_copy(*block);
 }
@@ -54,17 +51,17 @@ class Extraction {
     };
     struct Block {
         NodePtr parent;
-        std::string name;
+        StringValue name;
         NodePtr node;
     };
 
     void visit(const Dictionary& dictionary, const Pending& level, const Entry& entry) {
         const NodePtr definition_node = last_block(entry);
         if (definition_node == nullptr || entry.name == keyword::CHILD_DEFINITION) return;
-        const Definition definition(level.prefix, entry.name, std::make_shared<Policy>(definition_node), false);
+        const Definition definition(level.prefix, entry.name.str(), std::make_shared<Policy>(definition_node), false);
         const Rules rules = definition.rules();
         if (rules.default_value != nullptr && is_good(dictionary, definition, *rules.default_value)) {
-            copy_entry(*rules.default_value, level.target->find_or_create(entry.name));
+            copy_deeply(*rules.default_value, *level.target, entry.name);
         }
         const NodePtr* below = loaded_dictionary(rules, definition.full_name());
         if (below != nullptr) add_block(level, entry.name, *below);
@@ -80,7 +77,7 @@ class Extraction {
     }
 
     // The block of a policy-typed parameter: that of its default, or a new one.
-    void add_block(const Pending& level, const std::string& name, const NodePtr& dictionary) {
+    void add_block(const Pending& level, const StringValue& name, const NodePtr& dictionary) {
         Entry& entry = level.target->find_or_create(name);
         if (entry.type() == ValueType::UNDEF) {
             Children children;
@@ -127,7 +124,7 @@ class Merger {
         }
         if (block != nullptr && entry.size() == 1 && block->size() == 0) return;
         m_count += block == nullptr ? 1 : leaf_count(block);
-        copy_entry(entry, target.find_or_create(entry.name));
+        copy_deeply(entry, target, entry.name);
     }
 
     static std::size_t leaf_count(const NodePtr& block) {

@@ -47,7 +47,7 @@ void warn_about(const WarningSink& warn, const std::string& name, const Entry& e
 }
 
 ValueType read_type(const Entry& entry, const std::string& name) {
-    const auto* text = std::get_if<SmallArray<std::string>>(&entry.values);
+    const auto* text = std::get_if<SmallArray<StringValue>>(&entry.values);
     const std::string expected = "int, bool, double, string, Policy or undefined";
     if (text == nullptr) refuse(name, entry, "\"type\" is no string", expected);
     ValueType type = ValueType::UNDEF;
@@ -222,9 +222,9 @@ ValueType Definition::type() const {
 std::string Definition::description() const {
     const Entry* entry = m_data->node()->find(keyword::DESCRIPTION);
     if (entry == nullptr) return {};
-    const auto* text = std::get_if<SmallArray<std::string>>(&entry->values);
+    const auto* text = std::get_if<SmallArray<StringValue>>(&entry->values);
     if (text == nullptr) refuse(full_name(), *entry, "\"description\" is no string", "a string");
-    return text->back();
+    return text->back().str();
 }
 
 }  // namespace pex::policy

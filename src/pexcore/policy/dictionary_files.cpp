@@ -92,7 +92,7 @@ class DictionaryFiles {
 
     // Null where the file cannot be read and nobody insists: the reference then stays as it is.
     NodePtr read(const Entry& file, const std::string& name) {
-        const auto* paths = std::get_if<SmallArray<std::string>>(&file.values);
+        const auto* paths = std::get_if<SmallArray<StringValue>>(&file.values);
         if (paths == nullptr) {
             Report report;
             report.problem = "definition of " + in_quotes(name) + ": \"dictionaryFile\" names no file";
@@ -106,7 +106,7 @@ class DictionaryFiles {
         options.included_from = file.place_of(paths->size() - 1);
         options.breadcrumb = name;
         auto node = std::make_shared<Node>();
-        if (!load_path(paths->back(), node, options)) return nullptr;
+        if (!load_path(paths->back().str(), node, options)) return nullptr;
         ++m_count;
         m_count += load_policy_files_of(node, name);
         return node;

@@ -2,6 +2,7 @@
 // Look-up in one level of the tree, and its orderly end.
 #include "policy/node.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -9,7 +10,9 @@ namespace pex::policy {
 
 namespace {
 
-constexpr std::size_t LINEAR_LIMIT = 8;
+constexpr std::size_t LINEAR_LIMIT = 16;
+// Nodes within nodes that are destroyed by plain recursion; below that, a list takes its place.
+constexpr int RECURSION_LIMIT = 100;
 constexpr std::size_t NOWHERE = SIZE_MAX;
 constexpr std::uint32_t FREE_SLOT = UINT32_MAX;
 
@@ -20,6 +23,17 @@ void move_children(Node& node, std::vector<NodePtr>& into) {
         auto* children = std::get_if<SmallArray<NodePtr>>(&entry.values);
         if (children == nullptr) continue;
         for (NodePtr& child : *children) into.push_back(std::move(child));
+        children->clear();
+    }
+}
+
+void destroy_level_by_level(Node& node) {
+    std::vector<NodePtr> pending;
+    move_children(node, pending);
+    while (!pending.empty()) {
+        const NodePtr last = std::move(pending.back());
+        pending.pop_back();
+        if (last.use_count() == 1) move_children(*last, pending);
     }
 }
 
@@ -39,22 +53,20 @@ std::size_t Entry::size() const noexcept {
 
 Place Entry::place() const {
     if (source == nullptr || name_offset == NO_OFFSET) return {};
-    return {source, name_offset};
+    return {source->shared_from_this(), name_offset};
 }
 
 Place Entry::place_of(std::size_t index) const {
     if (source == nullptr || index >= offsets.size() || offsets[index] == NO_OFFSET) return place();
-    return {source, offsets[index]};
+    return {source->shared_from_this(), offsets[index]};
 }
 
 Node::~Node() {
-    std::vector<NodePtr> pending;
-    move_children(*this, pending);
-    while (!pending.empty()) {
-        const NodePtr last = std::move(pending.back());
-        pending.pop_back();
-        if (last.use_count() == 1) move_children(*last, pending);
-    }
+    static thread_local int depth = 0;
+    if (depth >= RECURSION_LIMIT) destroy_level_by_level(*this);
+    ++depth;
+    m_entries.clear();
+    --depth;
 }
 
 Entry* Node::find(std::string_view name) noexcept {
@@ -71,31 +83,52 @@ std::size_t Node::locate(std::string_view name) const noexcept {
     const auto matches = [&](std::size_t at) {
         return m_entries[at].name == name && m_entries[at].type() != ValueType::UNDEF;
     };
-    if (m_slots.empty()) {
+    if (!has_index()) {
         for (std::size_t at = 0; at < m_entries.size(); ++at) {
             if (matches(at)) return at;
         }
         return NOWHERE;
     }
-    const std::size_t mask = m_slots.size() - 1;
-    for (std::size_t slot = hash_of(name) & mask; m_slots[slot] != FREE_SLOT; slot = (slot + 1) & mask) {
-        if (matches(m_slots[slot])) return m_slots[slot];
+    const std::vector<std::uint32_t>& slots = m_rest->slots;
+    const std::size_t mask = slots.size() - 1;
+    for (std::size_t slot = hash_of(name) & mask; slots[slot] != FREE_SLOT; slot = (slot + 1) & mask) {
+        if (matches(slots[slot])) return slots[slot];
     }
     return NOWHERE;
 }
 
-Entry& Node::find_or_create(std::string_view name) {
+Entry& Node::find_or_create(std::string_view name, const Source* kept) {
     const std::size_t found = locate(name);
     if (found != NOWHERE) return m_entries[found];
     if (m_dead > m_entries.size() / 2) compact();
     Entry& entry = m_entries.emplace_back();
-    entry.name = name;
-    if (!m_slots.empty() && m_entries.size() * 2 <= m_slots.size()) {
+    entry.name = kept != nullptr && kept->holds(name) ? StringValue::viewing(name) : StringValue(name);
+    if (has_index() && m_entries.size() * 2 <= m_rest->slots.size()) {
         index_entry(m_entries.size() - 1);
     } else if (m_entries.size() > LINEAR_LIMIT) {
-        rebuild_index(m_slots.empty() ? LINEAR_LIMIT * 4 : m_slots.size() * 2);
+        rebuild_index(has_index() ? m_rest->slots.size() * 2 : LINEAR_LIMIT * 4);
     }
     return entry;
+}
+
+Entry& Node::copy_entry(const Entry& from, std::string_view name) {
+    const Source* source = from.source == nullptr ? nullptr : keep(from.source->shared_from_this());
+    Values values = from.values;
+    SmallArray<std::uint32_t> offsets = from.offsets;
+    const std::uint32_t name_offset = from.name_offset;
+    Entry& entry = find_or_create(name);
+    entry.values = std::move(values);
+    entry.source = source;
+    entry.offsets = std::move(offsets);
+    entry.name_offset = name_offset;
+    return entry;
+}
+
+const Source* Node::keep(const std::shared_ptr<const Source>& source) {
+    if (m_opened.source == source) return source.get();
+    auto& kept = rest().kept;
+    if (std::find(kept.rbegin(), kept.rend(), source) == kept.rend()) kept.push_back(source);
+    return source.get();
 }
 
 void Node::remove(std::string_view name) {
@@ -106,15 +139,21 @@ void Node::remove(std::string_view name) {
     ++m_dead;
 }
 
+Node::Rest& Node::rest() {
+    if (m_rest == nullptr) m_rest = std::make_unique<Rest>();
+    return *m_rest;
+}
+
 void Node::index_entry(std::size_t position) noexcept {
-    const std::size_t mask = m_slots.size() - 1;
+    std::vector<std::uint32_t>& slots = m_rest->slots;
+    const std::size_t mask = slots.size() - 1;
     std::size_t slot = hash_of(m_entries[position].name) & mask;
-    while (m_slots[slot] != FREE_SLOT) slot = (slot + 1) & mask;
-    m_slots[slot] = static_cast<std::uint32_t>(position);
+    while (slots[slot] != FREE_SLOT) slot = (slot + 1) & mask;
+    slots[slot] = static_cast<std::uint32_t>(position);
 }
 
 void Node::rebuild_index(std::size_t slot_count) {
-    m_slots.assign(slot_count, FREE_SLOT);
+    rest().slots.assign(slot_count, FREE_SLOT);
     for (std::size_t at = 0; at < m_entries.size(); ++at) {
         const bool removed = m_entries[at].name.empty();
         if (!removed) index_entry(at);
@@ -124,7 +163,7 @@ void Node::rebuild_index(std::size_t slot_count) {
 void Node::compact() {
     std::erase_if(m_entries, [](const Entry& entry) { return entry.type() == ValueType::UNDEF; });
     m_dead = 0;
-    if (!m_slots.empty()) rebuild_index(m_slots.size());
+    if (has_index()) rebuild_index(m_rest->slots.size());
 }
 
 }  // namespace pex::policy

@@ -11,6 +11,7 @@
 
 #include "policy/small_array.hpp"
 #include "policy/source.hpp"
+#include "policy/string_value.hpp"
 #include "policy/value_type.hpp"
 
 namespace pex::policy {
@@ -26,15 +27,22 @@ inline constexpr std::size_t MAX_DEPTH = 10000;
 
 // The alternatives stand in the order of ValueType, so that index() is the type.
 using Values = std::variant<std::monostate, SmallArray<bool>, SmallArray<std::int32_t>, SmallArray<double>,
-                            SmallArray<std::string>, SmallArray<NodePtr>, SmallArray<FilePtr>>;
+                            SmallArray<StringValue>, SmallArray<NodePtr>, SmallArray<FilePtr>>;
 
-// One name with its values.
+// One name with its values. Moves, but is copied by its node only (Node::copy_entry), for the node keeps the source.
 struct Entry {
-    std::string name;
+    StringValue name;
     Values values;
-    std::shared_ptr<const Source> source;  // of the name and of every value that has an offset
-    SmallArray<std::uint32_t> offsets;     // of the values, NO_OFFSET or missing where they came by a call
+    const Source* source = nullptr;     // of the name and of every value that has an offset
+    SmallArray<std::uint32_t> offsets;  // of the values, NO_OFFSET or missing where they came by a call
     std::uint32_t name_offset = NO_OFFSET;
+
+    Entry() = default;
+    Entry(Entry&&) noexcept = default;
+    Entry& operator=(Entry&&) noexcept = default;
+    Entry(const Entry&) = delete;
+    Entry& operator=(const Entry&) = delete;
+    ~Entry() = default;
 
     ValueType type() const noexcept { return static_cast<ValueType>(values.index()); }
     std::size_t size() const noexcept;
@@ -51,7 +59,7 @@ class Node {
     explicit Node(Place opened_at) : m_opened(std::move(opened_at)) {}
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
-    // Takes the tree apart level by level: a chain of any depth needs no machine stack.
+    // A chain of any depth needs little machine stack: deep ones are taken apart level by level.
     ~Node();
 
     // Where the block opened, or the start of the text for a root; unknown for nodes made by calls.
@@ -62,8 +70,17 @@ class Node {
     Entry* find(std::string_view name) noexcept;
     const Entry* find(std::string_view name) const noexcept;
     // The entry of that name, new and without values where there was none. References to entries end here.
-    Entry& find_or_create(std::string_view name);
+    // A name that is a piece of a kept source's text is shown, not copied.
+    Entry& find_or_create(std::string_view name, const Source* kept = nullptr);
+    // The entry of that name gets the values and places of another, whose sub-policies it then shares.
+    Entry& copy_entry(const Entry& from, std::string_view name);
+    Entry& copy_entry(const Entry& from) { return copy_entry(from, from.name); }
     void remove(std::string_view name);
+
+    // What an entry of this node may name as its source: the text lives as long as the node.
+    const Source* keep(const std::shared_ptr<const Source>& source);
+
+    void reserve(std::size_t count) { m_entries.reserve(count); }
 
     // Calls f(entry) for every entry, in order.
     template <class F>
@@ -84,14 +101,22 @@ class Node {
 
  private:
     std::size_t locate(std::string_view name) const noexcept;
+    bool has_index() const noexcept { return m_rest != nullptr && !m_rest->slots.empty(); }
     void index_entry(std::size_t position) noexcept;
     void rebuild_index(std::size_t slot_count);
     void compact();
 
+    // What few nodes need: most are small, and come from one text.
+    struct Rest {
+        std::vector<std::uint32_t> slots;                 // open addressing, empty while a linear search is as fast
+        std::vector<std::shared_ptr<const Source>> kept;  // besides that of m_opened
+    };
+    Rest& rest();
+
     std::vector<Entry> m_entries;
-    std::vector<std::uint32_t> m_slots;  // open addressing, empty while a linear search is as fast
-    std::size_t m_dead = 0;
     Place m_opened;
+    std::unique_ptr<Rest> m_rest;
+    std::uint32_t m_dead = 0;
 };
 
 // A copy that shares nothing with the original but file references and source texts.

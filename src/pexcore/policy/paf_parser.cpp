@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The PAF grammar: one pass over the text, no recursion.
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "policy/paf.hpp"
@@ -10,6 +11,9 @@
 namespace pex::policy {
 
 namespace {
+
+template <class T>
+constexpr const char* RANGE_OF = sizeof(T) == 4 ? " of 32 bits" : " of 64 bits";
 
 constexpr std::string_view BYTE_ORDER_MARK = "\xEF\xBB\xBF";
 
@@ -79,8 +83,7 @@ class PafParser {
 
     // One comment, blank rest of a line, closing brace, or parameter with its line end left in place.
     void parse_item() {
-        const char* at = m_at;
-        while (at != m_end && (is_blank(*at) || *at == '\f' || *at == '\v')) ++at;
+        const char* const at = skip(m_at, LAYOUT);
         m_at = at;
         if (at == m_end) return;
         if (is_name_start(*at)) return parse_parameter();
@@ -121,10 +124,9 @@ class PafParser {
 
     void parse_parameter() {
         const char* const start = m_at;
-        const char* at = start;
-        while (at != m_end && is_name_char(*at)) ++at;
+        const char* const at = skip(start, NAME);
         const ParsedName name{{start, static_cast<std::size_t>(at - start)}, offset_of(start)};
-        const char* const colon = skip_blanks(at, m_end);
+        const char* const colon = skip(at, BLANK);
         if (colon == m_end || *colon != ':') {
             fail<FormatSyntaxError>(colon, "bad parameter name: no colon follows " + in_quotes(name.text),
                                     "a name of letters, digits, '_' and '.', then ':'", seen_at(colon, m_end));
@@ -133,7 +135,7 @@ class PafParser {
             fail<FormatSyntaxError>(start, "bad parameter name: a field of " + in_quotes(name.text) + " is empty",
                                     "non-empty fields joined by single dots", in_quotes(name.text));
         }
-        m_at = skip_blanks(colon + 1, m_end);
+        m_at = skip(colon + 1, BLANK);
         parse_value(name);
     }
 
@@ -150,8 +152,10 @@ class PafParser {
             default: break;
         }
         const NumberToken token = scan_number(m_at, m_end);
-        if (token.kind == NumberKind::DOUBLE) return parse_doubles(name, token);
-        if (token.kind == NumberKind::INT) return parse_ints(name, token);
+        if (token.kind == NumberKind::DOUBLE)
+            return parse_numbers<double, NumberKind::DOUBLE>(name, token, "a double", double_value);
+        if (token.kind == NumberKind::INT)
+            return parse_numbers<std::int32_t, NumberKind::INT>(name, token, "an integer", int_value);
         if (at_bool(m_at)) return parse_bools(name);
         parse_bare_string(name);
     }
@@ -171,8 +175,12 @@ class PafParser {
 
     // Steps over the blanks behind an element. True where another element follows.
     bool another_element(const ParsedName& name, const char* kind) {
-        if (!at_value_end(m_at, m_end)) refuse_element(name, kind);
-        m_at = skip_blanks(m_at, m_end);
+        if (!at_value_end(m_at, m_end)) {
+            // Quoted strings alone may touch each other.
+            const bool adjacent = (m_at[-1] == '"' || m_at[-1] == '\'') && (*m_at == '"' || *m_at == '\'');
+            if (!adjacent) refuse_element(name, kind);
+        }
+        m_at = skip(m_at, BLANK);
         return !at_value_end(m_at, m_end);
     }
 
@@ -183,39 +191,40 @@ class PafParser {
             seen_at(m_at, m_end), name.text);
     }
 
-    [[noreturn]] void refuse_number(const ParsedName& name, const char* after, const char* range) const {
-        fail<UnsupportedSyntax>(m_at, "this number is out of range", range,
+    [[noreturn]] void refuse_number(const ParsedName& name, const char* after, std::string range) const {
+        fail<UnsupportedSyntax>(m_at, "this number is out of range", std::move(range),
                                 in_quotes({m_at, static_cast<std::size_t>(after - m_at)}), name.text);
     }
 
-    void parse_ints(const ParsedName& name, NumberToken token) {
-        SmallArray<std::int32_t> values;
-        SmallArray<std::uint32_t> offsets;
+    // Elements of one kind to the end of the value; `element` reads one and steps over it.
+    template <class T, class Element>
+    void parse_array(const ParsedName& name, const char* kind, const Element& element) {
+        const std::uint32_t offset = offset_of(m_at);
+        T first = element();
+        if (!another_element(name, kind)) return add_one(name, std::move(first), offset);
+        SmallArray<T>& values = std::get<SmallArray<T>>(m_scratch);
+        values.forget();
+        values.push_back(std::move(first));
+        m_offsets.forget();
+        m_offsets.push_back(offset);
         do {
-            if (!values.empty()) token = scan_number(m_at, m_end);
-            if (token.kind != NumberKind::INT) refuse_element(name, "an integer");
-            std::int32_t value = 0;
-            if (!int_value(m_at, token.end, value)) refuse_number(name, token.end, "an integer of 32 bits");
-            values.push_back(value);
-            offsets.push_back(offset_of(m_at));
-            m_at = token.end;
-        } while (another_element(name, "an integer"));
-        m_tree.add(name, std::move(values), std::move(offsets));
+            m_offsets.push_back(offset_of(m_at));
+            values.push_back(element());
+        } while (another_element(name, kind));
+        m_tree.add(name, values.move_packed(), m_offsets.move_packed());
     }
 
-    void parse_doubles(const ParsedName& name, NumberToken token) {
-        SmallArray<double> values;
-        SmallArray<std::uint32_t> offsets;
-        do {
-            if (!values.empty()) token = scan_number(m_at, m_end);
-            if (token.kind != NumberKind::DOUBLE) refuse_element(name, "a double");
-            double value = 0;
-            if (!double_value(m_at, token.end, value)) refuse_number(name, token.end, "a double of 64 bits");
-            values.push_back(value);
-            offsets.push_back(offset_of(m_at));
+    // A row of numbers whose first is scanned already; `value_of` turns a token into a value.
+    template <class T, NumberKind KIND, class ValueOf>
+    void parse_numbers(const ParsedName& name, NumberToken token, const char* kind, const ValueOf& value_of) {
+        parse_array<T>(name, kind, [&] {
+            if (token.begin != m_at) token = scan_number(m_at, m_end);
+            if (token.kind != KIND) refuse_element(name, kind);
+            T value{};
+            if (!value_of(token, value)) refuse_number(name, token.end, std::string(kind) + RANGE_OF<T>);
             m_at = token.end;
-        } while (another_element(name, "a double"));
-        m_tree.add(name, std::move(values), std::move(offsets));
+            return value;
+        });
     }
 
     bool at_true(const char* at) const noexcept {
@@ -229,36 +238,24 @@ class PafParser {
     }
 
     void parse_bools(const ParsedName& name) {
-        SmallArray<bool> values;
-        SmallArray<std::uint32_t> offsets;
-        do {
+        parse_array<bool>(name, "a boolean", [&] {
             const bool value = at_true(m_at);
             if (!value && !at_false(m_at)) refuse_element(name, "a boolean");
-            values.push_back(value);
-            offsets.push_back(offset_of(m_at));
             m_at += value ? 4 : 5;
-        } while (another_element(name, "a boolean"));
-        m_tree.add(name, std::move(values), std::move(offsets));
+            return value;
+        });
     }
 
     // --- strings ---
 
     void parse_strings(const ParsedName& name) {
-        SmallArray<std::string> values;
-        SmallArray<std::uint32_t> offsets;
-        do {
+        parse_array<StringValue>(name, "a quoted string", [&] {
             if (*m_at != '"' && *m_at != '\'') refuse_element(name, "a quoted string");
-            offsets.push_back(offset_of(m_at));
-            values.push_back(quoted_string(name));
-            // Quoted strings may touch each other.
-            const bool adjacent = m_at != m_end && (*m_at == '"' || *m_at == '\'');
-            if (adjacent) continue;
-            if (!another_element(name, "a quoted string")) break;
-        } while (true);
-        m_tree.add(name, std::move(values), std::move(offsets));
+            return quoted_string(name);
+        });
     }
 
-    std::string quoted_string(const ParsedName& name) {
+    StringValue quoted_string(const ParsedName& name) {
         const char* const begin = m_at + 1;
         const void* found = std::memchr(begin, *m_at, static_cast<std::size_t>(m_end - begin));
         if (found == nullptr) {
@@ -273,11 +270,13 @@ class PafParser {
     }
 
     // Joins the lines of a quoted string: each line end becomes one blank, blanks around it are dropped.
-    static std::string unfolded(const char* at, const char* close) {
+    static StringValue unfolded(const char* at, const char* close) {
+        const auto length = static_cast<std::size_t>(close - at);
+        if (length == 0 || std::memchr(at, '\n', length) == nullptr) return StringValue::viewing({at, length});
         std::string text;
         while (true) {
             const void* found = std::memchr(at, '\n', static_cast<std::size_t>(close - at));
-            if (found == nullptr) return text.append(at, close);
+            if (found == nullptr) return StringValue(text.append(at, close));
             const char* const newline = static_cast<const char*>(found);
             const char* line_end = newline != at && newline[-1] == '\r' ? newline - 1 : newline;
             while (line_end != at && is_blank(line_end[-1])) --line_end;
@@ -287,16 +286,19 @@ class PafParser {
         }
     }
 
+    // Whether what may end a bare string does: carriage returns and NULs alone do not.
+    bool ends_bare_text() const noexcept { return *m_at == '#' || *m_at == '}' || at_line_end(m_at, m_end); }
+
     // The text up to a comment, a closing brace or the line end, without the blanks around it.
     std::string_view bare_text() {
         const char* const begin = m_at;
-        while (m_at != m_end && *m_at != '#' && *m_at != '}' && !at_line_end(m_at, m_end)) ++m_at;
+        while (!is_a(*m_at, END_OF_BARE) || !ends_bare_text()) ++m_at;
         return trimmed(begin, m_at);
     }
 
     void parse_bare_string(const ParsedName& name) {
         const std::uint32_t offset = offset_of(m_at);
-        add_one(name, std::string(bare_text()), offset);
+        add_one(name, StringValue::viewing(bare_text()), offset);
     }
 
     void parse_include(const ParsedName& name) {
@@ -332,6 +334,9 @@ class PafParser {
     const char* m_begin;
     const char* m_end;
     const char* m_at;
+    // The elements of the array being read.
+    std::tuple<SmallArray<bool>, SmallArray<std::int32_t>, SmallArray<double>, SmallArray<StringValue>> m_scratch;
+    SmallArray<std::uint32_t> m_offsets;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Numbers of PAF: their shape, and their value without regard to the locale.
 #include "policy/paf_scan.hpp"
 
+#include <array>
 #include <charconv>
 #include <system_error>
 
@@ -11,8 +12,14 @@ namespace {
 
 constexpr int LONGEST_EXPONENT = 3;
 
-const char* skip_digits(const char* at, const char* end) noexcept {
-    while (at != end && is_digit(*at)) ++at;
+// The longest row of digits that 64 bits certainly hold.
+constexpr std::uint32_t LONGEST_ROW = 19;
+
+// Steps over digits and appends them to those of the token.
+const char* take_digits(const char* at, const char* end, NumberToken& token) noexcept {
+    const char* const begin = at;
+    for (; at != end && is_digit(*at); ++at) token.digits = token.digits * 10 + static_cast<std::uint64_t>(*at - '0');
+    token.count += static_cast<std::uint32_t>(at - begin);
     return at;
 }
 
@@ -49,36 +56,58 @@ bool is_large(const char* at, const char* end) noexcept {
     return before_point + exponent > 0;
 }
 
+// Numbers such as "-12.5": digits that a double holds exactly, divided by a power of ten that it holds exactly. The
+// one rounding of the division makes the quotient the nearest double (Clinger 1990, "How to read floating point
+// numbers accurately"). False for other numbers.
+bool exact_quotient(const NumberToken& token, double& value) noexcept {
+    constexpr std::array<double, 23> POWERS{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                            1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    constexpr std::uint64_t EXACT = std::uint64_t{1} << 53;
+    if (token.has_exponent || token.count > LONGEST_ROW || token.digits > EXACT) return false;
+    const double quotient = static_cast<double>(token.digits) / POWERS[token.fraction];
+    value = *token.begin == '-' ? -quotient : quotient;
+    return true;
+}
+
 }  // namespace
 
 NumberToken scan_number(const char* at, const char* end) noexcept {
-    const char* begin = at;
-    if (begin != end && (*begin == '+' || *begin == '-')) ++begin;
-    const char* after = skip_digits(begin, end);
-    long digits = after - begin;
-    const bool has_point = after != end && *after == '.';
+    NumberToken token;
+    token.begin = at;
+    if (at != end && (*at == '+' || *at == '-')) ++at;
+    at = take_digits(at, end, token);
+    const bool has_point = at != end && *at == '.';
     if (has_point) {
-        const char* fraction = after + 1;
-        after = skip_digits(fraction, end);
-        digits += after - fraction;
+        const std::uint32_t before = token.count;
+        at = take_digits(at + 1, end, token);
+        token.fraction = token.count - before;
     }
-    if (digits == 0) return {};
-    const char* const mantissa_end = after;
-    after = skip_exponent(after, end);
-    const bool is_double = has_point || after != mantissa_end;
-    return {is_double ? NumberKind::DOUBLE : NumberKind::INT, after};
+    if (token.count == 0) return {};
+    token.end = skip_exponent(at, end);
+    token.has_exponent = token.end != at;
+    token.kind = has_point || token.has_exponent ? NumberKind::DOUBLE : NumberKind::INT;
+    return token;
 }
 
-bool int_value(const char* at, const char* end, std::int32_t& value) noexcept {
-    const auto result = std::from_chars(skip_plus(at), end, value);
-    return result.ec == std::errc{};
+bool int_value(const NumberToken& token, std::int32_t& value) noexcept {
+    if (token.count > LONGEST_ROW) {
+        const auto result = std::from_chars(skip_plus(token.begin), token.end, value);
+        return result.ec == std::errc{};
+    }
+    const bool negative = *token.begin == '-';
+    const std::uint64_t largest = negative ? std::uint64_t{1} << 31 : (std::uint64_t{1} << 31) - 1;
+    if (token.digits > largest) return false;
+    const auto magnitude = static_cast<std::int64_t>(token.digits);
+    value = static_cast<std::int32_t>(negative ? -magnitude : magnitude);
+    return true;
 }
 
-bool double_value(const char* at, const char* end, double& value) noexcept {
-    const auto result = std::from_chars(skip_plus(at), end, value);
+bool double_value(const NumberToken& token, double& value) noexcept {
+    if (exact_quotient(token, value)) return true;
+    const auto result = std::from_chars(skip_plus(token.begin), token.end, value);
     if (result.ec == std::errc{}) return true;
-    if (is_large(at, end)) return false;
-    value = *at == '-' ? -0.0 : 0.0;
+    if (is_large(token.begin, token.end)) return false;
+    value = *token.begin == '-' ? -0.0 : 0.0;
     return true;
 }
 

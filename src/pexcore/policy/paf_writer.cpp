@@ -118,7 +118,7 @@ class PafWriter {
         if (!std::isfinite(value)) refuse("a double that is no number", "finite doubles", double_text(value));
         return double_text(value);
     }
-    std::string written(const std::string& value) const {
+    std::string written(std::string_view value) const {
         if (value.find('\n') != std::string::npos) {
             refuse("a string of several lines", "strings of one line, for line ends read back as blanks",
                    in_quotes(value));

@@ -128,7 +128,7 @@ std::span<const T> Policy::get_array(std::string_view name) const {
 template std::span<const bool> Policy::get_array<bool>(std::string_view) const;
 template std::span<const std::int32_t> Policy::get_array<std::int32_t>(std::string_view) const;
 template std::span<const double> Policy::get_array<double>(std::string_view) const;
-template std::span<const std::string> Policy::get_array<std::string>(std::string_view) const;
+template std::span<const StringValue> Policy::get_array<StringValue>(std::string_view) const;
 
 std::span<const FilePtr> Policy::get_file_array(std::string_view name) const {
     return array_of<SmallArray<FilePtr>>(require(name), m_path, name, ValueType::FILE).span();

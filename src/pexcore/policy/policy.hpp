@@ -40,7 +40,7 @@ class Policy {
     ValueType type(std::string_view name) const;
     bool is_dictionary() const { return find("definitions") != nullptr; }
 
-    // T is bool, int32_t, double or std::string; `get` gives the last value.
+    // T is bool, int32_t, double or StringValue; `get` gives the last value.
     // Errors: NameNotFound, TypeError. The reference and the span end with the next change.
     template <class T>
     const T& get(std::string_view name) const {
@@ -97,7 +97,7 @@ class Policy {
 Values values_of(bool value);
 Values values_of(std::int32_t value);
 Values values_of(double value);
-Values values_of(std::string value);
+Values values_of(std::string_view value);
 // Without this a literal would be taken for a bool.
 Values values_of(const char* value);
 Values values_of(const PolicyPtr& value);
@@ -116,6 +116,6 @@ void Policy::add(std::string_view name, T value) {
 extern template std::span<const bool> Policy::get_array<bool>(std::string_view) const;
 extern template std::span<const std::int32_t> Policy::get_array<std::int32_t>(std::string_view) const;
 extern template std::span<const double> Policy::get_array<double>(std::string_view) const;
-extern template std::span<const std::string> Policy::get_array<std::string>(std::string_view) const;
+extern template std::span<const StringValue> Policy::get_array<StringValue>(std::string_view) const;
 
 }  // namespace pex::policy

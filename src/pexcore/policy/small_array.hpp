@@ -20,27 +20,26 @@ class SmallArray {
     static_assert(std::is_nothrow_move_constructible_v<T>);
 
  public:
-    SmallArray() noexcept = default;
-    SmallArray(const SmallArray& other) {
+    SmallArray() noexcept : m_heap(nullptr) {}
+    SmallArray(const SmallArray& other) : SmallArray() {
         reserve(other.m_size);
         std::uninitialized_copy_n(other.data(), other.m_size, data());
         m_size = other.m_size;
     }
-    SmallArray(SmallArray&& other) noexcept { take(other); }
+    SmallArray(SmallArray&& other) noexcept : SmallArray() { take(other); }
     SmallArray& operator=(const SmallArray& other) {
-        SmallArray copy(other);
-        swap_with(copy);
-        return *this;
+        return *this = SmallArray(other);
     }
     SmallArray& operator=(SmallArray&& other) noexcept {
-        SmallArray taken(std::move(other));
-        swap_with(taken);
+        if (this == &other) return *this;
+        clear();
+        take(other);
         return *this;
     }
     ~SmallArray() { clear(); }
 
-    T* data() noexcept { return m_heap != nullptr ? m_heap : inline_slot(); }
-    const T* data() const noexcept { return m_heap != nullptr ? m_heap : inline_slot(); }
+    T* data() noexcept { return on_heap() ? m_heap : inline_slot(); }
+    const T* data() const noexcept { return on_heap() ? m_heap : inline_slot(); }
     std::size_t size() const noexcept { return m_size; }
     bool empty() const noexcept { return m_size == 0; }
     T& operator[](std::size_t i) noexcept { return data()[i]; }
@@ -71,9 +70,24 @@ class SmallArray {
 
     void clear() noexcept {
         release_elements();
-        m_heap = nullptr;
         m_size = 0;
         m_capacity = 1;
+    }
+
+    // Ends the elements, keeps their room.
+    void forget() noexcept {
+        std::destroy_n(data(), m_size);
+        m_size = 0;
+    }
+
+    // The elements, moved into an array without room to spare. This array is left without elements, its room kept.
+    SmallArray move_packed() {
+        SmallArray packed;
+        packed.reserve(m_size);
+        std::uninitialized_move_n(data(), m_size, packed.data());
+        packed.m_size = m_size;
+        forget();
+        return packed;
     }
 
     friend bool operator==(const SmallArray& a, const SmallArray& b) {
@@ -87,12 +101,13 @@ class SmallArray {
     // Ends the elements and gives back the heap block; size and capacity are left to the caller.
     void release_elements() noexcept {
         std::destroy_n(data(), m_size);
-        if (m_heap != nullptr) std::allocator<T>().deallocate(m_heap, m_capacity);
+        if (on_heap()) std::allocator<T>().deallocate(m_heap, m_capacity);
     }
 
+    // What this array held must have ended.
     void take(SmallArray& other) noexcept {
-        if (other.m_heap != nullptr) {
-            m_heap = std::exchange(other.m_heap, nullptr);
+        if (other.on_heap()) {
+            m_heap = other.m_heap;
             m_capacity = std::exchange(other.m_capacity, 1);
             m_size = std::exchange(other.m_size, 0);
             return;
@@ -102,16 +117,14 @@ class SmallArray {
         other.clear();
     }
 
-    void swap_with(SmallArray& other) noexcept {
-        SmallArray held(std::move(other));
-        other.take(*this);
-        take(held);
-    }
+    bool on_heap() const noexcept { return m_capacity > 1; }
 
-    T* m_heap = nullptr;
+    union {
+        T* m_heap;  // where the capacity is more than one
+        alignas(T) std::byte m_inline[sizeof(T)];
+    };
     std::uint32_t m_size = 0;
     std::uint32_t m_capacity = 1;
-    alignas(T) std::byte m_inline[sizeof(T)];
 };
 
 }  // namespace pex::policy

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <stdexcept>
 
 namespace pex::policy {
@@ -15,6 +16,12 @@ Source::Source(std::string name, std::string text, std::string path, Place inclu
       m_included_from(std::move(included_from)) {
     if (m_text.size() >= NO_OFFSET)
         throw std::length_error(m_name + ": policy texts of 4 GiB and more cannot be read");
+}
+
+bool Source::holds(std::string_view piece) const noexcept {
+    const std::less_equal<const char*> at_or_before;
+    return at_or_before(m_text.data(), piece.data()) &&
+           at_or_before(piece.data() + piece.size(), m_text.data() + m_text.size());
 }
 
 std::size_t Source::line_index(std::uint32_t offset) const {

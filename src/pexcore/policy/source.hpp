@@ -30,8 +30,8 @@ struct Position {
     std::uint32_t column = 0;
 };
 
-// Thread safety: immutable once shared; the line index is built once, by the first who asks.
-class Source {
+// Made by std::make_shared. Thread safety: immutable once shared; the line index is built once, by the first who asks.
+class Source : public std::enable_shared_from_this<Source> {
  public:
     // `name` is shown to people. `path` identifies a file (links resolved), empty for text that is not one.
     // `included_from` is the include that brought this source in. Errors: LengthError of the standard library
@@ -42,6 +42,9 @@ class Source {
     const std::string& text() const noexcept { return m_text; }
     const std::string& path() const noexcept { return m_path; }
     const Place& included_from() const noexcept { return m_included_from; }
+
+    // Whether the characters are a piece of this very text, not merely equal to one.
+    bool holds(std::string_view piece) const noexcept;
 
     Position position(std::uint32_t offset) const;
     // The line that holds the offset, without its end.

@@ -21,7 +21,7 @@ using Children = SmallArray<NodePtr>;
 std::string value_text(bool value) { return value ? "true" : "false"; }
 std::string value_text(std::int32_t value) { return std::to_string(value); }
 std::string value_text(double value) { return double_text(value); }
-std::string value_text(const std::string& value) {
+std::string value_text(std::string_view value) {
     std::string text = "\"";
     text += value;
     return text += '"';
@@ -152,7 +152,7 @@ std::string describe_values(const Entry& entry) {
     const std::size_t count = entry.size();
     const bool is_policy = entry.type() == ValueType::POLICY;
     if (is_policy && count == 1) return "a Policy";
-    if (const auto* strings = std::get_if<SmallArray<std::string>>(&entry.values);
+    if (const auto* strings = std::get_if<SmallArray<StringValue>>(&entry.values);
         strings != nullptr && count == 1) {
         return name + " " + in_quotes(strings->back());
     }

@@ -57,8 +57,7 @@ NodePtr deep_copy(const Node& node) {
         const auto [from, to] = pending.back();
         pending.pop_back();
         from->for_each([&, target = to](const Entry& entry) {
-            Entry& copy = target->find_or_create(entry.name);
-            copy = entry;
+            Entry& copy = target->copy_entry(entry);
             auto* children = std::get_if<Children>(&copy.values);
             if (children == nullptr) return;
             for (NodePtr& child : *children) {

@@ -14,6 +14,9 @@ namespace {
 
 using Children = SmallArray<NodePtr>;
 
+// Room for more entries than this is not made in advance.
+constexpr std::size_t LARGEST_EXPECTATION = 64;
+
 std::size_t field_count(std::string_view name) {
     return static_cast<std::size_t>(std::count(name.begin(), name.end(), '.')) + 1;
 }
@@ -34,22 +37,22 @@ Entry& TreeBuilder::entry_for(const ParsedName& name) {
         while (walk.next() && !walk.is_last()) node = step_into(node, name, walk.field(), walk.up_to_here());
         last = walk.field();
     }
-    Entry& entry = node->find_or_create(last);
+    Entry& entry = node->find_or_create(last, node->keep(m_source));
     if (entry.source == nullptr && entry.type() == ValueType::UNDEF) {
-        entry.source = m_source;
+        entry.source = m_source.get();
         entry.name_offset = name.offset;
     }
     return entry;
 }
 
 Node* TreeBuilder::step_into(Node* node, const ParsedName& name, std::string_view field, std::string_view so_far) {
-    Entry& entry = node->find_or_create(field);
+    Entry& entry = node->find_or_create(field, node->keep(m_source));
     if (entry.type() == ValueType::UNDEF) {
         auto fresh = std::make_shared<Node>(Place{m_source, name.offset});
         Children children;
         children.push_back(std::move(fresh));
         entry.values = std::move(children);
-        entry.source = m_source;
+        entry.source = m_source.get();
         entry.name_offset = name.offset;
         entry.offsets.push_back(name.offset);
     }
@@ -66,18 +69,18 @@ Node* TreeBuilder::step_into(Node* node, const ParsedName& name, std::string_vie
 
 void TreeBuilder::open(const ParsedName& name, std::uint32_t brace) {
     if (m_blocks.back().depth + field_count(name.text) > MAX_DEPTH) refuse_depth(name);
-    auto fresh = std::make_shared<Node>(Place{m_source, brace});
+    NodePtr fresh = new_node(brace);
     Node* node = fresh.get();
     Children children;
     children.push_back(std::move(fresh));
     SmallArray<std::uint32_t> offsets;
     offsets.push_back(brace);
-    add(name, std::move(children), std::move(offsets));
-    push_block(name, node, entry_for(name).size() - 1, brace);
+    const std::size_t count = add(name, std::move(children), std::move(offsets));
+    push_block(name, node, count - 1, brace);
 }
 
 void TreeBuilder::open_detached(const ParsedName& name, std::uint32_t brace) {
-    m_detached.push_back(std::make_shared<Node>(Place{m_source, brace}));
+    m_detached.push_back(new_node(brace));
     push_block(name, m_detached.back().get(), 0, brace);
 }
 
@@ -85,9 +88,19 @@ void TreeBuilder::push_block(const ParsedName& name, Node* node, std::size_t ind
     m_blocks.push_back({node, name.text, index, brace, m_blocks.back().depth + field_count(name.text)});
 }
 
+NodePtr TreeBuilder::new_node(std::uint32_t brace) {
+    auto node = std::make_shared<Node>(Place{m_source, brace});
+    // Blocks beside each other are mostly of one make.
+    if (m_expected.size() > m_blocks.size()) node->reserve(m_expected[m_blocks.size()]);
+    return node;
+}
+
 bool TreeBuilder::close() {
     if (!has_open_block()) return false;
+    const std::size_t count = m_blocks.back().node->size();
     m_blocks.pop_back();
+    if (m_expected.size() <= m_blocks.size()) m_expected.resize(m_blocks.size() + 1);
+    m_expected[m_blocks.size()] = static_cast<std::uint32_t>(std::min(count, LARGEST_EXPECTATION));
     return true;
 }
 

@@ -22,23 +22,24 @@ class TreeBuilder {
     // `outer` is what the breadcrumbs of this text start with.
     TreeBuilder(std::shared_ptr<const Source> source, NodePtr root, std::string outer);
 
-    // Appends values. Errors: TypeError where the name has values of another type, InvalidParameterError where
-    // a field on the way is no policy, FormatSyntaxError past MAX_DEPTH.
+    // Appends values, and tells how many the name has now. Errors: TypeError where it has values of another type,
+    // InvalidParameterError where a field on the way is no policy, FormatSyntaxError past MAX_DEPTH.
     template <class T>
-    void add(const ParsedName& name, SmallArray<T> values, SmallArray<std::uint32_t> offsets) {
+    std::size_t add(const ParsedName& name, SmallArray<T>&& values, SmallArray<std::uint32_t>&& offsets) {
         Entry& entry = entry_for(name);
         if (entry.type() == ValueType::UNDEF) {
-            entry.values = std::move(values);
+            entry.values.template emplace<SmallArray<T>>(std::move(values));
             entry.offsets = std::move(offsets);
-            return;
+            return entry.offsets.size();
         }
         auto* array = std::get_if<SmallArray<T>>(&entry.values);
         if (array == nullptr) refuse_type(entry, name, type_of<T>(), offsets[0]);
         // Values that came without a place keep theirs unknown.
         while (entry.offsets.size() < array->size()) entry.offsets.push_back(NO_OFFSET);
         for (T& value : values) array->push_back(std::move(value));
-        const bool same_text = entry.source == m_source;
+        const bool same_text = entry.source == m_source.get();
         for (const std::uint32_t offset : offsets) entry.offsets.push_back(same_text ? offset : NO_OFFSET);
+        return array->size();
     }
 
     // Opens a block that starts at the given brace. Errors: as for add().
@@ -70,6 +71,7 @@ class TreeBuilder {
     Entry& entry_for(const ParsedName& name);
     Node* step_into(Node* node, const ParsedName& name, std::string_view field, std::string_view so_far);
     void push_block(const ParsedName& name, Node* node, std::size_t index, std::uint32_t brace);
+    NodePtr new_node(std::uint32_t brace);
     [[noreturn]] void refuse_type(const Entry& entry, const ParsedName& name, ValueType seen,
                                   std::uint32_t at) const;
     [[noreturn]] void refuse_depth(const ParsedName& name) const;
@@ -79,6 +81,7 @@ class TreeBuilder {
     std::string m_outer;
     std::vector<Block> m_blocks;
     std::vector<NodePtr> m_detached;
+    std::vector<std::uint32_t> m_expected;  // by depth: entries of the last block that was closed
 };
 
 }  // namespace pex::policy

@@ -48,7 +48,7 @@ PEX_TEST(file_gives_typed_values_by_dotted_name) {
     const PolicyPtr sut = parse_paf_file(good.path());
     PEX_CHECK_EQ(sut->get<std::int32_t>("execute.nSlices"), 4);
     PEX_CHECK_EQ(sut->get<bool>("execute.localLogMode"), true);
-    PEX_CHECK_EQ(sut->get<std::string>("execute.name"), std::string("warp it"));
+    PEX_CHECK_EQ(sut->get<StringValue>("execute.name").view(), std::string_view("warp it"));
     PEX_CHECK_EQ(sut->get_array<double>("execute.x").size(), 2U);
     PEX_CHECK_EQ(sut->get<double>("execute.x"), 2.0);
     PEX_CHECK_EQ(sut->get<std::int32_t>("execute.eventTimeout", 17), 17);

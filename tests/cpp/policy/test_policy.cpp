@@ -29,7 +29,7 @@ PEX_TEST(sub_policies_share_their_data) {
     below->set("b", 2);
     below->add("c", "x");
     PEX_CHECK_EQ(sut.get<std::int32_t>("a.b"), 2);
-    PEX_CHECK_EQ(sut.get<std::string>("a.c"), std::string("x"));
+    PEX_CHECK_EQ(sut.get<StringValue>("a.c").view(), std::string_view("x"));
 }
 
 PEX_TEST(index_survives_growth_and_removal) {
