@@ -91,8 +91,8 @@ class PafParser {
         if (at_line_end(at, m_end)) return skip_line_end();
         if (*at != '}') return refuse_line(at);
         if (!m_tree.close()) {
-            fail<FormatSyntaxError>(at, "this closing brace closes nothing", "a parameter or the end of the input",
-                                    "}");
+            fail<FormatSyntaxError>(at, "this closing brace closes nothing; text that holds a brace must be quoted",
+                                    "a parameter or the end of the input", seen_at(at, m_end));
         }
         ++m_at;
     }
@@ -113,7 +113,8 @@ class PafParser {
     void skip_line_end() { m_at += *m_at == '\r' ? 2 : 1; }
 
     [[noreturn]] void refuse_line(const char* at) const {
-        const char* problem = *at == '{'   ? "an opening brace must stand on the line of its parameter"
+        const char* problem = *at == '{'   ? "an opening brace must follow a name and its colon; repeat the name for "
+                                             "another block"
                               : *at == '.' ? "bad parameter name: it starts with a dot"
                                            : "bad parameter name";
         fail<FormatSyntaxError>(at, problem, "a parameter (name: value), a comment or a closing brace",
@@ -128,8 +129,10 @@ class PafParser {
         const ParsedName name{{start, static_cast<std::size_t>(at - start)}, offset_of(start)};
         const char* const colon = skip(at, BLANK);
         if (colon == m_end || *colon != ':') {
-            fail<FormatSyntaxError>(colon, "bad parameter name: no colon follows " + in_quotes(name.text),
-                                    "a name of letters, digits, '_' and '.', then ':'", seen_at(colon, m_end));
+            std::string problem = "bad parameter name: no colon follows " + in_quotes(name.text);
+            if (*colon == '-') problem += "; a name holds no '-'";
+            fail<FormatSyntaxError>(colon, std::move(problem), "a name of letters, digits, '_' and '.', then ':'",
+                                    seen_at(colon, m_end));
         }
         if (name.text.back() == '.' || name.text.find("..") != std::string_view::npos) {
             fail<FormatSyntaxError>(start, "bad parameter name: a field of " + in_quotes(name.text) + " is empty",
@@ -186,13 +189,30 @@ class PafParser {
 
     [[noreturn]] void refuse_element(const ParsedName& name, const char* kind) const {
         fail<FormatSyntaxError>(
-            m_at, std::string("this cannot follow ") + kind + "; quote the whole value if it is text",
+            m_at, std::string("this cannot follow ") + kind + "; " + advice_on_element(),
             std::string("a blank and ") + kind + ", a comment, a closing brace or the end of the line",
             seen_at(m_at, m_end), name.text);
     }
 
+    // What to do about the text here, which does not continue the row of elements before it.
+    const char* advice_on_element() const {
+        if (*m_at == ',') return "blanks separate elements, not commas; quote the whole value if it is text";
+        const bool after_quote = m_at[-1] == '"' || m_at[-1] == '\'';
+        if (after_quote && m_at[-2] == '\\')
+            return "there are no escapes: enclose the text in the other kind of quotes";
+        const bool after_blank = is_blank(m_at[-1]);
+        const NumberToken number = scan_number(m_at, m_end);
+        if (after_blank && number.kind != NumberKind::NONE && at_value_end(number.end, m_end))
+            return "the numbers of a row are all integers or all have a point, as in 34.0";
+        if (after_blank && *skip(skip(m_at, NAME), BLANK) == ':')
+            return "each parameter stands on a line of its own; quote the whole value if it is text";
+        return "quote the whole value if it is text";
+    }
+
     [[noreturn]] void refuse_number(const ParsedName& name, const char* after, std::string range) const {
-        fail<UnsupportedSyntax>(m_at, "this number is out of range", std::move(range),
+        const char* cure = range.ends_with("32 bits") ? "write it with a point, or quote it" : "quote it if it is text";
+        fail<UnsupportedSyntax>(m_at, std::string("this number is out of range; ") + cure,
+                                std::move(range),
                                 in_quotes({m_at, static_cast<std::size_t>(after - m_at)}), name.text);
     }
 
