@@ -189,7 +189,8 @@ def test_dictionary_gives_its_defaults(files):
         ("# <?cfg  PAF dictionary ?>\n}", None),
         ("#<?cfg xml policy ?>\na: 1", None),
         ("<a>1</a>", None),
-        ('{"a": 1}', None),
+        ('{"a": 1}', 1),
+        ("= 1", None),
         ("# only comments\n", 0),
     ],
 )

@@ -8,6 +8,7 @@
 
 #include "policy/name_path.hpp"
 #include "policy/value_type.hpp"
+#include "policy_formats.hpp"
 
 namespace pex::bindings {
 
@@ -218,6 +219,7 @@ policy::LoadOptions python_options(bool strict) {
     policy::LoadOptions options;
     options.strict = strict;
     options.products = resolve_product;
+    options.foreign = load_registered_format;
     return options;
 }
 

@@ -38,7 +38,7 @@ policy::Values values_from_py(py::handle value, std::string_view name);
 policy::PolicyPtr policy_from_mapping(py::handle mapping);
 py::dict dict_of(const policy::Policy& policy);
 
-// Options whose resolver looks products up as harness.policy.products does.
+// Options that look products up as harness.policy.products does, and know the formats of harness.policy.formats.
 policy::LoadOptions python_options(bool strict = true);
 
 }  // namespace pex::bindings

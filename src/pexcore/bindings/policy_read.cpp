@@ -155,10 +155,11 @@ void bind_policy_reading(PolicyClass& cls) {
         .def("__str__", [](const Policy& self) { return to_py(policy::listing(*self.node())); })
         .def(
             "asPropertySet",
-            [](const Policy& self) {
-                return py::module_::import("harness.policy.property_sets").attr("to_property_set")(py::cast(self));
+            [](const py::object& self) {
+                return py::module_::import("harness.policy.property_sets").attr("PolicyProperties")(self);
             },
-            "The parameters as a new harness.properties.PropertySet; unresolved files become their paths.");
+            "The parameters as a harness.properties.PropertySet that shows later changes, and changes this policy;\n"
+            "unresolved files show as their paths.");
 }
 
 }  // namespace pex::bindings

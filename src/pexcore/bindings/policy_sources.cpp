@@ -4,6 +4,7 @@
 
 #include "policy_bind.hpp"
 #include "policy_convert.hpp"
+#include "policy_formats.hpp"
 
 namespace pex::bindings {
 
@@ -66,7 +67,12 @@ void bind_files(py::module_& module) {
              })
         .def("__reduce__",
              [](const py::object& self) { return class_and(self, py::make_tuple(self.attr("getPath")())); })
+        .def(
+            "reference", [](const PolicyFile& self) { return to_py(self.reference()); },
+            "The text behind the '@' of an include that reads back to this file: its path, or its URN.")
         .def_property_readonly_static("EXT_PAF", [](const py::object&) { return ".paf"; })
+        .def_property_readonly_static("EXT_JSON", [](const py::object&) { return ".json"; })
+        .def_property_readonly_static("EXT_TOML", [](const py::object&) { return ".toml"; })
         .def_property_readonly_static("EXT_XML", [](const py::object&) { return ".xml"; });
 }
 
@@ -112,7 +118,10 @@ void bind_policy_sources(py::module_& module) {
         .def(
             "load", [](const PolicySource& self, Policy& into) { self.load(into.node(), python_options()); },
             py::arg("policy"), "Add the parameters of the source to the policy.")
-        .def("getFormatName", [](const PolicySource&) { return "PAF"; }, "The format of the source.");
+        .def("getFormatName", &format_name,
+             "The format that load() reads the source as, by extension, else by content: \"PAF\", \"JSON\", \"TOML\" or "
+             "one\nthat was registered; \"\" where load() would find none. Raises IoError where a file has to be read and "
+             "cannot.");
     Class<PolicyString, PolicySource>(module, "PolicyString", "Policy text in memory.")
         .def(py::init([](const py::object& data) {
                  const bool bytes = PyBytes_Check(data.ptr()) != 0;

@@ -41,20 +41,32 @@ std::string below(std::string_view directory, std::string_view path) {
     throw BadNameError(std::move(report));
 }
 
+bool load_foreign(const std::shared_ptr<const Source>& source, const NodePtr& into, const LoadOptions& options) {
+    if (!options.foreign || is_named_paf(*source)) return false;
+    try {
+        return options.foreign(source, into, options);
+    } catch (const Error&) {
+        if (options.strict) throw;
+        return true;
+    }
+}
+
+void load_text(const std::shared_ptr<const Source>& source, const NodePtr& into, const LoadOptions& options) {
+    if (load_foreign(source, into, options)) return;
+    require_paf(source, options);
+    parse_paf(source, into, options);
+}
+
 }  // namespace
 
 PolicySource::~PolicySource() = default;
 
 void PolicyString::load(const NodePtr& into, const LoadOptions& options) const {
-    const auto source = std::make_shared<Source>(describe(), m_data, std::string(), options.included_from);
-    require_paf(source, options);
-    parse_paf(source, into, options);
+    load_text(std::make_shared<Source>(describe(), m_data, std::string(), options.included_from), into, options);
 }
 
 void PolicyFile::load(const NodePtr& into, const LoadOptions& options) const {
-    const auto source = read_source(m_path, options);
-    require_paf(source, options);
-    parse_paf(source, into, options);
+    load_text(read_source(m_path, options), into, options);
 }
 
 bool PolicyFile::exists() const {

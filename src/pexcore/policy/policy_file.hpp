@@ -15,9 +15,16 @@ namespace pex::policy {
 // Errors: NotFoundError where the product is unknown.
 using ProductResolver = std::function<std::string(std::string_view product)>;
 
+struct LoadOptions;
+// Adds to the node what a text in another format than PAF holds; false, and nothing added, where the text is in no
+// format it knows. Errors: those of PolicySource::load().
+using ForeignLoader =
+    std::function<bool(const std::shared_ptr<const Source>& source, const NodePtr& into, const LoadOptions&)>;
+
 struct LoadOptions {
     bool strict = true;             // false: skip what cannot be parsed or read, keep the rest
     ProductResolver products = {};  // absent: every product is unknown
+    ForeignLoader foreign = {};     // asked before PAF, but not about *.paf; absent: everything is PAF
     Place included_from = {};       // the include that asks for this text
     std::string breadcrumb = {};    // where the text lands in the policy that includes it
 };
@@ -28,6 +35,9 @@ std::string product_directory(std::string_view product, const LoadOptions& optio
 // The text of a file. Errors: IoError; ParserError where the file is already being read, that is where includes
 // go round in a circle.
 std::shared_ptr<const Source> read_source(const std::string& path, const LoadOptions& options);
+
+// Whether the text comes from a file called *.paf, which is believed.
+bool is_named_paf(const Source& source);
 
 // Errors: ParserError where the text, or a file of that name, is no PAF: a name ending in .paf is believed, one in
 // .xml is not; else the first line that is neither blank nor comment has to start like a parameter. A content

@@ -105,6 +105,7 @@ template <class E>
     report.breadcrumb = options.breadcrumb;
     report.expected =
         "PAF: lines such as \"name: value\", in a file called *.paf or after a line \"#<?cfg paf policy ?>\"";
+    if (options.foreign) report.expected += "; or JSON in *.json, or TOML in *.toml";
     throw E(std::move(report));
 }
 
@@ -128,8 +129,12 @@ FormatVerdict recognise_format(std::string_view text) {
     return {Format::UNDECIDED, text.size()};
 }
 
+bool is_named_paf(const Source& source) {
+    return ends_with(source.path(), ".paf") || ends_with(source.name(), ".paf");
+}
+
 void require_paf(const std::shared_ptr<const Source>& source, const LoadOptions& options) {
-    if (ends_with(source->path(), ".paf") || ends_with(source->name(), ".paf")) return;
+    if (is_named_paf(*source)) return;
     if (ends_with(source->name(), ".xml")) refuse_format<ParserError>({source, NO_OFFSET}, options);
     const FormatVerdict verdict = recognise_format(source->text());
     if (verdict.format != FormatVerdict::Format::OTHER) return;

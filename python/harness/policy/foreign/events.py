@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a JSON object or a TOML document means as a policy: a flat list of events, each with its places.
+
+Three kinds of events: ``(name, name_offset, value_offset)`` opens a sub-policy and `None` closes it;
+``(name, name_offset, values, offsets, are_includes)`` gives one or more values of one type. Offsets count
+bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from harness.policy.foreign.places import MAX_NESTING, PlacesDisagree, Refusal, Spot, deeper, seen_at
+
+__all__ = ["Event", "NAME", "Unfit", "events_of"]
+
+Event = tuple[Any, ...] | None
+
+NAME = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
+_INFINITY = re.compile(rb"[+-]?inf")
+_PLAIN = {bool: "a boolean", int: "an integer", float: "a double", str: "a string"}
+_INCLUDE = "an include"
+_TABLE = "a table"
+_ALIKE = "as the elements before it"
+_NUMBERS = {"an integer", "a double"}
+_HOLDS = "booleans, integers, doubles, strings or includes, all of one kind, or sub-policies"
+
+
+class Unfit(NamedTuple):
+    """A value that the library would have made of the text, but that no policy can hold."""
+
+    problem: str
+    expected: str
+    seen: str
+    kind: str
+
+    @classmethod
+    def integer(cls, digits: str) -> Unfit:
+        """An integer outside 32 bits."""
+        shown = digits if len(digits) <= 40 else f"{digits[:20]} ... {digits[-10:]}"
+        return cls("this number is out of range", "an integer of 32 bits", f'"{shown}"', "UnsupportedSyntax")
+
+
+def events_of(data: dict[str, Any], root: Spot, text: bytes) -> list[Event]:
+    """The events of a table; ``root`` holds the spots of the same table in the text.
+
+    Raises
+    ------
+    Refusal
+        A name is illegal, or a value is none that a policy can hold.
+    PlacesDisagree
+        Table and spots have different keys or kinds of values.
+    """
+    return _Walk(text).run(data, root)
+
+
+class _Member(NamedTuple):
+    name: str
+    value: Any
+    spot: Spot
+    name_offset: int
+    subscript: str  # "[2]" for an element of an array of tables
+
+
+class _Walk:
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._events: list[Event] = []
+        self._crumbs: list[str] = []
+
+    def run(self, data: dict[str, Any], root: Spot) -> list[Event]:
+        levels = [self._members(data, root)]
+        while levels:
+            member = next(levels[-1], None)
+            if member is None:
+                levels.pop()
+                if levels:
+                    self._events.append(None)
+                    self._crumbs.pop()
+            elif type(member.value) is dict:
+                if len(levels) >= MAX_NESTING:
+                    raise deeper(member.spot.value)
+                self._events.append((member.name, member.name_offset, member.spot.value))
+                self._crumbs.append(member.name + member.subscript)
+                levels.append(self._members(member.value, member.spot))
+            else:
+                self._add_values(member)
+        return self._events
+
+    def _members(self, data: dict[str, Any], spot: Spot) -> Iterator[_Member]:
+        """The members of a table, each element of an array of tables by itself."""
+        spots = spot.below
+        if not isinstance(spots, dict) or spots.keys() != data.keys():
+            raise PlacesDisagree
+        names = _Names(self._text)
+        for name, value in data.items():
+            own = spots[name]
+            try:
+                names.take(name, own.name)
+            except Refusal as refusal:
+                refusal.breadcrumb = ".".join([*self._crumbs, name])
+                raise
+            if type(value) is list and value and type(value[0]) is dict:
+                yield from self._blocks(name, value, own)
+            else:
+                yield _Member(name, value, own, own.name, "")
+
+    def _blocks(self, name: str, elements: list[Any], spot: Spot) -> Iterator[_Member]:
+        spots = self._spots_of(elements, spot)
+        for i, (element, own) in enumerate(zip(elements, spots, strict=True)):
+            index = f"[{i}]" if len(elements) > 1 else ""
+            if type(element) is not dict:
+                raise self._mixed(name + index, own, _TABLE, self._kind(name + index, element, own))
+            yield _Member(name, element, own, spot.name, index)
+
+    @staticmethod
+    def _spots_of(elements: list[Any], spot: Spot) -> list[Spot]:
+        if not isinstance(spot.below, list) or len(spot.below) != len(elements):
+            raise PlacesDisagree
+        return spot.below
+
+    def _add_values(self, member: _Member) -> None:
+        is_list = type(member.value) is list
+        values = member.value if is_list else [member.value]
+        spots = self._spots_of(values, member.spot) if is_list else [member.spot]
+        if not values:
+            return
+        kinds = []
+        for i, (value, spot) in enumerate(zip(values, spots, strict=True)):
+            crumb = f"{member.name}[{i}]" if len(values) > 1 else member.name
+            kinds.append(self._kind(crumb, value, spot))
+            if kinds[i] != kinds[0]:
+                raise self._mixed(crumb, spot, kinds[0], kinds[i])
+        includes = kinds[0] == _INCLUDE
+        if includes:
+            values = [value[1:].strip(" \t") for value in values]
+        offsets = [spot.value for spot in spots]
+        self._events.append((member.name, member.name_offset, values, offsets, includes))
+
+    def _kind(self, crumb: str, value: Any, spot: Spot) -> str:
+        if type(value) is dict:
+            return _TABLE
+        kind = _PLAIN.get(type(value))
+        if kind is None:
+            raise self._unfit(crumb, value, spot)
+        if spot.below is not None:
+            raise PlacesDisagree
+        if type(value) is int and not -(2**31) <= value < 2**31:
+            raise self._refusal(crumb, spot, Unfit.integer(str(value)))
+        if type(value) is float and math.isinf(value) and not _INFINITY.match(self._text, spot.value):
+            seen = seen_at(self._text, spot.value)
+            unfit = Unfit("this number is out of range", "a double of 64 bits", seen, "UnsupportedSyntax")
+            raise self._refusal(crumb, spot, unfit)
+        if type(value) is str:
+            return self._kind_of_string(crumb, value, spot)
+        return kind
+
+    def _kind_of_string(self, crumb: str, value: str, spot: Spot) -> str:
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            fault = "a string holds half of a surrogate pair"
+            unfit = Unfit(fault, "\\u escapes of whole characters", "a lone surrogate", "FormatSyntaxError")
+            raise self._refusal(crumb, spot, unfit)
+        if not value.startswith("@"):
+            return "a string"
+        if not value[1:].strip(" \t"):
+            unfit = Unfit("this include names no file", "a path behind the '@'", '"@"', "FormatSyntaxError")
+            raise self._refusal(crumb, spot, unfit)
+        return _INCLUDE
+
+    def _unfit(self, crumb: str, value: Any, spot: Spot) -> Refusal:
+        if isinstance(value, Unfit):
+            return self._refusal(crumb, spot, value)
+        if value is None:
+            problem, seen = "null is no value of a policy", "null"
+            expected = "a value; leave the name out where there is none"
+        elif isinstance(value, list):
+            problem, seen = "an array cannot hold arrays", "an array"
+            expected = f"{_HOLDS}; give the inner arrays names of their own"
+        else:
+            problem, seen = "a policy holds no dates and times", f'"{value}"'
+            expected = "a string: put the value in quotes"
+        return self._refusal(crumb, spot, Unfit(problem, expected, seen, "FormatSyntaxError"))
+
+    def _mixed(self, crumb: str, spot: Spot, expected: str, seen: str) -> Refusal:
+        hint = "; nothing is converted: write 1.0 for a double" if {expected, seen} == _NUMBERS else ""
+        problem = "the elements of an array differ in kind"
+        return self._refusal(
+            crumb, spot, Unfit(problem, f"{expected}, {_ALIKE}{hint}", seen, "FormatSyntaxError")
+        )
+
+    def _refusal(self, crumb: str, spot: Spot, unfit: Unfit) -> Refusal:
+        breadcrumb = ".".join([*self._crumbs, crumb])
+        return Refusal(unfit.problem, spot.value, unfit.expected, unfit.seen, unfit.kind, breadcrumb)
+
+
+class _Names:
+    """The names of one table, so that dotted ones do not say again what others say."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._taken: dict[str, int] = {}
+        self._prefixes: dict[str, int] = {}
+
+    def take(self, name: str, offset: int) -> None:
+        if not NAME.fullmatch(name):
+            shown = name.encode(errors="replace").decode()
+            raise Refusal(
+                f'"{shown}" is no name of a parameter',
+                offset,
+                "letters, digits and '_'; single dots between fields make a hierarchical name",
+                f'"{shown}"',
+            )
+        if name.count(".") >= MAX_NESTING:
+            raise deeper(offset)
+        self._refuse_overlap(name, name, self._prefixes, offset)
+        dot = name.find(".")
+        while dot >= 0:
+            prefix = name[:dot]
+            self._refuse_overlap(name, prefix, self._taken, offset)
+            self._prefixes.setdefault(prefix, offset)
+            dot = name.find(".", dot + 1)
+        self._taken[name] = offset
+
+    def _refuse_overlap(self, name: str, part: str, known: dict[str, int], offset: int) -> None:
+        if part not in known:
+            return
+        line = self._text.count(b"\n", 0, known[part]) + 1
+        raise Refusal(
+            f'"{name}" gives "{part}" a second time',
+            offset,
+            f'everything of "{part}" in one place: in one table, or in dotted names',
+            f'"{part}" in line {line} already',
+        )

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where the keys and values of a text stand, and what a reader says when it refuses the text."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "MAX_NESTING",
+    "PlacesDisagree",
+    "Refusal",
+    "Spot",
+    "comments_end",
+    "decoded",
+    "seen_at",
+    "too_deep",
+]
+
+MAX_NESTING = 200
+"""Objects, tables and arrays may nest this deep. The libraries recurse: past a few hundred levels they
+fail, how many depends on where they are called."""
+
+LONGEST_SEEN = 40
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_COMMENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t\r\f\v]*(?:#[^\n]*)?\n)*[ \t\r\f\v]*(?:#[^\n]*\Z)?")
+_WORD = re.compile(rb"[\s,:\[\]{}\"']|[^\s,:\[\]{}\"']+")
+_BRACKETS = re.compile(
+    rb"#[^\n]*|\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|\"(?:[^\"\\\n]|\\.)*\"?|'[^'\n]*'?|[\[\]{}]", re.DOTALL
+)
+
+
+class Refusal(Exception):
+    """Why a text is refused: the class of harness.policy.errors to raise, and what it has to tell.
+
+    ``offset`` counts bytes from the start of the text; `None` speaks of the text as a whole.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        offset: int | None,
+        expected: str = "",
+        seen: str = "",
+        kind: str = "FormatSyntaxError",
+        breadcrumb: str = "",
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.offset = offset
+        self.expected = expected
+        self.seen = seen
+        self.kind = kind
+        self.breadcrumb = breadcrumb
+
+
+class PlacesDisagree(Exception):
+    """The places found in a text are not those of the data that the library found in it."""
+
+
+class Spot:
+    """The place of a value in bytes, that of its name, and the spots of what it holds."""
+
+    __slots__ = ("below", "name", "value")
+
+    def __init__(self, name: int, value: int, below: dict[str, Spot] | list[Spot] | None = None) -> None:
+        self.name = name
+        self.value = value
+        self.below = below
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text of UTF-8 bytes, without a byte order mark. ``name`` is that of the format.
+
+    Raises
+    ------
+    Refusal
+        The bytes are no UTF-8.
+    """
+    try:
+        return data.removeprefix(BYTE_ORDER_MARK).decode()
+    except UnicodeDecodeError as error:
+        start = error.start + (len(BYTE_ORDER_MARK) if data.startswith(BYTE_ORDER_MARK) else 0)
+        raise Refusal(
+            f"{name} text must be UTF-8, and this byte is not",
+            start,
+            "text encoded as UTF-8",
+            f"the byte 0x{data[start]:02x}",
+        ) from None
+
+
+def comments_end(data: bytes) -> int:
+    """Where the blank lines and the lines of comment at the head of a text end."""
+    match = _COMMENTS.match(data)
+    return match.end() if match else 0
+
+
+def seen_at(data: bytes, offset: int) -> str:
+    """What stands at an offset, for messages."""
+    if offset >= len(data):
+        return "the end of the input"
+    if data[offset : offset + 1] in b"\r\n":
+        return "the end of the line"
+    match = _WORD.match(data, offset)
+    word = match.group().decode(errors="replace") if match else ""
+    if not word.isprintable():
+        return f"the character {word[0]!r}"
+    return f'"{word}"' if len(word) <= LONGEST_SEEN else f'"{word[:LONGEST_SEEN]} ..."'
+
+
+def too_deep(data: bytes, start: int = 0) -> Refusal:
+    """The refusal of a text whose brackets nest deeper than MAX_NESTING, at the first that does."""
+    depth = 0
+    for match in _BRACKETS.finditer(data, start):
+        token = match.group()
+        if token in (b"[", b"{"):
+            depth += 1
+            if depth > MAX_NESTING:
+                return deeper(match.start())
+        elif token in (b"]", b"}"):
+            depth -= 1
+    return deeper(None)
+
+
+def deeper(offset: int | None) -> Refusal:
+    """The refusal of what opens at that offset, below MAX_NESTING others."""
+    return Refusal(
+        "values nest too deep", offset, f"at most {MAX_NESTING} levels of objects, tables and arrays"
+    )
