@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Policies: hierarchical, typed configuration, usually written in PAF files (lsst.pex.policy)."""
+"""Policies: hierarchical, typed configuration, written in PAF, JSON or TOML files (lsst.pex.policy)."""
 
 from harness._core import (
     DefaultPolicyFile,
@@ -30,6 +30,7 @@ from harness.policy.errors import NotFoundError as NotFoundError
 from harness.policy.errors import RuntimeError as RuntimeError
 from harness.policy.errors import SyntaxError as SyntaxError
 from harness.policy.errors import TypeError as TypeError
+from harness.policy.foreign.writers import to_json, to_toml
 from harness.policy.formats import SupportedFormats
 from harness.policy.validation import ValidationError
 
@@ -54,4 +55,6 @@ __all__ = [
     "UnsupportedSyntax",
     "UrnPolicyFile",
     "ValidationError",
+    "to_json",
+    "to_toml",
 ]

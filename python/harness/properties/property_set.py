@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from typing import Any, ClassVar
 
 import harness.exceptions as pex
@@ -38,7 +38,8 @@ class PropertySet(TypedAccess, MappingAccess):
     _flat: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
+        # A subclass may keep its entries elsewhere and make them when they are asked for.
+        self._entries: MutableMapping[str, Entry] = {}
 
     # Looking up.
 
@@ -222,9 +223,9 @@ class PropertySet(TypedAccess, MappingAccess):
                 _refuse_cycle(name, value, holder)
         while not holder._flat and "." in rest:
             head, _, rest = rest.partition(".")
-            created = PropertySet()
-            holder._entries[head] = Entry(SUBSET, [created])
-            holder = created
+            holder._entries[head] = Entry(SUBSET, [PropertySet()])
+            # What was stored may be a copy.
+            holder = holder._entries[head].values[-1]
         return holder, rest
 
     def remove(self, name: str) -> None:
