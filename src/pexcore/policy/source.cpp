@@ -9,6 +9,12 @@
 
 namespace pex::policy {
 
+namespace {
+
+constexpr std::string_view BYTE_ORDER_MARK = "\xEF\xBB\xBF";
+
+}  // namespace
+
 Source::Source(std::string name, std::string text, std::string path, Place included_from)
     : m_name(std::move(name)),
       m_text(std::move(text)),
@@ -26,7 +32,8 @@ bool Source::holds(std::string_view piece) const noexcept {
 
 std::size_t Source::line_index(std::uint32_t offset) const {
     std::call_once(m_indexed, [this] {
-        m_line_starts.push_back(0);
+        // A byte order mark is nothing that people see.
+        m_line_starts.push_back(m_text.starts_with(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.size() : 0);
         const char* const begin = m_text.data();
         const char* const end = begin + m_text.size();
         for (const char* at = begin; at != end;) {
@@ -37,7 +44,7 @@ std::size_t Source::line_index(std::uint32_t offset) const {
         }
     });
     const auto after = std::upper_bound(m_line_starts.begin(), m_line_starts.end(), offset);
-    return static_cast<std::size_t>(after - m_line_starts.begin()) - 1;
+    return static_cast<std::size_t>(std::max(after - m_line_starts.begin(), std::ptrdiff_t{1})) - 1;
 }
 
 Position Source::position(std::uint32_t offset) const {
