@@ -26,7 +26,9 @@ PAF, JSON, TOML = "a: 1\n", '{"a": 1}\n', "a = 1\n"
 # --- recognition
 
 
-@pytest.mark.parametrize(("extension", "text"), [("paf", PAF), ("json", JSON), ("toml", TOML), ("JSON", JSON)])
+@pytest.mark.parametrize(
+    ("extension", "text"), [("paf", PAF), ("json", JSON), ("toml", TOML), ("JSON", JSON)]
+)
 def test_an_extension_settles_the_format(tmp_path, extension, text):
     path = tmp_path / f"x.{extension}"
     assert PolicyFile(path).getFormatName() == extension.upper()
@@ -207,7 +209,9 @@ def test_a_registered_format_is_read_wherever_policies_are(pairs, tmp_path):
 
 def test_a_registered_format_never_takes_what_starts_like_paf(pairs):
     assert PolicyString("pairs\na;1").getFormatName() == "PAF"
-    pairs.registerFormat("PAIRS", lambda text: text.startswith("(pairs)"), lambda text: Policy.fromDict({"p": 1}))
+    pairs.registerFormat(
+        "PAIRS", lambda text: text.startswith("(pairs)"), lambda text: Policy.fromDict({"p": 1})
+    )
     assert Policy(PolicyString("(pairs)")).toDict() == {"p": 1}
 
 

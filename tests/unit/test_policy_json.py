@@ -136,7 +136,9 @@ def test_what_no_policy_can_hold_is_shown_with_its_place(text, breadcrumb, point
     assert error.breadcrumb == breadcrumb and caret(error) == points_at and says in str(error)
 
 
-@pytest.mark.parametrize("number", ["2147483648", "-2147483649", "99999999999999999999999", "9" * 5000, "1e999"])
+@pytest.mark.parametrize(
+    "number", ["2147483648", "-2147483649", "99999999999999999999999", "9" * 5000, "1e999"]
+)
 def test_a_number_out_of_range_is_unsupported(number):
     error = refused(f'{{"a": 1,\n "b": [{number}]}}', UnsupportedSyntax)
     assert (error.line, error.column, error.breadcrumb) == (2, 8, "b")
@@ -216,7 +218,9 @@ def test_quotes_and_brackets_in_strings_play_no_role():
 
 def test_validation_shows_line_column_and_caret():
     rules = Dictionary(
-        PolicyString("definitions: {\n p: {\n type: policy\n dictionary: { definitions: { n: { type: int } } } } }")
+        PolicyString(
+            "definitions: {\n p: {\n type: policy\n dictionary: { definitions: { n: { type: int } } } } }"
+        )
     )
     policy = read('{\n "p": [\n  {"n": 1},\n  {"n": "x"}\n ]\n}')
     with pytest.raises(ValidationError) as caught:

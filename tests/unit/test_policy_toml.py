@@ -104,7 +104,9 @@ def test_nan_is_a_double():
 
 
 def test_tables_reopen_and_keys_may_be_quoted():
-    policy = read('[a.b]\nx = 1\n[c]\n"d" . \'e\' = 2\n[a]\ny = 3\n["a".f]\n[[a.g.h]]\nz = 1\n[a.g.h.i]\n[[a.g.h]]')
+    policy = read(
+        '[a.b]\nx = 1\n[c]\n"d" . \'e\' = 2\n[a]\ny = 3\n["a".f]\n[[a.g.h]]\nz = 1\n[a.g.h.i]\n[[a.g.h]]'
+    )
     assert policy.toDict() == {
         "a": {"b": {"x": 1}, "y": 3, "f": {}, "g": {"h": [{"z": 1, "i": {}}, {}]}},
         "c": {"d": {"e": 2}},
@@ -136,7 +138,9 @@ def test_what_no_policy_can_hold_is_shown_with_its_place(text, place, breadcrumb
     assert (error.line, error.column) == place and error.breadcrumb == breadcrumb and says in str(error)
 
 
-@pytest.mark.parametrize("number", ["2147483648", "0xffffffff", "-3_000_000_000", "1" * 5000, "1e999", "-1_0.0e400"])
+@pytest.mark.parametrize(
+    "number", ["2147483648", "0xffffffff", "-3_000_000_000", "1" * 5000, "1e999", "-1_0.0e400"]
+)
 def test_a_number_out_of_range_is_unsupported(number):
     error = refused(f"a = 1\nb = {number}\n", UnsupportedSyntax)
     assert (error.line, error.column) == (2, 5)

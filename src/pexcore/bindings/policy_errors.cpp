@@ -54,7 +54,8 @@ py::object error_class(const char* name) { return py::module_::import("harness.p
 
 void raise(const policy::Error& error) {
     const py::object cls = error_class(class_of(error));
-    const py::object raised = cls(to_py(error.what()));
+    // what() would end at a NUL that a text holds.
+    const py::object raised = cls(to_py(render(error.report())));
     for (const auto& [name, value] : fields_of(error.report())) py::setattr(raised, name, value);
     PyErr_SetObject(cls.ptr(), raised.ptr());
 }

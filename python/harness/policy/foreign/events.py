@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from harness.policy.foreign.places import MAX_NESTING, PlacesDisagree, Refusal, Spot, deeper, seen_at
+from harness.policy.foreign.places import MAX_NESTING, PlacesDisagree, Refusal, Spot, deeper, quoted, seen_at
 
 __all__ = ["Event", "NAME", "Unfit", "events_of"]
 
@@ -101,7 +101,7 @@ class _Walk:
             try:
                 names.take(name, own.name)
             except Refusal as refusal:
-                refusal.breadcrumb = ".".join([*self._crumbs, name])
+                refusal.breadcrumb = ".".join([*self._crumbs, quoted(name)[1:-1]])
                 raise
             if type(value) is list and value and type(value[0]) is dict:
                 yield from self._blocks(name, value, own)
@@ -206,12 +206,11 @@ class _Names:
 
     def take(self, name: str, offset: int) -> None:
         if not NAME.fullmatch(name):
-            shown = name.encode(errors="replace").decode()
             raise Refusal(
-                f'"{shown}" is no name of a parameter',
+                f"{quoted(name)} is no name of a parameter",
                 offset,
                 "letters, digits and '_'; single dots between fields make a hierarchical name",
-                f'"{shown}"',
+                quoted(name),
             )
         if name.count(".") >= MAX_NESTING:
             raise deeper(offset)
@@ -229,8 +228,8 @@ class _Names:
             return
         line = self._text.count(b"\n", 0, known[part]) + 1
         raise Refusal(
-            f'"{name}" gives "{part}" a second time',
+            f"{quoted(name)} gives {quoted(part)} a second time",
             offset,
-            f'everything of "{part}" in one place: in one table, or in dotted names',
-            f'"{part}" in line {line} already',
+            f"everything of {quoted(part)} in one place: in one table, or in dotted names",
+            f"{quoted(part)} in line {line} already",
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 
-from harness.policy.foreign.places import MAX_NESTING, PlacesDisagree, Refusal, Spot, deeper
+from harness.policy.foreign.places import MAX_NESTING, PlacesDisagree, Refusal, Spot, deeper, quoted
 
 __all__ = ["json_places"]
 
@@ -61,7 +61,7 @@ class _JsonPlaces:
         if key in members:
             line = self._data.count(b"\n", 0, members[key].name) + 1
             raise Refusal(
-                f'the key "{key}" stands twice in one object',
+                f"the key {quoted(key)} stands twice in one object",
                 at,
                 "each key once; several values of a parameter are an array",
                 f"the key of line {line} again",

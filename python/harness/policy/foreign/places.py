@@ -12,6 +12,8 @@ __all__ = [
     "Spot",
     "comments_end",
     "decoded",
+    "deeper",
+    "quoted",
     "seen_at",
     "too_deep",
 ]
@@ -21,6 +23,7 @@ MAX_NESTING = 200
 fail, how many depends on where they are called."""
 
 LONGEST_SEEN = 40
+LONGEST_QUOTED = 60
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _COMMENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t\r\f\v]*(?:#[^\n]*)?\n)*[ \t\r\f\v]*(?:#[^\n]*\Z)?")
@@ -106,6 +109,13 @@ def seen_at(data: bytes, offset: int) -> str:
     if not word.isprintable():
         return f"the character {word[0]!r}"
     return f'"{word}"' if len(word) <= LONGEST_SEEN else f'"{word[:LONGEST_SEEN]} ..."'
+
+
+def quoted(text: str) -> str:
+    """A text in quotes for messages: shortened in its middle, and without halves of surrogate pairs."""
+    if len(text) > LONGEST_QUOTED:
+        text = f"{text[: LONGEST_QUOTED // 2]} ... {text[-LONGEST_QUOTED // 2 :]}"
+    return f'"{text.encode(errors="replace").decode()}"'
 
 
 def too_deep(data: bytes, start: int = 0) -> Refusal:
