@@ -22,8 +22,7 @@ _KINDS = {
     # Property sets know no files: unresolved ones show as their paths.
     Policy.FILE: PropertyType.String,
 }
-# An integer beyond Int reaches the policy, which says that it needs more than 32 bits.
-_STORED = {*_KINDS.values(), PropertyType.LongLong}
+_STORED = frozenset(_KINDS.values())
 
 
 class PolicyProperties(PropertySet):
@@ -67,8 +66,8 @@ class PolicyProperties(PropertySet):
         twin._entries.update(self._entries)
         return twin
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.deepCopy().__reduce_ex__(protocol)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _itself, (self.deepCopy(),)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PropertySet) or other._flat:
@@ -78,6 +77,10 @@ class PolicyProperties(PropertySet):
     __hash__ = None  # type: ignore[assignment]
 
 
+def _itself(properties: PropertySet) -> PropertySet:
+    return properties
+
+
 class _PolicyEntries(MutableMapping[str, Entry]):
     """The top-level parameters of a policy, each made into an entry when somebody asks."""
 
@@ -85,7 +88,7 @@ class _PolicyEntries(MutableMapping[str, Entry]):
         self._policy = policy
 
     def __getitem__(self, name: str) -> Entry:
-        if not isinstance(name, str) or "." in name or not self._policy.exists(name or "."):
+        if not isinstance(name, str) or not name or "." in name or not self._policy.exists(name):
             raise KeyError(name)
         kind = _KINDS[self._policy.getValueType(name)]
         values = self._policy.getArray(name)
