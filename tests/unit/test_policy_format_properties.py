@@ -17,6 +17,7 @@ from harness.policy import (
     to_toml,
 )
 from harness.policy.foreign.json_places import json_places
+from harness.policy.foreign.places import offset_of
 from harness.policy.foreign.toml_library import tomllib
 from harness.policy.foreign.toml_places import toml_places
 
@@ -223,7 +224,7 @@ def leaves(data, spot):
         for value, own in zip(data, spot.below, strict=True):
             yield from leaves(value, own)
     else:
-        yield data, spot.value
+        yield data, offset_of(spot)
 
 
 def markers():

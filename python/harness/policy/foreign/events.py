@@ -10,12 +10,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from harness.policy.foreign.places import MAX_NESTING, PlacesDisagree, Refusal, Spot, deeper, quoted, seen_at
+from harness.policy.foreign.names import TableNames
+from harness.policy.foreign.places import (
+    MAX_NESTING,
+    PlacesDisagree,
+    Refusal,
+    Spot,
+    deeper,
+    offset_of,
+    quoted,
+    seen_at,
+)
 
-__all__ = ["Event", "NAME", "Unfit", "events_of"]
+__all__ = ["Event", "Unfit", "events_of"]
 
 Event = tuple[Any, ...] | None
 
@@ -95,7 +105,7 @@ class _Walk:
         spots = spot.below
         if not isinstance(spots, dict) or spots.keys() != data.keys():
             raise PlacesDisagree
-        names = _Names(self._text)
+        names = TableNames(self._text)
         for name, value in data.items():
             own = spots[name]
             try:
@@ -114,10 +124,12 @@ class _Walk:
             index = f"[{i}]" if len(elements) > 1 else ""
             if type(element) is not dict:
                 raise self._mixed(name + index, own, _TABLE, self._kind(name + index, element, own))
+            if isinstance(own, int):
+                raise PlacesDisagree
             yield _Member(name, element, own, spot.name, index)
 
     @staticmethod
-    def _spots_of(elements: list[Any], spot: Spot) -> list[Spot]:
+    def _spots_of(elements: list[Any], spot: Spot) -> Sequence[Spot | int]:
         if not isinstance(spot.below, list) or len(spot.below) != len(elements):
             raise PlacesDisagree
         return spot.below
@@ -128,51 +140,58 @@ class _Walk:
         spots = self._spots_of(values, member.spot) if is_list else [member.spot]
         if not values:
             return
-        kinds = []
-        for i, (value, spot) in enumerate(zip(values, spots, strict=True)):
-            crumb = f"{member.name}[{i}]" if len(values) > 1 else member.name
-            kinds.append(self._kind(crumb, value, spot))
-            if kinds[i] != kinds[0]:
-                raise self._mixed(crumb, spot, kinds[0], kinds[i])
-        includes = kinds[0] == _INCLUDE
+        includes = False
+        if not _plainly_alike(values) or set(map(type, spots)) - {int}:
+            includes = self._require_one_kind(member.name, values, spots) == _INCLUDE
         if includes:
             values = [value[1:].strip(" \t") for value in values]
-        offsets = [spot.value for spot in spots]
+        offsets = list(map(offset_of, spots))
         self._events.append((member.name, member.name_offset, values, offsets, includes))
 
-    def _kind(self, crumb: str, value: Any, spot: Spot) -> str:
+    def _require_one_kind(self, name: str, values: list[Any], spots: Sequence[Spot | int]) -> str:
+        first = ""
+        for i, (value, spot) in enumerate(zip(values, spots, strict=True)):
+            crumb = f"{name}[{i}]" if len(values) > 1 else name
+            kind = self._kind(crumb, value, spot)
+            first = first or kind
+            if kind != first:
+                raise self._mixed(crumb, spot, first, kind)
+        return first
+
+    def _kind(self, crumb: str, value: Any, spot: Spot | int) -> str:
         if type(value) is dict:
             return _TABLE
         kind = _PLAIN.get(type(value))
         if kind is None:
             raise self._unfit(crumb, value, spot)
-        if spot.below is not None:
+        if isinstance(spot, Spot) and spot.below is not None:
             raise PlacesDisagree
+        at = offset_of(spot)
         if type(value) is int and not -(2**31) <= value < 2**31:
-            raise self._refusal(crumb, spot, Unfit.integer(str(value)))
-        if type(value) is float and math.isinf(value) and not _INFINITY.match(self._text, spot.value):
-            seen = seen_at(self._text, spot.value)
+            raise self._refusal(crumb, at, Unfit.integer(str(value)))
+        if type(value) is float and math.isinf(value) and not _INFINITY.match(self._text, at):
+            seen = seen_at(self._text, at)
             unfit = Unfit("this number is out of range", "a double of 64 bits", seen, "UnsupportedSyntax")
-            raise self._refusal(crumb, spot, unfit)
+            raise self._refusal(crumb, at, unfit)
         if type(value) is str:
-            return self._kind_of_string(crumb, value, spot)
+            return self._kind_of_string(crumb, value, at)
         return kind
 
-    def _kind_of_string(self, crumb: str, value: str, spot: Spot) -> str:
-        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+    def _kind_of_string(self, crumb: str, value: str, at: int) -> str:
+        if not _is_unicode(value):
             fault = "a string holds half of a surrogate pair"
             unfit = Unfit(fault, "\\u escapes of whole characters", "a lone surrogate", "FormatSyntaxError")
-            raise self._refusal(crumb, spot, unfit)
+            raise self._refusal(crumb, at, unfit)
         if not value.startswith("@"):
             return "a string"
         if not value[1:].strip(" \t"):
             unfit = Unfit("this include names no file", "a path behind the '@'", '"@"', "FormatSyntaxError")
-            raise self._refusal(crumb, spot, unfit)
+            raise self._refusal(crumb, at, unfit)
         return _INCLUDE
 
-    def _unfit(self, crumb: str, value: Any, spot: Spot) -> Refusal:
+    def _unfit(self, crumb: str, value: Any, spot: Spot | int) -> Refusal:
         if isinstance(value, Unfit):
-            return self._refusal(crumb, spot, value)
+            return self._refusal(crumb, offset_of(spot), value)
         if value is None:
             problem, seen = "null is no value of a policy", "null"
             expected = "a value; leave the name out where there is none"
@@ -182,54 +201,32 @@ class _Walk:
         else:
             problem, seen = "a policy holds no dates and times", f'"{value}"'
             expected = "a string: put the value in quotes"
-        return self._refusal(crumb, spot, Unfit(problem, expected, seen, "FormatSyntaxError"))
+        return self._refusal(crumb, offset_of(spot), Unfit(problem, expected, seen, "FormatSyntaxError"))
 
-    def _mixed(self, crumb: str, spot: Spot, expected: str, seen: str) -> Refusal:
+    def _mixed(self, crumb: str, spot: Spot | int, expected: str, seen: str) -> Refusal:
         hint = "; nothing is converted: write 1.0 for a double" if {expected, seen} == _NUMBERS else ""
         problem = "the elements of an array differ in kind"
-        return self._refusal(
-            crumb, spot, Unfit(problem, f"{expected}, {_ALIKE}{hint}", seen, "FormatSyntaxError")
-        )
+        unfit = Unfit(problem, f"{expected}, {_ALIKE}{hint}", seen, "FormatSyntaxError")
+        return self._refusal(crumb, offset_of(spot), unfit)
 
-    def _refusal(self, crumb: str, spot: Spot, unfit: Unfit) -> Refusal:
+    def _refusal(self, crumb: str, at: int, unfit: Unfit) -> Refusal:
         breadcrumb = ".".join([*self._crumbs, crumb])
-        return Refusal(unfit.problem, spot.value, unfit.expected, unfit.seen, unfit.kind, breadcrumb)
+        return Refusal(unfit.problem, at, unfit.expected, unfit.seen, unfit.kind, breadcrumb)
 
 
-class _Names:
-    """The names of one table, so that dotted ones do not say again what others say."""
+def _plainly_alike(values: list[Any]) -> bool:
+    """Whether values are of one kind that needs no second look: the check of long arrays."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return -(2**31) <= min(values) and max(values) < 2**31
+    if kinds == {float}:
+        return not any(map(math.isinf, values))
+    return kinds == {bool}
 
-    def __init__(self, text: bytes) -> None:
-        self._text = text
-        self._taken: dict[str, int] = {}
-        self._prefixes: dict[str, int] = {}
 
-    def take(self, name: str, offset: int) -> None:
-        if not NAME.fullmatch(name):
-            raise Refusal(
-                f"{quoted(name)} is no name of a parameter",
-                offset,
-                "letters, digits and '_'; single dots between fields make a hierarchical name",
-                quoted(name),
-            )
-        if name.count(".") >= MAX_NESTING:
-            raise deeper(offset)
-        self._refuse_overlap(name, name, self._prefixes, offset)
-        dot = name.find(".")
-        while dot >= 0:
-            prefix = name[:dot]
-            self._refuse_overlap(name, prefix, self._taken, offset)
-            self._prefixes.setdefault(prefix, offset)
-            dot = name.find(".", dot + 1)
-        self._taken[name] = offset
-
-    def _refuse_overlap(self, name: str, part: str, known: dict[str, int], offset: int) -> None:
-        if part not in known:
-            return
-        line = self._text.count(b"\n", 0, known[part]) + 1
-        raise Refusal(
-            f"{quoted(name)} gives {quoted(part)} a second time",
-            offset,
-            f"everything of {quoted(part)} in one place: in one table, or in dotted names",
-            f"{quoted(part)} in line {line} already",
-        )
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

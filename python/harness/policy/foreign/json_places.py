@@ -10,10 +10,9 @@ from harness.policy.foreign.places import MAX_NESTING, PlacesDisagree, Refusal, 
 
 __all__ = ["json_places"]
 
-_TOKEN = re.compile(
-    rb'(?P<open>[{\[])|(?P<close>[}\]])|(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<plain>[^\s\[\]{}:,"]+)',
-    re.DOTALL,
-)
+_TOKEN = re.compile(rb'[{}\[\]]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s\[\]{}:,"]+', re.DOTALL)
+_OPEN_OBJECT, _OPEN_ARRAY, _QUOTE = b'{["'
+_CLOSE = b"}]"
 
 
 def json_places(data: bytes, start: int) -> Spot:
@@ -24,74 +23,53 @@ def json_places(data: bytes, start: int) -> Spot:
     Refusal
         An object has a key twice, or values nest deeper than MAX_NESTING.
     """
-    return _JsonPlaces(data).found_from(start)
-
-
-class _JsonPlaces:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._open: list[Spot] = []
-        self._root: Spot | None = None
-        self._keyed: Spot | None = None
-        """The spot of a key whose value comes next."""
-
-    def found_from(self, start: int) -> Spot:
-        for match in _TOKEN.finditer(self._data, start):
-            at = match.start()
-            if match.lastgroup == "close":
-                self._close()
-            elif match.lastgroup == "string" and self._expects_key():
-                self._take_key(match.group(), at)
-            else:
-                spot = self._spot_for_value(at)
-                if match.lastgroup == "open":
-                    self._open_at(spot)
-        if self._root is None or self._open:
-            raise PlacesDisagree
-        return self._root
-
-    def _expects_key(self) -> bool:
-        return bool(self._open) and isinstance(self._open[-1].below, dict) and self._keyed is None
-
-    def _take_key(self, token: bytes, at: int) -> None:
-        key = json.loads(token) if b"\\" in token else token[1:-1].decode()
-        members = self._open[-1].below
-        if not isinstance(members, dict):
-            raise PlacesDisagree
-        if key in members:
-            line = self._data.count(b"\n", 0, members[key].name) + 1
-            raise Refusal(
-                f"the key {quoted(key)} stands twice in one object",
-                at,
-                "each key once; several values of a parameter are an array",
-                f"the key of line {line} again",
-            )
-        self._keyed = members[key] = Spot(at, at)
-
-    def _spot_for_value(self, at: int) -> Spot:
-        if self._keyed is not None:
-            spot, self._keyed = self._keyed, None
-            spot.value = at
-            return spot
-        spot = Spot(at, at)
-        if self._open:
-            elements = self._open[-1].below
-            if not isinstance(elements, list):
+    root: list[Spot | int] = []
+    open_: list[dict[str, Spot] | list[Spot | int]] = [root]
+    container = open_[-1]
+    keyed: Spot | None = None  # the spot of a key whose value comes next
+    for match in _TOKEN.finditer(data, start):
+        at = match.start()
+        first = data[at]
+        if first in _CLOSE:
+            open_.pop()
+            if not open_:
                 raise PlacesDisagree
-            elements.append(spot)
-        elif self._root is None:
-            self._root = spot
+            container = open_[-1]
+            continue
+        if keyed is not None:
+            spot, keyed = keyed, None
+            spot.value = at
+        elif isinstance(container, list):
+            if first not in (_OPEN_OBJECT, _OPEN_ARRAY):
+                container.append(at)
+                continue
+            spot = Spot(at, at)
+            container.append(spot)
+        elif first == _QUOTE:
+            keyed = _take_key(container, match.group(), at, data)
+            continue
         else:
             raise PlacesDisagree
-        return spot
+        if first == _OPEN_OBJECT or first == _OPEN_ARRAY:
+            if len(open_) > MAX_NESTING:
+                raise deeper(at)
+            container = spot.below = {} if first == _OPEN_OBJECT else []
+            open_.append(container)
+    if len(open_) != 1 or len(root) != 1:
+        raise PlacesDisagree
+    only = root[0]
+    return Spot(only, only) if isinstance(only, int) else only
 
-    def _open_at(self, spot: Spot) -> None:
-        if len(self._open) == MAX_NESTING:
-            raise deeper(spot.value)
-        spot.below = {} if self._data[spot.value : spot.value + 1] == b"{" else []
-        self._open.append(spot)
 
-    def _close(self) -> None:
-        if not self._open:
-            raise PlacesDisagree
-        self._open.pop()
+def _take_key(members: dict[str, Spot], token: bytes, at: int, data: bytes) -> Spot:
+    key = json.loads(token) if b"\\" in token else token[1:-1].decode()
+    if key in members:
+        line = data.count(b"\n", 0, members[key].name) + 1
+        raise Refusal(
+            f"the key {quoted(key)} stands twice in one object",
+            at,
+            "each key once; several values of a parameter are an array",
+            f"the key of line {line} again",
+        )
+    members[key] = spot = Spot(at, at)
+    return spot

@@ -13,6 +13,7 @@ __all__ = [
     "comments_end",
     "decoded",
     "deeper",
+    "offset_of",
     "quoted",
     "seen_at",
     "too_deep",
@@ -62,14 +63,24 @@ class PlacesDisagree(Exception):
 
 
 class Spot:
-    """The place of a value in bytes, that of its name, and the spots of what it holds."""
+    """The place of a value in bytes, that of its name, and the spots of what it holds.
+
+    Elements of arrays that hold nothing, numbers for instance, are mere offsets.
+    """
 
     __slots__ = ("below", "name", "value")
 
-    def __init__(self, name: int, value: int, below: dict[str, Spot] | list[Spot] | None = None) -> None:
+    def __init__(
+        self, name: int, value: int, below: dict[str, Spot] | list[Spot | int] | None = None
+    ) -> None:
         self.name = name
         self.value = value
         self.below = below
+
+
+def offset_of(spot: Spot | int) -> int:
+    """Where a value stands."""
+    return spot if isinstance(spot, int) else spot.value
 
 
 def decoded(data: bytes, name: str) -> str:

@@ -103,8 +103,9 @@ class _TomlPlaces:
         array = members.setdefault(name, Spot(offset, at, []))
         if not isinstance(array.below, list):
             raise PlacesDisagree
-        array.below.append(Spot(offset, at, {}))
-        return array.below[-1]
+        table = Spot(offset, at, {})
+        array.below.append(table)
+        return table
 
     def _key_value(self, table: Spot) -> Spot:
         """The fresh spot of a key, up to the value behind its equals sign."""
@@ -134,6 +135,8 @@ class _TomlPlaces:
                 self._at += 1
             else:
                 self._take(_SCALAR)
+                if open_ and isinstance(open_[-1].below, list):
+                    open_[-1].below[-1] = following.value
             following = self._next_in(open_)
 
     def _next_in(self, open_: list[Spot]) -> Spot | None:
@@ -145,8 +148,9 @@ class _TomlPlaces:
                 self._at += 1
                 open_.pop()
             elif isinstance(container, list):
-                container.append(Spot(self._at, self._at))
-                return container[-1]
+                spot = Spot(self._at, self._at)
+                container.append(spot)
+                return spot
             else:
                 return self._key_value(open_[-1])
         return None
@@ -171,5 +175,8 @@ def _table_below(table: Spot, outer: list[tuple[str, int]]) -> Spot:
     for name, offset in outer:
         table = _members(table).setdefault(name, Spot(offset, offset, {}))
         if isinstance(table.below, list):
-            table = table.below[-1]
+            last = table.below[-1] if table.below else None
+            if not isinstance(last, Spot):
+                raise PlacesDisagree
+            table = last
     return table

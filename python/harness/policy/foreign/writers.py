@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from harness._core import DefaultPolicyFile, Policy, PolicyFile, UrnPolicyFile
 from harness.policy import errors
-from harness.policy.foreign.events import NAME
+from harness.policy.foreign.names import NAME
 from harness.policy.foreign.places import MAX_NESTING
 
 __all__ = ["to_json", "to_toml"]
