@@ -54,7 +54,8 @@ def test_every_definition_says_what_it_means(path):
         ("target: 5\ndefinitions: {\n a: { type: int }\n}\n", 1, ["target", "string"]),
         ("definitions: {\n a: { description: 3 }\n}\n", 2, ["description", "string"]),
         (
-            "definitions: {\n a: { type: policy\n dictionary: { definitions: {\n b: { description: 5 } } } }\n}\n",
+            "definitions: {\n a: { type: policy\n dictionary: { definitions: {\n"
+            " b: { description: 5 } } } }\n}",
             4,
             ["description", "a.dictionary.definitions.b"],
         ),
@@ -93,8 +94,8 @@ def test_a_policy_is_held_against_any_dictionary_with_its_defaults(tmp_path):
 
 def test_a_stage_dictionary_knows_what_the_contract_says_of_symbolic_links():
     sut = load_dictionary("pex_harness", "SymLinkStageDictionary.paf", "policy")
-    good = 'RunMode: preprocess\nLinks: { sourcePath: a\n destPath: b }\nLinks: { sourcePath: c\n destPath: d }\n'
-    sut.validate(Policy(PolicyString(good)))
+    link = "Links: { sourcePath: a\n destPath: b }\n"
+    sut.validate(Policy(PolicyString("RunMode: preprocess\n" + link + link)))
     with pytest.raises(ValidationError, match="destPath"):
         sut.validate(Policy(PolicyString("Links: { sourcePath: a }\n")))
 

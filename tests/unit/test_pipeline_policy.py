@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A pipeline policy is judged as a whole before anything is forked: all problems, in file order, with places."""
+"""A pipeline policy is judged as a whole before anything is forked: all problems, in file order."""
 
 import pickle
 import subprocess
