@@ -7,7 +7,7 @@ import argparse
 import sys
 
 import harness
-from harness.cli import check, demo, run
+from harness.cli import check, demo, policy, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -19,6 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run.add_parser(subparsers)
     check.add_parser(subparsers)
+    policy.add_parser(subparsers)
     demo.add_parser(subparsers)
     return parser
 
