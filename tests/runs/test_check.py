@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from harness.examples.ccd_night.layout import NightLayout
+from harness.examples.ccd_night.pipeline_policy import night_policy
 
+DOCS = Path(__file__).parents[2] / "docs" / "policies.md"
 STAGES = """
     from pathlib import Path
     from lsst.pex.policy import DefaultPolicyFile, Policy
@@ -244,6 +248,23 @@ def test_what_stages_print_does_not_mix_with_the_answer(check):
     assert "noise" not in check.run(stage("Printing")).stdout
 
 
+def test_modules_beside_the_policy_do_not_stand_in_for_those_of_python(check):
+    for name in ("json", "harness", "signal"):
+        (check.bench.folder / f"{name}.py").write_text("raise RuntimeError('the wrong module')\n")
+    (check.bench.folder / "night.paf").write_text(stage("Raising", "").replace("stages_here", "far.stages"))
+    far = check.bench.folder / "elsewhere" / "far"
+    far.mkdir(parents=True)
+    (check.bench.folder / "stages_here.py").rename(far / "stages.py")
+    command = Path(sys.executable).parent / "pex-harness"
+    done = subprocess.run(
+        [command, "check", "night.paf", "--json"],
+        cwd=check.bench.folder, capture_output=True, text=True, timeout=60,
+        env={**check.bench.environment(), "PYTHONPATH": str(far.parent)},
+    )  # fmt: skip
+    (found,) = json.loads(done.stdout)
+    assert "ZeroDivisionError" in found["message"]
+
+
 def test_what_stages_start_is_ended(check):
     assert check.problems(stage("Forking")) == []
     pid = int((check.bench.folder / "grandchild").read_text())
@@ -380,3 +401,49 @@ def test_an_interrupt_ends_the_check_and_what_it_started(check):
     assert process.stderr.read() == b""
     process.stderr.close()
     assert not os.path.exists(f"/proc/{child}")
+
+
+def test_the_pipeline_of_the_example_is_clean(check):
+    layout = NightLayout(check.bench.folder / "night")
+    assert check.problems(night_policy(layout, visits=2, amps=4)) == []
+
+
+def sample(heading: str) -> str:
+    """The first block without a language below a heading of the page."""
+    below = DOCS.read_text().partition(f"\n{heading}\n")[2]
+    return re.search(r"```\n(.*?)```", below, re.DOTALL).group(1)
+
+
+def test_the_sample_in_the_documentation_is_what_check_prints(check):
+    package = check.bench.folder / "mypipe"
+    package.mkdir()
+    (package / "warp.py").write_text(
+        "from lsst.pex.harness.stage import ParallelProcessing\n"
+        "class WarpParallel(ParallelProcessing):\n"
+        "    policy_dictionary = ('mypipe', 'WarpDictionary.paf', 'policy')\n"
+        "    def process(self, clipboard): pass\n"
+    )
+    (package / "__init__.py").touch()
+    (package / "policy").mkdir()
+    definition = "definitions: {\n threshold: { type: double }\n}\n"
+    (package / "policy" / "WarpDictionary.paf").write_text(definition)
+    (check.bench.folder / "policy" / "warp.paf").write_text("\n\ntreshold: 5.0\n")
+    done = check.run(
+        'nSlices: 2.0\nappStage: {\n    name: "first"\n    parallelClass: "mypipe.warp.WrapParallel"\n}\n'
+        'appStage: {\n    name: "second"\n    parallelClass: "mypipe.warp.WarpParallel"\n'
+        "    stagePolicy: @policy/warp.paf\n}\n"
+    )
+    assert done.stdout.replace(str(check.bench.folder), "/home/me") == sample("## Checking a pipeline")
+
+
+def test_the_sample_in_the_documentation_is_what_show_prints(check):
+    (check.bench.folder / "policy" / "warp.paf").write_text("threshold: 5.0\n")
+    (check.bench.folder / "night.paf").write_text(
+        'nSlices: 2\nappStage: {\n    parallelClass: "mypipe.warp.WarpParallel"\n'
+        "    stagePolicy: @policy/warp.paf\n}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", "policy", "show", "night.paf"],
+        cwd=check.bench.folder, env=check.bench.environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith(sample("## Looking into a policy"))

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import faulthandler
-import json
 import os
 import signal
-import sys
 import traceback
 import warnings
 from pathlib import Path
@@ -20,13 +18,11 @@ from harness.policy.problems import Problem
 from harness.runtime.policy_file import PolicyText, read_policy_text
 
 HERE = str(Path(__file__).resolve().parents[1])
-LOCATING = ("importlib", "<frozen", os.path.join(HERE, "stage"), os.path.join(HERE, "check"))
+LOCATING = ("importlib", "<frozen", "<string>", os.path.join(HERE, "stage"), os.path.join(HERE, "check"))
 
 
-def main(answer_fd: int) -> None:
-    """Reads the order from standard input, and answers with one line per phase and per job."""
-    order = json.loads(sys.stdin.readline())
-    sys.path[:] = order["path"]
+def main(order: dict[str, Any], answer_fd: int) -> None:
+    """Does the jobs of an order, and answers with one line per phase and per job."""
     faulthandler.register(signal.SIGUSR1, all_threads=False)
     warnings.simplefilter("ignore")
     text = read_policy_text(Path(order["policy"]))
@@ -96,7 +92,3 @@ def _relevant_line(error: BaseException | None) -> str:
         if not any(part in frame.filename for part in LOCATING):
             return f'File "{frame.filename}", line {frame.lineno}, in {frame.name}: {frame.line}'
     return ""
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -24,7 +24,15 @@ from harness.policy.problems import Problem
 STACK_GRACE_S = 0.5
 BETWEEN = "the check of this stage"
 CHUNK = 65536
-OWN = ("/harness/check/", "/harness/stage/class_lookup.py", "importlib", "<frozen")
+# Modules are found as in this process, and not in the current directory because it is the current one.
+START = """
+import json, sys
+order = json.loads(sys.stdin.readline())
+sys.path[:] = order["path"]
+from harness.check.child import main
+main(order, int(sys.argv[1]))
+"""
+OWN = ("/harness/check/", "/harness/stage/class_lookup.py", "importlib", "<frozen", "<string>")
 
 
 def run_jobs(path: Path, jobs: list[Job], timeout: float) -> list[Problem]:
@@ -59,7 +67,7 @@ class _Child:
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.check.child", str(write)],
+                [sys.executable, "-I", "-c", START, str(write)],
                 stdin=subprocess.PIPE,
                 stdout=self._output,
                 stderr=self._output,
