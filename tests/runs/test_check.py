@@ -240,7 +240,7 @@ def test_a_module_that_cannot_be_imported_is_named_with_its_line(check, module, 
     found = check.problems(text)
     assert [one["breadcrumb"] for one in found] == ["appStage[0].serialClass", "appStage[1].serialClass"]
     for word in words:
-        assert word in found[0]["message"] + found[0]["seen"]
+        assert word in found[0]["message"] + found[0]["expected"] + found[0]["seen"]
 
 
 def test_what_stages_print_does_not_mix_with_the_answer(check):

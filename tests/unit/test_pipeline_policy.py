@@ -157,6 +157,15 @@ def test_a_bad_topology_is_an_error_where_slices_share_and_a_warning_else(load, 
         assert word in str(problem) and word in warning
 
 
+def test_an_exchange_without_topology_is_refused(load):
+    asking = 'appStage: { parallelClass: "a.B"\n shareData: true }\n'
+    (problem,) = refused(load, "nSlices: 2\nshareDataOn: true\n" + STAGE + asking).problems
+    assert (problem.line, problem.breadcrumb) == (5, "appStage[1].shareData")
+    assert "topology" in problem.expected
+    load("nSlices: 2\n" + asking)
+    load("nSlices: 2\nshareDataOn: true\n" + STAGE)
+
+
 def test_directories_that_cannot_be_worked_out_are_refused(load):
     (problem,) = refused(load, STAGE + "dir: { defaultRoot: .\n}\n").problems
     assert (problem.line, problem.breadcrumb) == (2, "dir")

@@ -56,17 +56,18 @@ def _prepare(path: Path) -> None:
 
 def _run(text: PolicyText, job: Job, fd: int) -> list[Problem]:
     from harness.stage import ParallelProcessing, SerialProcessing
-    from harness.stage.class_lookup import find_class
+    from harness.stage.class_lookup import ClassLookupError, WrongClassError, find_class
 
     block = block_of(text, job)
     name = block.getString(job.key).strip()
     _answer(fd, phase=f"importing {name}")
     try:
         cls = find_class(name, SerialProcessing if job.key == SERIAL else ParallelProcessing)
-    except (ImportError, ValueError) as error:
-        # Nothing is chained to what is handed on; the line is shown instead.
-        message = str(error).partition("; the chained traceback")[0]
-        return [class_problem(block, job, message, seen=_relevant_line(error.__cause__))]
+    except (ClassLookupError, WrongClassError) as error:
+        # Of a module that failed to import, the line is shown in place of the traceback.
+        line = _relevant_line(error.__cause__)
+        hint = error.hint if not line else ""
+        return [class_problem(block, job, error.problem, expected=error.expected, seen=line, hint=hint)]
     # What a module's code may raise besides: SystemExit, and BaseExceptions of its own.
     except BaseException as error:
         message = f"importing {name} raised {type(error).__name__}: {error}"

@@ -115,9 +115,11 @@ def _dir_problems(text: PolicyText) -> list[Problem]:
 
 def _topology_problems(text: PolicyText) -> list[Problem]:
     policy = text.policy
+    is_on = policy.isBool("shareDataOn") and policy.getBool("shareDataOn")
+    if not policy.exists("topology"):
+        return _asks_without_topology(text) if is_on else []
     if not policy.isPolicy("topology"):
         return []
-    is_on = policy.isBool("shareDataOn") and policy.getBool("shareDataOn")
     block = policy.getPolicy("topology")
     try:
         Topology.from_policy(block, policy.getInt("nSlices") if policy.isInt("nSlices") else 0)
@@ -127,6 +129,19 @@ def _topology_problems(text: PolicyText) -> list[Problem]:
         message = f'parameter "topology.{error.key}": {error.problem}'
         prefix = f"{text.prefix}topology."
         return [_at(block, error.key, message, prefix, severity=ERROR if is_on else WARNING, **parts)]
+    return []
+
+
+def _asks_without_topology(text: PolicyText) -> list[Problem]:
+    """The first stage that wants an exchange although nothing says with whom."""
+    for breadcrumb, block in stage_blocks(text.policy, text.prefix):
+        if block.isBool("shareData") and block.getBool("shareData"):
+            return [
+                _at(
+                    block, "shareData", "nothing says which slices exchange data", f"{breadcrumb}.",
+                    expected='topology: { type: "ring" ... } or another topology, or shareData: false',
+                )
+            ]  # fmt: skip
     return []
 
 
