@@ -286,7 +286,7 @@ def test_stages_see_a_copy_of_their_policy_and_the_run_is_unchanged(check):
 
 def test_a_stage_whose_include_is_missing_hides_no_other(check):
     text = (
-        stage("WarpSerial", "stagePolicy: @policy/nope.paf")
+        stage("Reading", "stagePolicy: @policy/nope.paf")
         + stage("WarpSerial", "stagePolicy: { shift: true }")
         + stage("NoSuch", "stagePolicy: @policy/nope2.paf")
     )
@@ -368,11 +368,25 @@ def test_any_policy_can_be_checked_against_any_dictionary(check):
     assert "nope.paf: no such file" in found["message"]
 
 
-def test_a_reader_that_goes_away_is_no_error(check):
+def test_an_answer_that_cannot_be_written_is_told(check):
+    with open("/dev/full", "w") as full:
+        (check.bench.folder / "night.paf").write_text("nothing: 1\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.cli.main", "check", "night.paf"],
+            cwd=check.bench.folder, env=check.bench.environment(), text=True, stdout=full,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "pex-harness check: writing standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_error(check, unbuffered):
     (check.bench.folder / "night.paf").write_text("nothing: 1\n" * 5000)
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli.main", "check", "night.paf"],
-        cwd=check.bench.folder, env=check.bench.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=check.bench.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**check.bench.environment(), "PYTHONUNBUFFERED": unbuffered},
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()

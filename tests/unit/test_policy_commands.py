@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`pex-harness policy show`, `convert` and `describe`, and the pages made by `describe`."""
 
+import os
 import re
 import subprocess
 import sys
@@ -50,6 +51,7 @@ definitions: {
         type: policy
         dictionary: { definitions: {
             childDefinition: { type: bool }
+            named: { type: int }
         } }
     }
 }
@@ -203,6 +205,7 @@ def test_describe_makes_a_table_per_dictionary(command):
         "",
         "| name | type | count | default | allowed | meaning |",
         "|---|---|---|---|---|---|",
+        "| `named` | int | 0 or more |  |  |  |",
         "| *any other name* | bool | 0 or more |  |  |  |",
     ]
 
@@ -258,11 +261,28 @@ def test_show_imports_no_numpy(folder):
     assert done.stdout.splitlines()[-1] == "False"
 
 
-def test_a_reader_that_goes_away_is_no_error(folder):
+def test_what_a_file_holds_does_not_steer_the_terminal(command, folder):
+    (folder / "thing.paf").write_text('a: "\x1b[31m"\n')
+    assert command("show", "thing.paf")[1] == 'a: "\\x1b[31m"  # thing.paf:1\n'
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_long_policy_is_written_to_its_end(folder, unbuffered):
+    (folder / "long.paf").write_text("".join(f"a{number}: 1\n" for number in range(20000)))
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", "policy", "show", "long.paf"],
+        stdout=subprocess.PIPE, check=True, env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    assert len(done.stdout.splitlines()) == 20000
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_is_no_error(folder, unbuffered):
     (folder / "long.paf").write_text("".join(f"a{number}: 1\n" for number in range(20000)))
     process = subprocess.Popen(
         [sys.executable, "-m", "harness.cli.main", "policy", "show", "long.paf"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
     assert process.stdout.readline().startswith(b"a0: 1")

@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.output import write
+from harness.cli.output import complain, write
 
 if TYPE_CHECKING:
     from harness.policy.problems import Problem
@@ -61,12 +61,16 @@ def handle(arguments: argparse.Namespace) -> int:
         return 130
     n_errors = sum(problem.severity == "error" for problem in problems)
     if arguments.json:
-        write(json.dumps([problem.to_json() for problem in problems], indent=2) + "\n")
+        text = json.dumps([problem.to_json() for problem in problems], indent=2)
     else:
-        write("".join(f"{problem}\n" for problem in problems))
-        n_warnings = len(problems) - n_errors
-        counts = [_count(n_errors, "error"), _count(n_warnings, "warning")]
-        write(f"{arguments.policy}: {', '.join(filter(None, counts)) or 'no problems'}{about}\n")
+        counts = [_count(n_errors, "error"), _count(len(problems) - n_errors, "warning")]
+        summary = f"{arguments.policy}: {', '.join(filter(None, counts)) or 'no problems'}{about}"
+        text = "\n".join([*map(str, problems), summary])
+    try:
+        write(f"{text}\n")
+    except OSError as error:
+        complain("pex-harness check", f"writing standard output: {error.strerror}")
+        return 2
     return 1 if n_errors else 0
 
 

@@ -16,10 +16,13 @@ def write(text: str) -> None:
 
 
 def write_exactly(text: str) -> None:
-    """The same without a change of any byte."""
+    """The same without a change of any byte. Raises `OSError` when it cannot be written."""
+    left = memoryview(text.encode("utf-8", "surrogateescape"))
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        # Where Python runs unbuffered, a pipe takes what it has room for.
+        while left:
+            left = left[sys.stdout.buffer.write(left) :]
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         # The interpreter flushes once more at its end, and must find a place to write to.

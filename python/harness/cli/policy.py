@@ -70,9 +70,9 @@ def _guarded(arguments: argparse.Namespace, command: Callable[[argparse.Namespac
     """Runs a subcommand; what is wrong with its files is said, and gives exit code 2."""
     from harness.exceptions import Exception as LsstException
 
+    output = getattr(arguments, "output", None)
     try:
         text = command(arguments)
-        output = getattr(arguments, "output", None)
         if output is None:
             (write_exactly if command is _convert else write)(text)
         else:
@@ -81,9 +81,8 @@ def _guarded(arguments: argparse.Namespace, command: Callable[[argparse.Namespac
         complain(f"pex-harness policy {arguments.policy_command}", str(error))
         return 2
     except OSError as error:
-        complain(
-            f"pex-harness policy {arguments.policy_command}", f"writing {arguments.output}: {error.strerror}"
-        )
+        where = output or "standard output"
+        complain(f"pex-harness policy {arguments.policy_command}", f"writing {where}: {error.strerror}")
         return 2
     except KeyboardInterrupt:
         return 130
