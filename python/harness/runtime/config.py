@@ -95,8 +95,8 @@ def _config(
 ) -> PipelineConfig:
     """The values of a policy that has been found to be right."""
     from harness.policy import Policy
-    from harness.runtime.arena_size import arena_bytes
     from harness.runtime.dictionary import merge_pipeline_defaults
+    from harness.runtime.sizes import arena_bytes
     from harness.runtime.topology import Topology
 
     policy = Policy(text.policy, True)

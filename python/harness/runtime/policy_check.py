@@ -11,10 +11,10 @@ from harness.policy.errors import Located
 from harness.policy.errors import TypeError as PolicyTypeError
 from harness.policy.problems import ERROR, WARNING, Problem, in_file_order
 from harness.policy.validation import ValidationError
-from harness.runtime.arena_size import ArenaSizeError, arena_bytes
 from harness.runtime.dc3a import LISTS, STAGE_NAME, dc3a_problems, is_dc3a, stage_name_problem
 from harness.runtime.dictionary import pipeline_dictionary
 from harness.runtime.policy_file import PolicyText, stage_blocks
+from harness.runtime.sizes import LEAST, SizeError, size_of
 from harness.runtime.topology import Topology, TopologyError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def policy_problems(text: PolicyText) -> list[Problem]:
     if is_dc3a(text.policy):
         found = [problem for problem in found if problem.name not in (*LISTS, "appStage")]
         found += dc3a_problems(text)
-    found += [*_arena_problems(text), *_dir_problems(text)]
+    found += [*_size_problems(text), *_dir_problems(text)]
     for breadcrumb, block in stage_blocks(text.policy, text.prefix):
         found += _stage_problems(block, breadcrumb, breadcrumb in text.broken)
     topology = _topology_problems(text)
@@ -87,13 +87,16 @@ def _explained(problem: Problem) -> Problem:
     return problem.changed(breadcrumb=breadcrumb, expected=expected, seen=seen, hint=hint)
 
 
-def _arena_problems(text: PolicyText) -> list[Problem]:
-    try:
-        arena_bytes(text.policy)
-    except ArenaSizeError as error:
-        message = 'parameter "arenaSize" is no size'
-        return [_at(text.policy, "arenaSize", message, text.prefix, expected=error.expected, seen=error.seen)]
-    return []
+def _size_problems(text: PolicyText) -> list[Problem]:
+    found = []
+    for key in LEAST:
+        try:
+            size_of(text.policy, key)
+        except SizeError as error:
+            message = f'parameter "{key}" is no size that can be used'
+            parts = {"expected": error.expected, "seen": error.seen}
+            found.append(_at(text.policy, key, message, text.prefix, **parts))
+    return found
 
 
 def _dir_problems(text: PolicyText) -> list[Problem]:
