@@ -197,6 +197,35 @@ def test_a_class_that_names_its_dictionary_is_judged_without_setup(check):
     assert not (check.bench.folder / "setup_ran").exists()
 
 
+def test_unknown_keys_of_a_stage_that_ignores_them_may_be_allowed(check):
+    text = (
+        'appStage: { serialClass: "lsst.pex.harness.SymLinkStage.SymLinkStageSerial"\n'
+        " stagePolicy: { RunMode: preprocess\n runMode: preprocess\n Links: { sourcePath: a } } }\n"
+    )
+    for options, severity in (([], "error"), (["--allow-unknown"], "warning")):
+        unknown, missing = check.problems(text, *options)
+        assert (unknown["line"], unknown["severity"]) == (3, severity)
+        assert (missing["line"], missing["severity"]) == (4, "error") and "destPath" in missing["message"]
+
+
+def test_a_dictionary_that_a_class_names_wrongly_is_told(check):
+    check.bench.module(
+        """
+        class Wrong(SerialProcessing):
+            policy_dictionary = "WarpDictionary.paf"
+        class Lost(SerialProcessing):
+            policy_dictionary = ("my_lost", "Lost.paf")
+        """,
+        "more_stages",
+    )
+    wrong, lost = check.problems(
+        'appStage: { serialClass: "more_stages.Wrong" }\nappStage: { serialClass: "more_stages.Lost" }\n'
+    )
+    assert (wrong["line"], lost["line"]) == (1, 2)
+    assert "(product, file)" in wrong["expected"] and wrong["seen"] == "'WarpDictionary.paf'"
+    assert "my_lost" in lost["message"] and "MY_LOST_DIR" in lost["message"]
+
+
 def test_without_setup_no_stage_is_made(check):
     text = "nSlices: 1\n" + stage("Raising") + stage("Crashing") + stage("NoSuch")
     (found,) = [one for one in check.problems(text, "--no-setup") if one["severity"] == "error"]
