@@ -237,12 +237,12 @@ def test_without_setup_no_stage_is_made(check):
     [
         ("Exiting", ["SystemExit", "I leave", 'sys.exit("I leave")']),
         ("Crashing", ["setup() of stages_here.Crashing", "SIGSEGV"]),
-        ("Hanging", ["setup() of stages_here.Hanging", "did not end within 2 s", "in setup", "--no-setup"]),
+        ("Hanging", ["setup() of stages_here.Hanging", "did not end within 5 s", "in setup", "--no-setup"]),
     ],
 )
 def test_a_setup_that_does_not_come_back_is_named_and_the_others_are_checked(check, name, words):
     text = stage("Raising") + stage(name) + stage("WarpSerial", "stagePolicy: { shift: true }")
-    found = check.problems(text, "--timeout", "2")
+    found = check.problems(text, *(["--timeout", "5"] if name == "Hanging" else []))
     assert [one["breadcrumb"] for one in found] == [
         "appStage[0].serialClass", "appStage[1].serialClass", "appStage[2].stagePolicy.shift",
     ]  # fmt: skip

@@ -22,6 +22,7 @@ from harness.errors import describe_end
 from harness.policy.problems import Problem
 
 STACK_GRACE_S = 0.5
+START_S = 60.0
 BETWEEN = "the check of this stage"
 CHUNK = 65536
 # Modules are found as in this process, and not in the current directory because it is the current one.
@@ -96,7 +97,8 @@ class _Child:
         """Reads answers until all jobs are done, the process ends, or a job takes too long."""
         found: list[Problem] = []
         rest = b""
-        deadline = time.monotonic() + self._timeout
+        # The process itself has to start first, which says nothing of a stage.
+        deadline = time.monotonic() + max(START_S, self._timeout)
         with selectors.DefaultSelector() as selector:
             selector.register(self._read, selectors.EVENT_READ)
             while self.n_done < len(self._jobs):
