@@ -16,7 +16,7 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml README.md LICENSE src pyth
     -not -path '*__pycache__*' 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python install clean always
+.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python install dictionary-pages clean always
 
 demo: install
 	@$(IN_VENV) pex-harness demo --dir "$(NIGHT)"
@@ -55,6 +55,12 @@ test-sanitizers: test-asan test-tsan
 
 test-python: install
 	@$(IN_VENV) python -m pytest -q
+
+# The pages in docs/dictionaries say what the dictionaries in policy say; a test compares them.
+dictionary-pages: install
+	@mkdir -p docs/dictionaries
+	@$(IN_VENV) for file in policy/*.paf; do \
+	    pex-harness policy describe $$file -o docs/dictionaries/$$(basename $$file .paf).md || exit 1; done
 
 clean:
 	rm -rf build dist $(VENV) "$(NIGHT)"

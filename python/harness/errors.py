@@ -7,6 +7,7 @@ Every class has one exit code, which `pex-harness` ends with. All of them pickle
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 
 class HarnessError(Exception):
@@ -33,12 +34,14 @@ def _rebuild(cls: type[HarnessError], args: tuple, state: dict) -> HarnessError:
 class ConfigError(HarnessError):
     """A policy, an option or a class name that the run cannot use. Found before anything is processed.
 
-    Attribute: `details` (a traceback as text, or empty).
+    Attributes: `details` (a traceback as text, or empty) and `problems` (each as a
+    `harness.policy.problems.Problem`, in file order, where the text of a policy is wrong; else empty).
     """
 
-    def __init__(self, message: str, *, details: str = "") -> None:
+    def __init__(self, message: str, *, details: str = "", problems: tuple[Any, ...] = ()) -> None:
         super().__init__(message)
         self.details = details
+        self.problems = problems
 
 
 class StageFailed(HarnessError):

@@ -24,6 +24,7 @@ LAYERS = [
     {"dataset", "directories", "stage"},
     {"storage", "tester", "utils"},
     {"iostage", "runtime"},
+    {"check"},
     {"examples"},
     {"cli"},
 ]
@@ -31,7 +32,8 @@ LAYERS = [
 first two layers only, for whatever is imported imports it."""
 
 HEAVY = {"numpy", "astropy", "matplotlib"}
-LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main"]
+LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main",
+                 "harness.check.pipeline"]
 FORBIDDEN_IN_CORE = re.compile(
     r"\bstd::(cout|cerr|clog)\b|(?<!\w)v?f?printf\(|\b(abort|terminate|getenv|syslog|perror)\("
 )

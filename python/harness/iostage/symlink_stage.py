@@ -21,6 +21,7 @@ class _SymLinkProcessing(StageProcessing):
     """Reads ``RunMode`` and the array ``Links`` of ``sourcePath`` and ``destPath`` location templates."""
 
     log: Log
+    policy_dictionary = ("pex_harness", "SymLinkStageDictionary.paf", "policy")
 
     def setup(self) -> None:
         """Make the log ready and read the policy.

@@ -9,6 +9,7 @@ from typing import Any, overload
 import harness.exceptions as pex
 from harness._core import _validation_message
 from harness.policy.errors import Located
+from harness.policy.problems import Problem, in_file_order, place_order
 
 __all__ = ["ValidationError"]
 
@@ -18,7 +19,7 @@ class ValidationError(Located, pex.LogicError, builtins.ValueError):
 
     Raised with everything that was found, or made empty, ``ValidationError(message)`` or
     ``ValidationError(file, line, function)``, and handed to validate() or mergeDefaults() to collect.
-    The attributes of `Located` speak of the first violation that has a place in a file.
+    The attributes of `Located` speak of the violation that stands first in its file.
     """
 
     OK = 0
@@ -40,7 +41,8 @@ class ValidationError(Located, pex.LogicError, builtins.ValueError):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._bits: dict[str, int] = {}
-        self._texts: dict[str, list[str]] = {}
+        # Name, bits, message and the attributes of `Located`, in the order of addError().
+        self._found: list[tuple[str, int, str, dict[str, Any]]] = []
 
     def addError(self, name: str, bits: int, text: str = "", fields: dict[str, Any] | None = None) -> None:
         """Add error bits to those of a parameter.
@@ -48,10 +50,19 @@ class ValidationError(Located, pex.LogicError, builtins.ValueError):
         ``text`` is the full message about them, and ``fields`` the attributes of `Located` that go with it.
         """
         self._bits[name] = self._bits.get(name, self.OK) | int(bits)
-        self._texts.setdefault(name, []).append(text or f"{name}: {self.getErrorMessageFor(bits)}")
-        if self.file is None and fields and "file" in fields:
+        text = text or f"{name}: {self.getErrorMessageFor(bits)}"
+        fields = fields or {}
+        if place_order(fields, name) < place_order(vars(self), ""):
             for key, value in fields.items():
                 setattr(self, key, value)
+        self._found.append((name, int(bits), text, fields))
+
+    def problems(self) -> list[Problem]:
+        """Every violation, in the order of the files; those without a place come last, by name."""
+        return in_file_order(
+            Problem.from_fields(fields.get("problem") or text, fields, name=name, bits=bits)
+            for name, bits, text, fields in self._found
+        )
 
     def getParamCount(self) -> int:
         """The number of parameters with errors."""
@@ -85,7 +96,7 @@ class ValidationError(Located, pex.LogicError, builtins.ValueError):
         return "".join(f"{prefix}{name}: {messages[name]}\n" for name in self.getParamNames())
 
     def what(self) -> str:
-        """The whole message: every violation with its place."""
+        """The whole message: every violation with its place, in the order of the files."""
         return str(self)
 
     def __str__(self) -> str:
@@ -93,7 +104,8 @@ class ValidationError(Located, pex.LogicError, builtins.ValueError):
         count = self.getParamCount()
         if count:
             heading += f" in {count} parameter{'' if count == 1 else 's'}"
-        return "\n".join([heading, *(text for name in self.getParamNames() for text in self._texts[name])])
+        found = sorted(self._found, key=lambda issue: place_order(issue[3], issue[0]))
+        return "\n".join([heading, *(text for _, _, text, _ in found)])
 
     def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "_bits": self._bits, "_texts": self._texts}
+        return {**super()._state(), "_bits": self._bits, "_found": self._found}

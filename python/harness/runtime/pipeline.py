@@ -89,7 +89,7 @@ class Pipeline:
         """The threshold of the root log."""
         if self._log_threshold is not None:
             return self._log_threshold
-        if self._config is not None and self._config.log_threshold is not None:
+        if self._config is not None:
             return self._config.log_threshold
         return -1
 

@@ -16,11 +16,22 @@ _MOST_CANDIDATES = 3
 
 
 class ClassLookupError(ImportError):
-    """A dotted class name leads nowhere: no such module, no such attribute, or the import failed."""
+    """A dotted class name leads nowhere: no such module, no such attribute, or the import failed.
+
+    Attributes: `problem` (the message without name, expectation and hint), `expected` and `hint` (classes or
+    modules that may be meant).
+    """
+
+    problem = expected = hint = ""
 
 
 class WrongClassError(ValueError):
-    """A dotted class name leads to something that is not a subclass of the expected base."""
+    """A dotted class name leads to something that is not a subclass of the expected base.
+
+    Attributes: as for `ClassLookupError`.
+    """
+
+    problem = expected = hint = ""
 
 
 def find_class(dotted_name: str, base: type = object) -> type:
@@ -44,25 +55,30 @@ def find_class(dotted_name: str, base: type = object) -> type:
     name = dotted_name.strip()
     module_name, _, class_name = name.rpartition(".")
     if not module_name or not class_name or ".." in name or name.startswith("."):
-        raise ClassLookupError(
-            f"cannot look up class '{name}'{_expectation(base)}: the name must be a module, a dot and a"
-            " class in it, such as 'mypipe.warp.WarpSerial'"
-        )
+        problem = "the name must be a module, a dot and a class in it, such as 'mypipe.warp.WarpSerial'"
+        raise _not_found(name, base, problem)
     module = _import_module(module_name, name, base)
     try:
         found = getattr(module, class_name)
     except AttributeError as error:
-        raise ClassLookupError(
-            f"cannot look up class '{name}'{_expectation(base)}: module '{module_name}'"
-            f" ({_place(module)}) has no attribute '{class_name}'{_class_hint(module, class_name, base)}",
-            name=module_name,
-            path=getattr(module, "__file__", None),
-        ) from error
+        problem = f"module '{module_name}' ({_place(module)}) has no attribute '{class_name}'"
+        hint = _class_hint(module, class_name, base)
+        lost = _not_found(name, base, problem, hint)
+        lost.name, lost.path = module_name, getattr(module, "__file__", None)
+        raise lost from error
     if not inspect.isclass(found) or not issubclass(found, base):
-        raise WrongClassError(
-            f"'{name}'{_expectation(base)} is {_kind(found)}{_class_hint(module, class_name, base)}"
-        )
+        hint = _class_hint(module, class_name, base)
+        wrong = WrongClassError(f"'{name}'{_expectation(base)} is {_kind(found)}; {hint}")
+        wrong.problem, wrong.expected, wrong.hint = f"'{name}' is {_kind(found)}", _wanted(base), hint
+        raise wrong
     return found
+
+
+def _not_found(name: str, base: type, problem: str, hint: str = "") -> ClassLookupError:
+    text = f"cannot look up class '{name}'{_expectation(base)}: {problem}{'; ' if hint else ''}{hint}"
+    error = ClassLookupError(text, name=name.rpartition(".")[0] or None)
+    error.problem, error.expected, error.hint = problem, _wanted(base), hint
+    return error
 
 
 def _import_module(module_name: str, name: str, base: type) -> ModuleType:
@@ -72,26 +88,26 @@ def _import_module(module_name: str, name: str, base: type) -> ModuleType:
         missing = error.name or ""
         if not (module_name == missing or module_name.startswith(missing + ".")):
             raise _import_failed(module_name, name, base, error) from error
-        raise ClassLookupError(
-            f"cannot look up class '{name}'{_expectation(base)}: there is no module '{missing}'"
-            f"{_module_hint(missing)}",
-            name=missing,
-        ) from error
+        problem = f"there is no module '{missing}'"
+        lost = _not_found(name, base, problem, _module_hint(missing))
+        lost.name = missing
+        raise lost from error
     # Whatever the module's own code raises while it is imported belongs to the class name's owner.
     except Exception as error:
         raise _import_failed(module_name, name, base, error) from error
 
 
 def _import_failed(module_name: str, name: str, base: type, error: Exception) -> ClassLookupError:
-    return ClassLookupError(
-        f"cannot look up class '{name}'{_expectation(base)}: module '{module_name}' exists, but importing it"
-        f" failed with {type(error).__name__}: {error}; the chained traceback shows the line",
-        name=module_name,
-    )
+    problem = f"module '{module_name}' exists, but importing it failed with {type(error).__name__}: {error}"
+    return _not_found(name, base, problem, "the chained traceback shows the line")
+
+
+def _wanted(base: type) -> str:
+    return "" if base is object else f"a subclass of {base.__module__}.{base.__qualname__}"
 
 
 def _expectation(base: type) -> str:
-    return "" if base is object else f" (expected: a subclass of {base.__module__}.{base.__qualname__})"
+    return "" if base is object else f" (expected: {_wanted(base)})"
 
 
 def _place(module: ModuleType) -> str:
@@ -118,8 +134,8 @@ def _class_hint(module: ModuleType, wanted: str, base: type) -> str:
     close = difflib.get_close_matches(wanted, suitable, n=_MOST_CANDIDATES, cutoff=0.5)
     chosen = close or sorted(suitable)[:_MOST_CANDIDATES]
     if not chosen:
-        return "; no class in it would do"
-    return f"; did you mean {_or_list([f'{module.__name__}.{name}' for name in chosen])}?"
+        return "no class in it would do"
+    return f"did you mean {_or_list([f'{module.__name__}.{name}' for name in chosen])}?"
 
 
 def _module_hint(missing: str) -> str:
@@ -128,16 +144,16 @@ def _module_hint(missing: str) -> str:
     if parent:
         path = getattr(sys.modules.get(parent), "__path__", None)
         if path is None:
-            return f"; '{parent}' is a module, not a package"
+            return f"'{parent}' is a module, not a package"
         siblings = [info.name for info in pkgutil.iter_modules(path)]
     else:
         siblings = [info.name for info in pkgutil.iter_modules()]
     close = difflib.get_close_matches(leaf, siblings, n=_MOST_CANDIDATES, cutoff=0.6)
     if close:
-        return f"; did you mean {_or_list([f'{parent}.{name}' if parent else name for name in close])}?"
+        return f"did you mean {_or_list([f'{parent}.{name}' if parent else name for name in close])}?"
     if parent:
-        return f"; package '{parent}' holds {', '.join(sorted(siblings)[:10]) or 'no modules'}"
-    return "; is the directory that holds it on PYTHONPATH?"
+        return f"package '{parent}' holds {', '.join(sorted(siblings)[:10]) or 'no modules'}"
+    return "is the directory that holds it on PYTHONPATH?"
 
 
 def _or_list(names: list[str]) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.queue import Queue
 
@@ -35,6 +35,10 @@ class StageProcessing:
     Raises:
         TypeError: `sysdata` is not a mapping.
     """
+
+    # The dictionary of the stage's policy: (product, file) or (product, file, directory), such as
+    # ("meas_warp", "WarpDictionary.paf", "policy"). With it, `pex-harness check` needs no `setup`.
+    policy_dictionary: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(
         self,

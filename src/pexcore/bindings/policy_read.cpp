@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Policy in Python: asking and reading.
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <string>
+
 #include "policy/text.hpp"
 #include "policy_bind.hpp"
 #include "policy_convert.hpp"
+#include "policy_errors.hpp"
 
 namespace pex::bindings {
 
@@ -54,6 +60,23 @@ std::string type_name_of(const Policy& policy, const std::string& name) {
     return std::string(type_name(policy.type(name)));
 }
 
+// The value with that index, counted from the end where it is negative; the policy itself without a name.
+py::object place_of(const Policy& policy, const std::optional<std::string>& name, long index) {
+    policy::Place place = policy.node()->opened();
+    if (name) {
+        const policy::Entry& entry = policy.require(*name);
+        const long count = static_cast<long>(entry.size());
+        const long position = index < 0 ? index + count : index;
+        if (position < 0 || position >= count) {
+            throw py::index_error("place of \"" + *name + "\": there is no value " + std::to_string(index) +
+                                  ", for the parameter has " + std::to_string(count));
+        }
+        place = entry.place_of(static_cast<std::size_t>(position));
+    }
+    const py::dict fields = place_fields(place);
+    return fields.empty() ? py::object(py::none()) : py::object(fields);
+}
+
 void bind_questions(PolicyClass& cls) {
     cls.def("exists", &Policy::exists, py::arg("name"), "Whether the parameter has values.")
         .def("valueCount", &Policy::count, py::arg("name"),
@@ -83,6 +106,11 @@ void bind_questions(PolicyClass& cls) {
         .def_static(
             "getTypeByName", [](const std::string& name) { return type_to_py(policy::type_by_name(name)); },
             py::arg("name"), "The type called so. Raises BadNameError where there is none.")
+        .def("place", &place_of, py::arg("name") = py::none(), py::arg("index") = -1,
+             "Where a value stands, by default the last one; where the policy itself opens without a name.\n\n"
+             "A dict with the keys file, chain, line, column and source_line, as the attributes of\n"
+             "harness.policy.errors.Located; the last three are missing where only the file is known.\n"
+             "None for what was not read from text. Raises NameNotFound, IndexError.")
         .def("isDictionary", &Policy::is_dictionary, "Whether there is a top-level parameter \"definitions\".");
 }
 

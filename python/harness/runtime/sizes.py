@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sizes in a pipeline policy: a number of bytes, or a text such as "4 GiB"."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from harness import _core
+
+if TYPE_CHECKING:
+    from harness.policy import Policy
+
+SMALLEST_ARENA = 1 << 20
+UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+         "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+LEAST = {"arenaSize": (SMALLEST_ARENA, "at least 1 MiB, for a few images must fit")}
+"""The keys that hold sizes, with the least number of bytes and what to say of fewer."""
+
+
+class SizeError(ValueError):
+    """No size, or one that is too small. Attributes: `expected` and `seen`."""
+
+    def __init__(self, expected: str, seen: str) -> None:
+        super().__init__(f"expected {expected}, saw {seen}")
+        self.expected = expected
+        self.seen = seen
+
+
+def size_of(policy: Policy, key: str) -> int | None:
+    """The bytes that one of the keys in `LEAST` says; `None` where it is absent.
+
+    Raises:
+        SizeError: the value is no size, or too small.
+    """
+    if not policy.exists(key):
+        return None
+    if policy.isInt(key):
+        size = policy.getInt(key)
+    elif policy.isString(key):
+        size = _size_from_text(policy.getString(key))
+    else:
+        raise SizeError('bytes or a size such as "4 GiB"', f"{policy.getTypeName(key)} {policy.str(key)}")
+    least, expected = LEAST[key]
+    if size < least:
+        raise SizeError(expected, f"{size} bytes")
+    return size
+
+
+def arena_bytes(policy: Policy) -> int:
+    """`arenaSize`; where it is absent, half of what the machine or the control group has left."""
+    size = size_of(policy, "arenaSize")
+    return size if size is not None else max(SMALLEST_ARENA, _core.default_arena_bytes())
+
+
+def _size_from_text(text: str) -> int:
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match.group(2) not in UNITS:
+        raise SizeError('a size such as "4 GiB" or "512 MiB"', repr(text))
+    return int(float(match.group(1)) * UNITS[match.group(2)])

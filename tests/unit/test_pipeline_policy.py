@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A pipeline policy is judged as a whole before anything is forked: all problems, in file order."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness.errors import ConfigError
+from harness.policy import ParserError
+from harness.runtime.config import PipelineConfig, load_config
+
+STAGE = 'appStage: { parallelClass: "some.module.WarpParallel" }\n'
+
+
+@pytest.fixture
+def load(tmp_path: Path):
+    def load(text: str, **options) -> PipelineConfig:
+        (tmp_path / "night.paf").write_text(text)
+        return load_config(tmp_path / "night.paf", **options)
+
+    return load
+
+
+def refused(load, text: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    return caught.value
+
+
+def test_every_default_is_that_of_the_dictionary(load):
+    config = load(STAGE)
+    assert config.n_slices == 0 and config.n_workers == 0
+    assert not config.one_loop and not config.local_log_mode
+    assert config.log_threshold == -1
+    assert config.shutdown_topic == "triggerShutdownEvent" and config.exit_topic is None
+    assert config.event_timeout == 10_000_000 and config.event_broker is None
+    assert config.topology is None and config.failure is None
+    assert config.short_name == "night" and config.pipeline_name == "night"
+    (stage,) = config.stages
+    assert (stage.number, stage.name, stage.where) == (1, "WarpParallel", "appStage[0]")
+    assert stage.serial_class is None and stage.policy is None and not stage.share_data
+    assert config.warnings == ()
+
+
+def test_what_the_policy_says_wins(load):
+    config = load(
+        'execute: { nSlices: 6\nnWorkers: 2\nexecutionMode: "oneloop"\nlogThreshold: 3\nshareDataOn: true\n'
+        'topology: { type: "focalplane"\nparam1: 2\nparam2: 3 }\narenaSize: "3 MiB"\n'
+        'appStage: { name: "a"\nserialClass: " x.A "\nshareData: true\nstagePolicy: { k: 1 } }\n'
+        'failureStage: { parallelClass: "x.F"\nstagePolicy: "None" }\n}\nnSlices: 9\n'
+    )
+    assert (config.n_slices, config.n_workers, config.log_threshold) == (6, 2, 3)
+    assert config.one_loop and config.arena_bytes == 3 << 20
+    assert config.topology is not None and config.topology.receives_from(0) == (3, 2, 1)
+    assert config.stages[0].share_data and config.stages[0].serial_class == "x.A"
+    assert config.stages[0].policy is not None and config.stages[0].policy.getInt("k") == 1
+    assert config.failure is not None and config.failure.number == -1 and config.failure.policy is None
+
+
+def test_a_failure_stage_without_class_is_none(load):
+    assert load(STAGE + 'failureStage: { name: "f" }\n').failure is None
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(load):
+    error = refused(
+        load,
+        'nSlices: 2.0\nlocalLogMode: "true"\nappStage: { parallelClass: "Bare"\n  stagePolicy: 5 }\n'
+        'appStage: { name: 3 }\narenaSize: true\nbarrierDelay: 1\n'
+        'appStage: { eventTopic: "frames"\n serialClass: "a.B" }\n',
+    )
+    spots = [(problem.line, problem.breadcrumb) for problem in error.problems]
+    assert spots == [
+        (1, "nSlices"),
+        (2, "localLogMode"),
+        (3, "appStage[0].parallelClass"),
+        (4, "appStage[0].stagePolicy"),
+        (5, "appStage[1].name"),
+        (6, "arenaSize"),
+        (7, "barrierDelay"),
+        (8, "appStage[2].eventTopic"),
+    ]
+    text = str(error)
+    assert text.startswith("the pipeline policy has 8 problems:\n")
+    assert 'nSlices: 2.0\n             ^\n' in text
+    assert "expected true or false; saw string" in text
+    assert pickle.loads(pickle.dumps(error)) == error
+
+
+def test_the_only_stage_has_its_number_too(load):
+    (problem,) = refused(load, "execute: {\nappStage: { name: 3 }\n}\n").problems
+    assert problem.breadcrumb == "execute.appStage[0].name"
+
+
+def test_an_unknown_key_is_a_warning_with_place_and_nearest_name(load):
+    (warning,) = load("nSlice: 2\n" + STAGE).warnings
+    assert "night.paf:1:1: warning:" in warning and "nSlices" in warning
+
+
+def test_an_unknown_key_does_not_hide_an_error(load):
+    error = refused(load, "nSlice: 2\nnSlices: -2\n" + STAGE)
+    assert [problem.line for problem in error.problems] == [2]
+
+
+@pytest.mark.parametrize("key", ["eventTopic", "shareData", "serialClass"])
+def test_a_stage_key_with_two_values_is_refused(load, key):
+    error = refused(load, f'appStage: {{ {key}: "a.B" "c.D" }}\n')
+    assert error.problems[0].breadcrumb.startswith(f"appStage[0].{key}")
+
+
+def test_every_missing_include_is_told(load):
+    error = refused(
+        load,
+        'appStage: { serialClass: "a.B"\n stagePolicy: @one.paf }\n'
+        'appStage: { serialClass: "a.B"\n stagePolicy: @two.paf }\n'
+        "dir: @three.paf\n",
+    )
+    assert [problem.line for problem in error.problems] == [2, 4, 5]
+    for name in ("one.paf", "two.paf", "three.paf"):
+        assert name in str(error)
+
+
+def test_a_missing_include_of_all_stages_is_told_once(load):
+    error = refused(load, "appStage: @stages.paf\n")
+    assert [problem.line for problem in error.problems] == [1]
+
+
+def test_includes_are_looked_up_beside_the_policy(load, tmp_path, monkeypatch):
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "warp.paf").write_text("gain: 2.5\n")
+    monkeypatch.chdir("/")
+    config = load('appStage: { serialClass: "a.B"\n stagePolicy: @policy/warp.paf }\n')
+    assert config.stages[0].policy is not None and config.stages[0].policy.getDouble("gain") == 2.5
+
+
+def test_an_included_problem_names_the_include(load, tmp_path):
+    (tmp_path / "stage.paf").write_text('serialClass: "a.B"\nname: 5\n')
+    (problem,) = refused(load, "appStage: @stage.paf\n").problems
+    assert problem.file == str(tmp_path / "stage.paf") and problem.line == 2
+    assert problem.chain[0][1] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "breadcrumb", "words"),
+    [
+        ('topology: { type: "rings" }\n', "topology.type", ['did you mean "ring"?']),
+        ("topology: { param1: 3 }\n", "topology.type", ["missing"]),
+        ('topology: { type: "focalplane"\nparam1: 2\nparam2: 2 }\n', "topology.param1", ["nSlices = 3"]),
+    ],
+)
+def test_a_bad_topology_is_an_error_where_slices_share_and_a_warning_else(load, text, breadcrumb, words):
+    (problem,) = refused(load, f"nSlices: 3\nshareDataOn: true\n{text}{STAGE}").problems
+    assert problem.breadcrumb == breadcrumb
+    (warning,) = load(f"nSlices: 3\n{text}{STAGE}").warnings
+    for word in words:
+        assert word in str(problem) and word in warning
+
+
+def test_an_exchange_without_topology_is_refused(load):
+    asking = 'appStage: { parallelClass: "a.B"\n shareData: true }\n'
+    (problem,) = refused(load, "nSlices: 2\nshareDataOn: true\n" + STAGE + asking).problems
+    assert (problem.line, problem.breadcrumb) == (5, "appStage[1].shareData")
+    assert "topology" in problem.expected
+    load("nSlices: 2\n" + asking)
+    load("nSlices: 2\nshareDataOn: true\n" + STAGE)
+
+
+def test_directories_that_cannot_be_worked_out_are_refused(load):
+    (problem,) = refused(load, STAGE + "dir: { defaultRoot: .\n}\n").problems
+    assert (problem.line, problem.breadcrumb) == (2, "dir")
+    directories = 'dir: { defaultRoot: .\nupdate: u\nrunDirPattern: "%(runnid)s" }\n'
+    (problem,) = refused(load, STAGE + directories).problems
+    assert "%(runid)s" in str(problem)
+
+
+LISTS = 'appStages: "lsst.dps.IOStage.InputStage" "mypipe.Warp.WarpStage"\n'
+
+
+def test_the_parallel_lists_of_dc3a_are_shown_how_to_be_written_today(load):
+    error = refused(load, LISTS + 'eventTopics: "newFrame" "None"\nstagePolicies: "policy/in.paf" "None"\n')
+    (problem,) = error.problems
+    assert problem.breadcrumb == "appStages" and "DC3a" in problem.message
+    assert problem.seen == "appStages (2), eventTopics (2), stagePolicies (2)"
+    assert 'serialClass: "mypipe.Warp.WarpStageSerial"' in problem.hint
+    assert 'eventTopic: "newFrame"' in problem.hint and "stagePolicy: @policy/in.paf" in problem.hint
+    assert "missing" not in str(error)
+
+
+def test_lists_of_different_lengths_are_told(load):
+    error = refused(load, LISTS + 'eventTopics: "newFrame"\n')
+    assert [problem.breadcrumb for problem in error.problems] == ["appStages", "eventTopics"]
+    assert "expected 2 values" in str(error)
+
+
+def test_the_stage_name_of_dc3a_is_shown_how_to_be_written_today(load):
+    (problem,) = refused(load, 'appStage: { stageName: "mypipe.Warp"\n stagePolicy: "None" }\n').problems
+    assert problem.breadcrumb == "appStage[0].stageName"
+    assert 'parallelClass: "mypipe.WarpParallel"' in problem.hint
+
+
+@pytest.mark.parametrize("workers", [0, 251])
+def test_a_number_of_workers_that_cannot_be_is_refused(load, workers):
+    with pytest.raises(ConfigError, match=f"--workers: expected 1 to 250 worker processes, saw {workers}"):
+        load("nSlices: 2\n" + STAGE, workers=workers)
+
+
+def test_the_number_of_workers_of_the_command_line_wins(load):
+    assert load("nSlices: 9\nnWorkers: 5\n" + STAGE, workers=3).n_workers == 3
+    assert load("nSlices: 2\nnWorkers: 5\n" + STAGE).n_workers == 2
+
+
+def test_text_that_is_no_policy_is_refused_by_the_parser(load):
+    with pytest.raises(ParserError):
+        load("nSlices 3\n")
+
+
+def test_reading_a_policy_imports_no_numpy(tmp_path):
+    (tmp_path / "night.paf").write_text("nSlices: 2.0\ndir: { defaultRoot: .\n}\n" + STAGE)
+    code = (
+        "import sys\nfrom harness.runtime.config import load_config\n"
+        "try:\n load_config('night.paf')\nexcept Exception as error:\n print(error)\n"
+        "print('numpy' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stdout + done.stderr
