@@ -14,12 +14,19 @@ Tree = dict[str, list[Any]]
 """A policy: every name with its list of values, sub-policies as trees."""
 
 PLAIN = ("int", "double", "bool", "string")
+UNLIKELY: dict[str, tuple[Any, ...]] = {
+    "int": (-999_999, 999_999, 17),
+    "double": (-1e308, 1e308, 17.25),
+    "string": ("\x01", "~~", "q"),
+}
+"""Values below, above and between those that plain_value() makes."""
+
 WORDS = ("a", "bb", "ccc", "m", "x y", "zz", "#", "}", "é")
 
 
 @dataclass
 class Definition:
-    """What a dictionary says of one name. ``low`` and ``high`` are inclusive; ``values`` lists what is allowed."""
+    """What a dictionary says of one name; ``low`` and ``high`` are inclusive."""
 
     type: str = ""
     least: int = 0
@@ -140,7 +147,7 @@ class Maker:
         return tree
 
     def broken(self, schema: Schema, tree: Tree) -> tuple[str, int] | None:
-        """Breaks one rule, chosen at random, in the tree; the name and the bits of the error, if one can be broken."""
+        """Breaks one rule in the tree; name and bits of its error, `None` where none can be broken."""
         choices = list(self.violations(schema, tree, ""))
         if not choices:
             return None
@@ -186,9 +193,7 @@ class Maker:
         yield from self.wrong_value(made, values)
 
     def wrong_value(self, made: Definition, values: list[Any]) -> Iterator[tuple[int, list[Any]]]:
-        for value in {"int": (-999_999, 999_999, 17), "double": (-1e308, 1e308, 17.25), "string": ("\x01", "~~", "q")}.get(
-            made.type, ()
-        ):
+        for value in UNLIKELY.get(made.type, ()):
             low = made.low is not None and value < made.low
             high = made.high is not None and value > made.high
             bits = ValidationError.VALUE_OUT_OF_RANGE if low or high else 0

@@ -19,33 +19,37 @@ from harness.policy import (
 
 DEFINITIONS = (
     "definitions: { a: { type: int\n maxOccurs: 2 }\n"
-    " k: { type: Policy\n dictionary: { definitions: { w: { type: int\n default: 7 } } } }\n none: { maxOccurs: 0 } }\n"
+    " k: { type: Policy\n dictionary: { definitions: { w: { type: int\n default: 7 } } } }\n"
+    " none: { maxOccurs: 0 } }\n"
 )
 
 CALLS = {
-    "Policy": """createPolicy createPolicyFromUrn exists valueCount isArray isBool isInt isDouble isString isPolicy
-        isFile getValueType getTypeName getTypeInfo getTypeByName getBool getInt getDouble getString getPolicy getFile
-        getBoolArray getIntArray getDoubleArray getStringArray getPolicyArray getFileArray get getArray nameCount names
-        paramNames policyNames fileNames isDictionary str toString asPropertySet set add remove loadPolicyFiles
-        mergeDefaults canValidate getDictionary setDictionary validate UNDETERMINED UNDEF BOOL INT DOUBLE STRING POLICY
-        FILE ValueType""",
+    "Policy": """createPolicy createPolicyFromUrn exists valueCount isArray isBool isInt isDouble isString
+        isPolicy isFile getValueType getTypeName getTypeInfo getTypeByName getBool getInt
+        getDouble getString getPolicy getFile getBoolArray getIntArray getDoubleArray
+        getStringArray getPolicyArray getFileArray get getArray nameCount names paramNames
+        policyNames fileNames isDictionary str toString asPropertySet set add remove
+        loadPolicyFiles mergeDefaults canValidate getDictionary setDictionary validate
+        UNDETERMINED UNDEF BOOL INT DOUBLE STRING POLICY FILE ValueType""",
     "PolicyFile": "getPath exists getFormatName load EXT_PAF EXT_XML",
     "PolicyString": "getData getFormatName load",
     "DefaultPolicyFile": "getPath exists getRepositoryPath load",
-    "UrnPolicyFile": """getPath exists load productNameFromUrn filePathFromUrn reposFromUrn looksLikeUrn URN_PREFIX
-        URN_PREFIX_ABBREV""",
-    "PAFWriter": """write writeBools writeInts writeDoubles writeStrings writePolicies writeFiles toString close""",
+    "UrnPolicyFile": """getPath exists load productNameFromUrn filePathFromUrn reposFromUrn looksLikeUrn
+        URN_PREFIX URN_PREFIX_ABBREV""",
+    "PAFWriter": """write writeBools writeInts writeDoubles writeStrings writePolicies writeFiles toString
+        close""",
     "PolicyStringDestination": "getData",
     "SupportedFormats": "registerFormat supports recognizeType size",
     "Dictionary": """check getDefinitions definedNames getDef makeDef hasSubDictionary getSubDictionary
-        loadPolicyFiles validate getPrefix KW_DICT KW_DICT_FILE KW_TYPE KW_DESCRIPTION KW_DEFAULT KW_DEFINITIONS
-        KW_CHILD_DEF KW_ALLOWED KW_MIN_OCCUR KW_MAX_OCCUR KW_MIN KW_MAX KW_VALUE""",
-    "Definition": """getName setName getPrefix setPrefix isChildDefinition setChildDefinition isWildcard setWildcard
-        getData setData getType getTypeName getDefault getDescription getMinOccurs getMaxOccurs check""",
-    "ValidationError": """getParamCount getParamNames getErrors addError describe what getErrorMessageFor cpp OK
-        WRONG_TYPE MISSING_REQUIRED NOT_AN_ARRAY ARRAY_TOO_SHORT TOO_FEW_VALUES TOO_MANY_VALUES
-        WRONG_OCCURRENCE_COUNT VALUE_DISALLOWED VALUE_OUT_OF_RANGE BAD_VALUE UNKNOWN_NAME BAD_DEFINITION NOT_LOADED
-        UNKNOWN_ERROR""",
+        loadPolicyFiles validate getPrefix KW_DICT KW_DICT_FILE KW_TYPE KW_DESCRIPTION KW_DEFAULT
+        KW_DEFINITIONS KW_CHILD_DEF KW_ALLOWED KW_MIN_OCCUR KW_MAX_OCCUR KW_MIN KW_MAX KW_VALUE""",
+    "Definition": """getName setName getPrefix setPrefix isChildDefinition setChildDefinition isWildcard
+        setWildcard getData setData getType getTypeName getDefault getDescription getMinOccurs
+        getMaxOccurs check""",
+    "ValidationError": """getParamCount getParamNames getErrors addError describe what getErrorMessageFor
+        cpp OK WRONG_TYPE MISSING_REQUIRED NOT_AN_ARRAY ARRAY_TOO_SHORT TOO_FEW_VALUES TOO_MANY_VALUES
+        WRONG_OCCURRENCE_COUNT VALUE_DISALLOWED VALUE_OUT_OF_RANGE BAD_VALUE UNKNOWN_NAME
+        BAD_DEFINITION NOT_LOADED UNKNOWN_ERROR""",
 }
 
 
@@ -124,7 +128,9 @@ def test_count_of_files_not_loaded_is_checked_too():
     assert errors.getErrors("a") == ValidationError.NOT_LOADED | ValidationError.TOO_MANY_VALUES
 
 
-@pytest.mark.parametrize("reference", ["dictionaryFile: k.paf", "dictionaryFile: @k.paf", "dictionary: @k.paf"])
+@pytest.mark.parametrize(
+    "reference", ["dictionaryFile: k.paf", "dictionaryFile: @k.paf", "dictionary: @k.paf"]
+)
 def test_urn_of_a_dictionary_finds_its_files_in_the_repository(tmp_path, monkeypatch, reference):
     repository = tmp_path / "product" / "policy"
     repository.mkdir(parents=True)

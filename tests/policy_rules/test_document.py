@@ -11,5 +11,6 @@ def test_document_is_current():
 
 
 def test_document_has_a_row_for_every_rule():
-    rows = [line.split(" | ")[0].removeprefix("| ") for line in render().splitlines() if line.startswith("| ")]
+    lines = [line for line in render().splitlines() if line.startswith("| ")]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in lines]
     assert [row for row in rows if row != "rule"] == RULES

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 from harness.policy import Dictionary, PAFWriter, Policy, PolicyString, ValidationError
-
 from random_schemas import Maker, Tree, defaults_of
 
 SEEDS = range(150)
@@ -60,8 +59,9 @@ def test_every_kind_of_error_is_made_by_some_seed():
         for _ in range(10):
             broken = maker.broken(schema, maker.policy(schema))
             made |= broken[1] if broken else 0
-    everything = ValidationError.WRONG_OCCURRENCE_COUNT | ValidationError.BAD_VALUE | ValidationError.WRONG_TYPE
-    assert made == everything | ValidationError.UNKNOWN_NAME | ValidationError.NOT_LOADED
+    counts_and_values = ValidationError.WRONG_OCCURRENCE_COUNT | ValidationError.BAD_VALUE
+    others = ValidationError.WRONG_TYPE | ValidationError.UNKNOWN_NAME | ValidationError.NOT_LOADED
+    assert made == counts_and_values | others
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -71,7 +71,7 @@ def test_defaults_are_those_of_the_rules_and_break_none(seed):
     defaults = Policy(True, dictionary)
     assert tree_of(defaults) == defaults_of(schema)
     left = issues(dictionary, defaults)
-    assert all(bits | ValidationError.TOO_FEW_VALUES == ValidationError.TOO_FEW_VALUES for bits in left.values())
+    assert [name for name, bits in left.items() if bits & ~ValidationError.TOO_FEW_VALUES] == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -10,7 +10,6 @@ from typing import Any
 import harness.policy as hp
 import pytest
 from harness.policy import Dictionary, DictionaryWarning, Policy, PolicyFile, ValidationError
-
 from rule_book import CASES, RULES, Case, all_rules, read_rule
 
 GOOD = [case for rule in all_rules() for case in rule.cases if case.is_good]

@@ -18,11 +18,13 @@ HEAD = """# Conformance of the policy language
 
 One row per rule: what it says, and what holds it. Numbers are sections of the DC3b contract (11: PAF, 12:
 dictionaries) or of its list of defects not to repeat. The texts are in `tests/policy_rules/cases/<rule>/`;
-`rule.json` beside them says what each has to give: the tree, or the class of the exception with line, column and
-parts of the message. `tests/policy_rules/test_rules.py` walks them.
+`rule.json` beside them says what each has to give: the tree, or the class of the exception with line, column
+and parts of the message. `tests/policy_rules/test_rules.py` walks them.
 
 This page is made by `python tests/policy_rules/write_document.py`; a test compares it with what that writes.
 """
+
+COLUMNS = "| rule | says | good texts | bad texts | tests besides |\n|---|---|---|---|---|"
 
 HEADINGS = {
     "11.1": "11.1 Structure",
@@ -66,7 +68,7 @@ def parts() -> Iterator[str]:
     yield HEAD
     for section, rules in groupby(all_rules(), section_of):
         table = "\n".join(row(rule) for rule in rules)
-        yield f"## {HEADINGS[section]}\n\n| rule | says | good texts | bad texts | tests besides |\n|---|---|---|---|---|\n{table}\n"
+        yield f"## {HEADINGS[section]}\n\n{COLUMNS}\n{table}\n"
 
 
 def render() -> str:
