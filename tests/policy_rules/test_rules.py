@@ -9,7 +9,15 @@ from typing import Any
 
 import harness.policy as hp
 import pytest
-from harness.policy import Dictionary, DictionaryWarning, Policy, PolicyFile, ValidationError
+from harness.policy import (
+    Dictionary,
+    DictionaryWarning,
+    PAFWriter,
+    Policy,
+    PolicyFile,
+    PolicyString,
+    ValidationError,
+)
 from rule_book import CASES, RULES, Case, all_rules, read_rule
 
 GOOD = [case for rule in all_rules() for case in rule.cases if case.is_good]
@@ -91,6 +99,16 @@ def test_good_text_gives_what_the_rule_says(case):
         assert result.names() == expected["order"]
     if "defined" in expected:
         assert result.definedNames() == expected["defined"]
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in GOOD if "do" not in case.expectation], ids=lambda case: case.id
+)
+def test_good_text_is_written_and_read_back(case):
+    policy = load(case.path)
+    writer = PAFWriter()
+    writer.write(policy)
+    assert Policy(PolicyString(writer.toString())) == policy
 
 
 def caught_from(case: Case) -> Any:
