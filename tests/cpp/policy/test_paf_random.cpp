@@ -91,12 +91,12 @@ double random_double(std::mt19937& random) {
 Values random_values(std::mt19937& random) {
     constexpr std::array<double, 8> EXTREMES{0.0,  -0.0,   5e-324, 2.2250738585072014e-308, 1.7976931348623157e308,
                                              1e22, 1e-320, -1.0};
-    SmallArray<std::string> texts;
+    SmallArray<StringValue> texts;
     SmallArray<double> doubles;
     SmallArray<std::int32_t> ints;
     SmallArray<bool> bools;
     for (auto count = 1 + random() % 4; count > 0; --count) {
-        texts.push_back(random_bytes(random));
+        texts.push_back(StringValue(random_bytes(random)));
         doubles.push_back(random() % 3 == 0 ? EXTREMES[random() % EXTREMES.size()] : random_double(random));
         ints.push_back(static_cast<std::int32_t>(random()));
         bools.push_back(random() % 2 == 0);
