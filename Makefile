@@ -1,8 +1,10 @@
 # Two commands: `make demo` and `make test`. Both work in a fresh clone, and leave everything below this folder.
-# Variables: PYTHON (the interpreter to build on), NIGHT (where the demo puts its night).
+# Variables: PYTHON (the interpreter to build on), NIGHT (where the demo puts its night), FUZZ_SECONDS (how long
+# `make fuzz` lasts).
 
 PYTHON ?= python3
 NIGHT ?= demo-night
+FUZZ_SECONDS ?= 60
 VENV := .venv
 PIP := python -m pip --disable-pip-version-check --no-input
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=2.13" "cython>=3.0" "cmake>=3.25" "ninja>=1.10"
@@ -16,7 +18,8 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml README.md LICENSE src pyth
     -not -path '*__pycache__*' 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python install dictionary-pages clean always
+.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python fuzz install dictionary-pages clean \
+    always
 
 demo: install
 	@$(IN_VENV) pex-harness demo --dir "$(NIGHT)"
@@ -52,6 +55,19 @@ test-cpp test-asan test-tsan: test-%: $(VENV)/tools
 	@grep 'tests passed' build/$*.log
 
 test-sanitizers: test-asan test-tsan
+
+# libFuzzer, from the texts of the rules; what it learns is kept in build/fuzz/corpus, an input that fails beside it.
+FUZZER := build/fuzz/tests/fuzz/fuzz_policy
+fuzz: $(VENV)/tools
+	@command -v clang++ >/dev/null || { echo "make: fuzzing needs clang++ (Debian package clang)" >&2; exit 1; }
+	@echo "make: fuzzing the policy room for $(FUZZ_SECONDS) s"
+	@mkdir -p build/fuzz/corpus
+	@$(IN_VENV) cmake --workflow --preset fuzz > build/fuzz.log 2>&1 || { cat build/fuzz.log; exit 1; }
+	@$(FUZZER) -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -dict=tests/fuzz/paf.dict \
+	    -artifact_prefix=build/fuzz/ -print_final_stats=1 build/fuzz/corpus tests/policy_rules/cases \
+	    > build/fuzz-run.log 2>&1 || { tail -60 build/fuzz-run.log; \
+	    echo "make: a finding; again: $(FUZZER) build/fuzz/<the file named above>" >&2; exit 1; }
+	@grep -E 'Done|average_exec' build/fuzz-run.log
 
 test-python: install
 	@$(IN_VENV) python -m pytest -q

@@ -195,7 +195,6 @@ def test_messages_of_compound_bits_are_joined():
         ("a: { type: 3 }", (2, 12)),
         ("a: { minOccurs: 1.0 }", (2, 17)),
         ('a: { maxOccurs: "2" }', (2, 17)),
-        ("a: { maxOccurs: 0 }", (2, 17)),
         ("a: { dictionary: x }", (2, 18)),
         ("a: { dictionary: { x: 1 } }", (2, 18)),
         ("a: { type: int\n allowed: { valu: 1 } }", (3, 13)),

@@ -80,6 +80,13 @@ DictionaryPtr copy_of(const Dictionary& dictionary) {
     return std::make_shared<Dictionary>(std::move(node), dictionary.prefix(), policy::WarningSink{}, false);
 }
 
+// What had to be said about the original was said when it was made.
+DictionaryPtr checked_copy_of(const Dictionary& dictionary) {
+    DictionaryPtr copy = copy_of(dictionary);
+    copy->check();
+    return copy;
+}
+
 std::size_t load_files(Dictionary& self, const std::string& repository, bool strict) {
     return self.load_files(repository, python_options(strict), warn_in_python);
 }
@@ -88,7 +95,7 @@ using DictionaryClass = py::class_<Dictionary, Policy, DictionaryPtr>;
 
 void bind_constructors(DictionaryClass& cls) {
     cls.def(py::init<>(), "An empty dictionary, without definitions.")
-        .def(py::init(&copy_of), py::arg("dictionary"), "A copy of a dictionary.")
+        .def(py::init(&checked_copy_of), py::arg("dictionary"), "A copy of a dictionary. Raises DictionaryError.")
         .def(py::init(&dictionary_of), py::arg("policy"),
              "The dictionary in a policy, or in its top-level \"dictionary\". Raises DictionaryError.")
         .def(py::init(&load_dictionary), py::arg("source"))

@@ -30,20 +30,24 @@ PolicyPtr load(const py::object& input) {
     return policy;
 }
 
-// Includes of a file named by its path are looked up beside it; those of any other source in the current directory.
-std::string default_repository(const py::object& input) {
+// Files that a URN brings in come from its repository, those of a path from beside the file, and those of any other
+// source from the current directory.
+std::string default_repository(const py::object& input, const PolicySource& source) {
     if (py::isinstance<PolicySource>(input)) return {};
+    if (const auto* urn = dynamic_cast<const policy::UrnPolicyFile*>(&source)) return urn->repository_path();
     return std::filesystem::path(path_from_py(input)).parent_path().string();
 }
 
-PolicyPtr create(const py::object& input, bool includes, std::string repository, bool validate) {
+// `repository` is None where the input decides.
+PolicyPtr create(const py::object& input, bool includes, const py::object& repository, bool validate) {
+    const auto source = source_of(input);
     policy::CreateOptions options;
     options.resolve_includes = includes;
-    options.repository = std::move(repository);
+    options.repository = repository.is_none() ? default_repository(input, *source) : path_from_py(repository);
     options.attach_dictionary = validate;
     options.load = python_options();
     options.warn = warn_in_python;
-    return policy::create_policy(*source_of(input), options);
+    return policy::create_policy(*source, options);
 }
 
 PolicyPtr create_from_urn(const std::string& urn, bool validate) {
@@ -80,17 +84,17 @@ void bind_policy_making(PolicyClass& cls) {
         .def_static(
             "createPolicy",
             [](const py::object& input, bool includes, bool validate) {
-                return create(input, includes, default_repository(input), validate);
+                return create(input, includes, py::none(), validate);
             },
             py::arg("input"), py::arg("doIncludes").noconvert() = true, py::arg("validate") = true,
             "The policy in a file (path or source), its includes resolved if asked.\n\n"
             "A dictionary gives a policy of its defaults, with the dictionary attached if `validate`.\n"
-            "Includes are looked up in the given repository; else beside a file given by its path;\n"
-            "else in the current directory.")
+            "Includes are looked up in the given repository; else beside a file given by its path, or in\n"
+            "the repository of a URN; else in the current directory.")
         .def_static(
             "createPolicy",
             [](const py::object& input, const py::object& repos, bool validate) {
-                return create(input, true, path_from_py(repos), validate);
+                return create(input, true, repos, validate);
             },
             py::arg("input"), py::arg("repos"), py::arg("validate") = true)
         .def_static("createPolicyFromUrn", &create_from_urn, py::arg("urn"), py::arg("validate") = true,

@@ -63,6 +63,8 @@ class Extraction {
         if (rules.default_value != nullptr && is_good(dictionary, definition, *rules.default_value)) {
             copy_deeply(*rules.default_value, *level.target, entry.name);
         }
+        const bool holds_policies = rules.type == ValueType::POLICY || rules.type == ValueType::UNDEF;
+        if (!holds_policies || rules.max_occurs == 0) return;
         const NodePtr* below = loaded_dictionary(rules, definition.full_name());
         if (below != nullptr) add_block(level, entry.name, *below);
     }

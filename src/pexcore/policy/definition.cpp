@@ -32,8 +32,8 @@ using Children = SmallArray<NodePtr>;
     report.problem = "definition of " + in_quotes(name) + ": there is no keyword " + in_quotes(entry.name);
     report.place = entry.place();
     report.breadcrumb = name;
-    report.expected = "one of";
-    for (const std::string_view keyword : known) report.expected.append(" ").append(keyword);
+    for (const std::string_view keyword : known)
+        report.expected.append(report.expected.empty() ? "one of " : ", ").append(keyword);
     report.suggestion = nearest(entry.name, known);
     throw DictionaryError(std::move(report));
 }
@@ -56,7 +56,10 @@ ValueType read_type(const Entry& entry, const std::string& name) {
     } catch (const BadNameError& error) {
         refuse(name, entry, "unknown type " + in_quotes(text->back()), expected, error.report().suggestion);
     }
-    if (type == ValueType::FILE) refuse(name, entry, "illegal type " + in_quotes(text->back()), expected);
+    if (type == ValueType::FILE) {
+        refuse(name, entry, "illegal type " + in_quotes(text->back()) + ", for files are loaded first", expected,
+               "Policy");
+    }
     return type;
 }
 
@@ -75,8 +78,11 @@ void require_type(const Rules& rules, const Entry& entry, const std::string& nam
 
 void read_bound(const Entry*& bound, const Entry& entry, const std::string& name) {
     if (bound != nullptr || entry.size() > 1) {
-        refuse(name, entry, "there is a second " + in_quotes(entry.name),
-               "at most one in all \"allowed\" blocks together");
+        const Place first = bound != nullptr ? bound->place() : entry.place();
+        std::string expected = "at most one in all \"allowed\" blocks together";
+        if (first.known())
+            expected += "; the first is in line " + std::to_string(first.source->position(first.offset).line);
+        refuse(name, entry, "there is a second " + in_quotes(entry.name), std::move(expected));
     }
     bound = &entry;
 }
@@ -120,8 +126,6 @@ void read_keyword(Rules& rules, const Entry& entry, const std::string& name, con
         rules.min_occurs = read_count(entry, name);
     } else if (entry.name == keyword::MAX_OCCURS) {
         rules.max_occurs = read_count(entry, name);
-        if (rules.max_occurs == 0)
-            refuse(name, entry, "\"maxOccurs\" is 0", "1 or more, or a negative number for any number");
     } else if (entry.name == keyword::DEFAULT) {
         rules.default_value = &entry;
     } else if (entry.name == keyword::DICTIONARY) {

@@ -36,7 +36,7 @@ using WarningSink = std::function<void(const Report&)>;
 struct Rules {
     ValueType type = ValueType::UNDEF;  // UNDEF: any
     int min_occurs = 0;
-    int max_occurs = -1;  // negative: any number
+    int max_occurs = -1;  // 0: forbidden; negative: any number
     const Entry* default_value = nullptr;
     std::vector<const Entry*> allowed = {};  // every `value` of every `allowed` block
     const Entry* min = nullptr;

@@ -18,6 +18,21 @@ std::string spot(const Place& place) {
     return place.source->name() + ":" + std::to_string(position.line) + ":" + std::to_string(position.column);
 }
 
+// Control characters would move the cursor of a terminal: each is shown as one replacement character.
+std::string visible(std::string_view text) {
+    std::string shown;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool is_control = (byte < 0x20 && c != '\t') || byte == 0x7F;
+        if (is_control) {
+            shown += "\xEF\xBF\xBD";
+        } else {
+            shown += c;
+        }
+    }
+    return shown;
+}
+
 bool continues(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
 // The line and, below it, a caret under the place. Tabs stay tabs, so that the caret lines up.
@@ -39,7 +54,7 @@ std::string pointed_line(const Place& place) {
     for (const char c : line.substr(0, within)) {
         if (!continues(c)) pad += c == '\t' ? '\t' : ' ';
     }
-    return "\n    " + std::string(line) + "\n    " + pad + "^";
+    return "\n    " + visible(line) + "\n    " + pad + "^";
 }
 
 std::string include_chain(const Place& place) {
@@ -59,15 +74,15 @@ std::string include_chain(const Place& place) {
 std::string in_quotes(std::string_view text) {
     std::string result = "\"";
     if (text.size() <= LONGEST_QUOTE) {
-        result += text;
+        result += visible(text);
     } else {
         std::size_t head = LONGEST_QUOTE / 2;
         while (head > 0 && continues(text[head])) --head;
         std::size_t tail = text.size() - LONGEST_QUOTE / 2;
         while (tail < text.size() && continues(text[tail])) ++tail;
-        result += text.substr(0, head);
+        result += visible(text.substr(0, head));
         result += " ... ";
-        result += text.substr(tail);
+        result += visible(text.substr(tail));
     }
     result += '"';
     return result;

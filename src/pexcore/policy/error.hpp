@@ -25,7 +25,7 @@ struct Report {
 // The message for people: place, problem, the line with a caret under the place, expected, seen, include chain.
 std::string render(const Report& report);
 
-// The text in double quotes, shortened in its middle where it is long.
+// The text in double quotes, on one line, shortened in its middle where it is long.
 std::string in_quotes(std::string_view text);
 
 class Error : public std::exception {

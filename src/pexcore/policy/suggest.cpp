@@ -39,7 +39,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
 std::string nearest(std::string_view name, const std::vector<std::string_view>& candidates) {
     if (name.size() > LONGEST) return {};
     std::string_view best;
-    std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
+    // Of a single letter nothing is left once it is replaced: there only the case may differ.
+    const std::size_t farthest = name.size() <= 1 ? 0 : std::max<std::size_t>(1, name.size() / 3);
+    std::size_t best_distance = farthest + 1;
     for (const std::string_view candidate : candidates) {
         const std::size_t gap =
             candidate.size() > name.size() ? candidate.size() - name.size() : name.size() - candidate.size();

@@ -147,18 +147,28 @@ std::string listing(const Node& node, std::string_view indent) {
     return text;
 }
 
-std::string describe_values(const Entry& entry) {
+std::string describe_value(const Entry& entry, std::size_t index) {
+    if (entry.type() == ValueType::POLICY) return "a Policy";
     const std::string name(type_name(entry.type()));
+    return std::visit(
+        [&](const auto& array) -> std::string {
+            using Array = std::decay_t<decltype(array)>;
+            if constexpr (std::is_same_v<Array, SmallArray<StringValue>>) {
+                return name + " " + in_quotes(array[index]);
+            } else if constexpr (!std::is_same_v<Array, std::monostate> && !std::is_same_v<Array, Children>) {
+                return name + " " + value_text(array[index]);
+            } else {
+                return name;
+            }
+        },
+        entry.values);
+}
+
+std::string describe_values(const Entry& entry) {
     const std::size_t count = entry.size();
-    const bool is_policy = entry.type() == ValueType::POLICY;
-    if (is_policy && count == 1) return "a Policy";
-    if (const auto* strings = std::get_if<SmallArray<StringValue>>(&entry.values);
-        strings != nullptr && count == 1) {
-        return name + " " + in_quotes(strings->back());
-    }
-    if (count == 1) return name + " " + plain_text(entry);
-    std::string text = std::to_string(count) + " values of type " + name;
-    if (is_policy) return text;
+    if (count == 1) return describe_value(entry, 0);
+    std::string text = std::to_string(count) + " values of type " + std::string(type_name(entry.type()));
+    if (entry.type() == ValueType::POLICY) return text;
     const std::string values = plain_text(entry);
     return values.size() <= 60 ? text + " (" + values + ")" : text;
 }

@@ -24,5 +24,7 @@ std::string listing(const Node& node, std::string_view indent = {});
 
 // For messages, such as: int 5; 3 strings ("a", "b", "c").
 std::string describe_values(const Entry& entry);
+// The same of one of the values.
+std::string describe_value(const Entry& entry, std::size_t index);
 
 }  // namespace pex::policy

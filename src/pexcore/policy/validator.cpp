@@ -15,6 +15,26 @@ namespace {
 
 using Children = SmallArray<NodePtr>;
 
+constexpr std::size_t MOST_NAMES_SHOWN = 8;
+
+// What would be right, and how such a value is written where only its spelling is wrong.
+std::string type_text(ValueType wanted, ValueType seen) {
+    std::string text(type_name(wanted));
+    if (wanted == ValueType::DOUBLE && seen == ValueType::INT) text += ", written with a point";
+    if (wanted == ValueType::INT && seen == ValueType::DOUBLE) text += ", written without point or exponent";
+    if (wanted == ValueType::BOOL) text += ", true or false";
+    if (wanted == ValueType::STRING && seen != ValueType::POLICY) text += ", in quotes";
+    return text;
+}
+
+std::string names_text(const std::vector<std::string_view>& names) {
+    if (names.empty()) return "no parameters at all";
+    std::string text;
+    for (std::size_t i = 0; i < std::min(names.size(), MOST_NAMES_SHOWN); ++i)
+        text.append(i == 0 ? "one of " : ", ").append(names[i]);
+    return names.size() > MOST_NAMES_SHOWN ? text + " and others" : text;
+}
+
 std::string count_text(int count) { return std::to_string(count) + (count == 1 ? " value" : " values"); }
 
 class Validator {
@@ -42,12 +62,12 @@ class Validator {
                       const std::string& path) {
         const Rules& rules = rules_of(definition, name);
         const Where where{&definition, &values, name, path};
+        check_count(rules, where, count);
         if (values.type() == ValueType::FILE) {
             return add(where, issue::NOT_LOADED, 0, "a policy; files are loaded by loadPolicyFiles()");
         }
-        check_count(rules, where, count);
         if (rules.type != ValueType::UNDEF && rules.type != values.type()) {
-            return add(where, issue::WRONG_TYPE, 0, std::string(type_name(rules.type)));
+            return add(where, issue::WRONG_TYPE, 0, type_text(rules.type, values.type()));
         }
         for (std::size_t i = 0; i < values.size(); ++i) {
             if (!is_in_range(rules, values, i, name)) add(where, issue::VALUE_OUT_OF_RANGE, i, range_text(rules));
@@ -88,6 +108,7 @@ class Validator {
         report.breadcrumb = path;
         std::vector<std::string_view> known;
         definitions.for_each([&](const Entry& definition) { known.push_back(definition.name); });
+        report.expected = names_text(known);
         report.suggestion = nearest(entry.name, known);
         m_issues.add(name, {issue::UNKNOWN_NAME, std::move(report)});
     }
@@ -117,7 +138,8 @@ class Validator {
         if (rules.max_occurs >= 0 && count > static_cast<std::size_t>(rules.max_occurs)) {
             const auto first_excess = static_cast<std::size_t>(rules.max_occurs);
             add(where, issue::TOO_MANY_VALUES, std::min(first_excess, where.values->size() - 1),
-                "at most " + count_text(rules.max_occurs));
+                rules.max_occurs == 0 ? "no value: the parameter is forbidden"
+                                      : "at most " + count_text(rules.max_occurs));
         }
     }
 
@@ -134,9 +156,13 @@ class Validator {
         Report report;
         report.problem = "parameter " + in_quotes(where.name) + ": " + message_for(bit);
         report.place = where.values->place_of(index);
-        report.breadcrumb = with_subscript(where.path, index, where.values->size());
+        // One element is to blame, or all of them together.
+        const bool is_element = (bit & issue::BAD_VALUE) != 0;
+        const bool is_excess = bit == issue::TOO_MANY_VALUES;
+        report.breadcrumb =
+            is_element || is_excess ? with_subscript(where.path, index, where.values->size()) : where.path;
         report.expected = expected + defined_at(*where.definition);
-        report.seen = describe_values(*where.values);
+        report.seen = is_element ? describe_value(*where.values, index) : describe_values(*where.values);
         m_issues.add(where.name, {bit, std::move(report)});
     }
 

@@ -35,6 +35,31 @@ constexpr std::array<Spelling, 14> SPELLINGS{{
     {"file", ValueType::FILE},
 }};
 
+// What other languages call the types.
+constexpr std::array<Spelling, 9> FOREIGN{{
+    {"float", ValueType::DOUBLE},
+    {"real", ValueType::DOUBLE},
+    {"long", ValueType::INT},
+    {"str", ValueType::STRING},
+    {"text", ValueType::STRING},
+    {"char", ValueType::STRING},
+    {"dict", ValueType::POLICY},
+    {"map", ValueType::POLICY},
+    {"object", ValueType::POLICY},
+}};
+
+// The name somebody may have meant, "" where none is near.
+std::string meant_by(std::string_view name) {
+    std::vector<std::string_view> known;
+    for (const Spelling& spelling : SPELLINGS) known.push_back(spelling.name);
+    for (const Spelling& spelling : FOREIGN) known.push_back(spelling.name);
+    const std::string near = nearest(name, known);
+    for (const Spelling& spelling : FOREIGN) {
+        if (spelling.name == near) return std::string(type_name(spelling.type));
+    }
+    return near;
+}
+
 }  // namespace
 
 std::string_view type_name(ValueType type) noexcept {
@@ -52,16 +77,14 @@ std::string_view type_name(ValueType type) noexcept {
 }
 
 ValueType type_by_name(std::string_view name) {
-    std::vector<std::string_view> known;
     for (const Spelling& spelling : SPELLINGS) {
         if (spelling.name == name) return spelling.type;
-        known.push_back(spelling.name);
     }
     Report report;
     report.problem = "there is no type called \"" + std::string(name) + "\"";
     report.expected = "bool, int, double, string, Policy, PolicyFile or undefined";
     report.seen = in_quotes(name);
-    report.suggestion = nearest(name, known);
+    report.suggestion = meant_by(name);
     throw BadNameError(std::move(report));
 }
 

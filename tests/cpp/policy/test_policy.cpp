@@ -83,6 +83,8 @@ PEX_TEST(nearest_name_is_found_among_near_ones_only) {
     PEX_CHECK_EQ(nearest("Kernel", names), std::string("kernel"));
     PEX_CHECK_EQ(nearest("szie", names), std::string("size"));
     PEX_CHECK_EQ(nearest("altogether", names), std::string());
+    PEX_CHECK_EQ(nearest("x", {"y", "z"}), std::string());
+    PEX_CHECK_EQ(nearest("X", {"y", "x"}), std::string("x"));
 }
 
 }  // namespace

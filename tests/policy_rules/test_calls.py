@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rules of the policy language that speak of calls, not of texts."""
+
+from __future__ import annotations
+
+import pytest
+from harness import policy as hp
+from harness.policy import (
+    Dictionary,
+    DictionaryError,
+    LogicError,
+    NameNotFound,
+    Policy,
+    PolicyFile,
+    PolicyString,
+    RuntimeError,
+    ValidationError,
+)
+
+DEFINITIONS = (
+    "definitions: { a: { type: int\n maxOccurs: 2 }\n"
+    " k: { type: Policy\n dictionary: { definitions: { w: { type: int\n default: 7 } } } }\n"
+    " none: { maxOccurs: 0 } }\n"
+)
+
+CALLS = {
+    "Policy": """createPolicy createPolicyFromUrn exists valueCount isArray isBool isInt isDouble isString
+        isPolicy isFile getValueType getTypeName getTypeInfo getTypeByName getBool getInt
+        getDouble getString getPolicy getFile getBoolArray getIntArray getDoubleArray
+        getStringArray getPolicyArray getFileArray get getArray nameCount names paramNames
+        policyNames fileNames isDictionary str toString asPropertySet set add remove
+        loadPolicyFiles mergeDefaults canValidate getDictionary setDictionary validate
+        UNDETERMINED UNDEF BOOL INT DOUBLE STRING POLICY FILE ValueType""",
+    "PolicyFile": "getPath exists getFormatName load EXT_PAF EXT_XML",
+    "PolicyString": "getData getFormatName load",
+    "DefaultPolicyFile": "getPath exists getRepositoryPath load",
+    "UrnPolicyFile": """getPath exists load productNameFromUrn filePathFromUrn reposFromUrn looksLikeUrn
+        URN_PREFIX URN_PREFIX_ABBREV""",
+    "PAFWriter": """write writeBools writeInts writeDoubles writeStrings writePolicies writeFiles toString
+        close""",
+    "PolicyStringDestination": "getData",
+    "SupportedFormats": "registerFormat supports recognizeType size",
+    "Dictionary": """check getDefinitions definedNames getDef makeDef hasSubDictionary getSubDictionary
+        loadPolicyFiles validate getPrefix KW_DICT KW_DICT_FILE KW_TYPE KW_DESCRIPTION KW_DEFAULT
+        KW_DEFINITIONS KW_CHILD_DEF KW_ALLOWED KW_MIN_OCCUR KW_MAX_OCCUR KW_MIN KW_MAX KW_VALUE""",
+    "Definition": """getName setName getPrefix setPrefix isChildDefinition setChildDefinition isWildcard
+        setWildcard getData setData getType getTypeName getDefault getDescription getMinOccurs
+        getMaxOccurs check""",
+    "ValidationError": """getParamCount getParamNames getErrors addError describe what getErrorMessageFor
+        cpp OK WRONG_TYPE MISSING_REQUIRED NOT_AN_ARRAY ARRAY_TOO_SHORT TOO_FEW_VALUES TOO_MANY_VALUES
+        WRONG_OCCURRENCE_COUNT VALUE_DISALLOWED VALUE_OUT_OF_RANGE BAD_VALUE UNKNOWN_NAME
+        BAD_DEFINITION NOT_LOADED UNKNOWN_ERROR""",
+}
+
+
+def parse(text):
+    return Policy(PolicyString(text))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_class_has_every_call_of_the_contract(name):
+    cls = getattr(hp, name)
+    assert [call for call in CALLS[name].split() if not hasattr(cls, call)] == []
+
+
+def test_dictionary_is_made_of_anything_that_holds_one(tmp_path):
+    path = tmp_path / "d.paf"
+    path.write_text(DEFINITIONS)
+    policy = parse(DEFINITIONS)
+    made = [
+        Dictionary(str(path)),
+        Dictionary(PolicyFile(str(path))),
+        Dictionary(policy),
+        Dictionary(Dictionary(policy)),
+        Dictionary(parse("dictionary: {\n" + DEFINITIONS + "}")),
+    ]
+    assert [dictionary.definedNames() for dictionary in made] == [["a", "k", "none"]] * 5
+    copy = made[3]
+    copy.remove("definitions.a")
+    assert policy.exists("definitions.a")
+
+
+def test_what_holds_no_dictionary_is_refused(tmp_path):
+    path = tmp_path / "d.paf"
+    path.write_text("a: 1\n")
+    with pytest.raises(RuntimeError, match="no dictionary"):
+        Dictionary(str(path))
+    with pytest.raises(DictionaryError, match="no dictionary"):
+        Dictionary(parse("a: 1"))
+    empty = Dictionary()
+    with pytest.raises(DictionaryError, match="no dictionary"):
+        empty.check()
+    with pytest.raises(DictionaryError, match="no dictionary"):
+        Dictionary(empty)
+
+
+def test_look_up_in_a_dictionary_says_what_is_in_the_way():
+    dictionary = Dictionary(parse(DEFINITIONS))
+    assert (dictionary.getDef("k.w").getPrefix(), dictionary.getDef("k.w").getName()) == ("k.", "w")
+    assert dictionary.hasSubDictionary("k") and not dictionary.hasSubDictionary("a")
+    assert dictionary.getSubDictionary("k").getPrefix() == "k."
+    with pytest.raises(NameNotFound, match='"k.width" is not defined'):
+        dictionary.getDef("k.width")
+    with pytest.raises(DictionaryError, match='"a" has no dictionary'):
+        dictionary.makeDef("a.x")
+    for name in ("a", "unknown"):
+        with pytest.raises(LogicError, match="no sub-dictionary"):
+            dictionary.getSubDictionary(name)
+    broken = Dictionary(parse(DEFINITIONS))
+    broken.set("definitions.k.dictionary", "text")
+    with pytest.raises(DictionaryError, match="no policy"):
+        broken.getSubDictionary("k")
+
+
+def test_forbidden_parameter_cannot_be_set():
+    policy = Policy()
+    policy.setDictionary(Dictionary(parse(DEFINITIONS)))
+    with pytest.raises(ValidationError) as caught:
+        policy.set("none", 1)
+    assert caught.value.getErrors("none") == ValidationError.TOO_MANY_VALUES
+    assert "the parameter is forbidden" in str(caught.value)
+    assert not policy.exists("none")
+
+
+def test_count_of_files_not_loaded_is_checked_too():
+    errors = ValidationError("collecting")
+    Dictionary(parse(DEFINITIONS)).validate(parse("a: @x\na: @y\na: @z"), errors)
+    assert errors.getErrors("a") == ValidationError.NOT_LOADED | ValidationError.TOO_MANY_VALUES
+
+
+@pytest.mark.parametrize(
+    "reference", ["dictionaryFile: k.paf", "dictionaryFile: @k.paf", "dictionary: @k.paf"]
+)
+def test_urn_of_a_dictionary_finds_its_files_in_the_repository(tmp_path, monkeypatch, reference):
+    repository = tmp_path / "product" / "policy"
+    repository.mkdir(parents=True)
+    monkeypatch.setenv("SOME_PRODUCT_DIR", str(tmp_path / "product"))
+    monkeypatch.chdir(tmp_path)
+    (repository / "k.paf").write_text("definitions: { w: { type: int\n default: 7 } }")
+    (repository / "d.paf").write_text("definitions: { k: { type: Policy\n " + reference + " } }")
+    urn = "urn:eupspkg:some_product:policy:d.paf"
+    for policy in (Policy.createPolicy(urn), Policy.createPolicyFromUrn(urn)):
+        assert policy.toDict() == {"k": {"w": 7}}
+        assert policy.canValidate()

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The table of rules for people is the one the rules give."""
+
+from rule_book import RULES
+from write_document import DOCUMENT, render
+
+
+def test_document_is_current():
+    written = DOCUMENT.read_text(encoding="utf-8")
+    assert written == render(), "run: python tests/policy_rules/write_document.py"
+
+
+def test_document_has_a_row_for_every_rule():
+    lines = [line for line in render().splitlines() if line.startswith("| ")]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in lines]
+    assert [row for row in rows if row != "rule"] == RULES
