@@ -125,23 +125,16 @@ def _complete(merged: Policy) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> str:
+    from harness.policy import PAFWriter, to_json, to_toml
+
     policy = _read(Path(arguments.file), resolve=arguments.resolve)
-    if arguments.to == "paf":
-        from harness.policy import PAFWriter
-
-        writer = PAFWriter()
-        writer.write(policy, True)
-        return writer.toString()
-    return _writer_of(arguments.to)(policy)
-
-
-def _writer_of(name: str) -> Callable[[Policy], str]:
-    import harness.policy
-
-    found: Callable[[Policy], str] | None = getattr(harness.policy, f"to_{name}", None)
-    if found is None:
-        raise ConfigError(f"this version writes no {name.upper()}; use --to paf")
-    return found
+    if arguments.to == "json":
+        return to_json(policy)
+    if arguments.to == "toml":
+        return to_toml(policy)
+    writer = PAFWriter()
+    writer.write(policy, True)
+    return writer.toString()
 
 
 def _describe(arguments: argparse.Namespace) -> str:

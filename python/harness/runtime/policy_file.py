@@ -37,7 +37,7 @@ class PolicyText:
 def require_readable(file: Path, what: str = "pipeline policy") -> None:
     """Raises `ConfigError` for a path that is no file or cannot be read."""
     if not file.exists():
-        near = sorted(str(other) for other in file.parent.glob("*.paf")) if file.parent.is_dir() else []
+        near = sorted(str(other) for ending in ("paf", "json", "toml") for other in file.parent.glob(f"*.{ending}"))
         hint = f"; policy files there: {', '.join(near[:5])}" if near else ""
         raise ConfigError(f"{what} {file}: no such file (looked in {file.parent.resolve()}){hint}")
     if file.is_dir():

@@ -113,8 +113,8 @@ class PafParser {
     void skip_line_end() { m_at += *m_at == '\r' ? 2 : 1; }
 
     [[noreturn]] void refuse_line(const char* at) const {
-        const char* problem = *at == '{'   ? "an opening brace must follow a name and its colon; repeat the name for "
-                                             "another block"
+        const char* problem = *at == '{'   ? "an opening brace must stand on the line of its parameter, behind the "
+                                             "colon; repeat the name for another block"
                               : *at == '.' ? "bad parameter name: it starts with a dot"
                                            : "bad parameter name";
         fail<FormatSyntaxError>(at, problem, "a parameter (name: value), a comment or a closing brace",
