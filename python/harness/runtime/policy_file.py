@@ -34,10 +34,14 @@ class PolicyText:
     missing: set[str] = field(default_factory=set)
 
 
+SUFFIXES = (".paf", ".json", ".toml")
+"""What policy files are called."""
+
+
 def require_readable(file: Path, what: str = "pipeline policy") -> None:
     """Raises `ConfigError` for a path that is no file or cannot be read."""
     if not file.exists():
-        near = sorted(str(other) for ending in ("paf", "json", "toml") for other in file.parent.glob(f"*.{ending}"))
+        near = sorted(str(other) for other in file.parent.glob("*") if other.suffix in SUFFIXES)
         hint = f"; policy files there: {', '.join(near[:5])}" if near else ""
         raise ConfigError(f"{what} {file}: no such file (looked in {file.parent.resolve()}){hint}")
     if file.is_dir():
