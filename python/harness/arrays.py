@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness import _core
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, DTypeLike
@@ -22,9 +24,13 @@ _arena: Arena | None = None
 
 
 def use_arena(arena: Arena | None) -> None:
-    """Makes `arena` the home of new arrays of this process; `None` switches sharing off."""
+    """Makes `arena` the home of new arrays of this process; `None` switches sharing off.
+
+    Arrays that live in an arena used before stay valid.
+    """
     global _arena
     _arena = arena
+    _core.use_births(arena, SMALLEST_SHARED_BYTES)
 
 
 def empty(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:

@@ -142,6 +142,11 @@ std::unique_ptr<Arena> Arena::open(int control_fd, int pixels_fd, const ArenaCon
 
 void Arena::attach(ProcessSlot self) {
     os::expects(!is_attached(), "Arena::attach: this process is attached already");
+    if (m_is_guest) {
+        if (const int error = m_pixels.make_shared(); error != 0)
+            throw os::Error({"attaching to the arena", "mmap", "pixels"}, error);
+        m_is_guest = false;
+    }
     // What a parent process left here is abandoned: its mutex may have been locked by a thread that isn't
     // ours.
     (void)m_private.release();
@@ -219,6 +224,23 @@ bool Arena::try_drop(BlockRef ref) {
         release_warm_locked(index, size_class, *generation);
     }
     return true;
+}
+
+std::vector<BlockRef> Arena::hold_all() {
+    check_attached("Arena::hold_all: this process is not attached");
+    std::vector<BlockRef> held;
+    const std::lock_guard lock(m_private->mutex);
+    for_each_used([&](std::uint32_t index, unsigned) {
+        if (m_private->blocks[index].holds > 0)
+            held.emplace_back(BlockIndex{index}, load_state(m_shared->view.headers[index]).generation);
+    });
+    for (const BlockRef ref : held) ++m_private->blocks[ref.index().value].holds;
+    return held;
+}
+
+int Arena::become_guest() noexcept {
+    m_is_guest = true;
+    return m_pixels.make_private();
 }
 
 std::uint32_t Arena::hold_count(BlockRef ref) const {

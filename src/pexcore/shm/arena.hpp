@@ -113,7 +113,9 @@ class Arena {
     // Errors: everything that can go wrong is an outcome. Throws std::bad_alloc only when private lists
     //   can't grow, InternalError if shared state is corrupt.
     // Blocks: never for another process; a fresh block takes 0.5 ms per MiB, a warm one below a microsecond.
-    AllocResult alloc(std::uint64_t bytes);
+    // commit_limit_bytes: what all blocks together may have committed afterwards, for a caller that must leave
+    //   the rest to others; a block that needs no new pages is given in any case.
+    AllocResult alloc(std::uint64_t bytes, std::uint64_t commit_limit_bytes = ~std::uint64_t{0});
 
     // Counts one more hold of this process. Precondition: the block is held meanwhile by a root, by this
     // process or by another one that can't stop before this returns.
@@ -126,6 +128,16 @@ class Arena {
     // The same for a caller that can't know, as an allocator asked to free what a fork inherited: false if
     // this process doesn't hold the block.
     bool try_drop(BlockRef ref);
+
+    // One more hold on every block that this process holds; the caller drops each.
+    // Errors: std::bad_alloc. Blocks: for a scan of the headers in use, on this process's mutex.
+    std::vector<BlockRef> hold_all();
+
+    // In a forked child that will not attach: its writes to blocks stay its own, and every address it inherited
+    // stays readable. What is read is the parent's, page by page until the child writes to the page, so the
+    // parent must keep the blocks held (hold_all) as long as the child lives. A later attach() undoes it.
+    // Returns 0 or the errno; then the blocks are read-only here. Safe in a child of pthread_atfork.
+    int become_guest() noexcept;
 
     // How often this process holds the block.
     std::uint32_t hold_count(BlockRef ref) const;
@@ -207,6 +219,7 @@ class Arena {
     std::unique_ptr<Private> m_private;
     os::ForkMark m_mark;
     ProcessSlot m_self{};
+    bool m_is_guest = false;
 };
 
 }  // namespace pex::shm
