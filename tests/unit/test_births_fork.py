@@ -99,6 +99,50 @@ def test_a_child_reads_what_it_inherited_though_the_parent_freed_and_reused_it(a
         assert again.ctypes.data == address, "free when the child has ended"
 
 
+def test_a_child_s_objects_are_those_of_the_time_of_the_fork(arena):
+    with harness.shared_arrays():
+        objects = np.array([[number] for number in range(20_000)] + [None], dtype=object)[:-1]
+    assert _core.is_birth(objects.__array_interface__["data"][0])
+    ready_read, ready_write = os.pipe()
+
+    def look():
+        os.close(ready_write)
+        os.read(ready_read, 1)  # until the parent has closed its end
+        seen = all(objects[number] == [number] for number in range(20_000))
+        objects[:] = None
+        return seen
+
+    pid = in_child(look)
+    for number in range(20_000):
+        objects[number] = ["another", number, "that the child has never seen"]
+    os.close(ready_write)
+    os.close(ready_read)
+    assert exit_code(pid) == 0
+    assert objects[19_999][1] == 19_999
+
+
+def test_what_a_parent_changes_in_place_may_show_in_a_child_that_has_not_written_there(arena):
+    with harness.shared_arrays():
+        born = np.full(MIB, 5, np.uint8)
+    ready_read, ready_write = os.pipe()
+    written_read, written_write = os.pipe()
+
+    def look():
+        born[0] = 5
+        os.write(written_write, b"x")
+        os.close(ready_write)
+        os.read(ready_read, 1)
+        return (born[:4096] == 5).all() and (born[4096:] == 6).all()
+
+    pid = in_child(look)
+    os.read(written_read, 1)
+    born[:] = 6
+    os.close(ready_write)
+    assert exit_code(pid) == 0
+    for descriptor in (ready_read, written_read, written_write):
+        os.close(descriptor)
+
+
 def test_what_a_child_frees_stays_the_parent_s(arena):
     with harness.shared_arrays():
         kept = [np.full(MIB, 4, np.uint8)]

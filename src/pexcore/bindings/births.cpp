@@ -79,12 +79,12 @@ Home* home_for(std::shared_ptr<shm::Arena> arena) {
     return home;
 }
 
-shm::AllocResult ask(shm::Arena& arena, std::size_t bytes) {
-    const std::uint64_t limit = arena.arena_bytes() - arena.arena_bytes() / RESERVED_PART;
-    shm::AllocResult result = arena.alloc(bytes, limit);
+shm::AllocResult ask(shm::Arena& arena, std::size_t bytes, bool may_hold_pointers) {
+    const shm::AllocWish wish{arena.arena_bytes() - arena.arena_bytes() / RESERVED_PART, may_hold_pointers};
+    shm::AllocResult result = arena.alloc(bytes, wish);
     if (result.outcome == shm::Outcome::ok || result.outcome == shm::Outcome::detached) return result;
     release_ended_guests();
-    return arena.alloc(bytes, limit);
+    return arena.alloc(bytes, wish);
 }
 
 void count_refused(std::size_t bytes) noexcept {
@@ -93,7 +93,7 @@ void count_refused(std::size_t bytes) noexcept {
     g_refused_bytes.fetch_add(bytes, std::memory_order_relaxed);
 }
 
-shm::Block try_birth(std::size_t bytes) noexcept {
+shm::Block try_birth(std::size_t bytes, bool may_hold_pointers) noexcept {
     // ORDER relaxed: whether births are on is the stage thread's own program order; other threads may be late.
     if (g_scopes.load(std::memory_order_relaxed) <= 0 || bytes < g_threshold.load(std::memory_order_relaxed)) return {};
     // ORDER acquire: pairs with the release in use().
@@ -105,7 +105,7 @@ shm::Block try_birth(std::size_t bytes) noexcept {
     shm::Block block;
     if (g_current.load(std::memory_order_seq_cst) == home && bytes <= home->arena->arena_bytes() / LARGEST_PART) {
         try {
-            const shm::AllocResult result = ask(*home->arena, bytes);
+            const shm::AllocResult result = ask(*home->arena, bytes, may_hold_pointers);
             if (result.outcome == shm::Outcome::ok)
                 block = result.block;
             else if (result.outcome != shm::Outcome::detached)
@@ -147,11 +147,12 @@ void leave() noexcept {
 
 void close_all() noexcept { g_scopes.store(0, std::memory_order_relaxed); }
 
-void* allocate(std::size_t bytes) noexcept { return try_birth(bytes).data; }
+void* allocate(std::size_t bytes) noexcept { return try_birth(bytes, false).data; }
 
 void* allocate_zeroed(std::size_t bytes) noexcept {
     if (bytes > LARGEST_ZEROED_BYTES) return nullptr;
-    const shm::Block block = try_birth(bytes);
+    // NumPy asks for zeroed memory for every array of objects, and for nothing else that holds pointers.
+    const shm::Block block = try_birth(bytes, true);
     if (block.data != nullptr && !block.zeroed) std::memset(block.data, 0, bytes);
     return block.data;
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -17,7 +18,7 @@ namespace pex::bindings {
 
 namespace {
 
-using Holds = std::vector<std::pair<std::shared_ptr<shm::Arena>, std::vector<shm::BlockRef>>>;
+using Holds = std::vector<std::pair<std::shared_ptr<shm::Arena>, shm::HeldBlocks>>;
 
 struct Guest {
     int read_fd = -1;  // -1: no pipe could be made, so that the holds last as long as this process
@@ -42,18 +43,23 @@ Guests& all() {
 }
 
 void drop_all(const Holds& holds) noexcept {
-    for (const auto& [arena, refs] : holds)
-        for (const shm::BlockRef ref : refs) drop_quietly(*arena, ref);
+    for (const auto& [arena, held] : holds)
+        for (const shm::BlockRef ref : held.refs) drop_quietly(*arena, ref);
 }
 
 bool holds_anything(const Holds& holds) noexcept {
-    return std::any_of(holds.begin(), holds.end(), [](const auto& entry) { return !entry.second.empty(); });
+    return std::any_of(holds.begin(), holds.end(), [](const auto& entry) { return !entry.second.refs.empty(); });
+}
+
+bool copies_anything(const Holds& holds) noexcept {
+    return std::any_of(holds.begin(), holds.end(),
+                       [](const auto& entry) { return !entry.second.copied_at_fork.empty(); });
 }
 
 bool has_ended(const Guest& guest) noexcept {
     if (guest.read_fd < 0) return false;
-    pollfd end{guest.read_fd, POLLIN, 0};
-    return ::poll(&end, 1, 0) > 0;
+    pollfd end{guest.read_fd, 0, 0};
+    return ::poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 void release_ended_locked(Guests& self) noexcept {
@@ -71,8 +77,8 @@ Holds hold_everything(Guests& self) {
     for (const auto& known : self.arenas) {
         auto arena = known.lock();
         if (!arena || !arena->is_attached()) continue;
-        auto refs = arena->hold_all();
-        holds.emplace_back(std::move(arena), std::move(refs));
+        shm::HeldBlocks held = arena->hold_all();
+        holds.emplace_back(std::move(arena), std::move(held));
     }
     return holds;
 }
@@ -100,6 +106,12 @@ void before_fork() noexcept {
 void after_fork_in_parent() noexcept {
     Guests& self = all();
     if (self.coming_write_fd >= 0) ::close(self.coming_write_fd);
+    if (self.coming.read_fd >= 0 && copies_anything(self.coming.holds)) {
+        // What the child copies must not change before it has. It writes one byte, or ends.
+        char done;
+        while (::read(self.coming.read_fd, &done, 1) < 0 && errno == EINTR) {
+        }
+    }
     if (holds_anything(self.coming.holds)) {
         self.guests.push_back(std::move(self.coming));
         self.any.store(true, std::memory_order_relaxed);
@@ -114,7 +126,11 @@ void after_fork_in_child() noexcept {
     for (const Guest& guest : self.guests)
         if (guest.read_fd >= 0) ::close(guest.read_fd);
     if (self.coming.read_fd >= 0) ::close(self.coming.read_fd);
-    for (const auto& [arena, refs] : self.coming.holds) arena->become_guest();
+    for (const auto& [arena, held] : self.coming.holds) arena->become_guest(held.copied_at_fork);
+    if (self.coming_write_fd >= 0 && copies_anything(self.coming.holds)) {
+        while (::write(self.coming_write_fd, "", 1) < 0 && errno == EINTR) {
+        }
+    }
     // The holds are the parent's: forgotten here, not dropped.
     self.guests.clear();
     self.coming = {};

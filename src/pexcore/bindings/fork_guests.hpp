@@ -13,6 +13,11 @@ namespace pex::bindings {
 //   after:  keeps the pipe's read end          keeps the pipe's write end, until it ends or executes
 //   the write end is gone: drops those holds   never attached: allocates, holds and frees nothing in the arena
 //
+//
+// Blocks that may hold pointers to objects are copied by the child before the parent goes on: a pointer that the
+// parent stores later would lead nowhere in the child. All else is copied by whoever writes, page by page, as after
+// any fork; but what the parent changes in place before the child wrote to that page, the child sees.
+//
 // While a child lives, the blocks it inherited are held, so that nobody else's pixels appear in its arrays.
 // The kernel closes the write end however the child ends; its own children have it too.
 

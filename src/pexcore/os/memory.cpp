@@ -290,6 +290,15 @@ int Segment::make_private() noexcept {
     return error;
 }
 
+void Segment::copy_private(std::uint64_t offset, std::uint64_t length) const noexcept {
+    if (::madvise(m_data + offset, length, MADV_POPULATE_WRITE) == 0) return;
+    // A kernel before 5.14: a write to each page that changes nothing.
+    for (std::uint64_t at = offset; at < offset + length; at += page_bytes()) {
+        auto* const byte = reinterpret_cast<volatile std::byte*>(m_data + at);
+        *byte = *byte;
+    }
+}
+
 int Segment::make_shared() noexcept { return map_again(MAP_SHARED); }
 
 std::uint64_t Segment::resident_bytes() const {

@@ -95,6 +95,9 @@ class Segment {
     // then the mapping is read-only, so that a write is a fault and not somebody else's damage.
     // One call whatever the size: a fork takes no page tables of a shared file along.
     int make_private() noexcept;
+    // After make_private(): takes this process's own copy of [offset, offset + length) now and not at the first
+    // write. Blocks: 0.4 ms per MiB.
+    void copy_private(std::uint64_t offset, std::uint64_t length) const noexcept;
     // Undoes make_private(): private changes are forgotten. Returns 0 or the errno.
     int make_shared() noexcept;
 

@@ -226,21 +226,31 @@ bool Arena::try_drop(BlockRef ref) {
     return true;
 }
 
-std::vector<BlockRef> Arena::hold_all() {
+HeldBlocks Arena::hold_all() {
     check_attached("Arena::hold_all: this process is not attached");
-    std::vector<BlockRef> held;
+    HeldBlocks held;
     const std::lock_guard lock(m_private->mutex);
     for_each_used([&](std::uint32_t index, unsigned) {
-        if (m_private->blocks[index].holds > 0)
-            held.emplace_back(BlockIndex{index}, load_state(m_shared->view.headers[index]).generation);
+        const PrivateBlock& mine = m_private->blocks[index];
+        if (mine.holds == 0) return;
+        const BlockRef ref(BlockIndex{index}, load_state(m_shared->view.headers[index]).generation);
+        held.refs.push_back(ref);
+        if (mine.copied_at_fork) held.copied_at_fork.push_back(ref);
     });
-    for (const BlockRef ref : held) ++m_private->blocks[ref.index().value].holds;
+    for (const BlockRef ref : held.refs) ++m_private->blocks[ref.index().value].holds;
     return held;
 }
 
-int Arena::become_guest() noexcept {
+int Arena::become_guest(std::span<const BlockRef> copied) noexcept {
     m_is_guest = true;
-    return m_pixels.make_private();
+    if (const int error = m_pixels.make_private(); error != 0) return error;
+    for (const BlockRef ref : copied) {
+        // ORDER relaxed: constant while the block is live.
+        const std::uint64_t pages =
+            m_shared->view.headers[ref.index().value].committed_pages.load(std::memory_order_relaxed);
+        m_pixels.copy_private(m_classes.offset_of(ref.index()), pages * os::page_bytes());
+    }
+    return 0;
 }
 
 std::uint32_t Arena::hold_count(BlockRef ref) const {
