@@ -23,14 +23,15 @@ SMALLEST_SHARED_BYTES = 64 * 1024
 _arena: Arena | None = None
 
 
-def use_arena(arena: Arena | None) -> None:
+def use_arena(arena: Arena | None, threshold: int = SMALLEST_SHARED_BYTES) -> None:
     """Makes `arena` the home of new arrays of this process; `None` switches sharing off.
 
-    Arrays that live in an arena used before stay valid.
+    Arrays of `threshold` bytes or more that NumPy allocates while stage methods run are born there; see
+    `shared_arrays`. Arrays that live in an arena used before stay valid.
     """
     global _arena
     _arena = arena
-    _core.use_births(arena, SMALLEST_SHARED_BYTES)
+    _core.use_births(arena, threshold)
 
 
 def empty(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:

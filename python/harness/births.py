@@ -35,7 +35,7 @@ coverage: Coverage | None = None
 
 
 def prepare() -> str:
-    """Exchanges NumPy's handler if that has not been tried, NumPy is imported and there is an arena.
+    """Exchanges NumPy's handler if that has not been tried, NumPy is imported and there is an arena for births.
 
     Returns a complaint for the log, once, when not all arrays are covered; else an empty text.
     """
@@ -90,6 +90,7 @@ def _holds(run: Callable[..., Any]) -> bool:
     """
     import numpy as np
 
+    threshold = _core.set_birth_threshold(TEST_BYTES)
     _core.enter_births()
     try:
         before = _asked()
@@ -103,6 +104,7 @@ def _holds(run: Callable[..., Any]) -> bool:
         return sound and array.size == TEST_BYTES // 4 and bool((array == 7).all())
     finally:
         _core.leave_births()
+        _core.set_birth_threshold(threshold)
 
 
 def _asked() -> int:

@@ -41,6 +41,17 @@ def test_an_unchanged_stage_s_image_crosses_down_and_up_with_no_byte_copied(benc
     assert arena["live_blocks"] == 0
 
 
+@pytest.mark.parametrize(("threshold", "copied"), [("16 MiB", 0), ("16.1 MiB", 1), ("1 TiB", 1)])
+def test_arrays_below_the_threshold_of_the_policy_are_private_and_copied_once(bench, threshold, copied):
+    bench.module(CALIBRATE)
+    bench.policy(*STAGES, slices=3, head=f'executionMode: "oneloop"\narenaThreshold: "{threshold}"')
+    done = bench.run()
+    assert done.code == 0, done.err
+    image = 2048 * 2048 * 4
+    assert done.row("load", "preprocess")["bytes_copied"] == copied * image
+    assert done.row("flatten", "process")["bytes_copied"] == copied * 3 * image
+
+
 def test_the_results_are_those_of_the_stages_run_in_one_process(bench, monkeypatch):
     bench.module(CALIBRATE)
     bench.policy(*STAGES, slices=1)

@@ -187,7 +187,7 @@ class Pipeline:
         if config.n_slices > 0:
             self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
         run.attach_master()
-        arrays.use_arena(run.arena)
+        arrays.use_arena(run.arena, config.arena_threshold)
         import_serial_classes(config)
         if config.n_slices > 0:
             self._supervisor.wait_for_imports()

@@ -173,9 +173,14 @@ void release(void* address) noexcept {
     home->alive.fetch_sub(1, std::memory_order_release);
 }
 
+std::uint64_t set_threshold(std::uint64_t bytes) noexcept {
+    return g_threshold.exchange(bytes, std::memory_order_relaxed);
+}
+
 bool can_bear() noexcept {
     const Home* const home = g_current.load(std::memory_order_acquire);
-    return home != nullptr && home->arena->is_attached();
+    return home != nullptr && home->arena->is_attached() &&
+           g_threshold.load(std::memory_order_relaxed) <= home->arena->arena_bytes() / LARGEST_PART;
 }
 
 Counts counts() noexcept {

@@ -48,7 +48,10 @@ std::size_t capacity(const void* address) noexcept;
 // Ends a birth. A fork's copy is not a birth of its own: then nothing happens.
 void release(void* address) noexcept;
 
-// Whether an arena is in use that this process takes part in.
+// Sets the smallest size that goes to the arena, and returns the earlier one.
+std::uint64_t set_threshold(std::uint64_t bytes) noexcept;
+
+// Whether an arena is in use that this process takes part in, and that would take a birth of threshold size.
 bool can_bear() noexcept;
 
 Counts counts() noexcept;

@@ -107,7 +107,8 @@ void bind_births(py::module_& module) {
                [](const std::shared_ptr<shm::Arena>& arena, std::uint64_t threshold) { births::use(arena, threshold); },
                py::arg("arena").none(true), py::arg("threshold_bytes"),
                "Makes an arena the home of arrays that NumPy allocates; None: of none.");
-    module.def("can_bear", &births::can_bear, "Whether an arena is in use that this process takes part in.");
+    module.def("can_bear", &births::can_bear, "Whether NumPy's allocations can go to an arena now.");
+    module.def("set_birth_threshold", &births::set_threshold, py::arg("bytes"), "Returns the earlier one.");
     module.def("redirect_numpy", &redirect_default, "Puts the arena behind NumPy's default handler, on all threads.");
     module.def("redirect_numpy_here", &redirect_context, "Puts the arena behind NumPy's handler of this context.");
     module.def("enter_births", &births::enter, "Births happen until the matching leave_births().");
