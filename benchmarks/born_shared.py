@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What it costs, or saves, that unchanged NumPy code allocates in the arena.
 
-Usage: born_shared.py [--rounds N] [--sizes MIB ...]. Four passes over arrays of float64 (x = a-b; y = x*f; z = x-y;
-c = z/f), each with a new result: plain NumPy; NumPy with glibc told to keep its memory; births in the arena. Every
-round runs each of them in a fresh process, in turn; ratios are of the medians of one round, of wall time and of the
-thread's processor time, which other programs on the machine disturb less. Excluded are imports, the inputs, and the
-first passes, in which pages are new for everybody; the last line of a size shows those of the arena. Also printed: what one birth costs next to one malloc, and what a fork costs.
+Usage: born_shared.py [--rounds N] [--sizes MIB ...]. Four passes over arrays of float64 (x = a-b; y
+= x*f; z = x-y; c = z/f), each with a new result: plain NumPy; NumPy with glibc told to keep its
+memory; births in the arena. Every round runs each of them in a fresh process, in turn; ratios are
+of the medians of one round, of wall time and of the thread's processor time, which other programs
+on the machine disturb less. Excluded are imports, the inputs, and the first passes, in which pages
+are new for everybody; the last line of a size shows those of the arena. Also printed: what one
+birth costs next to one malloc, and what a fork costs.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ WARM_UP = 5
 
 
 def chains(mebibytes: int, repetitions: int) -> list[tuple[float, float]]:
-    """Seconds (wall, processor) of each repetition of the four passes, warm-up included. Checks the result."""
+    """Seconds (wall, processor) of each repetition of the four passes, warm-up included."""
     import numpy as np
 
     count = mebibytes * (1 << 20) // 8
@@ -105,7 +107,9 @@ def quantile(times: list[float], fraction: float) -> float:
 
 def of_plain(runs: list[list], plain: list[list], clock: int) -> str:
     """The ratio to plain NumPy in the same round: median, and the extremes."""
-    medians = [[statistics.median(pass_[clock] for pass_ in run[WARM_UP:]) for run in way] for way in (runs, plain)]
+    medians = [
+        [statistics.median(times[clock] for times in run[WARM_UP:]) for run in way] for way in (runs, plain)
+    ]
     ratios = [ours / theirs for ours, theirs in zip(*medians, strict=True)]
     return f"{statistics.median(ratios):5.2f} ({min(ratios):.2f} .. {max(ratios):.2f})"
 

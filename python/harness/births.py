@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Arrays of code that knows nothing of shared memory, born in it: NumPy's own allocations go to the arena.
 
-They do while stage methods run, and inside `shared_arrays()`. NumPy's default allocation handler is exchanged for
-one that asks the arena first, once per process, after NumPy was imported; a test of the result decides whether it
-can be relied on, or one of the ways that cover less has to do.
+They do while stage methods run, and inside `shared_arrays()`. NumPy's default allocation handler is exchanged
+for one that asks the arena first, once per process, after NumPy was imported; a test of the result decides
+whether it can be relied on, or one of the ways that cover less has to do.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ coverage: Coverage | None = None
 
 
 def prepare() -> str:
-    """Exchanges NumPy's handler if that has not been tried, NumPy is imported and there is an arena for births.
+    """Exchanges NumPy's handler unless that was tried, NumPy is not imported, or no arena is there.
 
     Returns a complaint for the log, once, when not all arrays are covered; else an empty text.
     """
@@ -48,9 +48,9 @@ def prepare() -> str:
 def shared_arrays() -> Iterator[None]:
     """Arrays of 64 KiB or more that NumPy allocates inside the `with` block are born in shared memory.
 
-    This is how stage methods run anyway. Elsewhere, in `setup()` say, it spares the copy when the array is put on
-    a clipboard. It acts on all threads of the process. Outside a run it has no effect. Blocks may be nested.
-    Imports numpy.
+    This is how stage methods run anyway. Elsewhere, in `setup()` say, it spares the copy when the array
+    is put on a clipboard. It acts on all threads of the process. Outside a run it has no effect. Blocks
+    may be nested. Imports numpy.
     """
     import numpy  # noqa: F401  # prepare() asks whether it is imported
 
@@ -74,8 +74,8 @@ def _redirect() -> str:
     import numpy as np
 
     return (
-        f"NumPy {np.__version__} does not allocate through the default handler that this version of the harness"
-        f" exchanges. Born shared are {coverage.value}; others are copied once when they cross"
+        f"NumPy {np.__version__} does not allocate through the default handler, which this version of the"
+        f" harness has exchanged. Born shared are {coverage.value}; others are copied once when they cross"
     )
 
 

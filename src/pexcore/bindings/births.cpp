@@ -74,7 +74,8 @@ Home* home_for(std::shared_ptr<shm::Arena> arena) {
     if (Home* const known = home_of(first)) return known;
     Home* const home = free_home();
     home->begin.store(reinterpret_cast<std::uintptr_t>(first), std::memory_order_relaxed);
-    home->end.store(reinterpret_cast<std::uintptr_t>(first + arena->pixel_segment().bytes()), std::memory_order_relaxed);
+    const std::byte* const last = first + arena->pixel_segment().bytes();
+    home->end.store(reinterpret_cast<std::uintptr_t>(last), std::memory_order_relaxed);
     home->arena = std::move(arena);
     return home;
 }

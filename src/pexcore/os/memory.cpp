@@ -277,7 +277,8 @@ void Segment::populate_write(std::uint64_t offset, std::uint64_t length) const n
 }
 
 int Segment::map_again(int sharing) noexcept {
-    void* const address = ::mmap(m_data, m_bytes, PROT_READ | PROT_WRITE, sharing | MAP_FIXED | MAP_NORESERVE, m_fd, 0);
+    const int flags = sharing | MAP_FIXED | MAP_NORESERVE;
+    void* const address = ::mmap(m_data, m_bytes, PROT_READ | PROT_WRITE, flags, m_fd, 0);
     if (address == MAP_FAILED) return errno;
     if (!m_in_core_dumps) ::madvise(m_data, m_bytes, MADV_DONTDUMP);
     if (m_huge_from < m_bytes) ::madvise(m_data + m_huge_from, m_bytes - m_huge_from, MADV_HUGEPAGE);

@@ -46,8 +46,8 @@ struct Block {
 
 // What a caller of alloc may ask for besides bytes.
 struct AllocWish {
-    // What all blocks together may have committed afterwards, for a caller that must leave the rest to others. A
-    // block that needs no new pages is given in any case.
+    // What all blocks together may have committed afterwards, for a caller that must leave the rest to others.
+    // A block that needs no new pages is given in any case.
     std::uint64_t commit_limit_bytes = ~std::uint64_t{0};
     // The child of a fork must have the content as it was then: it may hold pointers (see become_guest).
     bool copied_at_fork = false;
@@ -149,8 +149,8 @@ class Arena {
 
     // In a forked child that will not attach: its writes to blocks stay its own, and every address it inherited
     // stays readable. What is read is the parent's, page by page until the child writes to the page, so the
-    // parent must keep the blocks held (hold_all) as long as the child lives. Of the blocks in `copied`, which the
-    // parent must not write to meanwhile, the child has its own copy at once. A later attach() undoes it all.
+    // parent must keep the blocks held (hold_all) as long as the child lives. Of the blocks in `copied`, which
+    // the parent must not write to meanwhile, the child has its own copy at once. A later attach() undoes it.
     // Returns 0 or the errno; then the blocks are read-only here. Safe in a child of pthread_atfork.
     // Blocks: 0.4 ms per MiB of `copied`.
     int become_guest(std::span<const BlockRef> copied = {}) noexcept;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Forks that do not take part: what they inherited is theirs to read and to write, and nobody else's is touched.
+// Forks that do not take part: what they inherited is theirs to read and to write, and nobody is harmed.
 #include <algorithm>
 #include <cstring>
 #include <vector>
