@@ -4,8 +4,10 @@
 import gc
 import pickle
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
+from random import Random
 
 import harness
 import numpy as np
@@ -206,6 +208,40 @@ def test_a_hundred_thousand_births_need_no_more_memory_than_one(arena):
     assert after["committed_bytes"] == before["committed_bytes"]
     assert after["live_blocks"] == 0
     assert after["allocs_warm"] - before["allocs_warm"] == 100_000
+
+
+def test_random_lives_of_arrays_on_several_threads_keep_every_value(arena):
+    seed = int(time.time())
+    print("seed", seed)
+
+    def live(number):
+        random = Random(seed + number)
+        kept = []
+        for mark in range(600):
+            what = random.random()
+            if what < 0.5 or not kept:
+                size = int(2 ** random.uniform(15, 22))
+                make = random.choice([np.zeros, np.empty, np.ones])
+                array = make(size, np.uint8)
+                assert make is not np.zeros or not array.any()
+                array[:] = mark % 251
+                kept.append((array, mark % 251))
+            elif what < 0.9 or len(kept) > 8:
+                array, expected = kept.pop(random.randrange(len(kept)))
+                assert (array == expected).all()
+            else:
+                index = random.randrange(len(kept))
+                array, expected = kept[index]
+                size = min(array.size, int(2 ** random.uniform(14, 22)))
+                array.resize(size, refcheck=False)
+                assert (array == expected).all()
+        assert all((array == expected).all() for array, expected in kept)
+        return _core.birth_counts()[0]
+
+    with harness.shared_arrays(), ThreadPoolExecutor(4) as pool:
+        shared = list(pool.map(live, range(4)))
+    assert max(shared) > 500
+    assert live_blocks(arena) == 0 and _core.birth_counts()[3] == 0
 
 
 def test_outside_a_run_the_block_has_no_effect():
