@@ -64,18 +64,24 @@ def shared_arrays() -> Iterator[None]:
 
 def _redirect() -> str:
     global coverage
-    _core.redirect_numpy()
-    # A context without any setting is what a new thread, and a pool's, begins with.
-    if _holds(Context().run) and _holds(_call):
-        coverage = Coverage.EVERYWHERE
-        return ""
-    _core.redirect_numpy_here()
-    coverage = Coverage.THIS_CONTEXT if _holds(_call) else Coverage.NOTHING
     import numpy as np
 
+    coverage = Coverage.NOTHING
+    why = "does not allocate through the default handler, which this version of the harness has exchanged"
+    try:
+        _core.redirect_numpy()
+        # A context without any setting is what a new thread, and a pool's, begins with.
+        if _holds(Context().run) and _holds(_call):
+            coverage = Coverage.EVERYWHERE
+            return ""
+        _core.redirect_numpy_here()
+        if _holds(_call):
+            coverage = Coverage.THIS_CONTEXT
+    except Exception as error:
+        why = f"did not let the harness exchange its allocation handler ({type(error).__name__}: {error})"
     return (
-        f"NumPy {np.__version__} does not allocate through the default handler, which this version of the"
-        f" harness has exchanged. Born shared are {coverage.value}; others are copied once when they cross"
+        f"NumPy {np.__version__} {why}. Born shared are {coverage.value};"
+        " others are copied once when they cross"
     )
 
 

@@ -273,6 +273,16 @@ def test_a_handler_that_is_never_called_is_noticed(arena, untried, monkeypatch):
     assert "harness.empty" in complaint
 
 
+def test_a_numpy_that_refuses_is_no_reason_to_fail(arena, untried, monkeypatch):
+    def refuse():
+        raise RuntimeError("compiled against another ABI")
+
+    monkeypatch.setattr(_core, "redirect_numpy", refuse)
+    complaint = births.prepare()
+    assert births.coverage is births.Coverage.NOTHING
+    assert "RuntimeError: compiled against another ABI" in complaint
+
+
 def test_a_handler_that_breaks_values_is_noticed(arena, untried, monkeypatch):
     monkeypatch.setattr(np, "zeros", np.ones)
     births.prepare()

@@ -282,8 +282,9 @@ class Pipeline:
         _shared, refused, size = self._require_run().births()
         if refused:
             self._require_log().warn(
-                f"the arena was full for {refused} arrays of stage code ({size / 1e6:.1f} MB in all), which"
-                " were private instead and copied if they crossed; a larger arenaSize avoids it"
+                f"the arena had no room for {refused} arrays of stage code ({size / 1e6:.1f} MB in all);"
+                " they were private instead, and copied if they crossed. A larger arenaSize, or more free"
+                " memory where that is the limit, avoids it"
             )
 
     def close(self) -> None:
