@@ -7,7 +7,7 @@ NIGHT ?= demo-night
 FUZZ_SECONDS ?= 60
 VENV := .venv
 PIP := python -m pip --disable-pip-version-check --no-input
-BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=2.13" "cython>=3.0" "cmake>=3.25" "ninja>=1.10"
+BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=2.13" "cython>=3.0" "numpy>=2.0" "cmake>=3.25" "ninja>=1.10"
 
 # Every recipe that uses the environment starts with this; the file has no effect on the caller's shell.
 IN_VENV := . ./$(VENV)/environment &&

@@ -11,5 +11,6 @@ except ImportError as error:
     ) from error
 
 from harness.arrays import asarray, empty, full, zeros
+from harness.births import shared_arrays
 
-__all__ = ["__version__", "asarray", "empty", "full", "zeros"]
+__all__ = ["__version__", "asarray", "empty", "full", "shared_arrays", "zeros"]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness import _core
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, DTypeLike
@@ -21,10 +23,15 @@ SMALLEST_SHARED_BYTES = 64 * 1024
 _arena: Arena | None = None
 
 
-def use_arena(arena: Arena | None) -> None:
-    """Makes `arena` the home of new arrays of this process; `None` switches sharing off."""
+def use_arena(arena: Arena | None, threshold: int = SMALLEST_SHARED_BYTES) -> None:
+    """Makes `arena` the home of new arrays of this process; `None` switches sharing off.
+
+    Arrays of `threshold` bytes or more that NumPy allocates while stage methods run are born there; see
+    `shared_arrays`. Arrays that live in an arena used before stay valid.
+    """
     global _arena
     _arena = arena
+    _core.use_births(arena, threshold)
 
 
 def empty(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:

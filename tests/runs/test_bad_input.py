@@ -37,6 +37,8 @@ STAGE = 'appStage: { name: "warp"\n parallelClass: "stages_here.WarpParallel" }\
         ("nSlices: 2\nnWorkers: 0\n" + STAGE, ["nWorkers", "expected 1 to 250", "saw 0"]),
         ("nSlices: 2\narenaSize: 5000\n" + STAGE, ["arenaSize", "at least 1 MiB", "5000"]),
         ('nSlices: 2\narenaSize: "4 bananas"\n' + STAGE, ["arenaSize", '"4 GiB"', "bananas"]),
+        ("nSlices: 2\narenaThreshold: 10\n" + STAGE, ["arenaThreshold", "at least 64 KiB", "10 bytes"]),
+        ('nSlices: 2\narenaThreshold: "few"\n' + STAGE, ["arenaThreshold", '"4 GiB"', "few"]),
         ("nSlices: 2\narenaSize: true\n" + STAGE, ["arenaSize", "expected bytes", "true"]),
         ("nSlices: 2\nappStage: 5\n", ["appStage", "braces", "5"]),
         (

@@ -48,7 +48,9 @@ def test_a_16_mib_array_reaches_every_slice_with_no_byte_copied(bench):
 
 
 def test_an_array_from_outside_is_copied_once_and_counted(bench):
-    bench.module(SHARING.replace("harness.zeros", "np.zeros"))
+    # Memory that no NumPy allocated: a file's, a library's.
+    foreign = "np.frombuffer(bytearray(4 << 22), np.float32).reshape(SHAPE)"
+    bench.module(SHARING.replace("harness.zeros(SHAPE, np.float32)", foreign))
     bench.policy("share Master Reader", slices=5)
     done = bench.run()
     assert done.code == 0, done.err

@@ -19,7 +19,7 @@ CORE = ROOT / "src" / "pexcore"
 
 LAYERS = [
     {"_core", "_clipboard", "errors", "exceptions"},
-    {"arrays", "clipboard", "properties"},
+    {"arrays", "births", "clipboard", "properties"},
     {"log", "locations", "policy", "queue"},
     {"dataset", "directories", "stage"},
     {"storage", "tester", "utils"},

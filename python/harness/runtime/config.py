@@ -47,6 +47,7 @@ class PipelineConfig:
     local_log_mode: bool
     log_threshold: int
     arena_bytes: int
+    arena_threshold: int
     event_broker: str | None
     exit_topic: str | None
     shutdown_topic: str
@@ -96,7 +97,7 @@ def _config(
     """The values of a policy that has been found to be right."""
     from harness.policy import Policy
     from harness.runtime.dictionary import merge_pipeline_defaults
-    from harness.runtime.sizes import arena_bytes
+    from harness.runtime.sizes import arena_bytes, arena_threshold
     from harness.runtime.topology import Topology
 
     policy = Policy(text.policy, True)
@@ -118,6 +119,7 @@ def _config(
         local_log_mode=policy.getBool("localLogMode"),
         log_threshold=policy.getInt("logThreshold"),
         arena_bytes=arena_bytes(policy),
+        arena_threshold=arena_threshold(policy),
         event_broker=None if broker in ("", "None") else broker,
         exit_topic=_optional(policy, "exitTopic"),
         shutdown_topic=policy.getString("shutdownTopic"),

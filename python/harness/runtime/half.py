@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from harness import _core
+from harness import _core, births
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.queue import Queue
@@ -83,6 +83,9 @@ class Half(Generic[StageT]):
         """Empties every queue and puts one fresh clipboard into the first."""
         self.visit = visit
         self.error_flagged = False
+        # Here, and not once at the start: a stage may import NumPy when it is first called.
+        if complaint := births.prepare():
+            self.log.warn(complaint)
         self.empty_queues()
         self.queues[0].addDataset(Clipboard())
 

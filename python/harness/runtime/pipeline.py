@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SPIN_NS = 50_000
 HARD_STOP_NS = 700_000_000
+BIRTHS = ("births_shared", "births_refused", "births_refused_bytes")
 
 
 class Pipeline:
@@ -186,7 +187,7 @@ class Pipeline:
         if config.n_slices > 0:
             self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
         run.attach_master()
-        arrays.use_arena(run.arena)
+        arrays.use_arena(run.arena, config.arena_threshold)
         import_serial_classes(config)
         if config.n_slices > 0:
             self._supervisor.wait_for_imports()
@@ -274,7 +275,17 @@ class Pipeline:
         self._require_master().shut_down()
         for complaint in self._require_supervisor().end(self._require_run()):
             self._require_log().warn(complaint)
+        self._tell_refused_births()
         self.write_summary()
+
+    def _tell_refused_births(self) -> None:
+        _shared, refused, size = self._require_run().births()
+        if refused:
+            self._require_log().warn(
+                f"the arena had no room for {refused} arrays of stage code ({size / 1e6:.1f} MB in all);"
+                " they were private instead, and copied if they crossed. A larger arenaSize, or more free"
+                " memory where that is the limit, avoids it"
+            )
 
     def close(self) -> None:
         """Kills what is left of the run's processes and forgets its memory. Safe to call at any time."""
@@ -301,7 +312,10 @@ class Pipeline:
             "workers": config.n_workers,
             "wall_s": time.monotonic() - self.started_at,
             "lost_spans": self._require_run().lost_spans(),
-            "arena": self._require_run().arena.stats(),
+            "arena": {
+                **self._require_run().arena.stats(),
+                **dict(zip(BIRTHS, self._require_run().births(), strict=True)),
+            },
         }
         statistics.write(self.run_dir / "summary.json", extra)
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from harness import _core
+from harness.arrays import SMALLEST_SHARED_BYTES
 
 if TYPE_CHECKING:
     from harness.policy import Policy
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 SMALLEST_ARENA = 1 << 20
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
          "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-LEAST = {"arenaSize": (SMALLEST_ARENA, "at least 1 MiB, for a few images must fit")}
+LEAST = {
+    "arenaSize": (SMALLEST_ARENA, "at least 1 MiB, for a few images must fit"),
+    "arenaThreshold": (SMALLEST_SHARED_BYTES, "at least 64 KiB, the smallest block"),
+}
 """The keys that hold sizes, with the least number of bytes and what to say of fewer."""
 
 
@@ -51,6 +55,12 @@ def arena_bytes(policy: Policy) -> int:
     """`arenaSize`; where it is absent, half of what the machine or the control group has left."""
     size = size_of(policy, "arenaSize")
     return size if size is not None else max(SMALLEST_ARENA, _core.default_arena_bytes())
+
+
+def arena_threshold(policy: Policy) -> int:
+    """`arenaThreshold`; where it is absent, the smallest size there is."""
+    size = size_of(policy, "arenaThreshold")
+    return size if size is not None else SMALLEST_SHARED_BYTES
 
 
 def _size_from_text(text: str) -> int:

@@ -92,7 +92,7 @@ def _live(context: RunContext, worker: int) -> int:
     _core.die_with_pipe(context.life_read_fd)
     run = context.run
     run.attach_worker(worker, os.getpid())
-    arrays.use_arena(run.arena)
+    arrays.use_arena(run.arena, context.config.arena_threshold)
     slices = {}
     for rank in range(worker, context.config.n_slices, context.config.n_workers):
         slices[rank] = _set_up(context, rank)

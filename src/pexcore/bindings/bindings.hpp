@@ -8,6 +8,7 @@ namespace pex::bindings {
 
 void bind_policy(pybind11::module_& module);
 void bind_blocks(pybind11::module_& module);
+void bind_births(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 
 }  // namespace pex::bindings

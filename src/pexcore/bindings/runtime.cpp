@@ -8,6 +8,8 @@
 #include <string>
 
 #include "bindings.hpp"
+#include "births.hpp"
+#include "fork_guests.hpp"
 #include "loop/master_loop.hpp"
 #include "loop/worker_loop.hpp"
 #include "os/process.hpp"
@@ -37,7 +39,11 @@ public:
     void slices_ready() override { call(m_slices_ready); }
     void begin_visit(std::uint32_t visit) override { call(m_begin_visit, visit); }
     std::uint8_t preprocess(std::uint16_t stage) override { return call_for_outcome(m_preprocess, stage); }
-    void publish(std::uint16_t stage) override { call(m_publish, stage); }
+    // A failed publication runs the failure stage.
+    void publish(std::uint16_t stage) override {
+        const births::Scope stage_code;
+        call(m_publish, stage);
+    }
     void gather(std::uint16_t stage, const loop::Arrivals& arrivals) override {
         call(m_gather, stage, arrivals.raised);
     }
@@ -52,6 +58,7 @@ private:
         method(args...);
     }
     static std::uint8_t call_for_outcome(const py::object& method, std::uint16_t stage) {
+        const births::Scope stage_code;
         const py::gil_scoped_acquire gil;
         return method(stage).cast<std::uint8_t>();
     }
@@ -64,6 +71,7 @@ public:
     explicit PythonWorker(const py::object& target) : m_run_step(target.attr("run_step")) {}
 
     std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) override {
+        const births::Scope stage_code;
         const py::gil_scoped_acquire gil;
         return m_run_step(rank, visit, step).cast<std::uint8_t>();
     }
@@ -92,11 +100,13 @@ public:
     sync::RunState& state() { return m_state; }
     loop::Traffic& traffic() { return m_traffic; }
 
-    void attach_master() { m_arena->attach(shm::ProcessSlot{0}); }
+    void attach_master() { attach(0); }
 
     void attach_worker(std::uint16_t worker, int pid) {
         m_process = static_cast<std::uint16_t>(1 + worker);
-        m_arena->attach(shm::ProcessSlot{static_cast<std::uint8_t>(m_process)});
+        // What the process that forked this one was doing is not what this one does.
+        births::close_all();
+        attach(m_process);
         sync::ProcessShm& self = m_state.process(m_process);
         self.busy_rank.store(-1, std::memory_order_relaxed);
         self.pid.store(pid, std::memory_order_seq_cst);
@@ -117,7 +127,23 @@ public:
         return worker.run(hooks);
     }
 
-    void leave() { m_state.process(m_process).state.store(sync::ProcessState::LEAVING, std::memory_order_seq_cst); }
+    void leave() {
+        note_births();
+        m_state.process(m_process).state.store(sync::ProcessState::LEAVING, std::memory_order_seq_cst);
+    }
+
+    // (shared, refused, refused bytes) of the master now and of the workers that have left.
+    py::tuple births() {
+        note_births();
+        std::uint64_t shared = 0, refused = 0, bytes = 0;
+        for (std::uint16_t index = 0; index <= m_shape.workers; ++index) {
+            const sync::ProcessShm& process = m_state.process(index);
+            shared += process.births_shared.load(std::memory_order_relaxed);
+            refused += process.births_refused.load(std::memory_order_relaxed);
+            bytes += process.births_refused_bytes.load(std::memory_order_relaxed);
+        }
+        return py::make_tuple(shared, refused, bytes);
+    }
 
     py::tuple run_master(const loop::Schedule& schedule, const py::object& target) {
         PythonMaster hooks(target);
@@ -212,6 +238,19 @@ public:
     std::uint64_t lost_spans() const { return m_lost_spans; }
 
 private:
+    void attach(std::uint16_t process) {
+        m_arena->attach(shm::ProcessSlot{static_cast<std::uint8_t>(process)});
+        make_forks_guests(m_arena);
+    }
+
+    void note_births() {
+        const births::Counts now = births::counts();
+        sync::ProcessShm& self = m_state.process(m_process);
+        self.births_shared.store(now.shared, std::memory_order_relaxed);
+        self.births_refused.store(now.refused, std::memory_order_relaxed);
+        self.births_refused_bytes.store(now.refused_bytes, std::memory_order_relaxed);
+    }
+
     sync::RunShape m_shape;
     std::shared_ptr<shm::Arena> m_arena;
     sync::RunState m_state;
@@ -259,6 +298,7 @@ void bind_run(py::module_& module) {
         .def("arrive_ready", &Run::arrive_ready, py::arg("rank"), py::arg("outcome"))
         .def("run_worker", &Run::run_worker, py::arg("hooks"))
         .def("leave", &Run::leave)
+        .def("births", &Run::births)
         .def("run_master", &Run::run_master, py::arg("schedule"), py::arg("hooks"), py::keep_alive<1, 2>())
         .def("request_stop", &Run::request_stop, py::arg("level"))
         .def("stop_workers", &Run::stop_workers)

@@ -145,7 +145,12 @@ bool grants_huge_pages(std::string_view setting) noexcept {
 }
 
 Segment::Segment(int fd, const SegmentConfig& config, Backing backing, bool sealed)
-    : m_data(map_shared(fd, config)), m_bytes(config.bytes), m_fd(fd), m_backing(backing), m_sealed(sealed) {
+    : m_data(map_shared(fd, config)),
+      m_bytes(config.bytes),
+      m_fd(fd),
+      m_backing(backing),
+      m_sealed(sealed),
+      m_in_core_dumps(config.in_core_dumps) {
     if (config.huge_from >= config.bytes || !huge_pages_are_granted()) return;
     if (::madvise(m_data + config.huge_from, m_bytes - config.huge_from, MADV_HUGEPAGE) == 0)
         m_huge_from = config.huge_from;
@@ -198,7 +203,8 @@ Segment::Segment(Segment&& other) noexcept
       m_huge_from(other.m_huge_from),
       m_fd(std::exchange(other.m_fd, -1)),
       m_backing(other.m_backing),
-      m_sealed(other.m_sealed) {}
+      m_sealed(other.m_sealed),
+      m_in_core_dumps(other.m_in_core_dumps) {}
 
 Segment& Segment::operator=(Segment&& other) noexcept {
     if (this != &other) {
@@ -209,6 +215,7 @@ Segment& Segment::operator=(Segment&& other) noexcept {
         m_fd = std::exchange(other.m_fd, -1);
         m_backing = other.m_backing;
         m_sealed = other.m_sealed;
+        m_in_core_dumps = other.m_in_core_dumps;
     }
     return *this;
 }
@@ -268,6 +275,32 @@ void Segment::populate_read(std::uint64_t offset, std::uint64_t length) const no
 void Segment::populate_write(std::uint64_t offset, std::uint64_t length) const noexcept {
     ::madvise(m_data + offset, length, MADV_POPULATE_WRITE);
 }
+
+int Segment::map_again(int sharing) noexcept {
+    const int flags = sharing | MAP_FIXED | MAP_NORESERVE;
+    void* const address = ::mmap(m_data, m_bytes, PROT_READ | PROT_WRITE, flags, m_fd, 0);
+    if (address == MAP_FAILED) return errno;
+    if (!m_in_core_dumps) ::madvise(m_data, m_bytes, MADV_DONTDUMP);
+    if (m_huge_from < m_bytes) ::madvise(m_data + m_huge_from, m_bytes - m_huge_from, MADV_HUGEPAGE);
+    return 0;
+}
+
+int Segment::make_private() noexcept {
+    const int error = map_again(MAP_PRIVATE);
+    if (error != 0) ::mprotect(m_data, m_bytes, PROT_READ);
+    return error;
+}
+
+void Segment::copy_private(std::uint64_t offset, std::uint64_t length) const noexcept {
+    if (::madvise(m_data + offset, length, MADV_POPULATE_WRITE) == 0) return;
+    // A kernel before 5.14: a write to each page that changes nothing.
+    for (std::uint64_t at = offset; at < offset + length; at += page_bytes()) {
+        auto* const byte = reinterpret_cast<volatile std::byte*>(m_data + at);
+        *byte = *byte;
+    }
+}
+
+int Segment::make_shared() noexcept { return map_again(MAP_SHARED); }
 
 std::uint64_t Segment::resident_bytes() const {
     struct stat about{};

@@ -90,6 +90,17 @@ class Segment {
     void populate_read(std::uint64_t offset, std::uint64_t length) const noexcept;
     void populate_write(std::uint64_t offset, std::uint64_t length) const noexcept;
 
+    // In a forked child: writes no longer reach the file, and so no other process. What is read is the file's,
+    // page by page until this process writes to the page. Every address stays valid. Returns 0 or the errno;
+    // then the mapping is read-only, so that a write is a fault and not somebody else's damage.
+    // One call whatever the size: a fork takes no page tables of a shared file along.
+    int make_private() noexcept;
+    // After make_private(): takes this process's own copy of [offset, offset + length) now and not at the first
+    // write. Blocks: 0.4 ms per MiB.
+    void copy_private(std::uint64_t offset, std::uint64_t length) const noexcept;
+    // Undoes make_private(): private changes are forgotten. Returns 0 or the errno.
+    int make_shared() noexcept;
+
     // Bytes of the file that have pages now. Errors: Error if fstat fails.
     std::uint64_t resident_bytes() const;
 
@@ -97,6 +108,7 @@ class Segment {
     Segment(int fd, const SegmentConfig& config, Backing backing, bool sealed);
     void release() noexcept;
     int commit_piece(std::uint64_t offset, std::uint64_t length) const noexcept;
+    int map_again(int sharing) noexcept;
 
     std::byte* m_data = nullptr;
     std::uint64_t m_bytes = 0;
@@ -104,6 +116,7 @@ class Segment {
     int m_fd = -1;
     Backing m_backing = Backing::automatic;
     bool m_sealed = false;
+    bool m_in_core_dumps = true;
 };
 
 // Knows whether the process that asks is the one that set it, without a system call: its page is wiped by

@@ -142,6 +142,11 @@ std::unique_ptr<Arena> Arena::open(int control_fd, int pixels_fd, const ArenaCon
 
 void Arena::attach(ProcessSlot self) {
     os::expects(!is_attached(), "Arena::attach: this process is attached already");
+    if (m_is_guest) {
+        if (const int error = m_pixels.make_shared(); error != 0)
+            throw os::Error({"attaching to the arena", "mmap", "pixels"}, error);
+        m_is_guest = false;
+    }
     // What a parent process left here is abandoned: its mutex may have been locked by a thread that isn't
     // ours.
     (void)m_private.release();
@@ -219,6 +224,33 @@ bool Arena::try_drop(BlockRef ref) {
         release_warm_locked(index, size_class, *generation);
     }
     return true;
+}
+
+HeldBlocks Arena::hold_all() {
+    check_attached("Arena::hold_all: this process is not attached");
+    HeldBlocks held;
+    const std::lock_guard lock(m_private->mutex);
+    for_each_used([&](std::uint32_t index, unsigned) {
+        const PrivateBlock& mine = m_private->blocks[index];
+        if (mine.holds == 0) return;
+        const BlockRef ref(BlockIndex{index}, load_state(m_shared->view.headers[index]).generation);
+        held.refs.push_back(ref);
+        if (mine.copied_at_fork) held.copied_at_fork.push_back(ref);
+    });
+    for (const BlockRef ref : held.refs) ++m_private->blocks[ref.index().value].holds;
+    return held;
+}
+
+int Arena::become_guest(std::span<const BlockRef> copied) noexcept {
+    m_is_guest = true;
+    if (const int error = m_pixels.make_private(); error != 0) return error;
+    for (const BlockRef ref : copied) {
+        // ORDER relaxed: constant while the block is live.
+        const std::uint64_t pages =
+            m_shared->view.headers[ref.index().value].committed_pages.load(std::memory_order_relaxed);
+        m_pixels.copy_private(m_classes.offset_of(ref.index()), pages * os::page_bytes());
+    }
+    return 0;
 }
 
 std::uint32_t Arena::hold_count(BlockRef ref) const {

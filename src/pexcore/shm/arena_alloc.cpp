@@ -13,13 +13,15 @@ namespace pex::shm {
 // One alloc call. Its steps take a block to BUSY(self), give it pages, and open it.
 class Arena::Allocation {
   public:
-    Allocation(Arena& arena, std::uint64_t bytes, unsigned size_class)
+    Allocation(Arena& arena, std::uint64_t bytes, unsigned size_class, const AllocWish& wish)
         : m_arena(arena),
           m_view(arena.m_shared->view),
           m_account(arena.m_shared->account),
           m_private(*arena.m_private),
           m_self(arena.m_self),
           m_class(size_class),
+          m_limit_bytes(std::min(wish.commit_limit_bytes, arena.m_config.arena_bytes)),
+          m_copied_at_fork(wish.copied_at_fork),
           m_pages(arena.pages_for(bytes, size_class)) {
         m_result.asked_bytes = bytes;
     }
@@ -71,6 +73,8 @@ class Arena::Allocation {
     Private& m_private;
     ProcessSlot m_self;
     unsigned m_class;
+    std::uint64_t m_limit_bytes;
+    bool m_copied_at_fork;
     std::uint32_t m_pages;
     std::optional<Claim> m_cold;  // a cold block kept claimed while trimming makes room for its pages
     AllocResult m_result;
@@ -81,7 +85,7 @@ std::uint32_t Arena::pages_for(std::uint64_t bytes, unsigned size_class) const n
     return static_cast<std::uint32_t>((bytes + unit - 1) / unit * unit / os::page_bytes());
 }
 
-AllocResult Arena::alloc(std::uint64_t bytes) {
+AllocResult Arena::alloc(std::uint64_t bytes, const AllocWish& wish) {
     AllocResult refused;
     refused.asked_bytes = bytes;
     refused.outcome = Outcome::detached;
@@ -95,7 +99,7 @@ AllocResult Arena::alloc(std::uint64_t bytes) {
         refused.missing_bytes = bytes - m_config.arena_bytes;
         return refused;
     }
-    AllocResult result = Allocation(*this, at_least_one, *size_class).run();
+    AllocResult result = Allocation(*this, at_least_one, *size_class, wish).run();
     result.asked_bytes = bytes;
     result.block.bytes = result.outcome == Outcome::ok ? bytes : 0;
     return result;
@@ -314,7 +318,7 @@ bool Arena::Allocation::ensure_pages(const Claim& claimed) {
 bool Arena::Allocation::charge_locked(const Claim& claimed, std::uint32_t before) {
     constexpr int MAX_TRIES = 16;
     const std::uint64_t page = os::page_bytes();
-    const std::uint64_t limit = m_arena.m_config.arena_bytes / page;
+    const std::uint64_t limit = m_limit_bytes / page;
     const std::uint64_t grown = m_pages - before;
     for (int attempt = 0; attempt < MAX_TRIES; ++attempt) {
         m_account.record(m_self, {claimed.index}, m_pages);
@@ -371,7 +375,7 @@ void Arena::Allocation::open_block(const Claim& claimed, Source source) {
     // roots.
     if (header.roots.load(std::memory_order_seq_cst) != 0) header.roots.store(0, std::memory_order_seq_cst);
     if (!mine.owned) m_private.classes[m_class].owned.push_back(claimed.index);
-    mine = {1, true, false};
+    mine = {.holds = 1, .owned = true, .unmapped = false, .copied_at_fork = m_copied_at_fork};
     set_holder(header, m_self);
     const Generation generation = claimed.generation.next();
     os::expects(change_state(header, {BlockState::busy, m_self, claimed.generation},

@@ -35,6 +35,7 @@ struct PrivateBlock {
     std::uint32_t holds = 0;
     bool owned = false;     // is in ClassHints::owned
     bool unmapped = false;  // warm, but left by an earlier owner of the slot: not in our page table
+    bool copied_at_fork = false;  // as its allocation asked
 };
 
 // Guarded by `mutex`, all of it.

@@ -27,11 +27,15 @@ enum class ProcessState : std::uint32_t { ABSENT = 0, STARTING = 1, WORKING = 2,
 // | pid         | owner           | nursery          | seq_cst | the nursery kills that group           |
 // | busy_rank   | owner           | master           | relaxed | names the rank that ran (-1: none)     |
 // | busy_stage  | owner           | master           | relaxed | names the stage that ran               |
+// | births_*    | owner, leaving  | master           | relaxed | what it had not yet told is not told   |
 struct alignas(64) ProcessShm {
     std::atomic<ProcessState> state;
     std::atomic<std::int32_t> pid;
     std::atomic<std::int32_t> busy_rank;
     std::atomic<std::int32_t> busy_stage;
+    std::atomic<std::uint64_t> births_shared;         // arrays of stage code that were born in the arena
+    std::atomic<std::uint64_t> births_refused;        // that found it full and became private
+    std::atomic<std::uint64_t> births_refused_bytes;  // of those
 };
 
 // Text a rank leaves for the master before it arrives with RAISED or FATAL.
