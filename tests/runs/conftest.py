@@ -60,15 +60,21 @@ class Bench:
     def policy(
         self, *stages: str, slices: int = 2, head: str = 'executionMode: "oneloop"', tail: str = ""
     ) -> Path:
-        """Writes a policy; each stage is `name serial parallel`, with `-` for a missing class."""
+        """Writes a policy; each stage is `name serial parallel`, with `-` for a missing class.
+
+        `:share` behind the parallel class asks for an exchange before it.
+        """
         lines = [head, f"nSlices: {slices}" if slices is not None else "", 'arenaSize: "256 MiB"']
         for stage in stages:
             name, serial, parallel = stage.split()
+            parallel, _, share = parallel.partition(":")
             lines.append(f'appStage: {{\n    name: "{name}"')
             if serial != "-":
                 lines.append(f'    serialClass: "stages_here.{serial}"')
             if parallel != "-":
                 lines.append(f'    parallelClass: "stages_here.{parallel}"')
+            if share:
+                lines.append("    shareData: true")
             lines.append("}")
         path = self.folder / "night.paf"
         path.write_text("\n".join(lines) + "\n" + textwrap.dedent(tail) + "\n")

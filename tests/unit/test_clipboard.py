@@ -123,14 +123,15 @@ def test_an_item_is_unpublished_once_per_put_or_mark():
     sut = Clipboard()
     sut.put("a", 1, True)
     sut.put("b", 2)
-    assert sut._take_unpublished() == [("a", 1)]
-    assert sut._take_unpublished() == []
+    assert sut._unpublished_items() == [("a", 1, False)]
+    sut._published({})
+    assert sut._unpublished_items() == []
     sut.put("a", 3, True)
     sut.setShared("b", True)
-    assert sut._take_unpublished() == [("a", 3), ("b", 2)]
+    assert sut._unpublished_items() == [("a", 3, False), ("b", 2, False)]
     sut.put("a", 4, True)
     del sut["a"]
-    assert sut._take_unpublished() == []
+    assert sut._unpublished_items() == [("b", 2, False)]
 
 
 def test_repr_shows_keys_and_marks():

@@ -21,7 +21,7 @@ LAYERS = [
     {"_core", "_clipboard", "errors", "exceptions"},
     {"arrays", "births", "clipboard", "properties"},
     {"log", "locations", "policy", "queue"},
-    {"dataset", "directories", "stage"},
+    {"dataset", "directories", "stage", "transport"},
     {"storage", "tester", "utils"},
     {"iostage", "runtime"},
     {"check"},

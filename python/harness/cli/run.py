@@ -141,16 +141,15 @@ def _complain(text: str, pipeline: Pipeline, code: int) -> int:
 
 def explain(policy: str, workers: int | None) -> int:
     """Prints the schedule of a policy."""
-    from harness import _core
     from harness.runtime.config import load_config
+    from harness.runtime.schedule import compile_schedule
 
     try:
         config = load_config(policy, workers=workers)
     except (HarnessError, LsstException) as error:
         print(f"pex-harness run: {error}", file=sys.stderr)
         return 2
-    names = [stage.name for stage in config.stages]
-    schedule = _core.Schedule(names, config.n_slices > 0, 1 if config.one_loop else 0)
+    schedule = compile_schedule(config)
     print(
         f"{config.n_slices} slices on {config.n_workers} workers, arena {config.arena_bytes / 2**20:.0f} MiB"
     )

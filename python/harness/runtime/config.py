@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
 from harness.runtime.policy_file import DEFAULT_POLICY_FILE
+from harness.transport.policy import SharePolicy
 
 if TYPE_CHECKING:
     from harness.policy import Policy
@@ -55,7 +56,10 @@ class PipelineConfig:
     dir_policy: Policy | None
     short_name: str
     database_url: str | None = None
+    share: SharePolicy = field(default=SharePolicy())
     topology: Topology | None = None
+    exchanges: frozenset[int] = field(default=frozenset())
+    """Stages before whose `process()` slices exchange. None before the first: clipboards are empty there."""
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -106,7 +110,7 @@ def _config(
     broker = _optional(policy, "eventBrokerHost")
     directories = policy.getPolicy("dir") if policy.exists("dir") else None
     short_name = _optional(directories, "shortName") if directories is not None else None
-    shares = policy.getBool("shareDataOn") and policy.exists("topology")
+    shares = n_slices > 0 and policy.getBool("shareDataOn") and policy.exists("topology")
     stages, failure = _stages(policy)
     return PipelineConfig(
         path=text.file,
@@ -127,9 +131,33 @@ def _config(
         dir_policy=directories,
         short_name=short_name if short_name is not None else text.file.name.split(".")[0],
         database_url=_optional(policy, "database.url"),
+        share=_share_policy(policy, text.file),
         topology=Topology.from_policy(policy.getPolicy("topology"), n_slices) if shares else None,
-        warnings=(*warnings, *_not_transported(policy)),
+        exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),
+        warnings=(*warnings, *_not_transported(policy), *_shared_too_early(stages if shares else ())),
     )
+
+
+def _share_policy(policy: Policy, file: Path) -> SharePolicy:
+    share = SharePolicy(
+        snapshot=policy.getString("sharePolicy") == "snapshot",
+        strict=policy.getString("copyPolicy") == "strict",
+    )
+    if share.snapshot and share.strict:
+        raise ConfigError(
+            f'pipeline policy {file}: copyPolicy: "strict" forbids the copies that sharePolicy "snapshot" asks'
+            " for; choose one of them"
+        )
+    return share
+
+
+def _shared_too_early(stages: tuple[StageConfig, ...]) -> list[str]:
+    if not stages or not stages[0].share_data:
+        return []
+    return [
+        "appStage[0].shareData has no effect: clipboards are empty when a visit starts, so that slices have"
+        " nothing to exchange before the first stage"
+    ]
 
 
 def _optional(policy: Policy, key: str) -> str | None:
@@ -144,8 +172,6 @@ def _not_transported(policy: Policy) -> list[str]:
         warnings.append(f"eventBrokerHost {broker!r} is not used: events are not transported in this version")
     if exit_topic is not None:
         warnings.append(f"exitTopic {exit_topic!r} is not used: events are not transported in this version")
-    if policy.getBool("shareDataOn"):
-        warnings.append("shareDataOn is not used: slices do not exchange data in this version")
     return warnings
 
 

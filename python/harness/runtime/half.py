@@ -11,8 +11,9 @@ from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.queue import Queue
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
-from harness.runtime.transport import Transport
 from harness.stage import StageProcessing
+from harness.transport import Transport
+from harness.transport.arriving import clipboard_bytes
 
 if TYPE_CHECKING:
     from harness.log import Log
@@ -35,7 +36,7 @@ class Half(Generic[StageT]):
         self.run_id = run_id
         self.rank = rank
         self.log = log
-        self.transport = Transport(run)
+        self.transport = Transport(run, config.share)
         self.stages: list[StageT] = []
         self.failure_stage: StageT | None = None
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]
@@ -87,6 +88,7 @@ class Half(Generic[StageT]):
         if complaint := births.prepare():
             self.log.warn(complaint)
         self.empty_queues()
+        self.transport.begin_visit()
         self.queues[0].addDataset(Clipboard())
 
     def empty_queues(self) -> None:
@@ -106,13 +108,7 @@ class Half(Generic[StageT]):
     def count_clipboard(self, number: int) -> None:
         """Tells the core how many array bytes the clipboard holds after stage `number`."""
         clipboard = self.queues[number].element()
-        total = 0
-        if clipboard is not None:
-            for value in clipboard._settled_values():
-                size = getattr(value, "nbytes", 0)
-                if type(size) is int:
-                    total += size
-        self.run.set_clipboard_bytes(total)
+        self.run.set_clipboard_bytes(clipboard_bytes(clipboard) if clipboard is not None else 0)
 
     def fail(
         self, number: int, error: Exception, method: str, apply: Callable[[StageT], Any] | None

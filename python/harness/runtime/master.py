@@ -10,9 +10,11 @@ from harness import _core
 from harness.clipboard import Clipboard, Pending
 from harness.queue import Queue
 from harness.runtime.half import TRACE, VERB2, Half
-from harness.runtime.transport import VISIT_SLOT
 from harness.stage import NoOpSerialProcessing, SerialProcessing
 from harness.stage.class_lookup import find_class
+from harness.transport import VISIT_SLOT
+from harness.transport.entry import Entry
+from harness.transport.tally import ACROSS, DOWN, UP
 
 if TYPE_CHECKING:
     from harness.runtime.config import StageConfig
@@ -46,6 +48,7 @@ class MasterHalf(Half[SerialProcessing]):
     def begin_visit(self, visit: int) -> None:
         """A fresh clipboard, no error."""
         super().begin_visit(visit)
+        self.statistics.tally.begin_visit(visit)
         self.log.context.set("LOOPNUM", visit)
         if self.log.sends(TRACE):
             self.log.log(TRACE, f"visit {visit} starts", {"STATUS": "start"})
@@ -84,7 +87,9 @@ class MasterHalf(Half[SerialProcessing]):
             self.run.set_down_manifest(0, 0)
             return
         try:
-            self.run.set_down_manifest(*self.transport.publish(clipboard))
+            manifest, entries = self.transport.publish(clipboard)
+            self.statistics.tally.add(number, DOWN, entries)
+            self.run.set_down_manifest(*manifest)
         except Exception as error:
             self.run.set_down_manifest(0, 0)
             if self._between is not None and self._between.size() > 0:
@@ -94,18 +99,24 @@ class MasterHalf(Half[SerialProcessing]):
 
     def gather(self, number: int, raised: int) -> None:
         """Puts what the slices published on the master's clipboard, and makes their failures visible."""
-        clipboard = self._current(number)
-        if clipboard is not None and not self.error_flagged:
-            for rank in range(self.config.n_slices):
-                self._receive_from(rank, clipboard)
+        clipboard = None if self.error_flagged else self._current(number)
+        for rank in range(self.config.n_slices):
+            entries = self.transport.read(self.run.up_manifest(rank))
+            self.statistics.tally.add(number, UP, entries)
+            if clipboard is not None:
+                self._receive_from(rank, entries, clipboard)
+            if number + 1 in self.config.exchanges:
+                offered = self.transport.read(self.run.across_manifest(rank, number + 1))
+                self.statistics.tally.add(number + 1, ACROSS, offered)
         if raised:
             self._log_failures(number)
 
-    def _receive_from(self, rank: int, clipboard: Clipboard) -> None:
+    def _receive_from(self, rank: int, entries: list[Entry], clipboard: Clipboard) -> None:
         def deliver(key: str, pending: Pending) -> None:
             clipboard._receive_from(key, rank, pending)
 
-        self.transport.receive(*self.run.up_manifest(rank), deliver)
+        # Where slices exchange, neighbours may receive the same blocks.
+        self.transport.deliver(entries, 2 if self.config.exchanges else 1, deliver)
 
     def _log_failures(self, number: int) -> None:
         for rank in range(self.config.n_slices):
@@ -153,6 +164,7 @@ class MasterHalf(Half[SerialProcessing]):
         self.empty_queues()
         self._between = None
         self.run.arena.retire_visit(VISIT_SLOT)
+        self.statistics.tally.end_visit(self.run.arena)
         self.statistics.add_spans(self.run.drain_spans())
         self.statistics.end_visit(visit)
         if self.log.sends(TRACE):

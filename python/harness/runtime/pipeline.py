@@ -20,6 +20,7 @@ from harness.runtime.classes import import_parallel_classes, import_serial_class
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.run_log import LogSettings
+from harness.runtime.schedule import compile_schedule
 from harness.runtime.signals import raising_signals, watched_signals
 from harness.runtime.statistics import RunStatistics
 from harness.runtime.supervisor import Supervisor
@@ -168,15 +169,14 @@ class Pipeline:
         if Pipeline._active is not None:
             raise ConfigError("another pipeline is open in this process: close() it first")
         Pipeline._active = self
-        names = [stage.name for stage in config.stages]
         log.log(-1, f"universeSize {config.n_slices + 1}, run {self._run_id}, workers {config.n_workers}")
         for stage in config.stages:
             log.log(-2, f"stage {stage.number} {stage.name}: {stage.serial_class} / {stage.parallel_class}")
-        self._schedule = _core.Schedule(
-            names, config.n_slices > 0, 1 if config.one_loop else (self.max_visits or 0)
-        )
+        self._schedule = compile_schedule(config, self.max_visits)
         try:
-            run = self._run = _core.Run(config.arena_bytes, config.n_slices, config.n_workers, len(names))
+            run = self._run = _core.Run(
+                config.arena_bytes, config.n_slices, config.n_workers, len(config.stages)
+            )
         except (RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}"
@@ -272,8 +272,15 @@ class Pipeline:
 
     def _end(self) -> None:
         """The orderly end: every process leaves by itself, stages are shut down, the summary is written."""
+        supervisor = self._require_supervisor()
+        if self.statistics is not None:
+            count = self._require_config().n_workers
+            workers = [f"worker {worker} (ranks {supervisor.ranks_of(worker)})" for worker in range(count)]
+            self.statistics.note_kept_blocks(self._require_run().arena, workers)
+            for text in self.statistics.describe_kept_blocks():
+                self._require_log().warn(text)
         self._require_master().shut_down()
-        for complaint in self._require_supervisor().end(self._require_run()):
+        for complaint in supervisor.end(self._require_run()):
             self._require_log().warn(complaint)
         self._tell_refused_births()
         self.write_summary()

@@ -8,7 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from harness import _core
+from harness.clipboard import Clipboard
 from harness.errors import StageFailed
+from harness.runtime.exchange import make_exchange
 from harness.runtime.failure import describe_failure, format_failure, write_report
 from harness.runtime.half import TRACE, Half
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
@@ -35,6 +37,7 @@ class SliceHalf(Half[ParallelProcessing]):
             return cls(stage.policy, self.log, self.config.event_broker, sysdata)
 
         self.build(make)
+        self.exchange = make_exchange(self.run, self.config, self.rank, self.transport)
 
     def run_step(self, visit: int, step: int) -> int:
         """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits."""
@@ -59,22 +62,22 @@ class SliceHalf(Half[ParallelProcessing]):
         if self.error_flagged:
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
             self.pass_on(number)
-            self._publish_nothing()
+            self._publish_nothing(number)
             return _core.OUTCOME_SKIPPED
         try:
             self._receive(number)
             self._call(stage)
             clipboard = self.queues[number].element()
             if clipboard is None:
-                self._publish_nothing()
+                self._publish_nothing(number)
                 return _core.OUTCOME_OK
-            self.run.set_up_manifest(self.rank, *self.transport.publish(clipboard))
+            self._publish(number, clipboard)
             self.count_clipboard(number)
             return _core.OUTCOME_NO_MORE if clipboard.contains("noMoreDatasets") else _core.OUTCOME_OK
         except StageFailed:
             raise
         except Exception as error:
-            self._publish_nothing()
+            self._publish_nothing(number)
             self._bring_back(number)
             write_report(self.run, self.rank, f"stage {stage.getName()!r}: {describe_failure(error)}")
             self.fail(number, error, "process", lambda failure: failure.applyProcess())
@@ -90,22 +93,34 @@ class SliceHalf(Half[ParallelProcessing]):
 
     def _receive(self, number: int) -> None:
         clipboard = self.queues[number - 1].element()
-        if clipboard is not None:
-            self.transport.receive(*self.run.down_manifest(), clipboard._receive)
+        if clipboard is None:
+            return
+        entries = self.transport.read(self.run.down_manifest())
+        self.transport.deliver(entries, self.config.n_slices, clipboard._receive)
+        if self.exchange is not None:
+            self.exchange.take(clipboard, number)
+
+    def _publish(self, number: int, clipboard: Clipboard) -> None:
+        manifest, _ = self.transport.publish(clipboard)
+        if self.exchange is not None:
+            self.exchange.offer(clipboard, number)
+        self.run.set_up_manifest(self.rank, *manifest)
 
     def _bring_back(self, number: int) -> None:
         """After a failed publication the clipboard has moved on: the failure stage expects it before."""
         if self.queues[number - 1].size() == 0 and self.queues[number].size() > 0:
             self.queues[number - 1].addDataset(self.queues[number].getNextDataset())
 
-    def _publish_nothing(self) -> None:
+    def _publish_nothing(self, number: int) -> None:
         self.run.set_up_manifest(self.rank, 0, 0)
+        if self.exchange is not None:
+            self.exchange.offer_nothing(number)
 
     def _end_visit(self) -> None:
         wall, before = self._started
         now = os.times()
         self.empty_queues()
-        self._publish_nothing()
+        self.run.set_up_manifest(self.rank, 0, 0)
         if self.log.sends(INFO):
             user, system = now.user - before.user, now.system - before.system
             elapsed = time.monotonic() - wall

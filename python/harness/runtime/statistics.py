@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.transport import Tally
+
 if TYPE_CHECKING:
+    from harness import _core
     from harness.runtime.config import StageConfig
 
 KIND_PREPROCESS, KIND_PROCESS, KIND_POSTPROCESS, KIND_PUBLISH = 1, 2, 3, 5
@@ -69,6 +72,8 @@ class RunStatistics:
         }
         self.steps: dict[tuple[int, str], StepStatistics] = {}
         self.visits = 0
+        self.tally = Tally()
+        self.kept: list[dict[str, Any]] = []
         self.failures: list[tuple[int, int, int]] = []
 
     def add_spans(self, spans: list[tuple]) -> None:
@@ -97,6 +102,20 @@ class RunStatistics:
     def end_visit(self, visit: int) -> None:
         """Notes that a visit is complete."""
         self.visits = visit
+
+    def note_kept_blocks(self, arena: _core.Arena, workers: list[str]) -> None:
+        """Notes what of ended visits is still held. Call it while the workers live; `workers` names them."""
+        self.kept = self.tally.kept(arena, self.stage_names, workers)
+
+    def describe_kept_blocks(self) -> list[str]:
+        """One line for each key whose blocks outlived their visits."""
+        return [
+            f"kept past the end of its visit: {row['blocks']} blocks, {row['bytes']} bytes of clipboard key"
+            f" {row['key']!r} of stage {row['stage']} ({row['name']}, {row['direction']}), the oldest from"
+            f" visit {row['oldest_visit']}, held by {row['held_by']}. If it is no cache, drop the array (an"
+            " attribute of the stage?) or keep a copy"
+            for row in self.kept
+        ]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per half-step that has a class, in the order of the stages. Times in ms, sizes in bytes."""
@@ -131,6 +150,8 @@ class RunStatistics:
             "visits": self.visits,
             "failures": [{"visit": v, "stage": s, "rank": r} for v, s, r in self.failures],
             "stages": self.rows(),
+            "keys": self.tally.rows(self.stage_names),
+            "kept": self.kept,
         }
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

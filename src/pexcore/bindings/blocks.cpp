@@ -55,10 +55,10 @@ py::object allocate(const ArenaPtr& arena, std::uint64_t bytes) {
     return py::str(arena->explain(result));
 }
 
-std::unique_ptr<HeldBlock> hold(const ArenaPtr& arena, std::uint64_t packed, std::uint64_t bytes) {
+std::unique_ptr<HeldBlock> hold(const ArenaPtr& arena, std::uint64_t packed, std::uint64_t bytes, bool writeable) {
     const shm::BlockRef ref = shm::BlockRef::from_packed(packed);
     arena->hold(ref);
-    return std::make_unique<HeldBlock>(arena, ref, bytes, false);
+    return std::make_unique<HeldBlock>(arena, ref, bytes, writeable);
 }
 
 py::object find(const shm::Arena& arena, std::uintptr_t address) {
@@ -67,20 +67,24 @@ py::object find(const shm::Arena& arena, std::uintptr_t address) {
     return py::make_tuple(located->ref.packed(), located->offset_bytes, arena.capacity(located->ref));
 }
 
-// Entries cross the language border as tuples: (key, kind, payload, [(ref, offset, bytes)...], first, shape, strides).
+// Entries cross the language border as tuples: (key, kind, flags, payload, copied, shared, [(ref, offset, bytes)...],
+// first, shape, strides).
 clipboard::Entry entry_from(const py::tuple& item) {
     clipboard::Entry entry;
     entry.key = item[0].cast<std::string>();
     entry.kind = static_cast<clipboard::EntryKind>(item[1].cast<int>());
-    entry.payload = item[2].cast<std::string>();
-    for (const py::handle buffer : item[3].cast<py::list>()) {
+    entry.flags = item[2].cast<std::uint8_t>();
+    entry.payload = item[3].cast<std::string>();
+    entry.bytes_copied = item[4].cast<std::uint64_t>();
+    entry.bytes_shared = item[5].cast<std::uint64_t>();
+    for (const py::handle buffer : item[6].cast<py::list>()) {
         const auto parts = buffer.cast<py::tuple>();
         entry.buffers.push_back(
             {parts[0].cast<std::uint64_t>(), parts[1].cast<std::uint64_t>(), parts[2].cast<std::uint64_t>()});
     }
-    entry.first_element = item[4].cast<std::uint64_t>();
-    entry.shape = item[5].cast<std::vector<std::int64_t>>();
-    entry.strides = item[6].cast<std::vector<std::int64_t>>();
+    entry.first_element = item[7].cast<std::uint64_t>();
+    entry.shape = item[8].cast<std::vector<std::int64_t>>();
+    entry.strides = item[9].cast<std::vector<std::int64_t>>();
     return entry;
 }
 
@@ -88,11 +92,12 @@ py::tuple entry_to(const clipboard::Entry& entry) {
     py::list buffers;
     for (const clipboard::BufferDescriptor& buffer : entry.buffers)
         buffers.append(py::make_tuple(buffer.block_ref, buffer.offset, buffer.bytes));
-    return py::make_tuple(entry.key, static_cast<int>(entry.kind), py::bytes(entry.payload), buffers,
-                          entry.first_element, py::tuple(py::cast(entry.shape)), py::tuple(py::cast(entry.strides)));
+    return py::make_tuple(entry.key, static_cast<int>(entry.kind), entry.flags, py::bytes(entry.payload),
+                          entry.bytes_copied, entry.bytes_shared, buffers, entry.first_element,
+                          py::tuple(py::cast(entry.shape)), py::tuple(py::cast(entry.strides)));
 }
 
-py::bytes encode_manifest(const py::list& items) {
+py::bytes encode_manifest(const py::sequence& items) {
     std::vector<clipboard::Entry> entries;
     for (const py::handle item : items) entries.push_back(entry_from(item.cast<py::tuple>()));
     return py::bytes(clipboard::encode(entries));
@@ -131,7 +136,17 @@ void bind_blocks(py::module_& module) {
 
     py::class_<shm::Arena, ArenaPtr>(module, "Arena", "The shared memory of one run.")
         .def("alloc", &allocate, py::arg("bytes"), "A writeable HeldBlock, or a text that says why there is none.")
-        .def("hold", &hold, py::arg("ref"), py::arg("bytes"), "Holds a published block, read-only.")
+        .def("hold", &hold, py::arg("ref"), py::arg("bytes"), py::arg("writeable") = false,
+             "Holds a published block.")
+        .def("is_live", [](const shm::Arena& arena, std::uint64_t ref) {
+                 return arena.is_live(shm::BlockRef::from_packed(ref));
+             }, py::arg("ref"))
+        .def("hold_count", [](const shm::Arena& arena, std::uint64_t ref) {
+                 return arena.hold_count(shm::BlockRef::from_packed(ref));
+             }, py::arg("ref"), "How often this process holds the block.")
+        .def("holders", [](const shm::Arena& arena, std::uint64_t ref) {
+                 return arena.holders(shm::BlockRef::from_packed(ref));
+             }, py::arg("ref"), "The processes that hold the block: 0 is the master, 1 + w is worker w.")
         .def("set_root", [](shm::Arena& arena, std::uint64_t ref, unsigned slot) {
                  arena.set_root(shm::BlockRef::from_packed(ref), slot);
              }, py::arg("ref"), py::arg("visit_slot"))
@@ -145,6 +160,8 @@ void bind_blocks(py::module_& module) {
     module.def("decode_manifest", &decode_manifest, py::arg("arena"), py::arg("ref"), py::arg("bytes"));
     module.attr("ENTRY_ARRAY") = static_cast<int>(clipboard::EntryKind::ARRAY);
     module.attr("ENTRY_PICKLE") = static_cast<int>(clipboard::EntryKind::PICKLE);
+    module.attr("ENTRY_NOTE") = static_cast<int>(clipboard::EntryKind::NOTE);
+    module.attr("ENTRY_WRITEABLE") = static_cast<int>(clipboard::ENTRY_WRITEABLE);
 }
 
 }  // namespace pex::bindings

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -219,6 +220,13 @@ public:
     py::tuple up_manifest(std::uint32_t rank) {
         return py::make_tuple(m_state.cell(rank).manifest_ref, m_state.cell(rank).manifest_bytes);
     }
+    void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
+        m_state.cell(rank).across[stage % 2] = {ref, bytes};
+    }
+    py::tuple across_manifest(std::uint32_t rank, std::uint16_t stage) {
+        const sync::ManifestPlaceShm& place = m_state.cell(rank).across[stage % 2];
+        return py::make_tuple(place.ref, place.bytes);
+    }
     std::uint8_t outcome(std::uint32_t rank) {
         return sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst)).outcome;
     }
@@ -266,10 +274,12 @@ private:
 
 void bind_schedule(py::module_& module) {
     py::class_<loop::Schedule>(module, "Schedule", "The compiled steps of one visit.")
-        .def(py::init([](std::vector<std::string> stages, bool has_slices, std::uint64_t max_visits) {
-                 return loop::Schedule::compile({std::move(stages), has_slices, max_visits});
+        .def(py::init([](std::vector<std::string> stages, bool has_slices, std::uint64_t max_visits,
+                         std::map<std::uint16_t, std::string> exchanges) {
+                 return loop::Schedule::compile({std::move(stages), has_slices, max_visits, std::move(exchanges)});
              }),
-             py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"))
+             py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"),
+             py::arg("exchanges") = std::map<std::uint16_t, std::string>{})
         .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
         .def_property_readonly("close_step", &loop::Schedule::close_step);
 
@@ -327,6 +337,9 @@ void bind_run(py::module_& module) {
         .def("down_manifest", &Run::down_manifest)
         .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))
         .def("up_manifest", &Run::up_manifest, py::arg("rank"))
+        .def("set_across_manifest", &Run::set_across_manifest, py::arg("rank"), py::arg("stage"), py::arg("ref"),
+             py::arg("bytes"))
+        .def("across_manifest", &Run::across_manifest, py::arg("rank"), py::arg("stage"))
         .def("outcome", &Run::outcome, py::arg("rank"))
         .def("write_report", [](Run& run, std::uint32_t rank, const std::string& text) {
             run.state().write_report(rank, text);

@@ -2,7 +2,8 @@
 // The byte form of manifests.
 //
 //   magic u32 | version u16 | count u32 | entry...
-//   entry:  kind u8 | key str | payload str | n u32, n x (block u64, offset u64, bytes u64)
+//   entry:  kind u8 | flags u8 | key str | payload str | bytes_copied u64 | bytes_shared u64
+//           | n u32, n x (block u64, offset u64, bytes u64)
 //           | ARRAY only: first_element u64 | ndim u32, ndim x shape i64, ndim x stride i64
 //   str:    length u64 | bytes
 #include "clipboard/manifest.hpp"
@@ -17,7 +18,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "manifests are little-endian and written by copy");
 
 constexpr std::uint32_t MAGIC = 0x4d584550;  // "PEXM"
-constexpr std::uint16_t VERSION = 1;
+constexpr std::uint16_t VERSION = 2;
 constexpr std::uint32_t MAX_DIMENSIONS = 64;  // NumPy's own limit
 
 class Writer {
@@ -75,8 +76,11 @@ private:
 
 void write_entry(Writer& out, const Entry& entry) {
     out.number(static_cast<std::uint8_t>(entry.kind));
+    out.number(entry.flags);
     out.text(entry.key);
     out.text(entry.payload);
+    out.number(entry.bytes_copied);
+    out.number(entry.bytes_shared);
     out.number(static_cast<std::uint32_t>(entry.buffers.size()));
     for (const BufferDescriptor& buffer : entry.buffers) {
         out.number(buffer.block_ref);
@@ -93,11 +97,16 @@ void write_entry(Writer& out, const Entry& entry) {
 Entry read_entry(Reader& in) {
     Entry entry;
     const auto kind = in.number<std::uint8_t>("an entry's kind");
-    if (kind != static_cast<std::uint8_t>(EntryKind::ARRAY) && kind != static_cast<std::uint8_t>(EntryKind::PICKLE))
-        in.fail("expected the kind of an entry (1 or 2), saw " + std::to_string(kind));
+    if (kind < static_cast<std::uint8_t>(EntryKind::ARRAY) || kind > static_cast<std::uint8_t>(EntryKind::NOTE))
+        in.fail("expected the kind of an entry (1 to 3), saw " + std::to_string(kind));
     entry.kind = static_cast<EntryKind>(kind);
+    entry.flags = in.number<std::uint8_t>("an entry's flags");
+    if ((entry.flags & ~ENTRY_WRITEABLE) != 0)
+        in.fail("expected the flags of an entry (0 or 1), saw " + std::to_string(entry.flags));
     entry.key = in.text("a key");
     entry.payload = in.text("a payload");
+    entry.bytes_copied = in.number<std::uint64_t>("a byte count");
+    entry.bytes_shared = in.number<std::uint64_t>("a byte count");
     const auto buffers = in.number<std::uint32_t>("a buffer count");
     for (std::uint32_t i = 0; i < buffers; ++i) {
         BufferDescriptor buffer;

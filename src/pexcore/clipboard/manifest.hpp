@@ -23,12 +23,20 @@ struct BufferDescriptor {
 enum class EntryKind : std::uint8_t {
     ARRAY = 1,   // one array: `buffers[0]` holds it, dtype, shape and strides describe it
     PICKLE = 2,  // any object: `payload` is a protocol 5 pickle, `buffers` its out-of-band buffers in order
+    NOTE = 3,    // nothing arrives under this key; its byte counts alone are told
+};
+
+enum EntryFlag : std::uint8_t {
+    ENTRY_WRITEABLE = 1,  // a canvas: all who receive it may write
 };
 
 struct Entry {
     std::string key;
     EntryKind kind = EntryKind::PICKLE;
+    std::uint8_t flags = 0;                 // of EntryFlag
     std::string payload;                    // PICKLE: the stream. ARRAY: the dtype, as NumPy writes it ("<f4")
+    std::uint64_t bytes_copied = 0;         // what publishing it took
+    std::uint64_t bytes_shared = 0;         // what was shared already
     std::vector<BufferDescriptor> buffers;
     std::uint64_t first_element = 0;        // ARRAY: offset of element [0, 0, ...] within the buffer
     std::vector<std::int64_t> shape;        // ARRAY

@@ -52,6 +52,9 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
                 publish(hooks, step, visit);
                 release_all(visit, step.stage);
                 break;
+            case StepKind::EXCHANGE:
+                // The slices do it by themselves between their release and process().
+                break;
             case StepKind::PROCESS:
                 arrivals = {};
                 if (!wait_all(hooks, visit, step.stage, arrivals, result)) return false;

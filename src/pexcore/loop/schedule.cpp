@@ -15,6 +15,9 @@ const char* describe(StepKind kind) {
     switch (kind) {
         case StepKind::BEGIN_VISIT: return "begin the visit: a fresh clipboard in the master";
         case StepKind::PREPROCESS: return "preprocess in the master";
+        case StepKind::EXCHANGE:
+            return "slices exchange what they mark shareable: offered at the end of the stage before, taken after the"
+                   " release; all have arrived by then, so nobody waits";
         case StepKind::RELEASE: return "release the slices: none may start before preprocess has returned";
         case StepKind::PROCESS: return "process in every slice; wait for all: postprocess may use what they found";
         case StepKind::GATHER: return "gather what the slices marked shareable";
@@ -34,6 +37,10 @@ Schedule Schedule::compile(const ScheduleInput& input) {
     Schedule schedule;
     schedule.m_names = input.stage_names;
     schedule.m_max_visits = input.max_visits;
+    schedule.m_exchanges = input.exchanges;
+    if (!input.exchanges.empty() && (input.exchanges.begin()->first == 0 ||
+                                     input.exchanges.rbegin()->first > input.stage_names.size()))
+        throw std::invalid_argument("an exchange belongs to a stage that is not in the pipeline");
     auto add = [&](StepKind kind, std::size_t stage) {
         schedule.m_steps.push_back({kind, static_cast<std::uint16_t>(stage)});
     };
@@ -42,6 +49,7 @@ Schedule Schedule::compile(const ScheduleInput& input) {
         add(StepKind::PREPROCESS, stage);
         if (input.has_slices) {
             add(StepKind::RELEASE, stage);
+            if (input.exchanges.count(static_cast<std::uint16_t>(stage)) != 0) add(StepKind::EXCHANGE, stage);
             add(StepKind::PROCESS, stage);
             add(StepKind::GATHER, stage);
         }
@@ -61,7 +69,9 @@ std::string Schedule::explain() const {
     for (const Step& step : m_steps) {
         out << ++number << ". ";
         if (step.stage != 0) out << "stage " << step.stage << " (" << m_names[step.stage - 1u] << "): ";
-        out << describe(step.kind) << "\n";
+        out << describe(step.kind);
+        if (step.kind == StepKind::EXCHANGE) out << " (" << m_exchanges.at(step.stage) << ")";
+        out << "\n";
     }
     return out.str();
 }

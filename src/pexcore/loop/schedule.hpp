@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@ namespace pex::loop {
 enum class StepKind : std::uint8_t {
     BEGIN_VISIT,  // fresh clipboards
     PREPROCESS,   // master: serial stage code
+    EXCHANGE,     // slices: take what their neighbours offer for the stage; nobody waits for anybody
     RELEASE,      // master: publish what is shareable, let every slice go
     PROCESS,      // slices: parallel stage code; the master waits for all of them
     GATHER,       // master: put what the slices published on its clipboard
@@ -28,12 +30,15 @@ struct ScheduleInput {
     std::vector<std::string> stage_names;
     bool has_slices = true;
     std::uint64_t max_visits = 0;  // 0: until told to stop
+    // Stages (from 1) before whose process() the slices exchange, with the words for who receives from whom.
+    std::map<std::uint16_t, std::string> exchanges = {};
 };
 
 // Lifetime: immutable once compiled. Thread/process safety: read-only, inherited by fork.
 class Schedule {
 public:
-    // Compiles the lockstep schedule. Errors: std::invalid_argument when there is no stage, or too many.
+    // Compiles the lockstep schedule. Errors: std::invalid_argument when there is no stage, or too many, or an
+    // exchange before a stage that isn't there.
     static Schedule compile(const ScheduleInput& input);
 
     const std::vector<Step>& steps() const { return m_steps; }
@@ -48,6 +53,7 @@ public:
 private:
     std::vector<Step> m_steps;
     std::vector<std::string> m_names;
+    std::map<std::uint16_t, std::string> m_exchanges;
     std::uint64_t m_max_visits = 0;
 };
 

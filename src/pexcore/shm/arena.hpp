@@ -191,6 +191,9 @@ class Arena {
     std::uint64_t largest_block_bytes() const noexcept { return m_classes.largest_block_bytes(); }
 
     ArenaStats stats() const;
+    // The processes that hold the block, in the order of their slots; none if it isn't live in that generation.
+    // What others hold may change at once, unless the caller knows that they can't.
+    std::vector<unsigned> holders(BlockRef ref) const;
     // The n who hold most bytes, largest first.
     std::vector<HolderInfo> biggest_holders(std::size_t n) const;
     // What was asked, what is free, which limit was met and who holds most: the text for an ArenaFull error.

@@ -70,6 +70,18 @@ ArenaStats Arena::stats() const {
     return stats;
 }
 
+std::vector<unsigned> Arena::holders(BlockRef ref) const {
+    std::vector<unsigned> out;
+    const BlockHeaderShm& header = m_shared->view.headers[checked_index(ref)];
+    if (!is_live(ref)) return out;
+    for (unsigned w = 0; w < MAX_PROCESSES / 64; ++w) {
+        // ORDER seq_cst: a receiver that takes a block over must see every bit set before the arrival it has seen.
+        for (std::uint64_t bits = header.holders[w].load(std::memory_order_seq_cst); bits != 0; bits &= bits - 1)
+            out.push_back(w * 64 + static_cast<unsigned>(std::countr_zero(bits)));
+    }
+    return out;
+}
+
 std::vector<HolderInfo> Arena::biggest_holders(std::size_t n) const {
     std::vector<HolderInfo> holders(MAX_PROCESSES + MAX_VISITS);
     for (unsigned p = 0; p < MAX_PROCESSES; ++p) holders[p] = {HolderInfo::Kind::process, p};

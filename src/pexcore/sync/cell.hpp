@@ -51,16 +51,27 @@ constexpr CellWord unpack(std::uint64_t bits) {
             static_cast<CellState>(bits & 0x3)};
 }
 
+// Where a manifest lies. 0 bytes: there is none.
+struct ManifestPlaceShm {
+    std::uint64_t ref;  // packed shm::BlockRef
+    std::uint64_t bytes;
+};
+
 // | field         | written by                  | read by       | order   | after owner death            |
 // |---------------|-----------------------------|---------------|---------|------------------------------|
 // | word          | master: RELEASED            | worker        | seq_cst | a RUNNING cell of a reaped   |
 // |               | worker: RUNNING, ARRIVED    | master        | seq_cst | worker is the master's again |
 // | manifest_ref  | worker, before ARRIVED      | master, after | through | ignored unless ARRIVED       |
 // | manifest_bytes| worker, before ARRIVED      | master, after | word    | ignored unless ARRIVED       |
+// | across[i]     | worker, before ARRIVED      | neighbours,   | through | ignored: the master releases |
+// |               |                             | once released | word    | nobody                       |
 struct alignas(64) CellShm {
     std::atomic<std::uint64_t> word;
     std::uint64_t manifest_ref;    // packed shm::BlockRef of what this rank publishes upwards; 0 bytes: nothing
     std::uint64_t manifest_bytes;
+    // What this rank offers its neighbours before stage s, in across[s % 2]: written at the end of stage s - 1, read
+    // in stage s, so that a rank that is quick in stage s does not overwrite what a slow neighbour has yet to read.
+    ManifestPlaceShm across[2];
 };
 static_assert(sizeof(CellShm) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 

@@ -16,11 +16,25 @@ std::vector<Entry> sample() {
     array.first_element = 16;
     array.shape = {2048, 2048};
     array.strides = {-8192, 4};
+    array.flags = ENTRY_WRITEABLE;
+    array.bytes_shared = 1u << 24;
     Entry object;
     object.key = "caf\xc3\xa9";
     object.payload = std::string("\x80\x05\x00.", 4);
     object.buffers = {{1, 0, 65536}, {2, 64, 70000}};
-    return {array, object, Entry{}};
+    Entry beyond_32_bits;
+    beyond_32_bits.key = "cube";
+    beyond_32_bits.kind = EntryKind::ARRAY;
+    beyond_32_bits.payload = "|u1";
+    beyond_32_bits.buffers = {{3, std::uint64_t{5} << 30, std::uint64_t{6} << 30}};
+    beyond_32_bits.first_element = (std::uint64_t{6} << 30) - 1;
+    beyond_32_bits.shape = {std::int64_t{3} << 31};
+    beyond_32_bits.strides = {-(std::int64_t{1} << 33)};
+    Entry note;
+    note.key = "taken";
+    note.kind = EntryKind::NOTE;
+    note.bytes_copied = std::uint64_t{1} << 40;
+    return {array, object, beyond_32_bits, note, Entry{}};
 }
 
 std::span<const std::byte> bytes_of(const std::string& text) {

@@ -36,3 +36,21 @@ PEX_TEST(explain_names_stages_and_reasons) {
     PEX_CHECK(text.find("stage 1 (Warp): release the slices: none may start before preprocess") != std::string::npos);
     PEX_CHECK(text.find("1 visit") != std::string::npos);
 }
+
+PEX_TEST(an_exchange_stands_between_release_and_process_and_says_who_receives) {
+    const Schedule sut = Schedule::compile({{"one", "two"}, true, 0, {{std::uint16_t{2}, "ring, clockwise"}}});
+    std::vector<StepKind> second;
+    for (const Step& step : sut.steps())
+        if (step.stage == 2) second.push_back(step.kind);
+    const std::vector<StepKind> expected = {StepKind::PREPROCESS, StepKind::RELEASE, StepKind::EXCHANGE,
+                                            StepKind::PROCESS,    StepKind::GATHER,  StepKind::POSTPROCESS};
+    PEX_CHECK(second == expected);
+    PEX_CHECK(sut.explain().find("stage 2 (two): slices exchange") != std::string::npos);
+    PEX_CHECK(sut.explain().find("(ring, clockwise)") != std::string::npos);
+    PEX_CHECK(sut.explain().find("stage 1 (one): slices exchange") == std::string::npos);
+}
+
+PEX_TEST(an_exchange_before_a_stage_that_is_not_there_is_refused) {
+    PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {{std::uint16_t{2}, "ring"}}}), std::invalid_argument);
+    PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {{std::uint16_t{0}, "ring"}}}), std::invalid_argument);
+}

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What has arrived from another process: built at its first use, read-only, or taken over."""
+
+from __future__ import annotations
+
+import copy as copying
+import pickle
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from harness import _core
+from harness.clipboard import Pending
+from harness.errors import TransportError
+from harness.transport.entry import Descriptor, Entry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.clipboard import Clipboard
+
+
+class Receiver:
+    """What the values that arrive in one process have in common."""
+
+    def __init__(self, run: _core.Run) -> None:
+        self.run = run
+        self.arena = run.arena
+        self.arrived: Counter[int] = Counter()
+        """How often each block has arrived in this visit, under whatever key."""
+        self.notes: Counter[str] = Counter()
+        """Bytes copied by `take` since the last publication, by key."""
+
+    def begin_visit(self) -> None:
+        """Forgets the last visit."""
+        self.arrived.clear()
+
+    def deliver(self, entry: Entry, audience: int) -> Pending | None:
+        """What goes on the clipboard for `entry`, which `audience` clipboards receive; `None` for a note."""
+        if entry.kind == _core.ENTRY_NOTE:
+            return None
+        for ref, _, _ in entry.buffers:
+            self.arrived[ref] += 1
+        if entry.kind == _core.ENTRY_ARRAY:
+            return ArrivedArray(self, entry, audience)
+        return ArrivedObject(self, entry)
+
+    def count_taken(self, key: str, size: int) -> None:
+        """Counts the bytes that `take` copied."""
+        self.run.count_copied(size)
+        self.notes[key] += size
+
+    def copy_for_taking(self, key: str, value: Any, copy: bool, why: str) -> Any:
+        """A deep copy of a value that others can see. Raises `TransportError` if a copy will not do."""
+        if not copy:
+            raise TransportError(
+                f"clipboard key {key!r}: take(copy=False) cannot hand it over: {why}."
+                " Use take(key) for a copy"
+            )
+        taken = copying.deepcopy(value)
+        self.count_taken(key, array_bytes(taken))
+        return taken
+
+
+class ArrivedArray(Pending):
+    """An array in a block of another process; becomes a view of it, read-only unless it is a canvas."""
+
+    def __init__(self, receiver: Receiver, entry: Entry, audience: int) -> None:
+        self._receiver = receiver
+        self._entry = entry
+        self._audience = audience
+
+    def materialise(self) -> np.ndarray:
+        return self._view(bool(self._entry.flags & _core.ENTRY_WRITEABLE))
+
+    def take(self, value: np.ndarray | None, copy: bool) -> np.ndarray:
+        entry = self._entry
+        array = self.materialise() if value is None else value
+        why = self._why_not_mine()
+        if not why:
+            return self._view(True)
+        taken: np.ndarray = self._receiver.copy_for_taking(entry.key, array, copy, why)
+        return taken
+
+    def _view(self, writeable: bool) -> np.ndarray:
+        import numpy as np
+
+        entry = self._entry
+        ref, offset, size = entry.buffers[0]
+        block = self._receiver.arena.hold(ref, offset + size, writeable)
+        return np.ndarray(
+            entry.shape, entry.payload.decode(), memoryview(block), offset + entry.first, entry.strides
+        )
+
+    def _why_not_mine(self) -> str:
+        """Why the block cannot be handed over while this process holds it; empty if it can."""
+        ref = self._entry.buffers[0][0]
+        arena = self._receiver.arena
+        if self._entry.flags & _core.ENTRY_WRITEABLE:
+            return "it is a canvas that all may write to"
+        if self._audience != 1:
+            return f"{self._audience} clipboards have received it"
+        if self._receiver.arrived[ref] != 1:
+            return "it has arrived more than once, or under several keys"
+        others = len(arena.holders(ref)) - 1
+        if others > 0:
+            return "the process that made it still holds it"
+        if arena.hold_count(ref) != 1:
+            return "this process holds it more than once"
+        return ""
+
+
+class ArrivedObject(Pending):
+    """A pickled object; its large buffers are views of blocks."""
+
+    def __init__(self, receiver: Receiver, entry: Entry) -> None:
+        self._receiver = receiver
+        self._entry = entry
+
+    def materialise(self) -> Any:
+        writeable = bool(self._entry.flags & _core.ENTRY_WRITEABLE)
+        return self._load([self._view(buffer, writeable) for buffer in self._entry.buffers])
+
+    def take(self, value: Any, copy: bool) -> Any:
+        value = self.materialise() if value is None else value
+        why = "it is an object whose parts were pickled" if self._entry.buffers else "it was pickled"
+        return self._receiver.copy_for_taking(self._entry.key, value, copy, why)
+
+    def _view(self, buffer: Descriptor, writeable: bool) -> memoryview:
+        ref, offset, size = buffer
+        block = self._receiver.arena.hold(ref, offset + size, writeable)
+        return memoryview(block)[offset : offset + size]
+
+    def _load(self, buffers: list[memoryview]) -> Any:
+        try:
+            return pickle.loads(self._entry.payload, buffers=buffers)
+        except Exception as error:
+            raise TransportError(
+                f"clipboard key {self._entry.key!r}: it arrived from another process, but cannot be rebuilt"
+                f" here: {type(error).__name__}: {error}"
+            ) from error
+
+
+class Sent(Pending):
+    """What a clipboard remembers of an own value that has crossed: others may be reading it."""
+
+    def __init__(self, receiver: Receiver, key: str) -> None:
+        self._receiver = receiver
+        self._key = key
+
+    def take(self, value: Any, copy: bool) -> Any:
+        why = "it was sent, and others may be reading it"
+        return self._receiver.copy_for_taking(self._key, value, copy, why)
+
+
+def array_bytes(value: Any) -> int:
+    """The bytes of an array, or of what says how many it has; 0 for anything else."""
+    size = getattr(value, "nbytes", 0)
+    return size if type(size) is int else 0
+
+
+def clipboard_bytes(clipboard: Clipboard) -> int:
+    """Array bytes of the values on a clipboard that were put or used; what merely arrived is left out."""
+    return sum(array_bytes(value) for value in clipboard._settled_values())

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Publishing what a clipboard marks shareable, and receiving it in another process.
+
+Publication happens at the crossing. A plain array crosses as a descriptor of the block it lives in; one in
+private memory is copied into a block once, and counted. Any other object crosses as a protocol 5 pickle whose
+arrays are such descriptors. Blocks are rooted in their visit, so that they live until it is retired.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from harness import _core
+from harness.clipboard import Clipboard, Pending
+from harness.transport.arriving import Receiver, Sent
+from harness.transport.entry import Entry
+from harness.transport.placing import INLINE_BYTES, VISIT_SLOT, Placer
+from harness.transport.policy import SharePolicy
+from harness.transport.reducing import pickle_canvas, pickle_value
+
+__all__ = ["VISIT_SLOT", "Manifest", "Transport"]
+
+Manifest = tuple[int, int]
+"""Where a manifest lies: block reference and length; length 0 means that there is none."""
+
+NO_MANIFEST: Manifest = (0, 0)
+
+
+class Transport:
+    """One rank's end of the crossing. Not thread-safe: used by the thread that runs stage code."""
+
+    def __init__(self, run: _core.Run, policy: SharePolicy) -> None:
+        self._arena = run.arena
+        self._placer = Placer(run, policy)
+        self._receiver = Receiver(run)
+
+    def begin_visit(self) -> None:
+        """Forgets what belonged to the last visit's blocks."""
+        self._placer.begin_visit()
+        self._receiver.begin_visit()
+
+    # --- publishing
+
+    def publish(self, clipboard: Clipboard) -> tuple[Manifest, list[Entry]]:
+        """Publishes what became shareable since the last call.
+
+        Returns where the manifest lies, and its entries. What was published is read-only for its maker
+        from now on, unless the policy asks for snapshots. Raises `ArenaFull` or `TransportError`;
+        everything is then as unpublished as before.
+        """
+        items = clipboard._unpublished_items()
+        entries = self._entries(clipboard, items)
+        self._placer.seal()
+        clipboard._published({key: Sent(self._receiver, str(key)) for key, _, _ in items})
+        entries += self._notes()
+        if not entries:
+            return NO_MANIFEST, []
+        return self._placer.write_manifest(_core.encode_manifest(entries)), entries
+
+    def offer(self, clipboard: Clipboard) -> Manifest:
+        """Publishes all that is marked shareable, whether it has crossed or not: for neighbours.
+
+        There is a manifest even if it is empty: who has nothing marked says so. Raises as `publish`.
+        """
+        entries = self._entries(clipboard, clipboard._marked_items())
+        self._placer.seal()
+        return self._placer.write_manifest(_core.encode_manifest(entries))
+
+    def _entries(self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]]) -> list[Entry]:
+        self._placer.begin_publication()
+        entries = []
+        for key, value, canvas in items:
+            self._placer.begin_item(str(key))
+            if canvas:
+                entries.append(self._canvas_entry(clipboard, key, value))
+            else:
+                entries.append(self._entry(str(key), value))
+        return entries
+
+    def _entry(self, key: str, value: Any) -> Entry:
+        placer = self._placer
+        if _is_plain_array(value) and value.nbytes >= INLINE_BYTES:
+            place = placer.place(value, value)
+            if place.descriptor is not None:
+                return Entry(
+                    key, _core.ENTRY_ARRAY, 0, value.dtype.str.encode(), placer.copied, placer.shared,
+                    [place.descriptor], place.first, value.shape, place.strides,
+                )
+        stream, buffers = pickle_value(key, value, placer)
+        return Entry(key, _core.ENTRY_PICKLE, 0, stream, placer.copied, placer.shared, buffers)
+
+    def _canvas_entry(self, clipboard: Clipboard, key: Any, value: Any) -> Entry:
+        placer = self._placer
+        place, shared = placer.place_canvas(value)
+        if shared is not value:
+            clipboard._move(key, shared)
+        assert place.descriptor is not None, "a canvas always has a block"
+        kind, payload = _core.ENTRY_ARRAY, value.dtype.str.encode()
+        if not _is_plain_array(value):
+            kind, payload = _core.ENTRY_PICKLE, pickle_canvas(value, place)
+        return Entry(
+            str(key), kind, _core.ENTRY_WRITEABLE, payload, placer.copied, placer.shared, [place.descriptor],
+            place.first, value.shape, place.strides,
+        )
+
+    def _notes(self) -> list[Entry]:
+        notes, self._receiver.notes = self._receiver.notes, type(self._receiver.notes)()
+        return [Entry(key, _core.ENTRY_NOTE, 0, b"", size, 0, []) for key, size in notes.items() if size]
+
+    # --- receiving
+
+    def read(self, manifest: Manifest) -> list[Entry]:
+        """The entries of a manifest that another process published; nothing is built yet."""
+        ref, length = manifest
+        if length == 0:
+            return []
+        return [Entry(*fields) for fields in _core.decode_manifest(self._arena, ref, length)]
+
+    def deliver(
+        self, entries: list[Entry], audience: int, accept: Callable[[str, Pending], None]
+    ) -> None:
+        """Hands each entry to `accept(key, pending)`; `audience` clipboards receive the same entries."""
+        for entry in entries:
+            pending = self._receiver.deliver(entry, audience)
+            if pending is not None:
+                accept(entry.key, pending)
+
+
+def _is_plain_array(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(value) is not numpy.ndarray:
+        return False
+    kind = value.dtype
+    if kind.names is not None or kind.hasobject or kind.metadata:
+        return False
+    # A dtype that its own short name does not give back (one registered by an extension, say) needs a pickle.
+    return bool(numpy.dtype(kind.str) == kind)

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Giving arrays a place that other processes can read: the block they were born in, or a copy."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness import _core
+from harness.errors import ArenaFull, TransportError
+from harness.transport.entry import Descriptor
+from harness.transport.geometry import address_of, byte_bounds, copy_into, stored_bytes
+from harness.transport.policy import SharePolicy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+INLINE_BYTES = 64 * 1024
+"""Arrays and buffers below this size travel inside the manifest."""
+
+PIN_RATIO = 8
+"""A view smaller than its block by more than this factor is copied: a cut-out must not pin a frame."""
+
+VISIT_SLOT = 0
+"""One visit is in flight at a time: all of its blocks are rooted in this slot."""
+
+BORN_OUTSIDE = (
+    "it lies in private memory",
+    "make it with harness.empty, harness.zeros or harness.asarray, or fill one of those with out=",
+)
+CUT_OUT = (
+    "it is a small part of a block of {capacity} bytes, which it would keep from being freed",
+    "copy it yourself with harness.asarray(array.copy()) or put the whole array",
+)
+OWN_REDUCTION = (
+    "its class {kind} pickles itself in a way of its own",
+    "put its arrays one by one, or a class that keeps its state in attributes",
+)
+
+
+class Place(NamedTuple):
+    """Where the bytes of an array are: in a block, or here for the manifest to carry.
+
+    `first` is the offset of element [0, 0, ...] from the start of those bytes, `strides` are in bytes.
+    """
+
+    descriptor: Descriptor | None
+    inline: bytes
+    first: int
+    strides: tuple[int, ...]
+
+
+class Placer:
+    """Places the arrays of one clipboard item after another, and counts what it copied and shared."""
+
+    def __init__(self, run: _core.Run, policy: SharePolicy) -> None:
+        self._run = run
+        self._arena = run.arena
+        self._policy = policy
+        self._key = ""
+        self._sealing: list[np.ndarray] = []
+        # Arrays copied in this visit, by identity: an item that crosses again is not copied again.
+        self._copies: dict[int, tuple[weakref.ref, int, Place]] = {}
+        self._publication = 0
+        self.copied = 0
+        self.shared = 0
+
+    # --- the life of a visit and of an item
+
+    def begin_visit(self) -> None:
+        """Forgets the copies of the last visit: their blocks are free."""
+        self._copies.clear()
+
+    def begin_publication(self) -> None:
+        """Starts a manifest: nothing is to be made read-only yet."""
+        self._sealing.clear()
+        self._publication += 1
+
+    def begin_item(self, key: str) -> None:
+        """Starts counting for `key`, which messages name from here on."""
+        self._key = key
+        self.copied = self.shared = 0
+
+    def seal(self) -> None:
+        """Makes every array of this publication read-only for its maker, too."""
+        for array in self._sealing:
+            array.flags.writeable = False
+        self._sealing.clear()
+
+    # --- placing
+
+    def place(self, array: np.ndarray, owner: np.ndarray) -> Place:
+        """Where others find the elements of `array`, a plain view of `owner`'s memory (or `owner` itself).
+
+        Raises:
+            ArenaFull: there is no shared memory for a copy.
+            TransportError: a copy is needed, and the policy forbids it.
+        """
+        if not self._policy.snapshot:
+            self._sealing.append(owner)
+        if array.nbytes < INLINE_BYTES or stored_bytes(array) < INLINE_BYTES:
+            return self._inline(array)
+        if self._policy.snapshot:
+            return self._copy(array)
+        found = self._find(array, PIN_RATIO)
+        if isinstance(found, Place):
+            return found
+        known = self._known_copy(owner)
+        if known is not None:
+            self._count_shared(array.nbytes)
+            return known
+        self._refuse_copy(array.nbytes, found)
+        place = self._copy(array)
+        self._copies[id(owner)] = (weakref.ref(owner), self._publication, place)
+        return place
+
+    def place_canvas(self, array: np.ndarray) -> tuple[Place, np.ndarray]:
+        """Where others find and change `array`, and the array that its maker has to use from now on."""
+        import numpy as np
+
+        found = self._find(array, 0)
+        if isinstance(found, Place):
+            return found, array
+        self._refuse_copy(array.nbytes, BORN_OUTSIDE)
+        size = max(1, stored_bytes(array))
+        block = self._allocate(size)
+        first, strides = copy_into(array, memoryview(block))
+        self._root(block.ref)
+        self._count_copied(size)
+        shared = np.ndarray(array.shape, array.dtype, memoryview(block), first, strides)
+        return Place((block.ref, 0, size), b"", first, strides), shared
+
+    def place_buffer(self, raw: memoryview) -> Descriptor | None:
+        """The same for memory that an object offers to its pickle; `None` if it is better carried inline."""
+        if raw.nbytes < INLINE_BYTES:
+            return None
+        import numpy as np
+
+        flat = np.frombuffer(raw, np.uint8)
+        # Not sealed: whose view of it would have to become read-only is the object's own affair.
+        found = None if self._policy.snapshot else self._find(flat, PIN_RATIO)
+        if isinstance(found, Place):
+            return found.descriptor
+        if found is not None:
+            self._refuse_copy(flat.nbytes, found)
+        return self._copy(flat).descriptor
+
+    def count_in_band(self, size: int, kind: type) -> None:
+        """Counts `size` array bytes that a class writes into the pickle itself; an error in strict mode."""
+        why, cure = OWN_REDUCTION
+        self._refuse_copy(size, (why.format(kind=f"{kind.__module__}.{kind.__qualname__}"), cure))
+        self._count_copied(size)
+
+    def count_stream(self, size: int) -> None:
+        """Counts a pickle that is no small item itself: a long text, say."""
+        if size >= INLINE_BYTES:
+            self._count_copied(size)
+
+    def write_manifest(self, manifest: bytes) -> tuple[int, int]:
+        """A block with `manifest` in it, rooted in the visit: its reference and the length."""
+        self._key = ""
+        block = self._allocate(len(manifest))
+        memoryview(block)[: len(manifest)] = manifest
+        self._root(block.ref)
+        return block.ref, len(manifest)
+
+    # --- parts
+
+    def _find(self, array: np.ndarray, pin_ratio: int) -> Place | tuple[str, str]:
+        """The place of an array that was born in the arena, else why it has to be copied, and the cure."""
+        low, high = byte_bounds(array)
+        found = self._arena.find(low)
+        if found is None:
+            return BORN_OUTSIDE
+        ref, offset, capacity = found
+        if offset + (high - low) > capacity:
+            return BORN_OUTSIDE
+        if pin_ratio and array.nbytes * pin_ratio < capacity:
+            return CUT_OUT[0].format(capacity=capacity), CUT_OUT[1]
+        self._root(ref)
+        self._count_shared(array.nbytes)
+        return Place((ref, offset, high - low), b"", address_of(array) - low, array.strides)
+
+    def _known_copy(self, owner: np.ndarray) -> Place | None:
+        """The copy made of this very array, if nobody can have written to the array since."""
+        reference, publication, place = self._copies.get(id(owner), (None, 0, None))
+        if reference is None or reference() is not owner:
+            return None
+        return place if publication == self._publication or not owner.flags.writeable else None
+
+    def _inline(self, array: np.ndarray) -> Place:
+        buffer = bytearray(stored_bytes(array))
+        first, strides = copy_into(array, buffer)
+        return Place(None, bytes(buffer), first, strides)
+
+    def _copy(self, array: np.ndarray) -> Place:
+        size = stored_bytes(array)
+        block = self._allocate(size)
+        first, strides = copy_into(array, memoryview(block))
+        self._root(block.ref)
+        self._count_copied(size)
+        return Place((block.ref, 0, size), b"", first, strides)
+
+    def _refuse_copy(self, size: int, why: tuple[str, str]) -> None:
+        if self._policy.strict:
+            raise TransportError(
+                f"clipboard key {self._key!r}: {size} array bytes would be copied, which copyPolicy"
+                f' "strict" forbids: {why[0]}. Cure: {why[1]}'
+            )
+
+    def _root(self, ref: int) -> None:
+        self._arena.set_root(ref, VISIT_SLOT)
+
+    def _count_copied(self, size: int) -> None:
+        self.copied += size
+        self._run.count_copied(size)
+
+    def _count_shared(self, size: int) -> None:
+        self.shared += size
+        self._run.count_shared(size)
+
+    def _allocate(self, size: int) -> _core.HeldBlock:
+        block: Any = self._arena.alloc(size)
+        if isinstance(block, str):
+            # Arrays in reference cycles hold their blocks until the collector runs, which counts objects, not
+            # bytes.
+            gc.collect()
+            block = self._arena.alloc(size)
+        if isinstance(block, str):
+            what = f"clipboard key {self._key!r}" if self._key else "the list of what crosses"
+            raise ArenaFull(
+                f"no shared memory for {what}: {block}."
+                " Raise arenaSize in the pipeline policy, or mark less as shareable",
+                asked_bytes=size,
+                stats=self._arena.stats(),
+            )
+        return block

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What crossed, by stage and key: how often, how many bytes; and which blocks outlive their visit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from harness import _core
+from harness.transport.entry import Entry
+
+DOWN, ACROSS, UP = "down", "across", "up"
+DIRECTIONS = (ACROSS, DOWN, UP)
+"""In the order in which they happen in a stage, seen from its `process()`."""
+
+MAX_KEYS = 1000
+OTHER_KEYS = "(other keys)"
+
+
+@dataclass
+class KeyTraffic:
+    """What crossed under one key in one direction at one stage, in the whole run. Sizes in bytes."""
+
+    items: int = 0
+    bytes_copied: int = 0
+    bytes_shared: int = 0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a block that crossed came from."""
+
+    stage: int
+    direction: str
+    key: str
+    visit: int
+    size: int
+
+
+class Tally:
+    """Kept by the master, which sees every manifest."""
+
+    def __init__(self) -> None:
+        self.traffic: dict[tuple[int, str, str], KeyTraffic] = {}
+        self._blocks: dict[int, Origin] = {}
+        self._visit = 0
+
+    def begin_visit(self, visit: int) -> None:
+        """Notes the visit that what follows belongs to."""
+        self._visit = visit
+
+    def add(self, stage: int, direction: str, entries: Iterable[Entry]) -> None:
+        """Adds the entries of a manifest that was published for, or by, stage `stage`."""
+        for entry in entries:
+            row = self._row(stage, direction, entry.key)
+            row.bytes_copied += entry.bytes_copied
+            row.bytes_shared += entry.bytes_shared
+            if entry.kind == _core.ENTRY_NOTE:
+                continue
+            row.items += 1
+            for ref, _, size in entry.buffers:
+                self._blocks.setdefault(ref, Origin(stage, direction, entry.key, self._visit, size))
+
+    def _row(self, stage: int, direction: str, key: str) -> KeyTraffic:
+        # A key made up anew in every visit must not make the table grow for ever.
+        name = key if len(self.traffic) < MAX_KEYS or (stage, direction, key) in self.traffic else OTHER_KEYS
+        row = self.traffic.get((stage, direction, name))
+        if row is None:
+            row = self.traffic[stage, direction, name] = KeyTraffic()
+        return row
+
+    def end_visit(self, arena: _core.Arena) -> None:
+        """Forgets the blocks that went with their visit. Call it after the visit was retired."""
+        if self._blocks:
+            self._blocks = {ref: origin for ref, origin in self._blocks.items() if arena.is_live(ref)}
+
+    def rows(self, stage_names: list[str]) -> list[dict[str, Any]]:
+        """One row per stage, direction and key, in the order of the stages."""
+        order = sorted(self.traffic.items(), key=lambda item: (item[0][0], DIRECTIONS.index(item[0][1])))
+        return [
+            {
+                "stage": stage,
+                "name": stage_names[stage - 1],
+                "direction": direction,
+                "key": key,
+                "items": row.items,
+                "bytes_copied": row.bytes_copied,
+                "bytes_shared": row.bytes_shared,
+            }
+            for (stage, direction, key), row in order
+        ]
+
+    def kept(self, arena: _core.Arena, stage_names: list[str], workers: list[str]) -> list[dict[str, Any]]:
+        """Blocks of ended visits that processes still hold, summed by stage, key and holders.
+
+        `workers` names the workers, as messages do. Call it while the workers live.
+        """
+        rows: dict[tuple[int, str, str, str], dict[str, Any]] = {}
+        for ref, origin in self._blocks.items():
+            holders = [
+                "the master" if process == 0 else workers[process - 1] for process in arena.holders(ref)
+            ]
+            if not holders:
+                continue
+            who = ", ".join(holders)
+            row = rows.setdefault(
+                (origin.stage, origin.direction, origin.key, who),
+                {
+                    "stage": origin.stage,
+                    "name": stage_names[origin.stage - 1],
+                    "direction": origin.direction,
+                    "key": origin.key,
+                    "held_by": who,
+                    "blocks": 0,
+                    "bytes": 0,
+                    "oldest_visit": origin.visit,
+                },
+            )
+            row["blocks"] += 1
+            row["bytes"] += origin.size
+            row["oldest_visit"] = min(row["oldest_visit"], origin.visit)
+        return list(rows.values())
