@@ -72,7 +72,7 @@ def test_the_sdist_holds_the_sources_and_nothing_else(sdist):
     assert names - {"PKG-INFO", ""} == tracked_files()
 
 
-def test_the_wheel_holds_modules_stubs_and_policies(wheel):
+def test_the_wheel_holds_modules_stubs_declarations_and_policies(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = tracked_files()
     for name in tracked:
@@ -82,11 +82,12 @@ def test_the_wheel_holds_modules_stubs_and_policies(wheel):
             assert f"harness/share/{name}" in names
         if name.startswith("examples/"):
             assert f"harness/{name}" in names
-    for stub in ("harness/_core.pyi", "harness/_clipboard.pyi", "harness/py.typed"):
+    for stub in ("harness/_core.pyi", "harness/_clipboard.pyi", "harness/_clipboard.pxd", "harness/py.typed"):
         assert stub in names
     assert "lsst/__init__.py" not in names and "lsst/pex/__init__.py" not in names
     kinds = {Path(name).suffix for name in names if ".dist-info/" not in name}
-    assert kinds == {".py", ".pyi", ".so", ".paf", ".template", ".typed"} | ({""} if "" in kinds else set())
+    expected = {".py", ".pyi", ".pyx", ".pxd", ".so", ".paf", ".template", ".typed"}
+    assert kinds == expected | ({""} if "" in kinds else set())
 
 
 def test_without_its_core_the_package_says_what_to_do(tmp_path):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Copies: counted by key and stage, an error with copyPolicy "strict", the rule with sharePolicy "snapshot"."""
+"""Copies: counted by key and stage, an error under copyPolicy "strict", the rule under "snapshot"."""
 
 import pytest
 
@@ -52,9 +52,9 @@ def test_the_sums_by_key_are_those_by_stage(bench):
 PRIVATE = "it lies in private memory"
 STRICT = {
     "private memory": ("np.zeros((500, 400))", 1_600_000, PRIVATE, "harness.empty"),
-    "inside an object": ("{'a': np.zeros((500, 400))}", 1_600_000, PRIVATE, "harness.empty"),
+    "in an object": ("{'a': np.zeros((500, 400))}", 1_600_000, PRIVATE, "harness.empty"),
     "a cut-out": ("harness.zeros((2000, 1000))[:20]", 160_000, "small part of a block of", "harness.asarray"),
-    "a class of its own": ("harness.zeros((500, 400)).view(Own)", 1_600_000, "here.Own pickles itself", "one"),
+    "a class of its own": ("harness.zeros((500, 400)).view(Own)", 1_600_000, "Own pickles itself", "one"),
     "a canvas": ("np.zeros((500, 400)), writeable", 1_600_000, PRIVATE, "harness.zeros"),
 }
 
