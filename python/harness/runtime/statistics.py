@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 KIND_PREPROCESS, KIND_PROCESS, KIND_POSTPROCESS, KIND_PUBLISH = 1, 2, 3, 5
 KIND_NAMES = {KIND_PREPROCESS: "preprocess", KIND_PROCESS: "process", KIND_POSTPROCESS: "postprocess"}
 MAX_SAMPLES = 100_000
+MAX_KEPT_LINES = 5
 OUTCOME_RAISED = 1
 
 
@@ -108,14 +109,20 @@ class RunStatistics:
         self.kept = self.tally.kept(arena, self.stage_names, workers)
 
     def describe_kept_blocks(self) -> list[str]:
-        """One line for each key whose blocks outlived their visits."""
-        return [
+        """One line for each key of which more is held from visit to visit, the largest first."""
+        growing = sorted(
+            (row for row in self.kept if len(row["visits"]) > 1), key=lambda row: row["bytes"], reverse=True
+        )
+        lines = [
             f"kept past the end of its visit: {row['blocks']} blocks, {row['bytes']} bytes of clipboard key"
-            f" {row['key']!r} of stage {row['stage']} ({row['name']}, {row['direction']}), the oldest from"
-            f" visit {row['oldest_visit']}, held by {row['held_by']}. If it is no cache, drop the array (an"
-            " attribute of the stage?) or keep a copy"
-            for row in self.kept
+            f" {row['key']!r} of stage {row['stage']} ({row['name']}, {row['direction']}), from"
+            f" {len(row['visits'])} visits, the oldest {min(row['visits'])}, held by {row['held_by']}."
+            " Drop the arrays (attributes of the stage?) or keep copies"
+            for row in growing[:MAX_KEPT_LINES]
         ]
+        if len(growing) > MAX_KEPT_LINES:
+            lines.append(f"and {len(growing) - MAX_KEPT_LINES} keys more, in summary.json")
+        return lines
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per half-step that has a class, in the order of the stages. Times in ms, sizes in bytes."""

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 def byte_bounds(array: np.ndarray) -> tuple[int, int]:
     """The addresses of the first byte of `array` and of the one past its last, whatever its strides."""
     low = high = address_of(array)
-    if array.size == 0:
-        return low, high
+    flags = array.flags
+    if flags.c_contiguous or flags.f_contiguous:
+        # Also of what is empty.
+        return low, low + array.nbytes
     for extent, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:
             low += (extent - 1) * stride

@@ -99,7 +99,7 @@ class Placer:
         """
         if not self._policy.snapshot:
             self._sealing.append(owner)
-        if array.nbytes < INLINE_BYTES or stored_bytes(array) < INLINE_BYTES:
+        if array.nbytes < INLINE_BYTES or (not array.flags.forc and stored_bytes(array) < INLINE_BYTES):
             return self._inline(array)
         if self._policy.snapshot:
             return self._copy(array)

@@ -94,7 +94,8 @@ class Tally:
     def kept(self, arena: _core.Arena, stage_names: list[str], workers: list[str]) -> list[dict[str, Any]]:
         """Blocks of ended visits that processes still hold, summed by stage, key and holders.
 
-        `workers` names the workers, as messages do. Call it while the workers live.
+        `workers` names the workers, as messages do; `visits` in a row are those that the blocks come from.
+        Call it while the workers live.
         """
         rows: dict[tuple[int, str, str, str], dict[str, Any]] = {}
         for ref, origin in self._blocks.items():
@@ -114,10 +115,11 @@ class Tally:
                     "held_by": who,
                     "blocks": 0,
                     "bytes": 0,
-                    "oldest_visit": origin.visit,
+                    "visits": [],
                 },
             )
             row["blocks"] += 1
             row["bytes"] += origin.size
-            row["oldest_visit"] = min(row["oldest_visit"], origin.visit)
+            if origin.visit not in row["visits"]:
+                row["visits"].append(origin.visit)
         return list(rows.values())

@@ -44,6 +44,12 @@ private:
     bool m_writeable;
 };
 
+// The slots of a run, in the words of its users.
+std::string holder_name(const shm::HolderInfo& holder) {
+    if (holder.kind == shm::HolderInfo::Kind::visit) return "the visit in progress";
+    return holder.slot == 0 ? "the master" : "worker " + std::to_string(holder.slot - 1);
+}
+
 py::object allocate(const ArenaPtr& arena, std::uint64_t bytes) {
     shm::AllocResult result;
     {
@@ -52,7 +58,7 @@ py::object allocate(const ArenaPtr& arena, std::uint64_t bytes) {
     }
     if (result.outcome == shm::Outcome::ok)
         return py::cast(std::make_unique<HeldBlock>(arena, result.block.ref, bytes, true));
-    return py::str(arena->explain(result));
+    return py::str(arena->explain(result, &holder_name));
 }
 
 std::unique_ptr<HeldBlock> hold(const ArenaPtr& arena, std::uint64_t packed, std::uint64_t bytes, bool writeable) {

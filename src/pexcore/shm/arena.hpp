@@ -197,7 +197,9 @@ class Arena {
     // The n who hold most bytes, largest first.
     std::vector<HolderInfo> biggest_holders(std::size_t n) const;
     // What was asked, what is free, which limit was met and who holds most: the text for an ArenaFull error.
-    std::string explain(const AllocResult& refused) const;
+    // `name` gives the words for a holder; without it they are the slots.
+    using HolderNamer = std::string (*)(const HolderInfo&);
+    std::string explain(const AllocResult& refused, HolderNamer name = nullptr) const;
 
     // Lifetime: borrowed from the control segment. Aligned to a cache line; all zero after create.
     std::span<std::byte> application() const noexcept;

@@ -36,9 +36,13 @@ std::string limit_met(const AllocResult& refused, const os::Headroom& reading) {
     return "unknown outcome";
 }
 
-std::string describe(const HolderInfo& holder) {
+std::string slot_name(const HolderInfo& holder) {
     return std::string(holder.kind == HolderInfo::Kind::process ? "process slot " : "visit slot ") +
-           std::to_string(holder.slot) + " with " + mebibytes(holder.bytes) + " in " +
+           std::to_string(holder.slot);
+}
+
+std::string describe(const HolderInfo& holder, Arena::HolderNamer name) {
+    return (name != nullptr ? name(holder) : slot_name(holder)) + " with " + mebibytes(holder.bytes) + " in " +
            std::to_string(holder.blocks) + " blocks";
 }
 
@@ -110,7 +114,7 @@ std::vector<HolderInfo> Arena::biggest_holders(std::size_t n) const {
     return holders;
 }
 
-std::string Arena::explain(const AllocResult& refused) const {
+std::string Arena::explain(const AllocResult& refused, HolderNamer name) const {
     const ArenaStats now = stats();
     os::Headroom reading;
     if (is_attached()) {
@@ -122,11 +126,13 @@ std::string Arena::explain(const AllocResult& refused) const {
                        "; " + mebibytes(refused.missing_bytes) + " are missing. The arena has " +
                        mebibytes(now.arena_bytes) + ", of which " + mebibytes(now.live_bytes) +
                        " are held in " + std::to_string(now.live_blocks) + " blocks and " +
-                       mebibytes(now.warm_bytes) + " are free and kept warm";
+                       mebibytes(now.warm_bytes) + " are free and kept warm; " +
+                       mebibytes(now.arena_bytes - std::min(now.arena_bytes, now.committed_bytes)) +
+                       " are not in use";
     const std::vector<HolderInfo> holders = biggest_holders(3);
     const char* separator = "; most is held by ";
     for (const HolderInfo& holder : holders) {
-        text += separator + describe(holder);
+        text += separator + describe(holder, name);
         separator = ", ";
     }
     return text;
