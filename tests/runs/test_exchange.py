@@ -215,6 +215,26 @@ def test_a_slice_that_marks_nothing_is_told_from_one_that_failed(bench):
         assert line in done.out
 
 
+def test_what_a_slice_offered_in_the_last_visit_is_gone_when_it_fails_in_this_one(bench):
+    bench.module("""
+    class Mark(ParallelProcessing):
+        visit = 0
+        def process(self, clipboard):
+            self.visit += 1
+            if self.stageId == 1 and self.visit == 2 and self.rank == 0:
+                raise ValueError("out")
+            clipboard.put("edge", (self.visit, self.rank), True)
+
+    class Take(ParallelProcessing):
+        def process(self, clipboard):
+            os.write(1, f"slice {self.rank}: {clipboard.gather('edge')}\\n".encode())
+    """)
+    bench.policy("mark - Mark", "take - Take:share", slices=2, head="", tail=topology("ring", "clockwise"))
+    done = bench.run("--visits", "2")
+    said = sorted(line for line in done.out.splitlines() if line.startswith("slice "))
+    assert said == ["slice 0: [(1, 1)]", "slice 1: [(1, 0)]", "slice 1: []"]
+
+
 def test_no_exchange_without_the_switch_or_the_stage_s_wish(bench):
     bench.module("""
     class Mark(ParallelProcessing):

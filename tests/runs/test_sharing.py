@@ -241,3 +241,57 @@ def test_a_failed_crossing_leaves_the_producer_s_arrays_writeable(bench):
     done = bench.run()
     assert done.code == 0
     assert "swept clipboard key 'lock': its value is a _thread.lock, which cannot cross" in done.out
+
+
+def test_what_several_slices_have_received_is_copied_although_its_maker_let_go(bench):
+    bench.module("""
+    class Master(SerialProcessing):
+        def preprocess(self, clipboard):
+            if self.stageId == 1:
+                clipboard.put("image", harness.zeros((400, 400)), True)
+            else:
+                clipboard.clear()
+
+    class First(ParallelProcessing):
+        def process(self, clipboard):
+            assert "image" in clipboard
+
+    class Second(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank == 0:
+                taken = clipboard.take("image")
+                taken += 9
+
+    class Third(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank == 1:
+                print("the other sees", clipboard.get("image").max())
+    """)
+    bench.policy("one Master First", "two Master Second", "three - Third", slices=2)
+    done = bench.run("--workers", "2")
+    assert done.summary["failures"] == [], done.err
+    assert "the other sees 0.0" in done.out
+
+
+def test_the_only_slice_takes_over_what_the_master_has_let_go_of(bench):
+    bench.module("""
+    class Master(SerialProcessing):
+        def preprocess(self, clipboard):
+            if self.stageId == 1:
+                clipboard.put("image", harness.zeros((400, 400)), True)
+            else:
+                clipboard.clear()
+
+    class First(ParallelProcessing):
+        def process(self, clipboard):
+            assert "image" in clipboard
+
+    class Second(ParallelProcessing):
+        def process(self, clipboard):
+            taken = clipboard.take("image", copy=False)
+            taken += 9
+            print("mine", taken.max())
+    """)
+    bench.policy("one Master First", "two Master Second", slices=1)
+    done = bench.run()
+    assert "mine 9.0" in done.out and done.row("two", "process")["bytes_copied"] == 0
