@@ -15,6 +15,7 @@ OUTCOME_FATAL: int
 ENTRY_ARRAY: int
 ENTRY_PICKLE: int
 ENTRY_NOTE: int
+ENTRY_RELAYED: int
 ENTRY_WRITEABLE: int
 
 class HeldBlock:

@@ -295,3 +295,56 @@ def test_the_only_slice_takes_over_what_the_master_has_let_go_of(bench):
     bench.policy("one Master First", "two Master Second", slices=1)
     done = bench.run()
     assert "mine 9.0" in done.out and done.row("two", "process")["bytes_copied"] == 0
+
+
+def test_a_copy_that_was_taken_over_is_not_published_again(bench):
+    bench.module("""
+    class Make(ParallelProcessing):
+        def process(self, clipboard):
+            if self.stageId == 1:
+                Make.private = np.zeros((400, 400))
+            clipboard.put("image", Make.private, True)
+
+    class Take(SerialProcessing):
+        def postprocess(self, clipboard):
+            image = clipboard.take("image-0", copy=False)
+            print("stage", self.stageId, image.max())
+            image += 5
+    """)
+    bench.policy("one Take Make", "two Take Make", slices=1)
+    done = bench.run()
+    assert "stage 1 0.0" in done.out and "stage 2 0.0" in done.out, done.err
+
+
+@pytest.mark.parametrize("kind", ["", ", writeable=True"])
+def test_what_a_slice_passes_on_is_not_handed_over_while_others_may_look(bench, kind):
+    bench.module(f"""
+    class Master(SerialProcessing):
+        def preprocess(self, clipboard):
+            if self.stageId == 1:
+                clipboard.put("flat", harness.zeros((400, 400)), True{kind})
+            else:
+                clipboard.clear()
+
+    class Pass(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank == 0 and self.stageId == 2:
+                clipboard.put("mine", clipboard.get("flat"), True)
+            if self.rank == 0 and self.stageId == 3:
+                clipboard.clear()
+
+    class Keep(SerialProcessing):
+        def postprocess(self, clipboard):
+            taken = clipboard.take("mine-0")
+            taken += 5
+
+    class Look(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank == 1:
+                print("the other sees", clipboard.get("flat").max())
+    """)
+    # The master lets go before stage 2, in which slice 0 passes the array on; in stage 3 it lets go, too.
+    bench.policy("one Master Pass", "two Master Pass", "three Keep Pass", "four - Look", slices=2)
+    done = bench.run("--workers", "2")
+    assert done.summary["failures"] == [] and "FATAL" not in done.log(), done.err
+    assert "the other sees 0.0" in done.out

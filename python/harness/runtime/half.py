@@ -36,12 +36,19 @@ class Half(Generic[StageT]):
         self.run_id = run_id
         self.rank = rank
         self.log = log
-        self.transport = Transport(run, config.share)
+        self.transport = Transport(run, config.share, self._audience())
         self.stages: list[StageT] = []
         self.failure_stage: StageT | None = None
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]
         self.error_flagged = False
         self.visit = 0
+
+    def _audience(self) -> int:
+        """How many clipboards receive what this one publishes."""
+        if self.rank < 0:
+            return self.config.n_slices
+        # Where slices exchange, neighbours receive the same blocks as the master.
+        return 2 if self.config.exchanges else 1
 
     def build(self, make: Callable[[StageConfig, dict[str, Any]], StageT | None]) -> None:
         """Creates and plugs in stages 1..n and the failure stage; `make` builds one from its configuration.

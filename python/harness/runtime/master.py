@@ -115,7 +115,7 @@ class MasterHalf(Half[SerialProcessing]):
         def deliver(key: str, pending: Pending) -> None:
             clipboard._receive_from(key, rank, pending)
 
-        # Where slices exchange, neighbours may receive the same blocks.
+        # Where slices exchange, neighbours receive the same blocks.
         self.transport.deliver(entries, 2 if self.config.exchanges else 1, deliver)
 
     def _log_failures(self, number: int) -> None:

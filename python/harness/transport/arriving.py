@@ -99,6 +99,8 @@ class ArrivedArray(Pending):
             return "it is a canvas that all may write to"
         if self._audience != 1:
             return f"{self._audience} clipboards have received it"
+        if self._entry.flags & _core.ENTRY_RELAYED:
+            return "its memory has crossed before, to others"
         if self._receiver.arrived[ref] != 1:
             return "it has arrived more than once, or under several keys"
         others = len(arena.holders(ref)) - 1

@@ -31,10 +31,11 @@ NO_MANIFEST: Manifest = (0, 0)
 class Transport:
     """One rank's end of the crossing. Not thread-safe: used by the thread that runs stage code."""
 
-    def __init__(self, run: _core.Run, policy: SharePolicy) -> None:
+    def __init__(self, run: _core.Run, policy: SharePolicy, audience: int) -> None:
+        """`audience` clipboards receive what is published here."""
         self._arena = run.arena
-        self._placer = Placer(run, policy)
         self._receiver = Receiver(run)
+        self._placer = Placer(run, policy, self._receiver.arrived, remember_copies=audience > 1)
 
     def begin_visit(self) -> None:
         """Forgets what belonged to the last visit's blocks."""
@@ -84,12 +85,18 @@ class Transport:
         if _is_plain_array(value) and value.nbytes >= INLINE_BYTES:
             place = placer.place(value, value)
             if place.descriptor is not None:
+                kind = value.dtype.str.encode()
                 return Entry(
-                    key, _core.ENTRY_ARRAY, 0, value.dtype.str.encode(), placer.copied, placer.shared,
+                    key, _core.ENTRY_ARRAY, self._flags(), kind, placer.copied, placer.shared,
                     [place.descriptor], place.first, value.shape, place.strides,
                 )
         stream, buffers = pickle_value(key, value, placer)
-        return Entry(key, _core.ENTRY_PICKLE, 0, stream, placer.copied, placer.shared, buffers)
+        return Entry(
+            key, _core.ENTRY_PICKLE, self._flags(), stream, placer.copied, placer.shared, buffers
+        )
+
+    def _flags(self) -> int:
+        return _core.ENTRY_RELAYED if self._placer.relayed else 0
 
     def _canvas_entry(self, clipboard: Clipboard, key: Any, value: Any) -> Entry:
         placer = self._placer

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import _core
@@ -52,19 +53,30 @@ class Place(NamedTuple):
 
 
 class Placer:
-    """Places the arrays of one clipboard item after another, and counts what it copied and shared."""
+    """Places the arrays of one clipboard item after another, and counts what it copied and shared.
 
-    def __init__(self, run: _core.Run, policy: SharePolicy) -> None:
+    `arrived` has the references of blocks that came from elsewhere in this visit. With `remember_copies` an
+    array that is published again in the same visit is not copied again; only for publications that more than
+    one clipboard receives, for a single receiver may have taken the copy over and changed it.
+    """
+
+    def __init__(
+        self, run: _core.Run, policy: SharePolicy, arrived: Container[int], remember_copies: bool
+    ) -> None:
         self._run = run
         self._arena = run.arena
         self._policy = policy
+        self._arrived = arrived
+        self._remember_copies = remember_copies
         self._key = ""
         self._sealing: list[np.ndarray] = []
-        # Arrays copied in this visit, by identity: an item that crosses again is not copied again.
+        # Arrays copied in this visit, by identity.
         self._copies: dict[int, tuple[weakref.ref, int, Place]] = {}
         self._publication = 0
         self.copied = 0
         self.shared = 0
+        self.relayed = False
+        """Whether memory of the item has crossed before: others than the addressees may have received it."""
 
     # --- the life of a visit and of an item
 
@@ -81,6 +93,7 @@ class Placer:
         """Starts counting for `key`, which messages name from here on."""
         self._key = key
         self.copied = self.shared = 0
+        self.relayed = False
 
     def seal(self) -> None:
         """Makes every array of this publication read-only for its maker, too."""
@@ -105,6 +118,8 @@ class Placer:
             return self._copy(array)
         found = self._find(array, PIN_RATIO)
         if isinstance(found, Place):
+            # What is read-only has crossed before, or is a view of what has.
+            self.relayed = self.relayed or not owner.flags.writeable
             return found
         known = self._known_copy(owner)
         if known is not None:
@@ -180,6 +195,7 @@ class Placer:
             return CUT_OUT[0].format(capacity=capacity), CUT_OUT[1]
         self._root(ref)
         self._count_shared(array.nbytes)
+        self.relayed = self.relayed or ref in self._arrived
         return Place((ref, offset, high - low), b"", address_of(array) - low, array.strides)
 
     def _known_copy(self, owner: np.ndarray) -> Place | None:
@@ -187,7 +203,9 @@ class Placer:
         reference, publication, place = self._copies.get(id(owner), (None, 0, None))
         if reference is None or reference() is not owner:
             return None
-        return place if publication == self._publication or not owner.flags.writeable else None
+        if publication == self._publication or (self._remember_copies and not owner.flags.writeable):
+            return place
+        return None
 
     def _inline(self, array: np.ndarray) -> Place:
         buffer = bytearray(stored_bytes(array))

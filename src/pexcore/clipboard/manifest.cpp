@@ -101,8 +101,8 @@ Entry read_entry(Reader& in) {
         in.fail("expected the kind of an entry (1 to 3), saw " + std::to_string(kind));
     entry.kind = static_cast<EntryKind>(kind);
     entry.flags = in.number<std::uint8_t>("an entry's flags");
-    if ((entry.flags & ~ENTRY_WRITEABLE) != 0)
-        in.fail("expected the flags of an entry (0 or 1), saw " + std::to_string(entry.flags));
+    if ((entry.flags & ~(ENTRY_WRITEABLE | ENTRY_RELAYED)) != 0)
+        in.fail("expected the flags of an entry (0 to 3), saw " + std::to_string(entry.flags));
     entry.key = in.text("a key");
     entry.payload = in.text("a payload");
     entry.bytes_copied = in.number<std::uint64_t>("a byte count");

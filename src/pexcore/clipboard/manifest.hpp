@@ -28,6 +28,7 @@ enum class EntryKind : std::uint8_t {
 
 enum EntryFlag : std::uint8_t {
     ENTRY_WRITEABLE = 1,  // a canvas: all who receive it may write
+    ENTRY_RELAYED = 2,    // its memory has crossed before: more may have received it than this entry's addressees
 };
 
 struct Entry {
