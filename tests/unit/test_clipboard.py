@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Clipboard: the calls of the contract (3.1), the container protocol, shareable marks."""
 
+import numpy
 import pytest
 from harness.clipboard import Clipboard, Pending
 
@@ -139,3 +140,97 @@ def test_repr_shows_keys_and_marks():
     sut.put("image", 1, True)
     sut.put("n", 2)
     assert repr(sut) == "<Clipboard 'image'*, 'n'>"
+
+
+def test_values_and_items_follow_the_keys_and_build_what_is_pending():
+    sut = Clipboard()
+    sut.put("a", 1)
+    sut._receive("b", Late(2))
+    assert sut.values() == [1, 2] and sut.items() == [("a", 1), ("b", 2)]
+
+
+def test_take_removes_a_private_value_and_returns_it_itself():
+    sut = Clipboard()
+    value = numpy.zeros(3)
+    sut.put("a", value)
+    assert sut.take("a") is value and "a" not in sut
+    with pytest.raises(KeyError):
+        sut.take("a")
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+def test_take_asks_what_arrived_for_a_value_of_its_own(used_before):
+    class Arrived(Late):
+        def take(self, value, copy):
+            assert (value is None) is not used_before
+            return ("taken", copy)
+
+    sut = Clipboard()
+    sut._receive("a", Arrived(1))
+    if used_before:
+        sut.get("a")
+    assert sut.take("a", copy=False) == ("taken", False)
+    assert len(sut) == 0
+
+
+def test_take_that_is_refused_leaves_the_value_where_it_is():
+    class Refusing(Late):
+        def take(self, value, copy):
+            raise ValueError("no")
+
+    sut = Clipboard()
+    sut._receive("a", Refusing(1))
+    with pytest.raises(ValueError):
+        sut.take("a")
+    assert sut.get("a") == 1
+
+
+def test_a_new_value_has_nothing_to_do_with_the_one_that_crossed():
+    class Crossed(Late):
+        def take(self, value, copy):
+            raise AssertionError("asked about an old value")
+
+    sut = Clipboard()
+    sut.put("a", 1, True)
+    sut._published({"a": Crossed(1)})
+    sut.put("a", 2)
+    assert sut.take("a") == 2
+    sut._receive("b", Crossed(1))
+    sut.get("b")
+    sut["b"] = 3
+    assert sut.take("b") == 3
+
+
+def test_what_arrives_is_not_shareable_even_over_a_marked_key():
+    sut = Clipboard()
+    sut.put("a", 1, True)
+    sut._receive("a", Late(2))
+    assert sut.getSharedKeys() == [] and sut._unpublished_items() == [] and sut.get("a") == 2
+
+
+def test_a_canvas_is_a_shareable_array_that_can_be_written():
+    sut = Clipboard()
+    array = numpy.zeros(3)
+    sut.put("a", array, True, writeable=True)
+    assert sut._unpublished_items() == [("a", array, True)]
+    sut.put("a", array, True)
+    assert sut._unpublished_items() == [("a", array, False)]
+
+
+@pytest.mark.parametrize(
+    ("value", "shareable", "error", "text"),
+    [
+        (numpy.zeros(3), False, ValueError, "for shareable values"),
+        ([1, 2], True, TypeError, "saw a builtins.list"),
+        (numpy.ma.zeros(3), True, TypeError, "saw a numpy.ma"),
+        (numpy.zeros(3, object), True, TypeError, "saw an array of object"),
+        (numpy.broadcast_to(1.0, (2, 2)), True, ValueError, "cannot be read-only"),
+    ],
+)
+def test_a_canvas_that_cannot_be_one_is_refused_and_changes_nothing(value, shareable, error, text):
+    sut = Clipboard()
+    sut.put("a", "before")
+    with pytest.raises(error, match=text) as caught:
+        sut.put("a", value, shareable, writeable=True)
+    assert "'a'" in str(caught.value)
+    assert sut.get("a") == "before" and sut.getSharedKeys() == []
