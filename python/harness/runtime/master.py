@@ -101,10 +101,12 @@ class MasterHalf(Half[SerialProcessing]):
         """Puts what the slices published on the master's clipboard, and makes their failures visible."""
         clipboard = None if self.error_flagged else self._current(number)
         for rank in range(self.config.n_slices):
-            entries = self.transport.read(self.run.up_manifest(rank))
-            self.statistics.tally.add(number, UP, entries)
-            if clipboard is not None:
-                self._receive_from(rank, entries, clipboard)
+            manifest = self.run.up_manifest(rank)
+            if manifest[1]:
+                entries = self.transport.read(manifest)
+                self.statistics.tally.add(number, UP, entries)
+                if clipboard is not None:
+                    self._receive_from(rank, entries, clipboard)
             if number + 1 in self.config.exchanges:
                 offered = self.transport.read(self.run.across_manifest(rank, number + 1))
                 self.statistics.tally.add(number + 1, ACROSS, offered)

@@ -95,8 +95,10 @@ class SliceHalf(Half[ParallelProcessing]):
         clipboard = self.queues[number - 1].element()
         if clipboard is None:
             return
-        entries = self.transport.read(self.run.down_manifest())
-        self.transport.deliver(entries, self.config.n_slices, clipboard._receive)
+        manifest = self.run.down_manifest()
+        if manifest[1]:
+            entries = self.transport.read(manifest)
+            self.transport.deliver(entries, self.config.n_slices, clipboard._receive)
         if self.exchange is not None:
             self.exchange.take(clipboard, number)
 

@@ -46,8 +46,9 @@ class Receiver:
 
     def count_taken(self, key: str, size: int) -> None:
         """Counts the bytes that `take` copied."""
-        self.run.count_copied(size)
-        self.notes[key] += size
+        if size:
+            self.run.count_copied(size)
+            self.notes[key] += size
 
     def copy_for_taking(self, key: str, value: Any, copy: bool, why: str) -> Any:
         """A deep copy of a value that others can see. Raises `TransportError` if a copy will not do."""

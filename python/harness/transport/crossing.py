@@ -52,12 +52,12 @@ class Transport:
         everything is then as unpublished as before.
         """
         items = clipboard._unpublished_items()
+        if not items and not self._receiver.notes:
+            return NO_MANIFEST, []
         entries = self._entries(clipboard, items)
         self._placer.seal()
         clipboard._published({key: Sent(self._receiver, str(key)) for key, _, _ in items})
         entries += self._notes()
-        if not entries:
-            return NO_MANIFEST, []
         return self._placer.write_manifest(_core.encode_manifest(entries)), entries
 
     def offer(self, clipboard: Clipboard) -> Manifest:
@@ -114,7 +114,7 @@ class Transport:
 
     def _notes(self) -> list[Entry]:
         notes, self._receiver.notes = self._receiver.notes, type(self._receiver.notes)()
-        return [Entry(key, _core.ENTRY_NOTE, 0, b"", size, 0, []) for key, size in notes.items() if size]
+        return [Entry(key, _core.ENTRY_NOTE, 0, b"", size, 0, []) for key, size in notes.items()]
 
     # --- receiving
 

@@ -5,29 +5,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness._clipboard import address_of_buffer
+
 if TYPE_CHECKING:
     import numpy as np
 
 
 def byte_bounds(array: np.ndarray) -> tuple[int, int]:
     """The addresses of the first byte of `array` and of the one past its last, whatever its strides."""
-    low = high = address_of(array)
-    flags = array.flags
-    if flags.c_contiguous or flags.f_contiguous:
+    low, high, _ = extent(array)
+    return low, high
+
+
+def extent(array: np.ndarray) -> tuple[int, int, int]:
+    """The same, and the address of element [0, 0, ...]."""
+    first = low = high = address_of(array)
+    if array.flags.forc:
         # Also of what is empty.
-        return low, low + array.nbytes
+        return low, low + array.nbytes, first
     for extent, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:
             low += (extent - 1) * stride
         else:
             high += (extent - 1) * stride
-    return low, high + array.itemsize
+    return low, high + array.itemsize, first
 
 
 def address_of(array: np.ndarray) -> int:
     """The address of element [0, 0, ...]."""
-    address: int = array.__array_interface__["data"][0]
-    return address
+    try:
+        # Ten times as quick as the array interface.
+        return address_of_buffer(array)
+    except ValueError:
+        # Dates, and other types that buffers have no letter for.
+        address: int = array.__array_interface__["data"][0]
+        return address
 
 
 def compact_strides(array: np.ndarray) -> tuple[int, ...]:

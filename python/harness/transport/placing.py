@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness import _core
 from harness.errors import ArenaFull, TransportError
 from harness.transport.entry import Descriptor
-from harness.transport.geometry import address_of, byte_bounds, copy_into, stored_bytes
+from harness.transport.geometry import copy_into, extent, stored_bytes
 from harness.transport.policy import SharePolicy
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Placer:
 
     def _find(self, array: np.ndarray, pin_ratio: int) -> Place | tuple[str, str]:
         """The place of an array that was born in the arena, else why it has to be copied, and the cure."""
-        low, high = byte_bounds(array)
+        low, high, first = extent(array)
         found = self._arena.find(low)
         if found is None:
             return BORN_OUTSIDE
@@ -196,7 +196,7 @@ class Placer:
         self._root(ref)
         self._count_shared(array.nbytes)
         self.relayed = self.relayed or ref in self._arrived
-        return Place((ref, offset, high - low), b"", address_of(array) - low, array.strides)
+        return Place((ref, offset, high - low), b"", first - low, array.strides)
 
     def _known_copy(self, owner: np.ndarray) -> Place | None:
         """The copy made of this very array, if nobody can have written to the array since."""

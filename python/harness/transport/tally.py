@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness import _core
 from harness.transport.entry import Entry
@@ -27,8 +27,7 @@ class KeyTraffic:
     bytes_shared: int = 0
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a block that crossed came from."""
 
     stage: int

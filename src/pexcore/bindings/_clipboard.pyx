@@ -244,6 +244,8 @@ cdef class Clipboard:
 
     def _unpublished_items(self):
         """What became shareable since `_published` was called, and is present: (key, value, is a canvas)."""
+        if not self._unpublished:
+            return []
         return [(key, self.getItem(key), key in self._canvases) for key in self._unpublished if key in self._values]
 
     def _marked_items(self):
@@ -278,6 +280,18 @@ cdef class Clipboard:
     def _settled_values(self):
         """The values that are here as objects: what has not been used yet is left out."""
         return [value for value in self._values.values() if not isinstance(value, Pending)]
+
+
+def address_of_buffer(owner):
+    """The address of element [0, 0, ...] of an array, by the buffer protocol.
+
+    Raises what the array does if it has no buffer, as those of dates: a `ValueError` from NumPy.
+    """
+    cdef Py_buffer view
+    PyObject_GetBuffer(owner, &view, PyBUF_STRIDES)
+    address = <size_t> view.buf
+    PyBuffer_Release(&view)
+    return address
 
 
 def _require_canvas(key, value, shareable):
