@@ -103,6 +103,27 @@ def test_arrays_in_reference_cycles_do_not_fill_the_arena(bench, small):
     assert done.code == 0 and done.summary["failures"] == [], done.err
 
 
+def test_a_visit_of_many_slices_and_stages_takes_no_more_blocks_than_one_of_few(bench, small):
+    bench.module("""
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            clipboard.put("number", self.stageId * 100 + self.rank, True)
+
+    class Check(SerialProcessing):
+        def postprocess(self, clipboard):
+            count = self.universeSize - 1
+            assert clipboard.gather("number") == [self.stageId * 100 + rank for rank in range(count)]
+    """)
+    # 60 slices x 10 stages x 2 manifests: more than the 384 blocks of 64 KiB that an arena of 24 MiB has.
+    ring = 'shareDataOn: true\ntopology: {\ntype: "ring"\nparam1: "clockwise"\n}'
+    stages = [f"s{number} Check Slice:share" for number in range(10)]
+    small(*stages, slices=60, head="", tail=ring)
+    done = bench.run("--visits", "2")
+    assert done.code == 0 and done.summary["failures"] == [], done.err
+    assert "FATAL" not in done.log()
+    assert done.summary["arena"]["live_blocks"] == 0
+
+
 def test_who_keeps_arrays_for_ever_is_reported_by_key_and_stage(bench):
     bench.module("""
     class Master(SerialProcessing):

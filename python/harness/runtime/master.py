@@ -164,6 +164,7 @@ class MasterHalf(Half[SerialProcessing]):
     def end_visit(self, visit: int) -> None:
         """Closes the visit's clipboard, retires its blocks, collects the figures."""
         self.empty_queues()
+        self.transport.end_visit()
         self._between = None
         self.run.arena.retire_visit(VISIT_SLOT)
         self.statistics.tally.end_visit(self.run.arena)

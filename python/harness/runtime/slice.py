@@ -122,6 +122,7 @@ class SliceHalf(Half[ParallelProcessing]):
         wall, before = self._started
         now = os.times()
         self.empty_queues()
+        self.transport.end_visit()
         self.run.set_up_manifest(self.rank, 0, 0)
         if self.log.sends(INFO):
             user, system = now.user - before.user, now.system - before.system

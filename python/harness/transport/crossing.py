@@ -27,6 +27,10 @@ Manifest = tuple[int, int]
 
 NO_MANIFEST: Manifest = (0, 0)
 
+PUBLISHED = 0
+OFFERED = (1, 2)
+"""Manifests by turns, as the cells have them: one may be read while the next is written."""
+
 
 class Transport:
     """One rank's end of the crossing. Not thread-safe: used by the thread that runs stage code."""
@@ -41,6 +45,10 @@ class Transport:
         """Forgets what belonged to the last visit's blocks."""
         self._placer.begin_visit()
         self._receiver.begin_visit()
+
+    def end_visit(self) -> None:
+        """Lets go of what was written for others. Call it when all have read it."""
+        self._placer.end_visit()
 
     # --- publishing
 
@@ -58,16 +66,16 @@ class Transport:
         self._placer.seal()
         clipboard._published({key: Sent(self._receiver, str(key)) for key, _, _ in items})
         entries += self._notes()
-        return self._placer.write_manifest(_core.encode_manifest(entries)), entries
+        return self._placer.write_manifest(_core.encode_manifest(entries), PUBLISHED), entries
 
-    def offer(self, clipboard: Clipboard) -> Manifest:
-        """Publishes all that is marked shareable, whether it has crossed or not: for neighbours.
+    def offer(self, clipboard: Clipboard, stage: int) -> Manifest:
+        """Publishes all that is marked shareable, crossed or not, for neighbours before `stage`.
 
         There is a manifest even if it is empty: who has nothing marked says so. Raises as `publish`.
         """
         entries = self._entries(clipboard, clipboard._marked_items())
         self._placer.seal()
-        return self._placer.write_manifest(_core.encode_manifest(entries))
+        return self._placer.write_manifest(_core.encode_manifest(entries), OFFERED[stage % 2])
 
     def _entries(self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]]) -> list[Entry]:
         self._placer.begin_publication()

@@ -23,6 +23,9 @@ INLINE_BYTES = 64 * 1024
 PIN_RATIO = 8
 """A view smaller than its block by more than this factor is copied: a cut-out must not pin a frame."""
 
+MANIFEST_BYTES = 16 * 1024
+"""The room a manifest gets at first."""
+
 VISIT_SLOT = 0
 """One visit is in flight at a time: all of its blocks are rooted in this slot."""
 
@@ -69,6 +72,7 @@ class Placer:
         self._arrived = arrived
         self._remember_copies = remember_copies
         self._key = ""
+        self._manifests: dict[int, _core.HeldBlock] = {}
         self._sealing: list[np.ndarray] = []
         # Arrays copied in this visit, by identity.
         self._copies: dict[int, tuple[weakref.ref, int, Place]] = {}
@@ -83,6 +87,10 @@ class Placer:
     def begin_visit(self) -> None:
         """Forgets the copies of the last visit: their blocks are free."""
         self._copies.clear()
+
+    def end_visit(self) -> None:
+        """Lets go of the manifests: everybody has read them."""
+        self._manifests.clear()
 
     def begin_publication(self) -> None:
         """Starts a manifest: nothing is to be made read-only yet."""
@@ -172,12 +180,18 @@ class Placer:
         if size >= INLINE_BYTES:
             self._count_copied(size)
 
-    def write_manifest(self, manifest: bytes) -> tuple[int, int]:
-        """A block with `manifest` in it, rooted in the visit: its reference and the length."""
+    def write_manifest(self, manifest: bytes, slot: int) -> tuple[int, int]:
+        """Writes `manifest` where the last one of this slot stood: the block's reference, and the length.
+
+        The block is held here until `end_visit`: by the next manifest of a slot everybody has read the last.
+        """
         self._key = ""
-        block = self._allocate(len(manifest))
+        block = self._manifests.get(slot)
+        if block is None or block.nbytes < len(manifest):
+            self._manifests.pop(slot, None)
+            block = None
+            block = self._manifests[slot] = self._allocate(max(len(manifest), MANIFEST_BYTES))
         memoryview(block)[: len(manifest)] = manifest
-        self._root(block.ref)
         return block.ref, len(manifest)
 
     # --- parts
