@@ -138,14 +138,16 @@ def test_a_canvas_stays_one_memory_under_snapshot(bench):
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ('sharePolicy: "copy"', 'sharePolicy: expected "seal" or "snapshot", saw "copy"'),
-        ('copyPolicy: "never"', 'copyPolicy: expected "count" or "strict", saw "never"'),
-        ("copyPolicy: true", "copyPolicy: expected a word in quotes, saw"),
-        ('copyPolicy: "strict"\nsharePolicy: "snapshot"', "forbids the copies that sharePolicy"),
+        ('sharePolicy: "copy"', ['"sharePolicy": value is none of those allowed', "seal", "snapshot"]),
+        ('copyPolicy: "never"', ['"copyPolicy": value is none of those allowed', "count", "strict"]),
+        ("copyPolicy: true", ['"copyPolicy": value has the wrong type']),
+        ('copyPolicy: "strict"\nsharePolicy: "snapshot"', ["forbids the copies that sharePolicy"]),
     ],
 )
 def test_a_wrong_policy_is_refused_before_the_run(bench, lines, expected):
     bench.module(MIXED)
     bench.policy("mix Master Slice", tail=lines)
     done = bench.run()
-    assert done.code == 2 and expected in done.err
+    assert done.code == 2
+    for part in expected:
+        assert part in done.err

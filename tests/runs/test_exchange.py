@@ -265,11 +265,11 @@ def test_explain_shows_the_exchange_and_why_nobody_waits(bench):
 @pytest.mark.parametrize(
     ("tail", "expected"),
     [
-        ("shareDataOn: true", "topology: expected a policy in braces that says which slices exchange"),
-        ('shareDataOn: true\ntopology: "ring"', "topology: expected a policy in braces, saw"),
+        ("shareDataOn: true", "nothing says which slices exchange data"),
+        ('shareDataOn: true\ntopology: "ring"', '"topology": value has the wrong type'),
         (topology("rings", "clockwise"), "topology.type"),
         (topology("focalplane", 3, 2), "topology.param1"),
-        ('shareDataOn: "yes"', "shareDataOn: expected true or false"),
+        ('shareDataOn: "yes"', '"shareDataOn": value has the wrong type'),
     ],
 )
 def test_a_wrong_policy_is_refused_before_the_run(bench, tail, expected):

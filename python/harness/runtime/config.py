@@ -145,8 +145,8 @@ def _share_policy(policy: Policy, file: Path) -> SharePolicy:
     )
     if share.snapshot and share.strict:
         raise ConfigError(
-            f'pipeline policy {file}: copyPolicy: "strict" forbids the copies that sharePolicy "snapshot" asks'
-            " for; choose one of them"
+            f'pipeline policy {file}: copyPolicy: "strict" forbids the copies that sharePolicy "snapshot"'
+            " asks for; choose one of them"
         )
     return share
 
