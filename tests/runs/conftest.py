@@ -17,6 +17,9 @@ import pytest
 
 TIMEOUT_S = 60
 
+NO_BIRTHS = 'arenaThreshold: "1 GiB"\n'
+"""For policies: what stages compute is then private memory, as it is where the arena is full."""
+
 
 @dataclass
 class Finished:

@@ -3,6 +3,8 @@
 
 import pytest
 
+from .conftest import NO_BIRTHS
+
 MIXED = """
     class Master(SerialProcessing):
         def preprocess(self, clipboard):
@@ -20,7 +22,7 @@ MIXED = """
 
 def test_bytes_are_counted_by_stage_way_and_key_and_shown_at_the_end(bench):
     bench.module(MIXED)
-    bench.policy("mix Master Slice", slices=3, head="")
+    bench.policy("mix Master Slice", slices=3, head="", tail=NO_BIRTHS)
     done = bench.run("--visits", "2")
     rows = {(row["direction"], row["key"]): row for row in done.summary["keys"]}
     figures = {key: (row["items"], row["bytes_copied"], row["bytes_shared"]) for key, row in rows.items()}
@@ -42,7 +44,7 @@ def test_bytes_are_counted_by_stage_way_and_key_and_shown_at_the_end(bench):
 
 def test_the_sums_by_key_are_those_by_stage(bench):
     bench.module(MIXED)
-    bench.policy("mix Master Slice", slices=3)
+    bench.policy("mix Master Slice", slices=3, tail=NO_BIRTHS)
     done = bench.run()
     for figure in ("bytes_copied", "bytes_shared"):
         by_key = sum(row[figure] for row in done.summary["keys"])
@@ -74,7 +76,7 @@ def test_strict_makes_a_silent_copy_an_error_of_that_clipboard(bench, case):
                 clipboard.put("image", {put})
             clipboard.put("fine", harness.zeros(30_000), True)
     """)
-    bench.policy("one - Slice", slices=2, tail='copyPolicy: "strict"')
+    bench.policy("one - Slice", slices=2, tail=NO_BIRTHS + 'copyPolicy: "strict"')
     done = bench.run()
     assert done.code == 0
     assert [(f["stage"], f["rank"]) for f in done.summary["failures"]] == [(1, 0)]
@@ -111,7 +113,8 @@ def test_a_snapshot_is_not_touched_by_what_its_producer_does_later(bench, make):
             image, inside = clipboard.get("image"), clipboard.get("object")["image"]
             print("seen", image.max(), inside.max(), image.flags.writeable, inside.flags.writeable)
     """)
-    bench.policy("one Master Look", "two - Look", slices=1, tail='sharePolicy: "snapshot"')
+    tail = NO_BIRTHS + 'sharePolicy: "snapshot"'
+    bench.policy("one Master Look", "two - Look", slices=1, tail=tail)
     done = bench.run()
     assert done.summary["failures"] == [] and "FATAL" not in done.log(), done.err
     assert "mine 10.0" in done.out

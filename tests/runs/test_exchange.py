@@ -3,6 +3,8 @@
 
 import pytest
 
+from .conftest import NO_BIRTHS
+
 EDGE = """
     class Mark(ParallelProcessing):
         def process(self, clipboard):
@@ -135,7 +137,7 @@ def test_a_mark_exchanges_again_at_every_later_stage_with_the_value_of_that_time
             assert clipboard.getSharedKeys() == []
     """)
     bench.policy("one - Keep", "two - Keep:share", "three - Keep:share", "four - Last:share", slices=2,
-                 tail=topology("ring", "clockwise"))  # fmt: skip
+                 tail=NO_BIRTHS + topology("ring", "clockwise"))  # fmt: skip
     done = bench.run()
     assert done.summary["failures"] == [], done.err
     for line in ("2 slice 0: [1]", "2 slice 1: [0]", "3 slice 0: [1, 2]", "3 slice 1: [0, 2]"):

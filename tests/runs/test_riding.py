@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Bench, Finished
+from .conftest import NO_BIRTHS, Bench, Finished
 
 SAMPLE = Path(__file__).parent / "samples" / "kinds.py"
 SLICES = 3
@@ -40,7 +40,7 @@ def done(tmp_path_factory) -> Finished:
         "up CheckUp SendUp",
         "across - CheckAcross:share",
         slices=SLICES,
-        tail='shareDataOn: true\ntopology: { type: "ring"\nparam1: "clockwise" }',
+        tail=NO_BIRTHS + 'shareDataOn: true\ntopology: { type: "ring"\nparam1: "clockwise" }',
     )
     finished = bench.run("--workers", "2")
     assert finished.code == 0, finished.err

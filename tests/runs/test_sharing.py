@@ -3,6 +3,8 @@
 
 import pytest
 
+from .conftest import NO_BIRTHS
+
 
 def test_slices_fill_a_canvas_and_the_master_sees_it(bench):
     bench.module("""
@@ -48,7 +50,7 @@ def test_a_canvas_from_outside_moves_into_shared_memory(bench, make):
             canvas = clipboard.get("canvas")
             canvas.flat[1 + self.rank] = 7 + self.rank
     """)
-    bench.policy("one Master Fill", slices=2)
+    bench.policy("one Master Fill", slices=2, tail=NO_BIRTHS)
     done = bench.run("--workers", "2")
     assert done.summary["failures"] == [], done.err
     assert "canvas and mine [15.0, 0.0]" in done.out
@@ -311,7 +313,7 @@ def test_a_copy_that_was_taken_over_is_not_published_again(bench):
             print("stage", self.stageId, image.max())
             image += 5
     """)
-    bench.policy("one Take Make", "two Take Make", slices=1)
+    bench.policy("one Take Make", "two Take Make", slices=1, tail=NO_BIRTHS)
     done = bench.run()
     assert "stage 1 0.0" in done.out and "stage 2 0.0" in done.out, done.err
 
