@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Contenders taking turns: every round runs each in a fresh process, so that a slow moment meets them all."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contenders import KINDS, Contender
+from figures import quantile, ratio_of_rounds, short, table
+
+TIMEOUT_S = 60
+HERE = str(Path(__file__).parent)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One size of the question: so many slices, and an image of so many MiB (0: none)."""
+
+    slices: int
+    mebibytes: int = 0
+
+    def __str__(self) -> str:
+        return f"N={self.slices}" + (f", {self.mebibytes} MiB" if self.mebibytes else "")
+
+
+@dataclass
+class Contest:
+    """Runs contenders and keeps what they took.
+
+    Attributes: `kind` is `steps` or `handover`; `names` take part; `rounds` and `seconds` bound what one
+    process repeats; `found[name, cell]` has one result per round; `remarks` are skipped and failed ones.
+    """
+
+    kind: str
+    names: Sequence[str]
+    rounds: int
+    seconds: float
+    found: dict[tuple[str, Cell], list[dict[str, list[float]]]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    failed: bool = False
+
+    def __post_init__(self) -> None:
+        able = []
+        for name in self.names:
+            missing = self.contender(name).missing()
+            if missing:
+                self.remarks.append(f"skipped: {self.contender(name).label}: {missing}")
+            else:
+                able.append(name)
+        self.names = able
+
+    def contender(self, name: str) -> Contender:
+        """The contender of this contest that is called so."""
+        return KINDS[self.kind][name]
+
+    def turn(self, cell: Cell, number: int) -> None:
+        """One round in one cell: everybody once, beginning with another one each time."""
+        first = number % len(self.names)
+        for name in [*self.names[first:], *self.names[:first]]:
+            contender = self.contender(name)
+            if contender.above_cores and cell.slices <= len(os.sched_getaffinity(0)):
+                continue
+            command = contender.command(self.kind, name, cell.slices)
+            sizes = [str(cell.slices), str(cell.mebibytes), str(self.rounds), str(self.seconds)]
+            try:
+                result = _run([*command, *sizes])
+            except RuntimeError as error:
+                self.failed = True
+                self.remarks.append(f"FAILED: {contender.label}, {cell}: {error}")
+                print(self.remarks[-1], file=sys.stderr)
+                continue
+            self.found.setdefault((name, cell), []).append(result)
+
+    def table(self, cells: Sequence[Cell], direction: str, unit: tuple[str, float]) -> str:
+        """Median / p99 in the unit, and below the ratio to the limit, for every contender and cell."""
+        name_of_unit, factor = unit
+        rows = []
+        for name in self.names:
+            row = [self.contender(name).label]
+            for cell in cells:
+                row.append(self._entry(name, cell, direction, factor))
+            if any(entry != "-" for entry in row[1:]):
+                rows.append(row)
+        return table([name_of_unit, *map(str, cells)], rows)
+
+    def _entry(self, name: str, cell: Cell, direction: str, factor: float) -> str:
+        rounds = [result[direction] for result in self.found.get((name, cell), [])]
+        limit = [result[direction] for result in self.found.get((self.names[0], cell), [])]
+        if not rounds:
+            return "-"
+        medians = [quantile(times, 0.5) for times in rounds]
+        text = f"{short(quantile(medians, 0.5) * factor)} / {short(quantile(sum(rounds, []), 0.99) * factor)}"
+        if name != self.names[0] and len(limit) == len(rounds):
+            ratio, least, most = ratio_of_rounds(rounds, limit)
+            return f"{text} ({short(ratio)}x, {short(least)}-{short(most)})"
+        if name == self.names[0]:
+            return f"{text} ({short(min(medians) * factor)}-{short(max(medians) * factor)})"
+        return text
+
+
+def _run(command: Sequence[str]) -> dict[str, list[float]]:
+    """The JSON that a contender prints. Raises `RuntimeError` with its last words when it fails."""
+    path = os.pathsep.join(filter(None, [HERE, os.environ.get("PYTHONPATH", "")]))
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    try:
+        out, errors = child.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"no answer in {TIMEOUT_S} s") from None
+    finally:
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        child.wait()
+    lines = [line for line in out.split("\n") if line.startswith("{")]
+    if child.returncode != 0 or not lines:
+        words = [line for line in errors.split("\n") if line.strip()]
+        raise RuntimeError(f"exit code {child.returncode}: " + " | ".join(words[-3:]))
+    return json.loads(lines[-1])
+
+
+def add_options(parser: argparse.ArgumentParser, rounds: int) -> None:
+    """The options that both contests have."""
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of everybody (default {rounds})")
+    parser.add_argument("--slices", type=int, nargs="+", default=[1, 2, 4, 8], metavar="N")
+    parser.add_argument("--peers", nargs="*", metavar="NAME",
+                        help="who takes part beside the limit: names, 'all', or nothing; the default leaves out"
+                        " Ray and Dask, which start a cluster each time")
+
+
+def chosen(kind: str, peers: Sequence[str] | None) -> list[str]:
+    """The names that --peers stands for. Ends the program for an unknown one."""
+    everybody = KINDS[kind]
+    if peers is None:
+        return [name for name, contender in everybody.items() if not contender.heavy]
+    if list(peers) == ["all"]:
+        return list(everybody)
+    unknown = sorted(set(peers) - set(everybody))
+    if unknown:
+        sys.exit(f"--peers: no contender {', '.join(unknown)}; there are {', '.join(everybody)}")
+    return [name for name in everybody if name in peers or name == "bare"]

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Peers that start a cluster of their own: Ray and Dask. They do more than hand images over; start-up is not timed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bare import check, touch, value_of
+from forks import timed_handovers, timed_steps
+from handover_stages import pixels
+
+HERE = str(Path(__file__).parent)
+
+
+@contextmanager
+def ray_actors(slices: int) -> Iterator[tuple[Any, list[Any]]]:
+    """Ray, and one actor per slice."""
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+                      PYTHONPATH=os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")]))
+    import ray
+
+    class Slice:
+        def step(self) -> None:
+            pass
+
+        def read(self, image: np.ndarray) -> int:
+            self.image = image
+            return touch(image)
+
+        def compute(self, rank: int) -> None:
+            self.result = self.image + np.uint32(rank + 1)
+
+        def back(self) -> np.ndarray:
+            return self.result
+
+    with tempfile.TemporaryDirectory(prefix="r") as folder:
+        ray.init(num_cpus=slices, include_dashboard=False, log_to_driver=False, object_store_memory=4 << 30,
+                 _node_ip_address="127.0.0.1", _temp_dir=folder, logging_level=logging.ERROR)
+        try:
+            actor = ray.remote(num_cpus=1)(Slice)
+            actors = [actor.remote() for _ in range(slices)]
+            ray.get([one.step.remote() for one in actors])
+            yield ray, actors
+        finally:
+            ray.shutdown()
+
+
+def ray_steps(slices: int, rounds: int, seconds: float) -> list[float]:
+    """Ray: a method of every actor."""
+    with ray_actors(slices) as (ray, actors):
+        return timed_steps(lambda: ray.get([one.step.remote() for one in actors]), rounds, seconds)
+
+
+def ray_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """Ray: put into its object store, read by actors; results come back through it."""
+    image = np.empty(pixels(mebibytes), np.uint32)
+    with ray_actors(slices) as (ray, actors):
+
+        def hand_over(number: int) -> tuple[float, float]:
+            value = value_of(number)
+            image[...] = value
+            start = time.perf_counter()
+            stored = ray.put(image)
+            sums = ray.get([one.read.remote(stored) for one in actors])
+            out = time.perf_counter() - start
+            for found in sums:
+                check(found, mebibytes, value, "a slice")
+            ray.get([one.compute.remote(rank) for rank, one in enumerate(actors)])
+            start = time.perf_counter()
+            results = ray.get([one.back.remote() for one in actors])
+            sums = [touch(result) for result in results]
+            back = time.perf_counter() - start
+            for rank, found in enumerate(sums):
+                check(found, mebibytes, value + rank + 1, "the master")
+            return out, back
+
+        return timed_handovers(hand_over, rounds, seconds)
+
+
+@contextmanager
+def dask_client(slices: int) -> Iterator[Any]:
+    """A Dask cluster of one worker process per slice."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    os.environ["PYTHONPATH"] = os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")])
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder, dask.config.set({"temporary_directory": folder}):
+        with LocalCluster(n_workers=slices, threads_per_worker=1, dashboard_address=None, host="127.0.0.1",
+                          memory_limit=None) as cluster, Client(cluster) as client:
+            yield client
+
+
+def nothing(rank: int) -> None:
+    """What an empty task does."""
+
+
+def read(image: np.ndarray, rank: int) -> int:
+    """What a task that reads an image does."""
+    return touch(image)
+
+
+def add(image: np.ndarray, rank: int) -> np.ndarray:
+    """What a task that computes a result does."""
+    return image + np.uint32(rank + 1)
+
+
+def dask_steps(slices: int, rounds: int, seconds: float) -> list[float]:
+    """Dask: a task on every worker."""
+    with dask_client(slices) as client:
+        return timed_steps(
+            lambda: client.gather(client.map(nothing, range(slices), pure=False)), rounds, seconds
+        )
+
+
+def dask_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """Dask: scatter to every worker, a task on each; results are gathered."""
+    from distributed import wait
+
+    image = np.empty(pixels(mebibytes), np.uint32)
+    with dask_client(slices) as client:
+        workers = list(client.scheduler_info(n_workers=-1)["workers"])
+
+        def on_each(function: Any, stored: Any) -> list[Any]:
+            return [
+                client.submit(function, stored, rank, workers=[worker], pure=False)
+                for rank, worker in enumerate(workers)
+            ]
+
+        def hand_over(number: int) -> tuple[float, float]:
+            value = value_of(number)
+            image[...] = value
+            start = time.perf_counter()
+            stored = client.scatter(image, broadcast=True, hash=False)
+            sums = client.gather(on_each(read, stored))
+            out = time.perf_counter() - start
+            for found in sums:
+                check(found, mebibytes, value, "a slice")
+            results = on_each(add, stored)
+            wait(results)
+            start = time.perf_counter()
+            sums = [touch(result) for result in client.gather(results)]
+            back = time.perf_counter() - start
+            for rank, found in enumerate(sums):
+                check(found, mebibytes, value + rank + 1, "the master")
+            return out, back
+
+        return timed_handovers(hand_over, rounds, seconds)
