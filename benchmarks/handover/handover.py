@@ -17,8 +17,8 @@ import sys
 from contest import Cell, Contest, add_options, chosen
 from figures import Surroundings
 
-REPETITIONS = 25
-SECONDS = 1.0
+REPETITIONS = 20
+SECONDS = 0.5
 HARNESS = ("harness", "default", "foreign")
 
 

@@ -16,7 +16,7 @@ from contest import Cell, Contest, add_options, chosen
 from figures import Surroundings
 
 REPETITIONS = 4000
-SECONDS = 1.0
+SECONDS = 0.6
 
 
 def main() -> None:

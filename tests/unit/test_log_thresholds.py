@@ -338,3 +338,19 @@ def test_context_wins_over_the_preamble_and_separate_trees_do_not_share_it():
     assert not other.getPreamble().exists("STAGEID")
     with pytest.raises(PexTypeError):
         log.context.set("x", object())
+
+
+def test_numbers_of_the_context_change_kind_and_go_like_other_properties():
+    log = Log()
+    for value in (1, 2, "two", 3, True, 2**40, 4):
+        log.context.set("STAGEID", value)
+        found = log.getPreamble().get("STAGEID")
+        assert found == value and type(found) is type(value)
+    log.context.set("STAGEID", [])
+    assert log.getPreamble().get("STAGEID") == 4
+    log.context.set("LOOPNUM", 7)
+    with pytest.raises(PexTypeError):
+        log.context.set("STAGEID", object())
+    assert log.getPreamble().get("STAGEID") == 4
+    log.context.remove("STAGEID")
+    assert not log.getPreamble().exists("STAGEID") and log.getPreamble().get("LOOPNUM") == 7

@@ -9,30 +9,62 @@ from harness.properties import PropertySet
 __all__ = ["RecordContext"]
 
 
+INT_LIMIT = 1 << 31
+
+
 class RecordContext:
     """Shared by a root log and everything derived from it, before and after.
 
-    Each change puts a new set in place of the old one, so a thread that is building a record never
-    sees a half-made change and no lock is needed.
+    Each change puts a new state in place of the old one, so a thread that is building a record never
+    sees a half-made change and no lock is needed. Plain numbers are kept apart from the set of the others:
+    the numbers of visit and stage change with every step of a run, and most of them reach no record.
     """
 
     def __init__(self) -> None:
-        self._properties = PropertySet()
+        self._state: tuple[PropertySet, dict[str, int]] = (PropertySet(), {})
 
     def set(self, name: str, value: Any) -> None:
         """Set a property; TypeError for a value no property can hold."""
-        changed = copy.copy(self._properties)
-        changed.set(name, value)
-        self._properties = changed
+        others, numbers = self._state
+        is_number = type(value) is int and -INT_LIMIT <= value < INT_LIMIT
+        if is_number and name in numbers:
+            self._state = (others, {**numbers, name: value})
+            return
+        whole = self._whole()
+        whole.set(name, value)
+        if is_number and "." not in name:
+            numbers = {**numbers, name: value}
+        else:
+            numbers = _without(numbers, name)
+        self._keep(whole, numbers)
 
     def remove(self, name: str) -> None:
         """Forget a property; nothing happens if it is absent."""
-        changed = copy.copy(self._properties)
-        changed.remove(name)
-        self._properties = changed
+        whole = self._whole()
+        whole.remove(name)
+        self._keep(whole, _without(self._state[1], name))
 
     def overlay(self, properties: PropertySet) -> None:
         """Write the current properties over those of the same name in another set."""
-        current = self._properties
-        for name in current:
-            properties.copy(name, current, name)
+        others, numbers = self._state
+        for name in others:
+            properties.copy(name, others, name)
+        for name, number in numbers.items():
+            properties.set(name, number)
+
+    def _whole(self) -> PropertySet:
+        others, numbers = self._state
+        whole = copy.copy(others)
+        for name, number in numbers.items():
+            whole.set(name, number)
+        return whole
+
+    def _keep(self, whole: PropertySet, numbers: dict[str, int]) -> None:
+        for name in numbers:
+            whole.remove(name)
+        self._state = (whole, numbers)
+
+
+def _without(numbers: dict[str, int], name: str) -> dict[str, int]:
+    top = name.partition(".")[0]
+    return {key: number for key, number in numbers.items() if key != top}
