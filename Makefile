@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. Both work in a fresh clone, and leave everything below this folder.
 # Variables: PYTHON (the interpreter to build on), NIGHT (where the demo puts its night), FUZZ_SECONDS (how long
-# `make fuzz` lasts).
+# `make fuzz` lasts), PEERS (who takes part in `make bench`, see benchmarks/handover/step.py).
 
 PYTHON ?= python3
 NIGHT ?= demo-night
@@ -18,8 +18,8 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml README.md LICENSE src pyth
     -not -path '*__pycache__*' 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python fuzz install dictionary-pages clean \
-    always
+.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python fuzz bench bench-peers install \
+    dictionary-pages clean always
 
 demo: install
 	@$(IN_VENV) pex-harness demo --dir "$(NIGHT)"
@@ -71,6 +71,19 @@ fuzz: $(VENV)/tools
 
 test-python: install
 	@$(IN_VENV) python -m pytest -q
+
+# Every benchmark program with modest rounds: about ten minutes. Peers that are not installed are left out, and named.
+bench: install
+	@mkdir -p build
+	@$(IN_VENV) cmake --preset cpp > build/bench-build.log 2>&1 && \
+	    cmake --build --preset cpp --target bare parse_paf >> build/bench-build.log 2>&1 || { \
+	    cat build/bench-build.log; exit 1; }
+	@$(IN_VENV) python benchmarks/run_all.py build/benchmarks.md --core build/cpp/benchmarks/parse_paf \
+	    $(if $(PEERS),--peers $(PEERS))
+	@echo "make: the results are in build/benchmarks.md"
+
+bench-peers: install
+	@$(IN_VENV) $(PIP) install -q --no-build-isolation ".[bench]"
 
 # The pages in docs/dictionaries say what the dictionaries in policy say; a test compares them.
 dictionary-pages: install

@@ -49,7 +49,7 @@ def touch(image: np.ndarray) -> int:
 
 
 def value_of(number: int) -> int:
-    """The pixel value of image `number`; no two in a row are the same, and with a rank added it fits a byte."""
+    """The pixel value of image `number`: no two in a row are the same; a rank added, it fits a byte."""
     return 1 + number % 100
 
 

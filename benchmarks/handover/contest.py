@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,16 @@ class Contest:
     def contender(self, name: str) -> Contender:
         """The contender of this contest that is called so."""
         return KINDS[self.kind][name]
+
+    def run(self, cells: Sequence[Cell], rounds: int, minutes: float) -> None:
+        """So many rounds in every cell; no new turn after so many minutes."""
+        end = time.monotonic() + 60 * minutes
+        for number in range(rounds):
+            for cell in cells:
+                if time.monotonic() > end:
+                    self.remarks.append(f"the {minutes:g} minutes were over in round {number + 1}, at {cell}")
+                    return
+                self.turn(cell, number)
 
     def turn(self, cell: Cell, number: int) -> None:
         """One round in one cell: everybody once, beginning with another one each time."""
@@ -133,10 +144,11 @@ def _run(command: Sequence[str]) -> dict[str, list[float]]:
 def add_options(parser: argparse.ArgumentParser, rounds: int) -> None:
     """The options that both contests have."""
     parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of everybody (default {rounds})")
+    parser.add_argument("--minutes", type=float, default=60.0, help="no new turn after them (default 60)")
     parser.add_argument("--slices", type=int, nargs="+", default=[1, 2, 4, 8], metavar="N")
     parser.add_argument("--peers", nargs="*", metavar="NAME",
-                        help="who takes part beside the limit: names, 'all', or nothing; the default leaves out"
-                        " Ray and Dask, which start a cluster each time")
+                        help="who takes part beside the limit: names, or 'all'; the default leaves out Ray"
+                        " and Dask, which start a cluster each time")
 
 
 def chosen(kind: str, peers: Sequence[str] | None) -> list[str]:

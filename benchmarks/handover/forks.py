@@ -57,8 +57,8 @@ def timed_steps(step: Callable[[], object], rounds: int, seconds: float) -> list
 def timed_handovers(hand_over: HandOver, rounds: int, seconds: float) -> dict[str, list[float]]:
     """Seconds there and back of each round; `hand_over(number)` does one.
 
-    At most `rounds` after those that warm up, at least three, and no new one after `seconds`. A slow contender
-    warms up for half of the seconds, with one round at least.
+    At most `rounds` after those that warm up, at least three, and no new one after `seconds`. A slow
+    contender warms up for half of the seconds, with one round at least.
     """
     found: dict[str, list[float]] = {"out": [], "back": []}
     begin = time.perf_counter()

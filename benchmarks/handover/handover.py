@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Handing images over: from the master to all slices, and back from each.
 
-Usage: handover.py [--rounds N] [--slices N ...] [--sizes MIB ...] [--peers NAME ...]. There: the master has an
-image of its own; the time ends when it knows that every slice has read one byte of each page. Back: every slice has
-an image of its own; the time ends when the master has read one byte of each page of all. Computing the images is
-not in it, and every byte read is checked. Every contender runs in a fresh process per round, in turn. In each entry:
-median of the rounds' medians / p99 of all repetitions, then the ratio to the limit in the same round (median, least,
-greatest; the limit shows its own least and greatest).
+Usage: handover.py [--rounds N] [--minutes M] [--slices N ...] [--sizes MIB ...] [--peers NAME ...].
+There: the master has an image of its own; the time ends when it knows that every slice has read one
+byte of each page. Back: every slice has an image of its own; the time ends when the master has read one
+byte of each page of all. Computing the images is not in it, and every byte read is checked. Every
+contender runs in a fresh process per round, in turn. In each entry: median of the rounds' medians / p99
+of all repetitions, then the ratio to the limit in the same round (median, least, greatest; the limit
+shows its own least and greatest).
 """
 
 from __future__ import annotations
@@ -44,9 +45,7 @@ def main() -> None:
     surroundings = Surroundings()
     contest = Contest("handover", chosen("handover", arguments.peers), REPETITIONS, SECONDS)
     cells = [Cell(slices, size) for size in arguments.sizes for slices in arguments.slices]
-    for number in range(arguments.rounds):
-        for cell in cells:
-            contest.turn(cell, number)
+    contest.run(cells, arguments.rounds, arguments.minutes)
     print(f"Hand-over, {arguments.rounds} rounds\n\n{surroundings.text()}")
     for size in arguments.sizes:
         row = [cell for cell in cells if cell.mebibytes == size]

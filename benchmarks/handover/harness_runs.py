@@ -62,7 +62,7 @@ def arena_mebibytes(slices: int, mebibytes: int) -> int:
 
 
 def handover(slices: int, mebibytes: int, rounds: int, workers: int, foreign: bool) -> dict[str, Any]:
-    """Seconds there and back of each visit, and the bytes that were copied and shared in all visits."""
+    """Seconds there and back of each visit; bytes copied and shared in all visits."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         common = f"mebibytes: {mebibytes}\nforeign: {str(foreign).lower()}"
@@ -80,7 +80,7 @@ def handover(slices: int, mebibytes: int, rounds: int, workers: int, foreign: bo
 
 
 def steps(slices: int, rounds: int, workers: int, threshold: int = WARN) -> list[float]:
-    """Seconds of whole steps: preprocess, release, process everywhere, gather, postprocess, all doing nothing."""
+    """Seconds of whole steps: preprocess, release, process, gather, postprocess, all doing nothing."""
     visits = max(2, rounds // STEPS_PER_VISIT)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -94,7 +94,7 @@ def steps(slices: int, rounds: int, workers: int, threshold: int = WARN) -> list
 
 
 def calibrate(slices: int, mebibytes: int, rounds: int) -> dict[str, Any]:
-    """Seconds of (raw - bias) / flat in the slices, of the whole crossing, and the bytes copied and shared."""
+    """Seconds of (raw - bias) / flat in the slices, of the whole crossing; bytes copied and shared."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text = f'nSlices: {slices}\narenaSize: "{arena_mebibytes(slices, mebibytes)} MiB"\n'

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Peers that start a cluster of their own: Ray and Dask. They do more than hand images over; start-up is not timed."""
+"""Peers that start a cluster of their own: Ray and Dask. They do more than hand images over; start-up is
+not timed.
+"""
 
 from __future__ import annotations
 

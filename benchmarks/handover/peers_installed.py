@@ -32,14 +32,16 @@ def joblib_steps(slices: int, rounds: int, seconds: float) -> list[float]:
     from joblib import Parallel, delayed
 
     with Parallel(n_jobs=max(2, slices)) as parallel:
-        return timed_steps(lambda: parallel(delayed(nothing)(rank) for rank in range(slices)), rounds, seconds)
+        return timed_steps(
+            lambda: parallel(delayed(nothing)(rank) for rank in range(slices)), rounds, seconds
+        )
 
 
 def joblib_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> dict[str, Any]:
     """joblib: arrays to workers through files that are mapped, results pickled.
 
-    Back, a task gets the image that it was given before, for which joblib does nothing again, and its sum with the
-    rank is computed in the time.
+    Back, a task gets the image that it was given before, for which joblib does nothing again, and its sum
+    with the rank is computed in the time.
     """
     from joblib import Parallel, delayed
 

@@ -182,9 +182,9 @@ def reused_handover(slices: int, mebibytes: int, rounds: int, seconds: float) ->
 
 
 def fresh_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> dict[str, Any]:
-    """One copy into a new shared_memory block for every image, its name through a Pipe, unlinked when read."""
+    """One copy into a new shared_memory block for every image; its name goes through a Pipe."""
     pipes = [FORK.Pipe() for _ in range(slices)]
-    # Each side unlinks what it is done with; before Python 3.13 nothing else keeps the tracker from doing it again.
+    # The reader unlinks; before Python 3.13 nothing else keeps the tracker from doing it once more.
     resource_tracker.register = resource_tracker.unregister = lambda name, kind: None
 
     def give(image: np.ndarray) -> SharedMemory:

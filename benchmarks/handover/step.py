@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """An empty step: all slices are released, do nothing, and have arrived.
 
-Usage: step.py [--rounds N] [--slices N ...] [--peers NAME ...]. For the harness it is a whole step of stages
-whose methods do nothing: preprocess, release, process in every slice, gather, postprocess. Every contender runs
-in a fresh process per round, in turn. In each entry: median of the rounds' medians / p99 of all repetitions, then
-the ratio to the limit in the same round (median, least, greatest; the limit shows its own least and greatest).
+Usage: step.py [--rounds N] [--minutes M] [--slices N ...] [--peers NAME ...]. For the harness it is a
+whole step of stages whose methods do nothing: preprocess, release, process in every slice, gather,
+postprocess. Every contender runs in a fresh process per round, in turn. In each entry: median of the
+rounds' medians / p99 of all repetitions, then the ratio to the limit in the same round (median, least,
+greatest; the limit shows its own least and greatest).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from contest import Cell, Contest, add_options, chosen
 from figures import Surroundings
 
-REPETITIONS = 4000
+REPETITIONS = 2000
 SECONDS = 0.6
 
 
@@ -27,9 +28,7 @@ def main() -> None:
     surroundings = Surroundings()
     contest = Contest("steps", chosen("steps", arguments.peers), REPETITIONS, SECONDS)
     cells = [Cell(slices) for slices in arguments.slices]
-    for number in range(arguments.rounds):
-        for cell in cells:
-            contest.turn(cell, number)
+    contest.run(cells, arguments.rounds, arguments.minutes)
     print(f"An empty step, {arguments.rounds} rounds\n\n{surroundings.text()}")
     print(contest.table(cells, "out", ("microseconds", 1e6)))
     print("\n".join(contest.remarks))
