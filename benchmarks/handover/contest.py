@@ -18,6 +18,7 @@ from contenders import KINDS, Contender
 from figures import quantile, ratio_of_rounds, short, table
 
 TIMEOUT_S = 60
+SHARED_MEMORY = "/dev/shm"
 HERE = str(Path(__file__).parent)
 
 
@@ -81,11 +82,14 @@ class Contest:
                 continue
             command = contender.command(self.kind, name, cell.slices)
             sizes = [str(cell.slices), str(cell.mebibytes), str(self.rounds), str(self.seconds)]
+            before = set(os.listdir(SHARED_MEMORY))
             try:
                 result = _run([*command, *sizes])
             except RuntimeError as error:
                 self.failed = True
-                self.remarks.append(f"FAILED: {contender.label}, {cell}: {error}")
+                left = sorted(set(os.listdir(SHARED_MEMORY)) - before)
+                more = f"; new in {SHARED_MEMORY}: {', '.join(left)}" if left else ""
+                self.remarks.append(f"FAILED: {contender.label}, {cell}: {error}{more}")
                 print(self.remarks[-1], file=sys.stderr)
                 continue
             self.found.setdefault((name, cell), []).append(result)
