@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -111,12 +112,14 @@ class Contest:
         limit = [result[direction] for result in self.found.get((self.names[0], cell), [])]
         if not rounds:
             return "-"
-        medians = [quantile(times, 0.5) for times in rounds]
-        text = f"{short(quantile(medians, 0.5) * factor)} / {short(quantile(sum(rounds, []), 0.99) * factor)}"
+        medians = [statistics.median(times) for times in rounds]
+        p99 = quantile(sum(rounds, []), 0.99)
+        text = f"{short(statistics.median(medians) * factor)} / {short(p99 * factor)}"
         if name != self.names[0] and len(limit) == len(rounds):
             ratio, least, most = ratio_of_rounds(rounds, limit)
-            return f"{text} ({short(ratio)}x, {short(least)}-{short(most)})"
-        if name == self.names[0]:
+            spread = f", {short(least)}-{short(most)}" if len(rounds) > 1 else ""
+            return f"{text} ({short(ratio)}x{spread})"
+        if name == self.names[0] and len(rounds) > 1:
             return f"{text} ({short(min(medians) * factor)}-{short(max(medians) * factor)})"
         return text
 

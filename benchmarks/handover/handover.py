@@ -46,7 +46,7 @@ def main() -> None:
     contest = Contest("handover", chosen("handover", arguments.peers), REPETITIONS, SECONDS)
     cells = [Cell(slices, size) for size in arguments.sizes for slices in arguments.slices]
     contest.run(cells, arguments.rounds, arguments.minutes)
-    print(f"Hand-over, {arguments.rounds} rounds\n\n{surroundings.text()}")
+    print(f"Hand-over, at most {arguments.rounds} rounds\n\n{surroundings.text()}")
     for size in arguments.sizes:
         row = [cell for cell in cells if cell.mebibytes == size]
         for direction, words in (("out", "there, ms"), ("back", "back, ms")):

@@ -29,7 +29,7 @@ def main() -> None:
     contest = Contest("steps", chosen("steps", arguments.peers), REPETITIONS, SECONDS)
     cells = [Cell(slices) for slices in arguments.slices]
     contest.run(cells, arguments.rounds, arguments.minutes)
-    print(f"An empty step, {arguments.rounds} rounds\n\n{surroundings.text()}")
+    print(f"An empty step, at most {arguments.rounds} rounds\n\n{surroundings.text()}")
     print(contest.table(cells, "out", ("microseconds", 1e6)))
     print("\n".join(contest.remarks))
     sys.exit(1 if contest.failed else 0)
