@@ -37,7 +37,8 @@ def run(folder: Path, text: str, workers: int, visits: int, threshold: int = WAR
     summary = json.loads((folder / "r" / "summary.json").read_text())
     if summary["failures"] or any(row["raised"] for row in summary["stages"]):
         log = (folder / "r" / "log" / "Pipeline.log").read_text()
-        raise RuntimeError(f"a stage has failed:\n{log[-3000:]}")
+        words = [line.strip() for line in log.split("\n") if "Error" in line]
+        raise RuntimeError(f"a stage has failed: {'; '.join(words[:2]) or log[-1000:]}")
     return summary
 
 
