@@ -142,3 +142,65 @@ def test_urn_of_a_dictionary_finds_its_files_in_the_repository(tmp_path, monkeyp
     for policy in (Policy.createPolicy(urn), Policy.createPolicyFromUrn(urn)):
         assert policy.toDict() == {"k": {"w": 7}}
         assert policy.canValidate()
+
+
+def test_each_question_about_a_type_is_true_of_its_own_alone():
+    policy = parse("b: true\ni: 1\nx: 1.0\ns: t\np: {}\nf: @x")
+    asked = {
+        "b": policy.isBool, "i": policy.isInt, "x": policy.isDouble, "s": policy.isString,
+        "p": policy.isPolicy, "f": policy.isFile,
+    }  # fmt: skip
+    for own, question in asked.items():
+        assert [name for name in [*asked, "absent"] if question(name)] == [own]
+
+
+def test_keywords_of_dictionaries_are_those_of_the_contract():
+    assert {word: getattr(Dictionary, word) for word in dir(Dictionary) if word.startswith("KW_")} == {
+        "KW_DICT": "dictionary",
+        "KW_DICT_FILE": "dictionaryFile",
+        "KW_TYPE": "type",
+        "KW_DESCRIPTION": "description",
+        "KW_DEFAULT": "default",
+        "KW_DEFINITIONS": "definitions",
+        "KW_CHILD_DEF": "childDefinition",
+        "KW_ALLOWED": "allowed",
+        "KW_MIN_OCCUR": "minOccurs",
+        "KW_MAX_OCCUR": "maxOccurs",
+        "KW_MIN": "min",
+        "KW_MAX": "max",
+        "KW_VALUE": "value",
+    }
+
+
+def test_bits_of_validation_are_those_of_the_contract():
+    bits = ValidationError
+    single = [bits.WRONG_TYPE, bits.MISSING_REQUIRED, bits.NOT_AN_ARRAY, bits.ARRAY_TOO_SHORT]
+    single += [bits.TOO_MANY_VALUES, bits.VALUE_DISALLOWED, bits.VALUE_OUT_OF_RANGE, bits.UNKNOWN_NAME]
+    single += [bits.BAD_DEFINITION, bits.NOT_LOADED, bits.UNKNOWN_ERROR]
+    assert single == [1 << power for power in range(11)]
+    masks = (bits.OK, bits.TOO_FEW_VALUES, bits.WRONG_OCCURRENCE_COUNT, bits.BAD_VALUE)
+    assert masks == (0, 14, 30, 96)
+
+
+def test_definition_takes_what_its_setters_are_given():
+    definition = hp.Definition("first")
+    definition.setName("second")
+    definition.setPrefix("a.")
+    definition.setData(parse("type: int\nmaxOccurs: 3"))
+    assert (definition.getPrefix(), definition.getName()) == ("a.", "second")
+    assert (definition.getTypeName(), definition.getMaxOccurs()) == ("int", 3)
+    for change in (definition.setChildDefinition, definition.setWildcard):
+        change(True)
+        assert definition.isChildDefinition() and definition.isWildcard()
+        change(False)
+        assert not definition.isChildDefinition() and not definition.isWildcard()
+
+
+def test_file_writer_that_is_closed_has_written_and_writes_no_more(tmp_path):
+    path = tmp_path / "out.paf"
+    writer = hp.PAFWriter(str(path))
+    writer.write(parse("a: 1"))
+    writer.close()
+    assert path.read_text() == "a: 1\n"
+    with pytest.raises(hp.IoError, match="closed"):
+        writer.write(parse("b: 1"))

@@ -132,3 +132,14 @@ def test_an_arena_larger_than_the_machine_is_refused_or_served_sparsely(bench):
     )
     assert done.code == 2
     assert "arenaSize" in done.err
+
+
+def test_every_class_that_a_run_cannot_find_is_shown_where_the_policy_names_it(bench):
+    bench.module(STAGES)
+    text = "nSlices: 1\n" + STAGE.replace("WarpParallel", "WarpParalel") + STAGE.replace("WarpParallel", "Plain")
+    done = bench.run(policy=policy_of(bench, text))
+    assert done.code == 2
+    for line, where in ((3, "appStage[0]"), (5, "appStage[1]")):
+        assert f"night.paf:{line}:17: " in done.err and f"in {where}.parallelClass" in done.err
+    assert "did you mean 'stages_here.WarpParallel'?" in done.err
+    assert "Traceback" not in done.err

@@ -293,6 +293,11 @@ class TestMergeDefaults:
         own.set("p.y", 5)
         assert defaults.getInt("p.y") == 2
 
+    def test_policy_can_be_merged_into_its_own_sub_policy(self):
+        policy = Policy(PolicyString("b: { c: 1 }\nd: 2"))
+        assert policy.getPolicy("b").mergeDefaults(policy) == 2
+        assert policy.toDict() == {"b": {"c": 1, "b": {"c": 1}, "d": 2}, "d": 2}
+
     def test_own_plain_value_stands_against_a_block_of_defaults(self):
         own = parse("p: 1")
         assert own.mergeDefaults(parse("p: { x: 1 }")) == 0

@@ -56,6 +56,23 @@ def product(tmp_path, monkeypatch):
     return root
 
 
+def test_missing_include_says_where_it_was_looked_for_and_what_to_write(files):
+    root = files(top="x: @policy/b.paf\n", policy__b="c: @c.paf\n", policy__c="z: 1\n")
+    with pytest.raises(IoError) as caught:
+        Policy.createPolicy(str(root / "top.paf"))
+    assert caught.value.expected == f'a file in "{root}", where all includes are looked up'
+    assert caught.value.suggestion == "policy/c.paf"
+    assert caught.value.breadcrumb == "x.c" and (caught.value.line, caught.value.column) == (1, 4)
+
+
+def test_missing_include_of_a_text_names_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(IoError) as caught:
+        Policy.createPolicy(PolicyString("x: @none.paf"))
+    assert str(tmp_path) in caught.value.expected and caught.value.suggestion == ""
+    assert isinstance(caught.value, OSError) and caught.value.errno == errno.ENOENT
+
+
 RESOLVED = {"a": 1, "kernel": {"width": 3, "more": {"x": 1}}}
 
 
@@ -353,3 +370,15 @@ class TestUrns:
     def test_looks_like_urn(self, text, loose, strict):
         assert UrnPolicyFile.looksLikeUrn(text) is loose
         assert UrnPolicyFile.looksLikeUrn(text, True) is strict
+
+
+def test_missing_dictionary_file_says_where_it_was_looked_for_and_what_to_write(product, monkeypatch, tmp_path):
+    (product / "policy" / "d.paf").write_text("definitions: { k: { dictionaryFile: k.paf } }")
+    (product / "policy" / "k.paf").write_text("definitions: { w: { default: 7 } }")
+    monkeypatch.chdir(tmp_path)
+    source = DefaultPolicyFile("meas_warp", "d.paf", "policy")
+    with pytest.raises(IoError) as caught:
+        Policy.createPolicy(source)
+    assert caught.value.expected == f'a file in "{tmp_path}", where all includes are looked up'
+    assert caught.value.suggestion == "product/policy/k.paf"
+    assert Policy.createPolicy(source, source.getRepositoryPath()).toDict() == {"k": {"w": 7}}

@@ -123,6 +123,8 @@ class TestMapping:
             Policy.fromDict({"a": {"b": None}})
         with pytest.raises(builtins.TypeError):
             Policy.fromDict({1: 2})
+        with pytest.raises(builtins.TypeError, match="made of a mapping"):
+            Policy.fromDict(3)
 
     def test_equality_ignores_order_and_sees_types(self):
         parse = lambda text: Policy(PolicyString(text))  # noqa: E731
@@ -250,3 +252,11 @@ def test_dc3b_import_path_has_every_name_of_the_contract():
 def test_importing_policies_stays_light():
     code = "import sys, harness.policy; print([m for m in ('numpy', 'astropy', 'rich') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("make", [Policy.fromDict, lambda loop: Policy().set("a", [loop])])
+def test_mapping_that_holds_itself_is_refused(make):
+    loop = {"x": 1}
+    loop["loop"] = loop
+    with pytest.raises(InvalidParameterError, match="does it hold itself"):
+        make(loop)

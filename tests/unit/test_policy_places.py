@@ -2,7 +2,7 @@
 """Where the values of a policy stand: file, line, column and chain of includes."""
 
 import pytest
-from harness.policy import NameNotFound, Policy, PolicyString
+from harness.policy import NameNotFound, ParserError, Policy, PolicyString
 
 TEXT = """first: 1
 second: 2 3
@@ -39,6 +39,18 @@ def spot(place):
 )
 def test_a_value_stands_where_it_was_written(sut, name, index, expected):
     assert spot(sut.place(name, index)) == expected
+
+
+@pytest.mark.parametrize("junk", [b"\xff\xfe", b"\x80\xbf", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f", "\u00e9\u20ac".encode()])
+def test_columns_count_what_a_reader_sees_and_the_caret_agrees(tmp_path, junk):
+    path = tmp_path / "a.paf"
+    path.write_bytes(b'a: "' + junk + b'" 5\n')
+    with pytest.raises(ParserError) as caught:
+        Policy(str(path))
+    assert caught.value.source_line[caught.value.column - 1] == "5"
+    lines = str(caught.value).splitlines()
+    caret = next(number for number, line in enumerate(lines) if line.strip() == "^")
+    assert lines[caret - 1][lines[caret].index("^")] == "5"
 
 
 def test_a_place_has_file_and_line_for_messages(sut):

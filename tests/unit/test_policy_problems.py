@@ -115,3 +115,11 @@ def test_a_problem_becomes_json_for_editors():
         "file": "a.paf", "line": 2, "column": 3, "severity": "error", "breadcrumb": "x", "message": "m",
         "expected": "e", "seen": "s", "suggestion": "t", "hint": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ["\udcff\udcfe: 1 : 2", "\x00\x01\t: 1", "\x85\x1b[31m: 1"])
+def test_caret_stands_below_its_column_whatever_the_bytes(line):
+    column = line.index("1") + 1
+    shown, caret = str(Problem("wrong", file="a", line=1, column=column, source_line=line)).splitlines()[1:3]
+    assert shown[caret.index("^")] == "1"
+    assert not set(shown) & {"\x00", "\x01", "\x1b", "\x85", "\udcff", "\udcfe"}

@@ -72,6 +72,21 @@ def test_missing_top_module_without_near_match_points_at_pythonpath():
     assert "on PYTHONPATH" in str(failure(ClassLookupError, "qqqxyzzy.warp.WarpSerial"))
 
 
+@pytest.mark.parametrize("name", ["mypype.py", "mypype/"])
+def test_missing_top_module_in_the_current_directory_is_pointed_at(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+    message = str(failure(ClassLookupError, "mypype.warp.WarpSerial"))
+    assert f"there is one in {tmp_path}: add that directory to PYTHONPATH" in message
+    assert "did you mean" not in message
+
+
+def test_missing_attribute_without_near_class_lists_some_without_guessing(survey):
+    message = str(failure(ClassLookupError, "survey_pkg.warp.Qqqxyzzy"))
+    assert "classes in it that would do: survey_pkg.warp." in message
+    assert "did you mean" not in message
+
+
 def test_missing_submodule_is_named_with_its_siblings(survey):
     error = failure(ClassLookupError, "survey_pkg.wrap.WarpSerial")
     assert "there is no module 'survey_pkg.wrap'; did you mean 'survey_pkg.warp'?" in str(error)

@@ -44,7 +44,7 @@ def check_dictionary(path: Path) -> list[Problem]:
         try:
             dictionary = open_dictionary(path)
         except ConfigError as error:
-            return [Problem(str(error), file=str(path))]
+            return [Problem(str(error).removeprefix(f"dictionary {path}: "), file=str(path))]
         except Located as error:
             return [Problem.from_error(error)]
     texts = dict.fromkeys(str(warning.message) for warning in caught)

@@ -50,7 +50,7 @@ def check_pipeline(
     try:
         text = read_policy_text(path)
     except ConfigError as error:
-        return Checked([Problem(str(error), file=str(path))])
+        return Checked([Problem(str(error).removeprefix(f"pipeline policy {path}: "), file=str(path))])
     except Located as error:
         return Checked([Problem.from_error(error)])
     found = [_judged(problem, allow_unknown) for problem in policy_problems(text)]

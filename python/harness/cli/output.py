@@ -8,6 +8,8 @@ import sys
 
 # A file that is shown must not steer the terminal.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+# A byte that is no UTF-8, such as those of a file name, is shown as it is in the file.
+_CONTROLS |= {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(0x80, 0x100)}
 
 
 def write(text: str) -> None:

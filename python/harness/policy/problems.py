@@ -20,6 +20,8 @@ WARNING = "warning"
 _LONGEST_LINE = 160
 _LONGEST_CHAIN = 20
 _END = 1 << 32
+# Control characters and bytes that are no UTF-8 take one column each, as in the messages of the core.
+_UNSEEN = {code: "\ufffd" for code in (*range(9), *range(10, 32), *range(127, 160), *range(0xDC80, 0xDD00))}
 _PARTS = ("file", "line", "column", "source_line", "chain", "breadcrumb", "expected", "seen", "suggestion")
 _SHOWN = ("file", "line", "column", "severity", "breadcrumb", "message", "expected", "seen", "suggestion",
           "hint")
@@ -141,4 +143,4 @@ def _pointed(line: str, column: int) -> list[str]:
         begin = max(0, within - _LONGEST_LINE // 2)
         line, within = line[begin : begin + _LONGEST_LINE], within - begin
     pad = "".join("\t" if character == "\t" else " " for character in line[:within])
-    return [f"    {line}", f"    {pad}^"]
+    return [f"    {line.translate(_UNSEEN)}", f"    {pad}^"]

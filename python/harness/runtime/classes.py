@@ -10,7 +10,7 @@ from harness.runtime.config import PipelineConfig
 
 
 def import_parallel_classes(config: PipelineConfig) -> None:
-    """Imports the parallel halves and what runs them. Raises `ConfigError` with key and reason."""
+    """Imports the parallel halves and what runs them. Raises `ConfigError` with places and reasons."""
     from harness.stage import ParallelProcessing
 
     _check_classes(config, "parallel_class", ParallelProcessing)
@@ -18,7 +18,7 @@ def import_parallel_classes(config: PipelineConfig) -> None:
 
 
 def import_serial_classes(config: PipelineConfig) -> None:
-    """Imports the serial halves. Raises `ConfigError` with the policy's key and the reason."""
+    """Imports the serial halves. Raises `ConfigError` with places and reasons."""
     from harness.stage import SerialProcessing
 
     _check_classes(config, "serial_class", SerialProcessing)
@@ -28,6 +28,7 @@ def _check_classes(config: PipelineConfig, attribute: str, base: type) -> None:
     from harness.stage.class_lookup import find_class
 
     key = "serialClass" if attribute == "serial_class" else "parallelClass"
+    failed = []
     for stage in [*config.stages, *([config.failure] if config.failure else [])]:
         name = getattr(stage, attribute)
         if name is None:
@@ -35,4 +36,23 @@ def _check_classes(config: PipelineConfig, attribute: str, base: type) -> None:
         try:
             find_class(name, base)
         except (ImportError, ValueError) as error:
-            raise ConfigError(f"pipeline policy {config.path}: {stage.where}.{key}: {error}") from error
+            failed.append((stage.where, error))
+    if failed:
+        raise _at_names(config, key, failed) from failed[0][1]
+
+
+def _at_names(config: PipelineConfig, key: str, failed: list[tuple[str, Exception]]) -> ConfigError:
+    """One error that shows where the policy names the classes. The file is read again, for its places."""
+    from harness.policy.problems import Problem
+    from harness.runtime.policy_check import config_error
+    from harness.runtime.policy_file import read_policy_text, stage_blocks
+
+    text = read_policy_text(config.path)
+    blocks = dict(stage_blocks(text.policy))
+    problems = []
+    for where, error in failed:
+        parts = {part: getattr(error, part, "") for part in ("expected", "hint")}
+        message = getattr(error, "problem", "") or str(error)
+        breadcrumb = f"{text.prefix}{where}.{key}"
+        problems.append(Problem.at(blocks[where], key, message, breadcrumb=breadcrumb, **parts))
+    return config_error(problems)

@@ -41,7 +41,8 @@ def config_error(problems: list[Problem]) -> ConfigError:
 
 def policy_problems(text: PolicyText) -> list[Problem]:
     """All problems of a pipeline policy, in file order; unknown keys are warnings."""
-    found = [*text.problems, *_against_dictionary(text)]
+    unread = [problem.changed(breadcrumb=numbered(problem.breadcrumb)) for problem in text.problems]
+    found = [*unread, *_against_dictionary(text)]
     if is_dc3a(text.policy):
         found = [problem for problem in found if problem.name not in (*LISTS, "appStage")]
         found += dc3a_problems(text)

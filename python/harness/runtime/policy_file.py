@@ -41,6 +41,8 @@ SUFFIXES = (".paf", ".json", ".toml")
 def require_readable(file: Path, what: str = "pipeline policy") -> None:
     """Raises `ConfigError` for a path that is no file or cannot be read."""
     if not file.exists():
+        if file.is_symlink():
+            raise ConfigError(f"{what} {file}: no such file; it is a symbolic link that leads to none")
         near = sorted(str(other) for other in file.parent.glob("*") if other.suffix in SUFFIXES)
         hint = f"; policy files there: {', '.join(near[:5])}" if near else ""
         raise ConfigError(f"{what} {file}: no such file (looked in {file.parent.resolve()}){hint}")

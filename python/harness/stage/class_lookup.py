@@ -6,6 +6,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 import pkgutil
 import sys
 from types import ModuleType
@@ -122,7 +123,7 @@ def _kind(found: object) -> str:
 
 
 def _class_hint(module: ModuleType, wanted: str, base: type) -> str:
-    """The classes of `module` that would do: those named like `wanted`, else the first few."""
+    """The classes of `module` that would do: those named like `wanted`, else some of them."""
     suitable = [
         name
         for name, value in vars(module).items()
@@ -132,10 +133,12 @@ def _class_hint(module: ModuleType, wanted: str, base: type) -> str:
         and not name.startswith("_")
     ]
     close = difflib.get_close_matches(wanted, suitable, n=_MOST_CANDIDATES, cutoff=0.5)
-    chosen = close or sorted(suitable)[:_MOST_CANDIDATES]
-    if not chosen:
+    if not suitable:
         return "no class in it would do"
-    return f"did you mean {_or_list([f'{module.__name__}.{name}' for name in chosen])}?"
+    dotted = [f"{module.__name__}.{name}" for name in close or sorted(suitable)[:_MOST_CANDIDATES]]
+    if close:
+        return f"did you mean {_or_list(dotted)}?"
+    return f"classes in it that would do: {', '.join(dotted)}{', ...' if len(suitable) > len(dotted) else ''}"
 
 
 def _module_hint(missing: str) -> str:
@@ -148,6 +151,9 @@ def _module_hint(missing: str) -> str:
         siblings = [info.name for info in pkgutil.iter_modules(path)]
     else:
         siblings = [info.name for info in pkgutil.iter_modules()]
+        here = os.getcwd()
+        if os.path.isdir(leaf) or os.path.isfile(f"{leaf}.py"):
+            return f"there is one in {here}: add that directory to PYTHONPATH"
     close = difflib.get_close_matches(leaf, siblings, n=_MOST_CANDIDATES, cutoff=0.6)
     if close:
         return f"did you mean {_or_list([f'{parent}.{name}' if parent else name for name in close])}?"

@@ -20,7 +20,22 @@ namespace {
 struct Mapping {
     py::object mapping;
     PolicyPtr into;
+    std::size_t depth;
 };
+
+// Errors: TypeError of the language for what is no mapping; InvalidParameterError for a mapping that holds itself,
+// which is one that nests without end.
+void require_mapping(const Mapping& next) {
+    if (PyMapping_Check(next.mapping.ptr()) == 0 || !py::hasattr(next.mapping, "keys")) {
+        throw py::type_error("a policy is made of a mapping such as {\"sigma\": 3.0}, not of " +
+                             from_py(py::repr(py::type::handle_of(next.mapping))));
+    }
+    if (next.depth <= policy::MAX_DEPTH) return;
+    policy::Report report;
+    report.problem = "the mapping nests too deep: does it hold itself?";
+    report.expected = "at most " + std::to_string(policy::MAX_DEPTH) + " levels";
+    throw policy::InvalidParameterError(std::move(report));
+}
 
 bool is_plain_mapping(py::handle value) {
     return !py::isinstance<Policy>(value) && PyMapping_Check(value.ptr()) != 0 && py::hasattr(value, "keys");
@@ -35,13 +50,14 @@ bool is_list_of_mappings(py::handle value) {
 }
 
 // Puts an empty policy in place of each mapping and remembers to fill it.
-void set_blocks(const Policy& into, std::string_view name, py::handle value, std::vector<Mapping>& pending) {
+void set_blocks(const Mapping& above, std::string_view name, py::handle value, std::vector<Mapping>& pending) {
+    const Policy& into = *above.into;
     SmallArray<NodePtr> children;
     const auto add_block = [&](py::handle mapping) {
         auto block =
             std::make_shared<Policy>(std::make_shared<policy::Node>(), policy::join_names(into.path(), name));
         children.push_back(block->node());
-        pending.push_back({py::reinterpret_borrow<py::object>(mapping), std::move(block)});
+        pending.push_back({py::reinterpret_borrow<py::object>(mapping), std::move(block), above.depth + 1});
     };
     if (is_plain_mapping(value)) {
         add_block(value);
@@ -55,10 +71,11 @@ void set_blocks(const Policy& into, std::string_view name, py::handle value, std
 
 PolicyPtr policy_from_mapping(py::handle mapping) {
     auto root = std::make_shared<Policy>();
-    std::vector<Mapping> pending{{py::reinterpret_borrow<py::object>(mapping), root}};
+    std::vector<Mapping> pending{{py::reinterpret_borrow<py::object>(mapping), root, 0}};
     while (!pending.empty()) {
         const Mapping next = std::move(pending.back());
         pending.pop_back();
+        require_mapping(next);
         for (const py::handle key : py::iter(next.mapping.attr("keys")())) {
             if (PyUnicode_Check(key.ptr()) == 0) {
                 throw py::type_error("parameter names are str, not " + from_py(py::repr(key)));
@@ -66,7 +83,7 @@ PolicyPtr policy_from_mapping(py::handle mapping) {
             const std::string name = from_py(key);
             const py::object value = next.mapping[key];
             if (is_plain_mapping(value) || is_list_of_mappings(value)) {
-                set_blocks(*next.into, name, value, pending);
+                set_blocks(next, name, value, pending);
             } else {
                 next.into->set_values(name, values_from_py(value, policy::join_names(next.into->path(), name)));
             }

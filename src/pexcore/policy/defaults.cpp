@@ -19,11 +19,17 @@ NodePtr last_block(const Entry& entry) {
     return blocks == nullptr ? nullptr : blocks->back();
 }
 
-// Values and places of an entry under a name of its own, sub-policies copied.
+// Values and places of an entry under a name of its own, sub-policies copied. They are copied first, for the target
+// may stand in one of them.
 void copy_deeply(const Entry& from, Node& target, std::string_view name) {
-    auto* blocks = std::get_if<Children>(&target.copy_entry(from, name).values);
-    if (blocks == nullptr) return;
-    for (NodePtr& block : *blocks) block = deep_copy(*block);
+    const auto* blocks = std::get_if<Children>(&from.values);
+    Children copies;
+    if (blocks != nullptr) {
+        copies.reserve(blocks->size());
+        for (const NodePtr& block : *blocks) copies.push_back(deep_copy(*block));
+    }
+    Entry& entry = target.copy_entry(from, name);
+    if (blocks != nullptr) entry.values = std::move(copies);
 }
 
 class Extraction {

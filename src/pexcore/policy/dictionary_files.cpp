@@ -124,7 +124,9 @@ class DictionaryFiles {
             throw DictionaryError(error.report());
         } catch (const ParserError&) {
             if (options.strict) throw;
-        } catch (const IoError&) {
+        } catch (const IoError& error) {
+            const bool own = error.report().place.source == options.included_from.source && !has_urn_prefix(path);
+            if (options.strict && own) throw IoError(with_folder(error.report(), path, m_repository));
             if (options.strict) throw;
         }
         return false;

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 
+#include "policy/utf8.hpp"
+
 namespace pex::policy {
 
 namespace {
 
 constexpr std::size_t LONGEST_LINE = 160;
-constexpr std::size_t LONGEST_QUOTE = 60;
 constexpr std::size_t LONGEST_CHAIN = 20;
 
 std::string spot(const Place& place) {
@@ -18,17 +19,17 @@ std::string spot(const Place& place) {
     return place.source->name() + ":" + std::to_string(position.line) + ":" + std::to_string(position.column);
 }
 
-// Control characters would move the cursor of a terminal: each is shown as one replacement character.
+// Control characters would move the cursor of a terminal, and bytes that are no UTF-8 would end in escapes of several
+// columns: each is shown as one replacement character.
 std::string visible(std::string_view text) {
+    constexpr std::string_view REPLACEMENT = "\xEF\xBF\xBD";
     std::string shown;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool is_control = (byte < 0x20 && c != '\t') || byte == 0x7F;
-        if (is_control) {
-            shown += "\xEF\xBF\xBD";
-        } else {
-            shown += c;
-        }
+    for (std::size_t at = 0; at < text.size(); at += step_length(text, at)) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        const std::size_t length = utf8_length(text, at);
+        const bool is_c1 = length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
+        const bool is_control = (byte < 0x20 && byte != '\t') || byte == 0x7F || is_c1;
+        shown += length == 0 || is_control ? REPLACEMENT : text.substr(at, length);
     }
     return shown;
 }
@@ -51,9 +52,7 @@ std::string pointed_line(const Place& place) {
         within -= begin;
     }
     std::string pad;
-    for (const char c : line.substr(0, within)) {
-        if (!continues(c)) pad += c == '\t' ? '\t' : ' ';
-    }
+    for (std::size_t at = 0; at < within; at += step_length(line, at)) pad += line[at] == '\t' ? '\t' : ' ';
     return "\n    " + visible(line) + "\n    " + pad + "^";
 }
 
@@ -71,14 +70,14 @@ std::string include_chain(const Place& place) {
 
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
+std::string in_quotes(std::string_view text, std::size_t longest) {
     std::string result = "\"";
-    if (text.size() <= LONGEST_QUOTE) {
+    if (text.size() <= longest) {
         result += visible(text);
     } else {
-        std::size_t head = LONGEST_QUOTE / 2;
+        std::size_t head = longest / 2;
         while (head > 0 && continues(text[head])) --head;
-        std::size_t tail = text.size() - LONGEST_QUOTE / 2;
+        std::size_t tail = text.size() - longest / 2;
         while (tail < text.size() && continues(text[tail])) ++tail;
         result += visible(text.substr(0, head));
         result += " ... ";

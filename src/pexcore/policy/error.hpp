@@ -25,8 +25,12 @@ struct Report {
 // The message for people: place, problem, the line with a caret under the place, expected, seen, include chain.
 std::string render(const Report& report);
 
-// The text in double quotes, on one line, shortened in its middle where it is long.
-std::string in_quotes(std::string_view text);
+inline constexpr std::size_t LONGEST_QUOTE = 60;
+// Paths are shown whole: a shortened one finds no file.
+inline constexpr std::size_t LONGEST_PATH = 4096;
+
+// The text in double quotes, on one line, shortened in its middle where it is longer than that.
+std::string in_quotes(std::string_view text, std::size_t longest = LONGEST_QUOTE);
 
 class Error : public std::exception {
  public:

@@ -75,9 +75,13 @@ class FileLoader {
             } else {
                 PolicyFile((std::filesystem::path(m_repository) / file.path()).string()).load(node, options);
             }
+        } catch (const IoError& error) {
+            // An include of this file, not of one that a product file includes in turn.
+            const bool own = error.report().place.source == options.included_from.source && !file.is_absolute();
+            if (!m_options.strict) return;
+            if (!own) throw;
+            throw IoError(with_folder(error.report(), file.path(), m_repository));
         } catch (const ParserError&) {
-            if (m_options.strict) throw;
-        } catch (const IoError&) {
             if (m_options.strict) throw;
         }
     }
@@ -99,6 +103,18 @@ class FileLoader {
 };
 
 }  // namespace
+
+Report with_folder(Report report, const std::string& reference, const std::string& repository) {
+    namespace fs = std::filesystem;
+    std::error_code unknown;
+    const fs::path folder = repository.empty() ? fs::current_path(unknown) : fs::path(repository);
+    report.expected = "a file in " + in_quotes(folder.string(), LONGEST_PATH) + ", where all includes are looked up";
+    const Source* includer = report.place.source.get();
+    if (includer == nullptr || includer->path().empty()) return report;
+    const fs::path beside = fs::path(includer->name()).parent_path() / reference;
+    if (fs::is_regular_file(beside, unknown)) report.suggestion = fs::proximate(beside, folder, unknown).string();
+    return report;
+}
 
 std::size_t load_policy_files(const NodePtr& root, const std::string& repository, const LoadOptions& options) {
     return FileLoader(repository, options).run(root);

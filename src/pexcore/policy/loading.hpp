@@ -7,6 +7,7 @@
 #include <string>
 
 #include "policy/policy.hpp"
+#include "policy/error.hpp"
 #include "policy/policy_file.hpp"
 
 namespace pex::policy {
@@ -33,5 +34,9 @@ struct CreateOptions {
 // Loads a source. If it holds a dictionary the result has its defaults, and the dictionary attached if asked.
 // Errors: those of PolicySource::load(), and those of extracting defaults.
 PolicyPtr create_policy(const PolicySource& source, const CreateOptions& options);
+
+// The report of a file that cannot be read, with the folder where it was looked up; and the reference to write instead
+// where it lies beside the file that includes it.
+Report with_folder(Report report, const std::string& reference, const std::string& repository);
 
 }  // namespace pex::policy

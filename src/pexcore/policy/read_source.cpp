@@ -20,7 +20,7 @@ namespace {
 [[noreturn]] void fail_io(const std::string& path, int error, const LoadOptions& options) {
     Report report;
     report.problem =
-        "cannot read the policy file " + in_quotes(path) + ": " + std::generic_category().message(error);
+        "cannot read the policy file " + in_quotes(path, LONGEST_PATH) + ": " + std::generic_category().message(error);
     report.place = options.included_from;
     report.breadcrumb = options.breadcrumb;
     report.system_error = error;

@@ -7,6 +7,8 @@
 #include <functional>
 #include <stdexcept>
 
+#include "policy/utf8.hpp"
+
 namespace pex::policy {
 
 namespace {
@@ -51,10 +53,7 @@ Position Source::position(std::uint32_t offset) const {
     offset = std::min(offset, static_cast<std::uint32_t>(m_text.size()));
     const std::size_t line = line_index(offset);
     std::uint32_t column = 1;
-    for (std::uint32_t at = m_line_starts[line]; at < offset; ++at) {
-        const bool continuation = (static_cast<unsigned char>(m_text[at]) & 0xC0U) == 0x80U;
-        if (!continuation) ++column;
-    }
+    for (std::size_t at = m_line_starts[line]; at < offset; at += step_length(m_text, at)) ++column;
     return {static_cast<std::uint32_t>(line + 1), column};
 }
 

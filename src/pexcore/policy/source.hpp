@@ -24,7 +24,7 @@ struct Place {
     bool known() const noexcept { return source != nullptr; }
 };
 
-// Both count from 1; columns count characters of UTF-8, not bytes.
+// Both count from 1; columns count characters of UTF-8, and bytes that are none one by one.
 struct Position {
     std::uint32_t line = 0;
     std::uint32_t column = 0;
