@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes docs/conformance/policy.md: every rule of the policy language, and what holds it.
+"""Writes docs/conformance/policy.md, every rule of the policy language, and policy_api.md, every call.
 
 usage: python tests/policy_rules/write_document.py
 """
@@ -10,9 +10,21 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from call_book import CALLS
 from rule_book import CASES, Rule, all_rules
 
-DOCUMENT = CASES.parents[2] / "docs" / "conformance" / "policy.md"
+FOLDER = CASES.parents[2] / "docs" / "conformance"
+DOCUMENT = FOLDER / "policy.md"
+CALLS_DOCUMENT = FOLDER / "policy_api.md"
+
+CALLS_HEAD = """# Conformance of the Policy API
+
+One row per call or constant of sections 10 and 12.2 of the DC3b contract, with tests that hold it. All are names of
+`harness.policy` and `lsst.pex.policy`. A test looks whether each class has the calls, and whether the tests exist and
+name them (`tests/policy_rules/calls.json`).
+
+This page is made by `python tests/policy_rules/write_document.py`; a test compares it with what that writes.
+"""
 
 HEAD = """# Conformance of the policy language
 
@@ -76,7 +88,18 @@ def render() -> str:
     return "\n".join(parts())
 
 
+def render_calls() -> str:
+    """The document of calls."""
+    tables = [CALLS_HEAD]
+    for name, calls in CALLS.items():
+        rows = [f"| `{call}` | {'<br>'.join(f'`{test}`' for test in tests)} |" for call, tests in calls.items()]
+        tables.append("\n".join([f"## {name}\n", "| call | tests |\n|---|---|", *rows, ""]))
+    return "\n".join(tables)
+
+
 if __name__ == "__main__":
     DOCUMENT.parent.mkdir(parents=True, exist_ok=True)
     Path(DOCUMENT).write_text(render(), encoding="utf-8")
+    CALLS_DOCUMENT.write_text(render_calls(), encoding="utf-8")
     print(f"{DOCUMENT}: {len(all_rules())} rules")
+    print(f"{CALLS_DOCUMENT}: {sum(map(len, CALLS.values()))} calls")
