@@ -19,9 +19,9 @@ CALLS_DOCUMENT = FOLDER / "policy_api.md"
 
 CALLS_HEAD = """# Conformance of the Policy API
 
-One row per call or constant of sections 10 and 12.2 of the DC3b contract, with tests that hold it. All are names of
-`harness.policy` and `lsst.pex.policy`. A test looks whether each class has the calls, and whether the tests exist and
-name them (`tests/policy_rules/calls.json`).
+One row per call or constant of sections 10 and 12.2 of the DC3b contract, with tests that hold it. All are
+names of `harness.policy` and `lsst.pex.policy`. A test looks whether each class has the calls, and whether the
+tests exist and name them (`tests/policy_rules/calls.json`).
 
 This page is made by `python tests/policy_rules/write_document.py`; a test compares it with what that writes.
 """
@@ -92,7 +92,8 @@ def render_calls() -> str:
     """The document of calls."""
     tables = [CALLS_HEAD]
     for name, calls in CALLS.items():
-        rows = [f"| `{call}` | {'<br>'.join(f'`{test}`' for test in tests)} |" for call, tests in calls.items()]
+        cells = {call: "<br>".join(f"`{test}`" for test in tests) for call, tests in calls.items()}
+        rows = [f"| `{call}` | {tests} |" for call, tests in cells.items()]
         tables.append("\n".join([f"## {name}\n", "| call | tests |\n|---|---|", *rows, ""]))
     return "\n".join(tables)
 

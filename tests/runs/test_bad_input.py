@@ -136,7 +136,8 @@ def test_an_arena_larger_than_the_machine_is_refused_or_served_sparsely(bench):
 
 def test_every_class_that_a_run_cannot_find_is_shown_where_the_policy_names_it(bench):
     bench.module(STAGES)
-    text = "nSlices: 1\n" + STAGE.replace("WarpParallel", "WarpParalel") + STAGE.replace("WarpParallel", "Plain")
+    wrong = [STAGE.replace("WarpParallel", name) for name in ("WarpParalel", "Plain")]
+    text = "nSlices: 1\n" + "".join(wrong)
     done = bench.run(policy=policy_of(bench, text))
     assert done.code == 2
     for line, where in ((3, "appStage[0]"), (5, "appStage[1]")):

@@ -372,7 +372,7 @@ class TestUrns:
         assert UrnPolicyFile.looksLikeUrn(text, True) is strict
 
 
-def test_missing_dictionary_file_says_where_it_was_looked_for_and_what_to_write(product, monkeypatch, tmp_path):
+def test_missing_dictionary_file_says_where_it_was_looked_for(product, monkeypatch, tmp_path):
     (product / "policy" / "d.paf").write_text("definitions: { k: { dictionaryFile: k.paf } }")
     (product / "policy" / "k.paf").write_text("definitions: { w: { default: 7 } }")
     monkeypatch.chdir(tmp_path)

@@ -41,7 +41,9 @@ def test_a_value_stands_where_it_was_written(sut, name, index, expected):
     assert spot(sut.place(name, index)) == expected
 
 
-@pytest.mark.parametrize("junk", [b"\xff\xfe", b"\x80\xbf", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f", "\u00e9\u20ac".encode()])
+@pytest.mark.parametrize(
+    "junk", [b"\xff\xfe", b"\x80\xbf", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f", "\u00e9\u20ac".encode()]
+)
 def test_columns_count_what_a_reader_sees_and_the_caret_agrees(tmp_path, junk):
     path = tmp_path / "a.paf"
     path.write_bytes(b'a: "' + junk + b'" 5\n')

@@ -28,7 +28,7 @@ def _check_classes(config: PipelineConfig, attribute: str, base: type) -> None:
     from harness.stage.class_lookup import find_class
 
     key = "serialClass" if attribute == "serial_class" else "parallelClass"
-    failed = []
+    failed: list[tuple[str, Exception]] = []
     for stage in [*config.stages, *([config.failure] if config.failure else [])]:
         name = getattr(stage, attribute)
         if name is None:
@@ -51,8 +51,9 @@ def _at_names(config: PipelineConfig, key: str, failed: list[tuple[str, Exceptio
     blocks = dict(stage_blocks(text.policy))
     problems = []
     for where, error in failed:
-        parts = {part: getattr(error, part, "") for part in ("expected", "hint")}
         message = getattr(error, "problem", "") or str(error)
         breadcrumb = f"{text.prefix}{where}.{key}"
-        problems.append(Problem.at(blocks[where], key, message, breadcrumb=breadcrumb, **parts))
+        problem = Problem.at(blocks[where], key, message, breadcrumb=breadcrumb)
+        said = {part: getattr(error, part, "") for part in ("expected", "hint")}
+        problems.append(problem.changed(**said))
     return config_error(problems)
