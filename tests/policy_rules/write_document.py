@@ -20,8 +20,8 @@ CALLS_DOCUMENT = FOLDER / "policy_api.md"
 CALLS_HEAD = """# Conformance of the Policy API
 
 One row per call or constant of sections 10 and 12.2 of the DC3b contract, with tests that hold it. All are
-names of `harness.policy` and `lsst.pex.policy`. A test looks whether each class has the calls, and whether the
-tests exist and name them (`tests/policy_rules/calls.json`).
+names of `harness.policy` and `lsst.pex.policy`. A test looks whether each class has the calls, and whether
+the tests exist and name them (`tests/policy_rules/calls.json`).
 
 This page is made by `python tests/policy_rules/write_document.py`; a test compares it with what that writes.
 """
