@@ -490,3 +490,9 @@ def test_the_sample_in_the_documentation_is_what_show_prints(check):
         cwd=check.bench.folder, env=check.bench.environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.startswith(sample("## Looking into a policy"))
+
+
+def test_an_include_of_the_only_stage_is_missing_from_the_stage_with_its_number(check):
+    (found,) = check.problems(stage("WarpSerial", "stagePolicy: @none.paf"))
+    assert found["breadcrumb"] == "appStage[0].stagePolicy"
+    assert "where all includes are looked up" in found["expected"]

@@ -124,3 +124,8 @@ def test_caret_stands_below_its_column_whatever_the_bytes(line):
     assert shown[caret.index("^")] == "1"
     assert shown.isprintable() or "\t" in line
     assert not set("\x00\x01") & set(shown)
+
+
+def test_problems_of_one_line_are_in_the_order_of_their_columns():
+    found = [Problem("wrong", file="a", line=1, column=column) for column in (9, 2, 5)]
+    assert [problem.column for problem in in_file_order(found)] == [2, 5, 9]
