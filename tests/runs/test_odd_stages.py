@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Stages as their authors write them without a thought of sharing: the same results however slices are spread."""
+"""Stages written without a thought of sharing: the same results however slices are spread over workers."""
 
 import pytest
 
