@@ -129,6 +129,17 @@ def test_a_clean_pipeline_says_so(check):
     assert check.problems(text) == []
 
 
+def test_copies_that_are_asked_for_and_forbidden_are_told_beside_the_rest(check):
+    found = check.problems(
+        'execute: {\nsharePolicy: "snapshot"\ncopyPolicy: "strict"\n' + stage("Nothing") + "}\n"
+    )
+    assert [(one["line"], one["breadcrumb"]) for one in found] == [
+        (3, "execute.copyPolicy"),
+        (4, "execute.appStage[0].serialClass"),
+    ]
+    assert "forbids the copies that sharePolicy" in found[0]["message"]
+
+
 def test_the_problems_of_all_stages_are_told_at_once_in_the_order_of_the_file(check):
     found = check.problems(
         "nSlices: 2\nnSlises: 3\n"

@@ -161,8 +161,8 @@ def test_take_removes_a_private_value_and_returns_it_itself():
 @pytest.mark.parametrize("used_before", [False, True])
 def test_take_asks_what_arrived_for_a_value_of_its_own(used_before):
     class Arrived(Late):
-        def take(self, value, copy):
-            assert (value is None) is not used_before
+        def take(self, owned, copy):
+            assert owned == ([1] if used_before else [])
             return ("taken", copy)
 
     sut = Clipboard()
@@ -175,7 +175,7 @@ def test_take_asks_what_arrived_for_a_value_of_its_own(used_before):
 
 def test_take_that_is_refused_leaves_the_value_where_it_is():
     class Refusing(Late):
-        def take(self, value, copy):
+        def take(self, owned, copy):
             raise ValueError("no")
 
     sut = Clipboard()
@@ -187,7 +187,7 @@ def test_take_that_is_refused_leaves_the_value_where_it_is():
 
 def test_a_new_value_has_nothing_to_do_with_the_one_that_crossed():
     class Crossed(Late):
-        def take(self, value, copy):
+        def take(self, owned, copy):
             raise AssertionError("asked about an old value")
 
     sut = Clipboard()

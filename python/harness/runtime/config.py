@@ -131,24 +131,18 @@ def _config(
         dir_policy=directories,
         short_name=short_name if short_name is not None else text.file.name.split(".")[0],
         database_url=_optional(policy, "database.url"),
-        share=_share_policy(policy, text.file),
+        share=_share_policy(policy),
         topology=Topology.from_policy(policy.getPolicy("topology"), n_slices) if shares else None,
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),
         warnings=(*warnings, *_not_transported(policy), *_shared_too_early(stages if shares else ())),
     )
 
 
-def _share_policy(policy: Policy, file: Path) -> SharePolicy:
-    share = SharePolicy(
+def _share_policy(policy: Policy) -> SharePolicy:
+    return SharePolicy(
         snapshot=policy.getString("sharePolicy") == "snapshot",
         strict=policy.getString("copyPolicy") == "strict",
     )
-    if share.snapshot and share.strict:
-        raise ConfigError(
-            f'pipeline policy {file}: copyPolicy: "strict" forbids the copies that sharePolicy "snapshot"'
-            " asks for; choose one of them"
-        )
-    return share
 
 
 def _shared_too_early(stages: tuple[StageConfig, ...]) -> list[str]:

@@ -31,6 +31,7 @@ class Exchange:
         self._transport = transport
         self._receives_from = topology.receives_from(rank)
         self._partners = sorted({*self._receives_from, *topology.sends_to(rank)})
+        self._delivered: dict[int, list[tuple[str, Pending]]] = {}
 
     def offer(self, clipboard: Clipboard, after: int) -> None:
         """Offers all that is marked shareable, if the stage behind stage `after` begins with an exchange."""
@@ -55,8 +56,13 @@ class Exchange:
         assert own is not None, "who has failed does not take"
         self._require_equal_keys(stage, own, offers)
         for rank in self._receives_from:
-            # A slice that has failed has nothing to give: its neighbours lack its keys.
-            self._deliver(rank, offers[rank] or [], clipboard)
+            # A slice that has failed has nothing to give: its neighbours lack its keys, those of an earlier
+            # exchange too.
+            entries = offers[rank]
+            if entries is None:
+                self._withdraw(rank, clipboard)
+            else:
+                self._deliver(rank, entries, clipboard)
 
     def _read(self, rank: int, stage: int) -> list[Entry] | None:
         manifest = self._run.across_manifest(rank, stage)
@@ -78,10 +84,17 @@ class Exchange:
             )
 
     def _deliver(self, rank: int, entries: list[Entry], clipboard: Clipboard) -> None:
+        delivered = self._delivered[rank] = []
+
         def accept(key: str, pending: Pending) -> None:
             clipboard._receive_from(key, rank, pending)
+            delivered.append((f"{key}-{rank}", pending))
 
         self._transport.deliver(entries, ACROSS_AUDIENCE, accept)
+
+    def _withdraw(self, rank: int, clipboard: Clipboard) -> None:
+        for key, pending in self._delivered.pop(rank, []):
+            clipboard._withdraw(key, pending)
 
 
 def make_exchange(

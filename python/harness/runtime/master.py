@@ -83,6 +83,7 @@ class MasterHalf(Half[SerialProcessing]):
     def publish(self, number: int) -> None:
         """Publishes downwards what preprocess, and earlier postprocesses, marked shareable."""
         clipboard = self._current(number)
+        self._tell_notes(number, DOWN)
         if clipboard is None or self.error_flagged:
             self.run.set_down_manifest(0, 0)
             return
@@ -96,6 +97,11 @@ class MasterHalf(Half[SerialProcessing]):
                 self.queues[number - 1].addDataset(self._between.getNextDataset())
             self._between = None
             self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
+            self._tell_notes(number, DOWN)
+
+    def _tell_notes(self, number: int, direction: str) -> None:
+        """Counts what `take` copied, and a crossing that failed."""
+        self.statistics.tally.add(number, direction, self.transport.take_notes())
 
     def gather(self, number: int, raised: int) -> None:
         """Puts what the slices published on the master's clipboard, and makes their failures visible."""
@@ -144,6 +150,7 @@ class MasterHalf(Half[SerialProcessing]):
             except Exception as error:
                 self._fail_postprocess(number, error, between)
                 outcome = _core.OUTCOME_RAISED
+        self._tell_notes(number, UP)
         if self.log.sends(VERB2):
             self.log.log(VERB2, f"stage {number} {stage.getName()} ends", {"STATUS": "end"})
         return outcome

@@ -49,6 +49,7 @@ def policy_problems(text: PolicyText) -> list[Problem]:
     found += [*_size_problems(text), *_dir_problems(text)]
     for breadcrumb, block in stage_blocks(text.policy, text.prefix):
         found += _stage_problems(block, breadcrumb, breadcrumb in text.broken)
+    found += _share_problems(text.policy, text.prefix)
     topology = _topology_problems(text)
     if topology:
         # What parameters are right depends on the type: the topology's own word is the better one.
@@ -115,6 +116,20 @@ def _dir_problems(text: PolicyText) -> list[Problem]:
     except ValueError as error:
         return [_at(text.policy, "dir", str(error), text.prefix)]
     return []
+
+
+def _share_problems(policy: Policy, prefix: str) -> list[Problem]:
+    """A policy that asks for copies and forbids them."""
+    wanted = {"sharePolicy": "snapshot", "copyPolicy": "strict"}
+    if not all(policy.isString(key) and policy.getString(key) == value for key, value in wanted.items()):
+        return []
+    message = 'parameter "copyPolicy" forbids the copies that sharePolicy "snapshot" asks for'
+    return [
+        _at(
+            policy, "copyPolicy", message, prefix,
+            expected='copyPolicy: "count", or sharePolicy: "seal"', seen="'strict'",
+        )
+    ]  # fmt: skip
 
 
 def _topology_problems(text: PolicyText) -> list[Problem]:

@@ -81,6 +81,7 @@ class SliceHalf(Half[ParallelProcessing]):
             self._bring_back(number)
             write_report(self.run, self.rank, f"stage {stage.getName()!r}: {describe_failure(error)}")
             self.fail(number, error, "process", lambda failure: failure.applyProcess())
+            self.run.set_up_manifest(self.rank, *self.transport.publish_notes())
             return _core.OUTCOME_RAISED
 
     def _call(self, stage: ParallelProcessing) -> None:

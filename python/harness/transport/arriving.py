@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import copy as copying
 import pickle
+import weakref
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harness import _core
 from harness.clipboard import Pending
 from harness.errors import TransportError
-from harness.transport.entry import Descriptor, Entry
+from harness.transport.entry import Descriptor, Entry, Notes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +28,15 @@ class Receiver:
         self.arena = run.arena
         self.arrived: Counter[int] = Counter()
         """How often each block has arrived in this visit, under whatever key."""
-        self.notes: Counter[str] = Counter()
-        """Bytes copied by `take` since the last publication, by key."""
+        self.sent: set[int] = set()
+        """Blocks that were sent from here in this visit, whoever made them."""
+        self.notes = Notes()
+        """Bytes that no item stands for, since they were told last."""
 
     def begin_visit(self) -> None:
         """Forgets the last visit."""
         self.arrived.clear()
+        self.sent.clear()
 
     def deliver(self, entry: Entry, audience: int) -> Pending | None:
         """What goes on the clipboard for `entry`, which `audience` clipboards receive; `None` for a note."""
@@ -44,21 +48,20 @@ class Receiver:
             return ArrivedArray(self, entry, audience)
         return ArrivedObject(self, entry)
 
-    def count_taken(self, key: str, size: int) -> None:
-        """Counts the bytes that `take` copied."""
-        if size:
-            self.run.count_copied(size)
-            self.notes[key] += size
+    def copy_for_taking(self, key: str, value: Any, copy: bool, why: str, size: int) -> Any:
+        """A deep copy of a value that others can see, `size` bytes of which are known to be large parts.
 
-    def copy_for_taking(self, key: str, value: Any, copy: bool, why: str) -> Any:
-        """A deep copy of a value that others can see. Raises `TransportError` if a copy will not do."""
+        Raises `TransportError` if a copy will not do.
+        """
         if not copy:
             raise TransportError(
                 f"clipboard key {key!r}: take(copy=False) cannot hand it over: {why}."
                 " Use take(key) for a copy"
             )
         taken = copying.deepcopy(value)
-        self.count_taken(key, array_bytes(taken))
+        size = max(size, array_bytes(taken))
+        self.run.count_copied(size)
+        self.notes.add(key, size)
         return taken
 
 
@@ -71,29 +74,41 @@ class ArrivedArray(Pending):
         self._audience = audience
 
     def materialise(self) -> np.ndarray:
-        return self._view(bool(self._entry.flags & _core.ENTRY_WRITEABLE))
+        return self._view(self._hold(bool(self._entry.flags & _core.ENTRY_WRITEABLE)))
 
-    def take(self, value: np.ndarray | None, copy: bool) -> np.ndarray:
-        entry = self._entry
-        array = self.materialise() if value is None else value
-        why = self._why_not_mine()
+    def take(self, owned: list, copy: bool) -> np.ndarray:
+        # Held before the value goes, and for what comes of it.
+        block = self._hold(True)
+        why = self._why_not_mine() or self._why_not_let_go(owned)
         if not why:
-            return self._view(True)
-        taken: np.ndarray = self._receiver.copy_for_taking(entry.key, array, copy, why)
+            return self._view(block)
+        array = owned[0] if owned else self.materialise()
+        taken: np.ndarray = self._receiver.copy_for_taking(self._entry.key, array, copy, why, 0)
         return taken
 
-    def _view(self, writeable: bool) -> np.ndarray:
+    def _hold(self, writeable: bool) -> _core.HeldBlock:
+        ref, offset, size = self._entry.buffers[0]
+        return self._receiver.arena.hold(ref, offset + size, writeable)
+
+    def _view(self, block: _core.HeldBlock) -> np.ndarray:
         import numpy as np
 
         entry = self._entry
-        ref, offset, size = entry.buffers[0]
-        block = self._receiver.arena.hold(ref, offset + size, writeable)
-        return np.ndarray(
-            entry.shape, entry.payload.decode(), memoryview(block), offset + entry.first, entry.strides
-        )
+        first = entry.buffers[0][1] + entry.first
+        return np.ndarray(entry.shape, entry.payload.decode(), memoryview(block), first, entry.strides)
+
+    def _why_not_let_go(self, owned: list) -> str:
+        """Drops the value in `owned` and looks whether anybody here holds it still; then it stays there."""
+        value = weakref.ref(owned.pop()) if owned else None
+        if self._receiver.arena.hold_count(self._entry.buffers[0][0]) == 1:
+            return ""
+        array = value() if value is not None else None
+        if array is not None:
+            owned.append(array)
+        return "it is in use here under another name: a variable, an attribute, another key or a view of it"
 
     def _why_not_mine(self) -> str:
-        """Why the block cannot be handed over while this process holds it; empty if it can."""
+        """Why the block cannot be handed over to whoever holds it once in this process; empty if it can."""
         ref = self._entry.buffers[0][0]
         arena = self._receiver.arena
         if self._entry.flags & _core.ENTRY_WRITEABLE:
@@ -104,11 +119,10 @@ class ArrivedArray(Pending):
             return "its memory has crossed before, to others"
         if self._receiver.arrived[ref] != 1:
             return "it has arrived more than once, or under several keys"
-        others = len(arena.holders(ref)) - 1
-        if others > 0:
+        if ref in self._receiver.sent:
+            return "it was sent on from here, under another key"
+        if len(arena.holders(ref)) > 1:
             return "the process that made it still holds it"
-        if arena.hold_count(ref) != 1:
-            return "this process holds it more than once"
         return ""
 
 
@@ -123,10 +137,11 @@ class ArrivedObject(Pending):
         writeable = bool(self._entry.flags & _core.ENTRY_WRITEABLE)
         return self._load([self._view(buffer, writeable) for buffer in self._entry.buffers])
 
-    def take(self, value: Any, copy: bool) -> Any:
-        value = self.materialise() if value is None else value
+    def take(self, owned: list, copy: bool) -> Any:
+        value = owned[0] if owned else self.materialise()
         why = "it is an object whose parts were pickled" if self._entry.buffers else "it was pickled"
-        return self._receiver.copy_for_taking(self._entry.key, value, copy, why)
+        size = sum(length for _, _, length in self._entry.buffers)
+        return self._receiver.copy_for_taking(self._entry.key, value, copy, why, size)
 
     def _view(self, buffer: Descriptor, writeable: bool) -> memoryview:
         ref, offset, size = buffer
@@ -146,13 +161,14 @@ class ArrivedObject(Pending):
 class Sent(Pending):
     """What a clipboard remembers of an own value that has crossed: others may be reading it."""
 
-    def __init__(self, receiver: Receiver, key: str) -> None:
+    def __init__(self, receiver: Receiver, entry: Entry) -> None:
         self._receiver = receiver
-        self._key = key
+        self._key = entry.key
+        self._size = entry.bytes_copied + entry.bytes_shared
 
-    def take(self, value: Any, copy: bool) -> Any:
+    def take(self, owned: list, copy: bool) -> Any:
         why = "it was sent, and others may be reading it"
-        return self._receiver.copy_for_taking(self._key, value, copy, why)
+        return self._receiver.copy_for_taking(self._key, owned[0], copy, why, self._size)
 
 
 def array_bytes(value: Any) -> int:

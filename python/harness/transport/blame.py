@@ -99,8 +99,10 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         for item in value:
             yield " member", item
     elif _is_array(value):
-        for index, item in enumerate(value.flat):
+        for index, item in enumerate(value.flat if value.dtype.hasobject else ()):
             yield f"[{index}]", item
+        for name, item in getattr(value, "__dict__", {}).items():
+            yield f".{name}", item
     elif hasattr(value, "__self__"):
         yield ".__self__", value.__self__
     if isinstance(value, (type, int, float, str, bytes)) or hasattr(value, "__code__"):

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness import _core
 from harness.clipboard import Clipboard, Pending
+from harness.errors import ArenaFull, TransportError
 from harness.transport.arriving import Receiver, Sent
 from harness.transport.entry import Entry
 from harness.transport.placing import INLINE_BYTES, VISIT_SLOT, Placer
@@ -39,7 +40,7 @@ class Transport:
         """`audience` clipboards receive what is published here."""
         self._arena = run.arena
         self._receiver = Receiver(run)
-        self._placer = Placer(run, policy, self._receiver.arrived, remember_copies=audience > 1)
+        self._placer = Placer(run, policy, self._receiver, remember_copies=audience > 1)
 
     def begin_visit(self) -> None:
         """Forgets what belonged to the last visit's blocks."""
@@ -60,33 +61,69 @@ class Transport:
         everything is then as unpublished as before.
         """
         items = clipboard._unpublished_items()
-        if not items and not self._receiver.notes:
+        notes = self._receiver.notes.entries()
+        if not items and not notes:
             return NO_MANIFEST, []
-        entries = self._entries(clipboard, items)
-        self._placer.seal()
-        clipboard._published({key: Sent(self._receiver, str(key)) for key, _, _ in items})
-        entries += self._notes()
-        return self._placer.write_manifest(_core.encode_manifest(entries), PUBLISHED), entries
+        manifest, entries = self._write(clipboard, items, notes, PUBLISHED)
+        self._receiver.notes.clear()
+        sent = {item[0]: Sent(self._receiver, entry) for item, entry in zip(items, entries, strict=False)}
+        clipboard._published(sent)
+        return manifest, entries
+
+    def publish_notes(self) -> Manifest:
+        """Publishes byte counts alone: of a step that failed, or whose clipboard is gone."""
+        notes = self._receiver.notes.entries()
+        if not notes:
+            return NO_MANIFEST
+        try:
+            manifest = self._placer.write_manifest(_core.encode_manifest(notes), PUBLISHED)
+        except ArenaFull:
+            # They are told with the next publication then.
+            return NO_MANIFEST
+        self._receiver.notes.clear()
+        return manifest
+
+    def take_notes(self) -> list[Entry]:
+        """The byte counts that would go with the next publication, for the process that keeps the tally."""
+        notes = self._receiver.notes.entries()
+        self._receiver.notes.clear()
+        return notes
 
     def offer(self, clipboard: Clipboard, stage: int) -> Manifest:
         """Publishes all that is marked shareable, crossed or not, for neighbours before `stage`.
 
         There is a manifest even if it is empty: who has nothing marked says so. Raises as `publish`.
         """
-        entries = self._entries(clipboard, clipboard._marked_items())
-        self._placer.seal()
-        return self._placer.write_manifest(_core.encode_manifest(entries), OFFERED[stage % 2])
+        manifest, _ = self._write(clipboard, clipboard._marked_items(), [], OFFERED[stage % 2])
+        return manifest
 
-    def _entries(self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]]) -> list[Entry]:
+    def _write(
+        self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]], notes: list[Entry], slot: int
+    ) -> tuple[Manifest, list[Entry]]:
+        """A manifest of items (key, value, is a canvas), then notes; seals the items once it is written."""
+        entries: list[Entry] = []
         self._placer.begin_publication()
-        entries = []
-        for key, value, canvas in items:
-            self._placer.begin_item(str(key))
-            if canvas:
-                entries.append(self._canvas_entry(clipboard, key, value))
-            else:
-                entries.append(self._entry(str(key), value))
-        return entries
+        try:
+            for key, value, canvas in items:
+                self._placer.begin_item(_name(key))
+                if canvas:
+                    entries.append(self._canvas_entry(clipboard, key, value))
+                else:
+                    entries.append(self._entry(_name(key), value))
+                self._placer.end_item()
+            entries += notes
+            manifest = self._placer.write_manifest(_core.encode_manifest(entries), slot)
+        except Exception:
+            self._abandon(entries[: len(items)])
+            raise
+        self._placer.seal(clipboard._canvas_values())
+        return manifest, entries
+
+    def _abandon(self, entries: list[Entry]) -> None:
+        """Keeps the byte counts of a publication that failed at the item behind `entries`, or after all."""
+        for entry in entries:
+            self._receiver.notes.add(entry.key, entry.bytes_copied, entry.bytes_shared)
+        self._placer.abandon(self._receiver.notes)
 
     def _entry(self, key: str, value: Any) -> Entry:
         placer = self._placer
@@ -120,10 +157,6 @@ class Transport:
             place.first, value.shape, place.strides,
         )
 
-    def _notes(self) -> list[Entry]:
-        notes, self._receiver.notes = self._receiver.notes, type(self._receiver.notes)()
-        return [Entry(key, _core.ENTRY_NOTE, 0, b"", size, 0, []) for key, size in notes.items()]
-
     # --- receiving
 
     def read(self, manifest: Manifest) -> list[Entry]:
@@ -141,6 +174,18 @@ class Transport:
             pending = self._receiver.deliver(entry, audience)
             if pending is not None:
                 accept(entry.key, pending)
+
+
+def _name(key: Any) -> str:
+    """The key as it arrives. Raises `TransportError` for one that no process could be told."""
+    name = str(key)
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise TransportError(
+            f"clipboard key {name!r}: it cannot cross: keys are text that UTF-8 can write ({error.reason})"
+        ) from error
+    return name
 
 
 def _is_plain_array(value: Any) -> bool:

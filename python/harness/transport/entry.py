@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One item of a manifest, as the core hands it over the language border."""
+"""One item of a manifest, as the core hands it over the language border; and byte counts without an item."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
+
+from harness import _core
 
 Descriptor = tuple[int, int, int]
 """A range of bytes in shared memory: block reference, offset within the block, length."""
@@ -26,3 +29,28 @@ class Entry(NamedTuple):
     first: int = 0
     shape: tuple[int, ...] = ()
     strides: tuple[int, ...] = ()
+
+
+class Notes:
+    """Bytes that belong to no item that crosses, by key: of `take`, and of crossings that failed."""
+
+    def __init__(self) -> None:
+        self._copied: Counter[str] = Counter()
+        self._shared: Counter[str] = Counter()
+
+    def add(self, key: str, copied: int, shared: int = 0) -> None:
+        """Adds bytes that were copied and shared under `key`."""
+        if copied:
+            self._copied[key] += copied
+        if shared:
+            self._shared[key] += shared
+
+    def entries(self) -> list[Entry]:
+        """The notes, as entries that bring nothing."""
+        keys, copied, shared = {**self._copied, **self._shared}, self._copied, self._shared
+        return [Entry(key, _core.ENTRY_NOTE, 0, b"", copied[key], shared[key], []) for key in keys]
+
+    def clear(self) -> None:
+        """Forgets them: they were told."""
+        self._copied.clear()
+        self._shared.clear()

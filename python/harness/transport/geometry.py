@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from harness._clipboard import address_of_buffer
@@ -100,6 +101,22 @@ def stored_bytes(array: np.ndarray) -> int:
     """How many bytes `copy_into` writes."""
     low, high = byte_bounds(array)
     return min(high - low, array.nbytes)
+
+
+def is_frozen(owner: Any, view: np.ndarray) -> bool:
+    """Whether neither `owner` nor what it is a view of can be written to, by whoever has more than `view`."""
+    if owner.flags.writeable:
+        return False
+    import numpy as np
+
+    while isinstance(owner.base, np.ndarray):
+        # What `reshape` and the like made a view of is mostly known to that view alone: by one reference of
+        # its own, and one of this call; `view` may have a third.
+        known = 2 + (view is not owner and view.base is owner.base)
+        if owner.base.flags.writeable and sys.getrefcount(owner.base) > known:
+            return False
+        owner = owner.base
+    return True
 
 
 def view_of(

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Container
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import _core
 from harness.errors import ArenaFull, TransportError
-from harness.transport.entry import Descriptor
-from harness.transport.geometry import copy_into, extent, stored_bytes
+from harness.transport.entry import Descriptor, Notes
+from harness.transport.geometry import copy_into, extent, is_frozen, stored_bytes
 from harness.transport.policy import SharePolicy
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from harness.transport.arriving import Receiver
 
 INLINE_BYTES = 64 * 1024
 """Arrays and buffers below this size travel inside the manifest."""
@@ -58,25 +60,29 @@ class Place(NamedTuple):
 class Placer:
     """Places the arrays of one clipboard item after another, and counts what it copied and shared.
 
-    `arrived` has the references of blocks that came from elsewhere in this visit. With `remember_copies` an
-    array that is published again in the same visit is not copied again; only for publications that more than
-    one clipboard receives, for a single receiver may have taken the copy over and changed it.
+    `receiver` knows the blocks that came from elsewhere in this visit, and is told of those that go. With
+    `remember_copies` an array that is published again in the same visit is not copied again; only for
+    publications that more than one clipboard receives, for a single receiver may have taken the copy over and
+    changed it.
     """
 
     def __init__(
-        self, run: _core.Run, policy: SharePolicy, arrived: Container[int], remember_copies: bool
+        self, run: _core.Run, policy: SharePolicy, receiver: Receiver, remember_copies: bool
     ) -> None:
         self._run = run
         self._arena = run.arena
         self._policy = policy
-        self._arrived = arrived
+        self._receiver = receiver
         self._remember_copies = remember_copies
         self._key = ""
         self._manifests: dict[int, _core.HeldBlock] = {}
         self._sealing: list[np.ndarray] = []
         # Arrays copied in this visit, by identity.
         self._copies: dict[int, tuple[weakref.ref, int, Place]] = {}
+        # Canvases moved in this publication: the array, and what stands for it now.
+        self._moved: dict[int, tuple[np.ndarray, Place, np.ndarray]] = {}
         self._publication = 0
+        self._in_band = 0
         self.copied = 0
         self.shared = 0
         self.relayed = False
@@ -94,20 +100,34 @@ class Placer:
 
     def begin_publication(self) -> None:
         """Starts a manifest: nothing is to be made read-only yet."""
-        self._sealing.clear()
         self._publication += 1
 
     def begin_item(self, key: str) -> None:
         """Starts counting for `key`, which messages name from here on."""
         self._key = key
-        self.copied = self.shared = 0
+        self.end_item()
         self.relayed = False
 
-    def seal(self) -> None:
-        """Makes every array of this publication read-only for its maker, too."""
+    def end_item(self) -> None:
+        """Its counts are taken care of."""
+        self.copied = self.shared = self._in_band = 0
+
+    def seal(self, canvases: Iterable[np.ndarray]) -> None:
+        """Ends a publication: makes its arrays read-only for their maker, too, apart from canvases."""
+        spared = {id(canvas) for canvas in canvases}
         for array in self._sealing:
-            array.flags.writeable = False
+            if id(array) not in spared:
+                array.flags.writeable = False
+        self._forget_publication()
+
+    def abandon(self, notes: Notes) -> None:
+        """Ends a publication that failed: nothing is sealed; `notes` gets the counts of its last item."""
+        notes.add(self._key, self.copied, self.shared)
+        self._forget_publication()
+
+    def _forget_publication(self) -> None:
         self._sealing.clear()
+        self._moved.clear()
 
     # --- placing
 
@@ -129,9 +149,9 @@ class Placer:
             # What is read-only has crossed before, or is a view of what has.
             self.relayed = self.relayed or not owner.flags.writeable
             return found
-        known = self._known_copy(owner)
+        known = self._known_copy(owner, array)
         if known is not None:
-            self._count_shared(array.nbytes)
+            self._count_shared(stored_bytes(array))
             return known
         self._refuse_copy(array.nbytes, found)
         place = self._copy(array)
@@ -145,14 +165,21 @@ class Placer:
         found = self._find(array, 0)
         if isinstance(found, Place):
             return found, array
-        self._refuse_copy(array.nbytes, BORN_OUTSIDE)
+        if id(array) in self._moved:
+            _, place, shared = self._moved[id(array)]
+            self._count_shared(stored_bytes(array))
+            return place, shared
+        if array.nbytes >= INLINE_BYTES:
+            self._refuse_copy(array.nbytes, BORN_OUTSIDE)
         size = max(1, stored_bytes(array))
         block = self._allocate(size)
         first, strides = copy_into(array, memoryview(block))
         self._root(block.ref)
         self._count_copied(size)
         shared = np.ndarray(array.shape, array.dtype, memoryview(block), first, strides)
-        return Place((block.ref, 0, size), b"", first, strides), shared
+        place = Place((block.ref, 0, size), b"", first, strides)
+        self._moved[id(array)] = array, place, shared
+        return place, shared
 
     def place_buffer(self, raw: memoryview) -> Descriptor | None:
         """The same for memory that an object offers to its pickle; `None` if it is better carried inline."""
@@ -171,14 +198,17 @@ class Placer:
 
     def count_in_band(self, size: int, kind: type) -> None:
         """Counts `size` array bytes that a class writes into the pickle itself; an error in strict mode."""
+        if size < INLINE_BYTES:
+            return
         why, cure = OWN_REDUCTION
         self._refuse_copy(size, (why.format(kind=f"{kind.__module__}.{kind.__qualname__}"), cure))
         self._count_copied(size)
+        self._in_band += size
 
     def count_stream(self, size: int) -> None:
-        """Counts a pickle that is no small item itself: a long text, say."""
+        """Counts a pickle that is large, by a long text, say, without what was counted as arrays."""
         if size >= INLINE_BYTES:
-            self._count_copied(size)
+            self._count_copied(max(0, size - self._in_band))
 
     def write_manifest(self, manifest: bytes, slot: int) -> tuple[int, int]:
         """Writes `manifest` where the last one of this slot stood: the block's reference, and the length.
@@ -205,19 +235,22 @@ class Placer:
         ref, offset, capacity = found
         if offset + (high - low) > capacity:
             return BORN_OUTSIDE
-        if pin_ratio and array.nbytes * pin_ratio < capacity:
+        # Of a view that repeats elements, the memory behind it counts.
+        size = min(array.nbytes, high - low)
+        if pin_ratio and size * pin_ratio < capacity:
             return CUT_OUT[0].format(capacity=capacity), CUT_OUT[1]
         self._root(ref)
-        self._count_shared(array.nbytes)
-        self.relayed = self.relayed or ref in self._arrived
+        self._receiver.sent.add(ref)
+        self._count_shared(size)
+        self.relayed = self.relayed or ref in self._receiver.arrived
         return Place((ref, offset, high - low), b"", first - low, array.strides)
 
-    def _known_copy(self, owner: np.ndarray) -> Place | None:
+    def _known_copy(self, owner: np.ndarray, view: np.ndarray) -> Place | None:
         """The copy made of this very array, if nobody can have written to the array since."""
         reference, publication, place = self._copies.get(id(owner), (None, 0, None))
         if reference is None or reference() is not owner:
             return None
-        if publication == self._publication or (self._remember_copies and not owner.flags.writeable):
+        if publication == self._publication or (self._remember_copies and is_frozen(owner, view)):
             return place
         return None
 

@@ -121,7 +121,8 @@ class _ArrayPickler(pickle.Pickler):
         plain = self._ndarray.view(obj, self._ndarray)
         if masked is not None and isinstance(obj, masked.MaskedArray):
             return self._reduce_masked(obj, plain, masked.nomask)
-        attributes = {k: v for k, v in obj.__dict__.items() if k not in PRIVATE_ATTRIBUTES}
+        own = getattr(obj, "__dict__", {})
+        attributes = {k: v for k, v in own.items() if k not in PRIVATE_ATTRIBUTES}
         reduced = self._reduce_view(obj, plain, kind)
         return (*reduced, attributes, None, None, set_attributes) if attributes else reduced
 

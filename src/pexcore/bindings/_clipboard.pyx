@@ -12,14 +12,15 @@ cdef class Pending:
     """A value that has crossed: one that arrived from another process and is built at its first use, or what
     the clipboard remembers of a value it has published.
 
-    Subclasses implement `materialise()`, which returns the value or raises, and `take(value, copy)`, which
-    returns a writeable value: `value` is what `materialise()` gave, or `None` if it was not asked.
+    Subclasses implement `materialise()`, which returns the value or raises, and `take(owned, copy)`, which
+    returns a writeable value. The list `owned` has what `materialise()` gave, and is empty if it was not asked;
+    it has the clipboard's only reference, so that the value ends there if nobody else uses it.
     """
 
     def materialise(self):
         raise NotImplementedError("materialise")
 
-    def take(self, value, copy):
+    def take(self, owned, copy):
         raise NotImplementedError("take")
 
 
@@ -78,6 +79,16 @@ cdef class Clipboard:
         self._origins[key] = pending
         return value
 
+    def _take_crossed(self, key, pending, owned, copy):
+        # The clipboard's own reference must not count; what is refused comes back.
+        self._values[key] = pending
+        try:
+            return pending.take(owned, copy)
+        except BaseException:
+            if owned:
+                self._values[key] = owned[0]
+            raise
+
     cdef object _forget(self, key):
         # What is known about a value that is replaced or removed.
         self._origins.pop(key, None)
@@ -130,8 +141,9 @@ cdef class Clipboard:
         """Removes `key` and returns its value, writeable.
 
         A value that has not crossed is returned as it is. An array that arrived from another process is handed
-        over without a copy where nobody else can see it any more: it was meant for this side alone, and its
-        maker has let go of it. Everything else is copied, and the copy is counted.
+        over without a copy where nobody else can see it any more: it was meant for this side alone, its maker has
+        let go of it, and nothing here refers to it, be it a variable. Everything else is copied, and the copy is
+        counted.
 
         Args:
             key: the name.
@@ -143,11 +155,13 @@ cdef class Clipboard:
         """
         value = self._values[key]
         if isinstance(value, Pending):
-            value = value.take(None, copy)
+            value = (<Pending> value).take([], copy)
         else:
             origin = self._origins.get(key)
             if origin is not None:
-                value = origin.take(value, copy)
+                owned = [value]
+                value = None  # the only reference is in the list now
+                value = self._take_crossed(key, origin, owned, copy)
         del self[key]
         return value
 
@@ -252,6 +266,10 @@ cdef class Clipboard:
         """All that is present and marked shareable: (key, value, is a canvas)."""
         return [(key, self.getItem(key), key in self._canvases) for key in self.getSharedKeys()]
 
+    def _canvas_values(self):
+        """The arrays that are canvases here."""
+        return [self._values[key] for key in self._canvases if key in self._values]
+
     def _published(self, origins):
         """Notes that everything unpublished has crossed; `origins` is what `take` asks about those values."""
         self._unpublished.clear()
@@ -276,6 +294,11 @@ cdef class Clipboard:
         if ranks is None:
             ranks = self._gathered[key] = {}
         ranks[rank] = name
+
+    def _withdraw(self, key, pending):
+        """Removes what was received as `pending`, if that is what still stands under `key`."""
+        if self._values.get(key) is pending or self._origins.get(key) is pending:
+            del self[key]
 
     def _settled_values(self):
         """The values that are here as objects: what has not been used yet is left out."""
