@@ -32,6 +32,7 @@ std::uint64_t default_arena_bytes();
 enum class Outcome : std::uint8_t {
     ok,
     arena_full,    // arena_bytes would be exceeded, or no class holds so large a block
+    slots_full,    // every block that could hold it is taken, whatever bytes are left
     headroom,      // the machine or a cgroup is short of memory
     system_error,  // the kernel refused pages; errno_value says why
     detached,      // this process never attached: it is a fork that must leave the arena alone
@@ -124,7 +125,8 @@ class Arena {
     bool is_attached() const noexcept { return m_mark.is_mine(); }
 
     // A live block of at least `bytes`, held once by this process. Content is undefined unless block.zeroed.
-    // In order: an own warm block, a fresh one, another process's warm one, a fresh one after trimming.
+    // In order: an own warm block, a fresh one, another process's warm one, a fresh one after trimming. Where all
+    // blocks of the size are taken, a larger one, of which no more is committed than was asked for.
     // Errors: everything that can go wrong is an outcome. Throws std::bad_alloc only when private lists
     //   can't grow, InternalError if shared state is corrupt.
     // Blocks: never for another process; a fresh block takes 0.5 ms per MiB, a warm one below a microsecond.
@@ -222,6 +224,7 @@ class Arena {
     template <class Visit>
     void for_each_used(Visit visit) const;
     // Makes a live block free if nobody holds it.
+    AllocResult alloc_in_larger(std::uint64_t bytes, unsigned size_class, const AllocWish& wish);
     void reclaim(std::uint32_t index, unsigned size_class);
     // BUSY(self) -> FREE_WARM, and tells the block's home.
     void release_warm_locked(std::uint32_t index, unsigned size_class, Generation generation);
