@@ -120,7 +120,7 @@ class Arena {
 
     // Makes this process the owner of `self`. Private lists and counts start empty; free blocks that an
     // earlier, swept owner of the slot left behind are taken over.
-    // Errors: InternalError if this process is attached already; std::bad_alloc.
+    // Errors: InternalError if this process is attached already or the slot is in quarantine; std::bad_alloc.
     void attach(ProcessSlot self);
     bool is_attached() const noexcept { return m_mark.is_mine(); }
 
@@ -173,6 +173,11 @@ class Arena {
     // Blocks: for a scan of the headers in use, and 0.2 ms per MiB of blocks it was just changing.
     void sweep(ProcessSlot dead);
 
+    // Master only. For a process that was killed and has not ended (it sleeps in the kernel, which may write on its
+    // behalf): its slot can't be attached to, and what it holds or is changing stays as it is, until it was reaped
+    // and swept. Returns how much that is. Blocks: for a scan of the headers in use.
+    HolderInfo quarantine(ProcessSlot undead);
+
     // Gives the pages of free blocks back to the machine, until at most `keep_bytes` of free blocks are left
     // warm.
     // Returns the bytes given back. Blocks: 0.2 ms per MiB.
@@ -219,12 +224,12 @@ class Arena {
     void check_attached(const char* what) const;
     std::uint32_t checked_index(BlockRef ref) const;
     std::uint32_t pages_for(std::uint64_t bytes, unsigned size_class) const noexcept;
+    AllocResult alloc_in_larger(std::uint64_t bytes, unsigned size_class, const AllocWish& wish);
     bool below_high_water(std::uint32_t index, unsigned size_class) const noexcept;
     // Calls visit(index, size_class) for every header that was ever used.
     template <class Visit>
     void for_each_used(Visit visit) const;
     // Makes a live block free if nobody holds it.
-    AllocResult alloc_in_larger(std::uint64_t bytes, unsigned size_class, const AllocWish& wish);
     void reclaim(std::uint32_t index, unsigned size_class);
     // BUSY(self) -> FREE_WARM, and tells the block's home.
     void release_warm_locked(std::uint32_t index, unsigned size_class, Generation generation);
