@@ -149,25 +149,32 @@ def test_without_memfd_a_dev_shm_that_does_not_do_is_told_with_the_cure(bench, s
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture
-def group():
-    """Enters, when called, a memory control group made for the test: 256 MiB, version 1 or 2."""
+def make_group() -> Path | None:
+    """A memory control group of `GROUP` bytes below this process's own, version 1 or 2."""
     limits = {"memory": "memory.limit_in_bytes", "": "memory.max"}
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers not in limits:
             continue
-        for root in (Path("/sys/fs/cgroup") / controllers, Path("/sys/fs/cgroup/unified")):
-            folder = root / path.lstrip("/") / f"pex-test-{uuid.uuid4().hex}"
-            with contextlib.suppress(OSError):
-                folder.mkdir()
-                try:
-                    (folder / limits[controllers]).write_text(str(GROUP))
-                    yield lambda place=folder: (place / "cgroup.procs").write_text(str(os.getpid()))
-                    return
-                finally:
-                    folder.rmdir()
-    pytest.skip("no memory control group can be made here")
+        folder = Path("/sys/fs/cgroup") / controllers / path.lstrip("/") / f"pex-test-{uuid.uuid4().hex}"
+        with contextlib.suppress(OSError):
+            folder.mkdir()
+            limit = folder / limits[controllers]
+            if limit.exists() and os.access(limit, os.W_OK):
+                limit.write_text(str(GROUP))
+                return folder
+            folder.rmdir()
+    return None
+
+
+@pytest.fixture
+def group():
+    """Enters, when called, a memory control group made for the test."""
+    folder = make_group()
+    if folder is None:
+        pytest.skip("no memory control group can be made here")
+    yield lambda: (folder / "cgroup.procs").write_text(str(os.getpid()))
+    folder.rmdir()
 
 
 def test_an_arena_larger_than_the_control_group_is_refused_with_the_group_s_size(bench, group):
