@@ -40,6 +40,12 @@ STAGE = 'appStage: { name: "warp"\n parallelClass: "stages_here.WarpParallel" }\
         ("nSlices: 2\narenaThreshold: 10\n" + STAGE, ["arenaThreshold", "at least 64 KiB", "10 bytes"]),
         ('nSlices: 2\narenaThreshold: "few"\n' + STAGE, ["arenaThreshold", '"4 GiB"', "few"]),
         ("nSlices: 2\narenaSize: true\n" + STAGE, ["arenaSize", "expected bytes", "true"]),
+        ("nSlices: 2\narenaSize: -4096\n" + STAGE, ["arenaSize", "at least 1 MiB", "-4096"]),
+        ('nSlices: 2\narenaSize: "-4 GiB"\n' + STAGE, ["arenaSize", '"4 GiB"', "-4 GiB"]),
+        ('nSlices: 2\narenaSize: "9999999 TiB"\n' + STAGE, ["arenaSize", "at most 1 EiB", "9999999 TiB"]),
+        (f'nSlices: 2\narenaSize: "{"9" * 400} GiB"\n' + STAGE, ["arenaSize", "at most 1 EiB", "99999"]),
+        ("nSlices: 2\narenaWarm: -1\n" + STAGE, ["arenaWarm", "0 bytes or more", "-1"]),
+        ('nSlices: 2\narenaWarm: "a lot"\n' + STAGE, ["arenaWarm", '"4 GiB"', "a lot"]),
         ("nSlices: 2\nappStage: 5\n", ["appStage", "braces", "5"]),
         (
             STAGE.replace("}", '\n  stagePolicy: "policy/x.paf" }'),

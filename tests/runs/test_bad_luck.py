@@ -247,3 +247,32 @@ def test_an_array_beyond_4_gib_rides_uncopied(bench):
     assert done.code == 0 and done.summary["failures"] == [], done.err
     assert "FATAL" not in done.log(), done.log()
     assert done.row("big", "preprocess")["bytes_copied"] == 0
+
+
+SPENDS = """
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            images = [harness.zeros((256, 1024)) for _ in range(8)]
+            clipboard.put("image", images[0], True)
+"""
+
+
+@pytest.mark.parametrize(("warm", "most"), [("0", 0), ('"5 MiB"', 5 << 20)])
+def test_freed_memory_beyond_the_policy_s_wish_goes_back_after_every_visit(bench, small, warm, most):
+    bench.module(SPENDS)
+    small("spend - Slice", slices=2, head=f"arenaWarm: {warm}")
+    done = bench.run("--visits", "3", "--workers", "2")
+    assert done.code == 0 and done.summary["failures"] == [], done.err
+    arena = done.summary["arena"]
+    assert arena["live_blocks"] == 0 and arena["committed_bytes"] == arena["warm_bytes"]
+    assert arena["blocks_trimmed"] > 0
+    # What a worker lets go of while it leaves is not looked at: the run is over then.
+    assert arena["warm_bytes"] <= most + (2 << 20)
+
+
+def test_without_a_wish_freed_memory_stays_for_the_next_visit(bench, small):
+    bench.module(SPENDS)
+    small("spend - Slice", slices=1, head="")
+    done = bench.run("--visits", "3")
+    arena = done.summary["arena"]
+    assert arena["blocks_trimmed"] == 0 and arena["warm_bytes"] >= 8 * (2 << 20)

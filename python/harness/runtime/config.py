@@ -49,6 +49,7 @@ class PipelineConfig:
     log_threshold: int
     arena_bytes: int
     arena_threshold: int
+    arena_warm: int | None
     event_broker: str | None
     exit_topic: str | None
     shutdown_topic: str
@@ -101,7 +102,7 @@ def _config(
     """The values of a policy that has been found to be right."""
     from harness.policy import Policy
     from harness.runtime.dictionary import merge_pipeline_defaults
-    from harness.runtime.sizes import arena_bytes, arena_threshold
+    from harness.runtime.sizes import arena_bytes, arena_threshold, arena_warm
     from harness.runtime.topology import Topology
 
     policy = Policy(text.policy, True)
@@ -124,6 +125,7 @@ def _config(
         log_threshold=policy.getInt("logThreshold"),
         arena_bytes=arena_bytes(policy),
         arena_threshold=arena_threshold(policy),
+        arena_warm=arena_warm(policy),
         event_broker=None if broker in ("", "None") else broker,
         exit_topic=_optional(policy, "exitTopic"),
         shutdown_topic=policy.getString("shutdownTopic"),

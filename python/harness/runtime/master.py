@@ -174,6 +174,8 @@ class MasterHalf(Half[SerialProcessing]):
         self.transport.end_visit()
         self._between = None
         self.run.arena.retire_visit(VISIT_SLOT)
+        if self.config.arena_warm is not None:
+            self.run.arena.trim(self.config.arena_warm)
         self.statistics.tally.end_visit(self.run.arena)
         self.statistics.add_spans(self.run.drain_spans())
         self.statistics.end_visit(visit)

@@ -300,7 +300,8 @@ class Pipeline:
             # A process that a stage forked and that came back here: the run is its parent's.
             return
         if self._run is not None and self._supervisor is not None:
-            self._supervisor.kill(self._run)
+            for complaint in self._supervisor.kill(self._run):
+                self._require_log().warn(complaint)
             self._run.stop_watcher()
         if Pipeline._active is self:
             Pipeline._active = None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from harness import _core
@@ -13,17 +14,19 @@ if TYPE_CHECKING:
     from harness.policy import Policy
 
 SMALLEST_ARENA = 1 << 20
+LARGEST_SIZE = 1 << 60
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
          "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 LEAST = {
     "arenaSize": (SMALLEST_ARENA, "at least 1 MiB, for a few images must fit"),
     "arenaThreshold": (SMALLEST_SHARED_BYTES, "at least 64 KiB, the smallest block"),
+    "arenaWarm": (0, "0 bytes or more"),
 }
 """The keys that hold sizes, with the least number of bytes and what to say of fewer."""
 
 
 class SizeError(ValueError):
-    """No size, or one that is too small. Attributes: `expected` and `seen`."""
+    """No size, or one that is too small or too large. Attributes: `expected` and `seen`."""
 
     def __init__(self, expected: str, seen: str) -> None:
         super().__init__(f"expected {expected}, saw {seen}")
@@ -35,7 +38,7 @@ def size_of(policy: Policy, key: str) -> int | None:
     """The bytes that one of the keys in `LEAST` says; `None` where it is absent.
 
     Raises:
-        SizeError: the value is no size, or too small.
+        SizeError: the value is no size, too small, or too large.
     """
     if not policy.exists(key):
         return None
@@ -48,6 +51,8 @@ def size_of(policy: Policy, key: str) -> int | None:
     least, expected = LEAST[key]
     if size < least:
         raise SizeError(expected, f"{size} bytes")
+    if size > LARGEST_SIZE:
+        raise SizeError("at most 1 EiB", policy.str(key))
     return size
 
 
@@ -63,8 +68,13 @@ def arena_threshold(policy: Policy) -> int:
     return size if size is not None else SMALLEST_SHARED_BYTES
 
 
+def arena_warm(policy: Policy) -> int | None:
+    """`arenaWarm`; `None` where it is absent: then free memory is given back only when something needs it."""
+    return size_of(policy, "arenaWarm")
+
+
 def _size_from_text(text: str) -> int:
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", text)
     if match is None or match.group(2) not in UNITS:
         raise SizeError('a size such as "4 GiB" or "512 MiB"', repr(text))
-    return int(float(match.group(1)) * UNITS[match.group(2)])
+    return int(Fraction(match.group(1)) * UNITS[match.group(2)])

@@ -164,14 +164,19 @@ class Supervisor:
                 complaints.append(
                     f"a worker did not leave within {LEAVE_TIMEOUT_S:g} s and was killed; see its slice logs"
                 )
-        self.kill(run)
-        return complaints
+        return complaints + self.kill(run)
 
-    def kill(self, run: _core.Run) -> None:
-        """Ends everything at once: SIGKILL to every group, wait, close. Safe to call twice."""
+    def kill(self, run: _core.Run) -> list[str]:
+        """Ends everything at once: SIGKILL to every group, wait, close. Safe to call twice.
+
+        Returns a text per process that has not ended: it sleeps where nothing wakes it, and may still write
+        to what it holds, which is therefore kept from everybody else.
+        """
+        complaints: list[str] = []
         if self._watching:
             run.kill_all()
-            run.wait_for_ends(KILL_TIMEOUT_S)
+            if not run.wait_for_ends(KILL_TIMEOUT_S):
+                complaints = [self._undead(*process) for process in run.quarantine()]
             run.stop_watcher()
             self._watching = False
             self._close_connection(polite=False)
@@ -185,6 +190,17 @@ class Supervisor:
             self._life_write_fd = -1
             self._reap_unwatched(run)
             _core.set_child_subreaper(False)
+        return complaints
+
+    def _undead(self, worker: int, pid: int, blocks: int, size: int) -> str:
+        ranks = f", ranks {self.ranks_of(worker)}" if worker >= 0 else ""
+        who = f"worker {worker}" if worker >= 0 else "the nursery"
+        return (
+            f"{who} (pid {pid}{ranks}) has not ended {KILL_TIMEOUT_S:g} s after SIGKILL: it sleeps in the"
+            " kernel, on a file system or device that does not answer, or a tracer holds it. Its"
+            f" {blocks} blocks ({size} bytes) of shared memory are in quarantine and return to the machine"
+            " when it ends"
+        )
 
     def _reap_unwatched(self, run: _core.Run) -> None:
         """Workers that were born while the start was broken off: the life pipe has just killed them."""

@@ -124,11 +124,13 @@ py::dict stats_of(const shm::Arena& arena) {
     out["committed_bytes"] = stats.committed_bytes;
     out["live_bytes"] = stats.live_bytes;
     out["live_blocks"] = stats.live_blocks;
+    out["busy_blocks"] = stats.busy_blocks;
     out["warm_bytes"] = stats.warm_bytes;
     out["allocs_warm"] = stats.allocs_warm;
     out["allocs_fresh"] = stats.allocs_fresh;
     out["allocs_stolen"] = stats.allocs_stolen;
     out["allocs_refused"] = stats.allocs_refused;
+    out["blocks_trimmed"] = stats.blocks_trimmed;
     return out;
 }
 
@@ -157,6 +159,8 @@ void bind_blocks(py::module_& module) {
                  arena.set_root(shm::BlockRef::from_packed(ref), slot);
              }, py::arg("ref"), py::arg("visit_slot"))
         .def("retire_visit", &shm::Arena::retire_visit, py::arg("visit_slot"))
+        .def("trim", &shm::Arena::trim, py::arg("keep_bytes"), py::call_guard<py::gil_scoped_release>(),
+             "Gives pages of free blocks back until at most `keep_bytes` of them are left; the bytes given back.")
         .def("find", &find, py::arg("address"), "(ref, offset, capacity) of the live block at an address, or None.")
         .def("stats", &stats_of);
 

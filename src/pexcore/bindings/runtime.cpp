@@ -199,6 +199,21 @@ public:
                               stage);
     }
 
+    // Puts every process that was killed and has not ended in quarantine; (worker, pid, blocks, bytes) of each, with
+    // worker -1 for the nursery, which holds nothing.
+    py::list quarantine() {
+        py::list out;
+        for (const auto& [process, pid] : watcher().alive()) {
+            if (process == sync::NURSERY_PROCESS) {
+                out.append(py::make_tuple(-1, pid, 0, 0));
+                continue;
+            }
+            const shm::HolderInfo kept = m_arena->quarantine(shm::ProcessSlot{static_cast<std::uint8_t>(process)});
+            out.append(py::make_tuple(process - 1, pid, kept.blocks, kept.bytes));
+        }
+        return out;
+    }
+
     std::vector<int> worker_pids() {
         std::vector<int> pids;
         for (std::uint16_t worker = 1; worker <= m_shape.workers; ++worker)
@@ -333,6 +348,8 @@ void bind_run(py::module_& module) {
         .def("wait_for_ends", &Run::wait_for_ends, py::arg("seconds"))
         .def("take_death", &Run::take_death)
         .def("worker_pids", &Run::worker_pids)
+        .def("quarantine", &Run::quarantine,
+             "Keeps what killed processes that have not ended hold: (worker, pid, blocks, bytes) of each.")
         .def("set_down_manifest", &Run::set_down_manifest, py::arg("ref"), py::arg("bytes"))
         .def("down_manifest", &Run::down_manifest)
         .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))

@@ -142,6 +142,9 @@ std::unique_ptr<Arena> Arena::open(int control_fd, int pixels_fd, const ArenaCon
 
 void Arena::attach(ProcessSlot self) {
     os::expects(!is_attached(), "Arena::attach: this process is attached already");
+    // ORDER seq_cst: pairs with quarantine(); set before anybody is told to take the slot's work over.
+    os::expects(m_shared->view.processes[self.value].quarantined.load(std::memory_order_seq_cst) == 0,
+                "Arena::attach: the slot is in quarantine: its last process was killed, but has not ended");
     if (m_is_guest) {
         if (const int error = m_pixels.make_shared(); error != 0)
             throw os::Error({"attaching to the arena", "mmap", "pixels"}, error);

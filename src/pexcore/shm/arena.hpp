@@ -32,6 +32,7 @@ std::uint64_t default_arena_bytes();
 enum class Outcome : std::uint8_t {
     ok,
     arena_full,    // arena_bytes would be exceeded, or no class holds so large a block
+    slots_full,    // every block that could hold it is taken, whatever bytes are left
     headroom,      // the machine or a cgroup is short of memory
     system_error,  // the kernel refused pages; errno_value says why
     detached,      // this process never attached: it is a fork that must leave the arena alone
@@ -119,12 +120,13 @@ class Arena {
 
     // Makes this process the owner of `self`. Private lists and counts start empty; free blocks that an
     // earlier, swept owner of the slot left behind are taken over.
-    // Errors: InternalError if this process is attached already; std::bad_alloc.
+    // Errors: InternalError if this process is attached already or the slot is in quarantine; std::bad_alloc.
     void attach(ProcessSlot self);
     bool is_attached() const noexcept { return m_mark.is_mine(); }
 
     // A live block of at least `bytes`, held once by this process. Content is undefined unless block.zeroed.
-    // In order: an own warm block, a fresh one, another process's warm one, a fresh one after trimming.
+    // In order: an own warm block, a fresh one, another process's warm one, a fresh one after trimming. Where all
+    // blocks of the size are taken, a larger one, of which no more is committed than was asked for.
     // Errors: everything that can go wrong is an outcome. Throws std::bad_alloc only when private lists
     //   can't grow, InternalError if shared state is corrupt.
     // Blocks: never for another process; a fresh block takes 0.5 ms per MiB, a warm one below a microsecond.
@@ -170,6 +172,11 @@ class Arena {
     // the kernel on its behalf can write any more. Errors: os::Error if pages can't be given back.
     // Blocks: for a scan of the headers in use, and 0.2 ms per MiB of blocks it was just changing.
     void sweep(ProcessSlot dead);
+
+    // Master only. For a process that was killed and has not ended (it sleeps in the kernel, which may write on its
+    // behalf): its slot can't be attached to, and what it holds or is changing stays as it is, until it was reaped
+    // and swept. Returns how much that is. Blocks: for a scan of the headers in use.
+    HolderInfo quarantine(ProcessSlot undead);
 
     // Gives the pages of free blocks back to the machine, until at most `keep_bytes` of free blocks are left
     // warm.
@@ -217,6 +224,7 @@ class Arena {
     void check_attached(const char* what) const;
     std::uint32_t checked_index(BlockRef ref) const;
     std::uint32_t pages_for(std::uint64_t bytes, unsigned size_class) const noexcept;
+    AllocResult alloc_in_larger(std::uint64_t bytes, unsigned size_class, const AllocWish& wish);
     bool below_high_water(std::uint32_t index, unsigned size_class) const noexcept;
     // Calls visit(index, size_class) for every header that was ever used.
     template <class Visit>

@@ -100,8 +100,27 @@ AllocResult Arena::alloc(std::uint64_t bytes, const AllocWish& wish) {
         return refused;
     }
     AllocResult result = Allocation(*this, at_least_one, *size_class, wish).run();
+    if (result.outcome == Outcome::slots_full) result = alloc_in_larger(at_least_one, *size_class, wish);
+    if (result.outcome != Outcome::ok) {
+        const std::lock_guard lock(m_private->mutex);
+        ++m_private->allocs_refused;
+    }
     result.asked_bytes = bytes;
     result.block.bytes = result.outcome == Outcome::ok ? bytes : 0;
+    return result;
+}
+
+// The smallest class is the one that can run out of blocks before the arena runs out of bytes: its blocks may
+// have a single page each. Addresses cost nothing, so the classes above lend theirs.
+AllocResult Arena::alloc_in_larger(std::uint64_t bytes, unsigned size_class, const AllocWish& wish) {
+    AllocResult result;
+    result.outcome = Outcome::slots_full;
+    const std::uint32_t pages = pages_for(bytes, size_class);
+    for (unsigned c = size_class + 1; c < m_classes.count() && result.outcome == Outcome::slots_full; ++c) {
+        // Where pages are huge, a small block would commit far more than it needs.
+        if (pages_for(bytes, c) != pages) break;
+        result = Allocation(*this, bytes, c, wish).run();
+    }
     return result;
 }
 
@@ -112,10 +131,6 @@ AllocResult Arena::Allocation::run() {
     for (int round = 0; !done && round < MAX_TRIMS && trim_for_missing(); ++round)
         done = from_fresh() || from_others();
     if (m_cold) release_cold(*m_cold);
-    if (!done) {
-        const std::lock_guard lock(m_private.mutex);
-        ++m_private.allocs_refused;
-    }
     return m_result;
 }
 
@@ -218,7 +233,7 @@ std::optional<Arena::Allocation::Claim> Arena::Allocation::claim_cold() {
         high = high_water();  // a searching process was quicker than we
     }
     if (auto found = scan_cold_locked(high)) return found;
-    refuse(Outcome::arena_full, std::uint64_t{m_pages} * os::page_bytes());
+    refuse(Outcome::slots_full, 0);
     return std::nullopt;
 }
 
@@ -267,7 +282,9 @@ bool Arena::Allocation::from_others() {
 // ---- trimming
 
 bool Arena::Allocation::trim_for_missing() {
-    // What can't help in the end is left warm.
+    // What can't help in the end is left warm. Pages given back are no help where blocks are lacking: the warm
+    // ones of this size were tried.
+    if (m_result.outcome == Outcome::slots_full) return false;
     if (m_arena.warm_bytes() < m_result.missing_bytes) return false;
     std::uint64_t given_back = 0;
     m_arena.for_each_used([&](std::uint32_t index, unsigned size_class) {

@@ -25,6 +25,8 @@ std::string limit_met(const AllocResult& refused, const os::Headroom& reading) {
             return "nothing was refused";
         case Outcome::arena_full:
             return "the arena's own size is the limit";
+        case Outcome::slots_full:
+            return "every block that could hold it is taken";
         case Outcome::headroom:
             return "available memory is the limit: " + mebibytes(reading.available_bytes) + " by " +
                    reading.limited_by;
@@ -34,6 +36,18 @@ std::string limit_met(const AllocResult& refused, const os::Headroom& reading) {
             return "this process is a fork that doesn't take part in the arena";
     }
     return "unknown outcome";
+}
+
+// Bytes are left, blocks are not: what there is too much of is the number of arrays.
+std::string blocks_taken(const SizeClasses& classes, const AllocResult& refused, std::uint64_t page_bytes) {
+    const unsigned smallest = classes.class_for(refused.asked_bytes).value_or(0);
+    std::uint64_t larger = 0;
+    for (unsigned c = smallest + 1; c < classes.count(); ++c) larger += classes[c].block_count;
+    return "; all " + std::to_string(classes[smallest].block_count) + " blocks for arrays up to " +
+           mebibytes(classes[smallest].block_bytes) + " and the larger ones that may stand in (" +
+           std::to_string(larger) + " at most) are in use, of " + std::to_string(page_bytes) +
+           " bytes or more each: keep fewer small arrays, join them into larger ones, or make the arena larger, "
+           "which has more blocks then";
 }
 
 std::string slot_name(const HolderInfo& holder) {
@@ -123,8 +137,10 @@ std::string Arena::explain(const AllocResult& refused, HolderNamer name) const {
     }
     std::string text = "allocating " + std::to_string(refused.asked_bytes) + " bytes (" +
                        mebibytes(refused.asked_bytes) + ") in the arena: " + limit_met(refused, reading) +
-                       "; " + mebibytes(refused.missing_bytes) + " are missing. The arena has " +
-                       mebibytes(now.arena_bytes) + ", of which " + mebibytes(now.live_bytes) +
+                       (refused.outcome == Outcome::slots_full
+                            ? blocks_taken(m_classes, refused, os::page_bytes())
+                            : "; " + mebibytes(refused.missing_bytes) + " are missing") +
+                       ". The arena has " + mebibytes(now.arena_bytes) + ", of which " + mebibytes(now.live_bytes) +
                        " are held in " + std::to_string(now.live_blocks) + " blocks and " +
                        mebibytes(now.warm_bytes) + " are free and kept warm; " +
                        mebibytes(now.arena_bytes - std::min(now.arena_bytes, now.committed_bytes)) +

@@ -81,6 +81,8 @@ void Arena::sweep(ProcessSlot dead) {
     check_attached("Arena::sweep: this process is not attached");
     os::expects(dead != m_self, "Arena::sweep: a process can't sweep itself");
     m_shared->account.heal(dead);
+    // ORDER seq_cst: pairs with the look in attach(), which may come as soon as the sweep is over.
+    m_shared->view.processes[dead.value].quarantined.store(0, std::memory_order_seq_cst);
     std::vector<std::uint32_t> cold(m_classes.count());
     int error = 0;
     for_each_used([&](std::uint32_t index, unsigned size_class) {
@@ -107,6 +109,25 @@ void Arena::sweep(ProcessSlot dead) {
     }
     if (error != 0)
         throw os::Error({"sweeping a dead process's blocks", "fallocate(PUNCH_HOLE)", "pixels"}, error);
+}
+
+HolderInfo Arena::quarantine(ProcessSlot undead) {
+    check_attached("Arena::quarantine: this process is not attached");
+    os::expects(undead != m_self, "Arena::quarantine: a process can't put itself in quarantine");
+    // ORDER seq_cst: pairs with the look in attach().
+    m_shared->view.processes[undead.value].quarantined.store(1, std::memory_order_seq_cst);
+    HolderInfo kept{HolderInfo::Kind::process, undead.value, 0, 0};
+    for_each_used([&](std::uint32_t index, unsigned) {
+        const BlockHeaderShm& header = m_shared->view.headers[index];
+        const StateWord state = load_state(header);
+        const bool is_changing = state.state == BlockState::busy && state.owner == undead;
+        if (!is_changing && (state.state != BlockState::live || !has_holder(header, undead))) return;
+        ++kept.blocks;
+        // ORDER relaxed: a figure for a report.
+        kept.bytes +=
+            std::uint64_t{header.committed_pages.load(std::memory_order_relaxed)} * os::page_bytes();
+    });
+    return kept;
 }
 
 std::uint64_t Arena::warm_bytes() const {

@@ -21,7 +21,7 @@ namespace pex::shm {
 //
 // A change of this layout, or of a struct in it, raises LAYOUT_VERSION.
 inline constexpr std::uint64_t LAYOUT_MAGIC = 0x616e657261786570;  // "pexarena" in memory order
-inline constexpr std::uint32_t LAYOUT_VERSION = 1;
+inline constexpr std::uint32_t LAYOUT_VERSION = 2;
 
 // | field        | written by      | read by     | order           | after owner death      |
 // |--------------|-----------------|-------------|-----------------|------------------------|
@@ -50,6 +50,7 @@ struct alignas(64) ControlShm {
 // | pending_pages | the owner's threads  | all       | seq_cst | zeroed by the sweep                    |
 // | journal_*     | the owner            | the sweep | seq_cst | read, then closed                      |
 // | returns       | who frees its blocks | the owner | seq_cst | counts on from where it is             |
+// | quarantined   | the master           | attach    | seq_cst | 1 until the sweep, which needs a reaping |
 struct alignas(64) ProcessShm {
     std::atomic<std::uint64_t> added_pages;    // ever charged; never falls, but for a healed half-step
     std::atomic<std::uint64_t> removed_pages;  // ever given back
@@ -59,6 +60,7 @@ struct alignas(64) ProcessShm {
     std::atomic<std::uint32_t> journal_pages;  // the block's committed_pages before it
     std::atomic<std::uint32_t> journal_block;  // 1 + index of the block; 0: no change in progress
     std::atomic<std::uint32_t> returns;        // blocks of this home that others gave back
+    std::atomic<std::uint32_t> quarantined;    // 1: killed, but not known to be dead
 };
 static_assert(sizeof(ProcessShm) == 64);
 

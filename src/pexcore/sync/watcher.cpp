@@ -76,6 +76,13 @@ std::optional<Death> Watcher::take_death() {
     return first;
 }
 
+std::vector<std::pair<std::uint16_t, pid_t>> Watcher::alive() {
+    const std::lock_guard lock(m_mutex);
+    std::vector<std::pair<std::uint16_t, pid_t>> alive;
+    for (const Watched& item : m_watched) alive.emplace_back(item.process, item.pid);
+    return alive;
+}
+
 void Watcher::kill_all() {
     const std::lock_guard lock(m_mutex);
     for (const Watched& item : m_watched) os::kill_group(item.pid);

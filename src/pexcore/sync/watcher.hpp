@@ -9,6 +9,7 @@
 #include <string>
 #include <sys/types.h>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "os/process.hpp"
@@ -58,6 +59,8 @@ public:
     // How many workers have ended so far, orderly ends included. The nursery's end is noted, but not counted: the
     // workers go on without it.
     std::uint32_t death_count() const { return m_death_count.load(std::memory_order_seq_cst); }
+    // The processes that are watched and have not ended, as far as the thread has seen.
+    std::vector<std::pair<std::uint16_t, pid_t>> alive();
     // How many processes are watched and have not ended.
     std::uint32_t alive_count() const { return m_alive_count.load(std::memory_order_seq_cst); }
     bool signalled() const { return m_signalled.load(std::memory_order_seq_cst); }

@@ -3,59 +3,18 @@
 // one.
 #include "os/limits.hpp"
 
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "check.hpp"
+#include "machine.hpp"
 #include "os/error.hpp"
 
 using namespace pex::os;
-namespace fs = std::filesystem;
+using support::Machine;
 
 namespace {
 
 constexpr std::uint64_t MIB = 1 << 20;
-
-// A directory that plays the root of a machine.
-class Machine {
-  public:
-    Machine() {
-        std::string pattern = (fs::temp_directory_path() / "pex-limits-XXXXXX").string();
-        if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-        m_root = pattern;
-        write("/proc/meminfo", "MemTotal: 8388608 kB\nMemFree: 1 kB\nMemAvailable: 4194304 kB\n");
-    }
-    ~Machine() { fs::remove_all(m_root); }
-    Machine(const Machine&) = delete;
-    Machine& operator=(const Machine&) = delete;
-
-    void write(const std::string& path, const std::string& text) {
-        fs::create_directories(fs::path(m_root + path).parent_path());
-        std::ofstream(m_root + path) << text;
-    }
-    void remove(const std::string& path) { fs::remove(m_root + path); }
-    void v2_group(const std::string& path, const std::string& max, std::uint64_t current,
-                  const std::string& stat = "") {
-        write("/sys/fs/cgroup" + path + "/memory.max", max + "\n");
-        write("/sys/fs/cgroup" + path + "/memory.current", std::to_string(current) + "\n");
-        write("/sys/fs/cgroup" + path + "/memory.stat", stat);
-    }
-    void in_v2(const std::string& path, const std::string& mounted_root = "/") {
-        write("/proc/self/cgroup", "0::" + path + "\n");
-        write("/proc/self/mountinfo",
-              "31 23 0:28 " + mounted_root +
-                  " /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
-    }
-    const std::string& root() const { return m_root; }
-    Headroom read() const { return MemoryProbe(m_root).read(); }
-
-  private:
-    std::string m_root;
-};
 
 }  // namespace
 

@@ -16,9 +16,11 @@
 #include <string>
 
 #include "check.hpp"
+#include "mappings.hpp"
 #include "os/error.hpp"
 
 using namespace pex::os;
+using support::vm_flags;
 
 namespace {
 
@@ -31,23 +33,6 @@ int count_entries(const char* directory) {
     while (open != nullptr && ::readdir(open) != nullptr) ++count;
     if (open != nullptr) ::closedir(open);
     return count;
-}
-
-// The VmFlags of the mapping that contains an address.
-std::string vm_flags(const void* address) {
-    std::ifstream maps("/proc/self/smaps");
-    std::string line;
-    bool inside = false;
-    while (std::getline(maps, line)) {
-        unsigned long long from = 0, to = 0;
-        if (std::sscanf(line.c_str(), "%llx-%llx ", &from, &to) == 2) {
-            const auto wanted = reinterpret_cast<std::uintptr_t>(address);
-            inside = from <= wanted && wanted < to;
-        } else if (inside && line.rfind("VmFlags:", 0) == 0) {
-            return line + " ";
-        }
-    }
-    return "";
 }
 
 int status_of_child(int (*body)(void*), void* argument) {

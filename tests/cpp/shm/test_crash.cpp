@@ -34,6 +34,11 @@ class Autopsy {
         auto sut = Arena::create(m_config);
         std::memcpy(sut->control_segment().data(), m_snapshot.data(), m_snapshot.size());
         sut->attach(MASTER);
+        // Nobody else is changing a block.
+        const std::uint64_t busy = sut->stats().busy_blocks;
+        PEX_CHECK(sut->quarantine(VICTIM).blocks >= busy);
+        PEX_CHECK_EQ(sut->stats().busy_blocks, busy);
+        m_busy += busy;
         sut->sweep(VICTIM);
         sut->retire_visit(VISIT);
         const ArenaStats stats = sut->stats();
@@ -51,12 +56,14 @@ class Autopsy {
     }
 
     int examined() const { return m_examined; }
+    std::uint64_t busy() const { return m_busy; }
 
   private:
     ArenaConfig m_config;
     std::vector<BlockRef> m_survivors;
     std::vector<std::byte> m_snapshot;
     int m_examined = 0;
+    std::uint64_t m_busy = 0;
 };
 
 // Runs body(arena) in a child, one instruction at a time, and examines every state that others could find the
@@ -69,6 +76,7 @@ int examine_each_step(Arena& patient, const ArenaConfig& config, std::vector<Blo
     for (; !child.ended(); child.step()) {
         if (autopsy.changed(patient)) autopsy.examine();
     }
+    PEX_CHECK(autopsy.busy() > 0);  // some deaths were in the middle of a change
     return autopsy.examined();
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "machine.hpp"
 #include "os/error.hpp"
 #include "support.hpp"
 
@@ -70,6 +71,25 @@ void run_out_of_pages() {
     check_all_free(*sut);
 }
 
+// A small group that this process is in, as a container or a batch system makes it.
+class SmallGroup : public Machine {
+  public:
+    SmallGroup() {
+        in_v2("/batch/job");
+        v2_group("", "max", 0);
+        v2_group("/batch", "16777216", 0);
+        v2_group("/batch/job", "max", 0);
+    }
+    // What the group above us is charged with.
+    void use(std::uint64_t bytes) { v2_group("/batch", "16777216", bytes); }
+    ArenaConfig config(std::uint64_t arena_bytes) const {
+        ArenaConfig config = config_of(arena_bytes);
+        config.headroom_margin_bytes = 1 * MIB;
+        config.headroom = [probe = pex::os::MemoryProbe(root())] { return probe.read(); };
+        return config;
+    }
+};
+
 void refuse_what_does_not_fit() {
     ArenaConfig config = config_of(6 * MIB);
     PEX_CHECK(Arena::create(config)->pixel_segment().backing() == pex::os::Backing::memfd);
@@ -97,4 +117,32 @@ PEX_TEST(a_kernel_without_pages_is_an_outcome_and_leaves_the_accounts_whole) {
 
 PEX_TEST(a_dev_shm_smaller_than_the_arena_is_refused_at_once) {
     run_with_small_dev_shm("size=4m", refuse_what_does_not_fit);
+}
+
+PEX_TEST(an_arena_larger_than_the_group_above_ours_is_refused_with_the_group_s_size) {
+    const SmallGroup group;
+    try {
+        Arena::create(group.config(32 * MIB));
+        PEX_CHECK(false);
+    } catch (const pex::os::Error& error) {
+        PEX_CHECK(std::string(error.what()).find("16777216 bytes in all (RAM and cgroup limits)") !=
+                  std::string::npos);
+    }
+}
+
+PEX_TEST(a_group_used_up_by_others_is_an_outcome_that_names_it_and_not_the_out_of_memory_killer) {
+    SmallGroup group;
+    auto sut = Arena::create(group.config(8 * MIB));
+    sut->attach(MASTER);
+    group.use(12 * MIB);
+    const AllocResult refused = sut->alloc(4 * MIB);
+    PEX_CHECK(refused.outcome == Outcome::headroom);
+    PEX_CHECK_EQ(refused.missing_bytes, 1 * MIB);
+    const std::string text = sut->explain(refused);
+    PEX_CHECK(text.find("available memory is the limit: 4.0 MiB by /sys/fs/cgroup/batch") != std::string::npos);
+    PEX_CHECK_EQ(sut->stats().committed_bytes, 0U);
+    PEX_CHECK_EQ(sut->pixel_segment().resident_bytes(), 0U);
+    PEX_CHECK(sut->alloc(2 * MIB).outcome == Outcome::ok);
+    group.use(0);
+    PEX_CHECK(sut->alloc(4 * MIB).outcome == Outcome::ok);
 }
