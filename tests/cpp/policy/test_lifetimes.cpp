@@ -61,13 +61,15 @@ PEX_TEST(policies_put_into_others_outlive_all_that_they_stood_in) {
     check_strings(*sut.get_policy_array("set")[0], "inner.deep");
 }
 
+std::string numbered(int number) { return std::string("n").append(std::to_string(number)); }
+
 PEX_TEST(values_of_several_texts_live_in_one_node) {
     const auto sut = std::make_shared<Policy>();
     for (int i = 0; i < 40; ++i) {
-        const std::string name = "n" + std::to_string(i);
+        const std::string name = numbered(i);
         PolicyString(text_of(name) + "all: \"" + LONG + "\"\n").load(sut->node(), {});
     }
-    for (int i = 0; i < 40; ++i) check_strings(*sut, "n" + std::to_string(i));
+    for (int i = 0; i < 40; ++i) check_strings(*sut, numbered(i));
     PEX_CHECK_EQ(sut->count("all"), 40U);
     check_strings(*sut, "all");
     for (const PolicyPtr& block : sut->get_policy_array("block")) check_strings(*block, "inner.deep");
@@ -160,7 +162,7 @@ PEX_TEST(deep_texts_merge_copy_and_end_without_the_machine_stack) {
 PEX_TEST(large_blocks_at_every_level_do_not_multiply_what_small_ones_take) {
     std::string text;
     std::string wide;
-    for (int i = 0; i < 64; ++i) wide += "n" + std::to_string(i) + ": 1\n";
+    for (int i = 0; i < 64; ++i) wide.append(numbered(i)).append(": 1\n");
     for (int i = 0; i < 200; ++i) text += "w: {" + wide + "}\ne: {}\n";
     const PolicyPtr sut = parse_paf_string(text);
     std::size_t room = 0;
