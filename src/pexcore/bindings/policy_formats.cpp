@@ -130,6 +130,8 @@ void add_contents(const policy::Policy& made, const NodePtr& into, const policy:
 }  // namespace
 
 bool load_registered_format(const SourcePtr& source, const NodePtr& into, const policy::LoadOptions& options) {
+    // Text without a path that begins like a parameter is PAF in any case: the registry is spared a copy of it.
+    if (source->path().empty() && policy::begins_with_parameter(source->text())) return false;
     const py::module_ formats = registry();
     const py::object answer = formats.attr("read_foreign")(names_of(*source), py::bytes(source->text()));
     if (answer.is_none()) return false;

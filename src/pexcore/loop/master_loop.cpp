@@ -123,12 +123,15 @@ void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
 bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals,
                           LoopResult& result) {
     std::uint32_t next = 0;  // every rank below has arrived and is counted
+    bool fatal_arrival = false;
     auto scan = [&] {
         std::uint8_t outcome = 0;
         while (next < m_state.shape().ranks && sync::has_arrived(m_state.cell(next), visit, step, outcome)) {
             if ((outcome & sync::OUTCOME_RAISED) != 0) ++arrivals.raised;
             if ((outcome & sync::OUTCOME_SKIPPED) != 0) ++arrivals.skipped;
             if ((outcome & sync::OUTCOME_NO_MORE) != 0) arrivals.no_more = true;
+            // The flag that is_fatal() reads is set after the arrival: the last rank's may not be there yet.
+            if ((outcome & sync::OUTCOME_FATAL) != 0) fatal_arrival = true;
             ++next;
         }
         return next == m_state.shape().ranks;
@@ -138,7 +141,7 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
         bool fatal = false;
         sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin_ns, os::NO_DEADLINE, [&] {
             all = scan();
-            fatal = is_fatal();
+            fatal = fatal_arrival || is_fatal();
             return all || fatal || somebody_died() || m_watcher.signalled();
         });
         if (m_watcher.signalled()) {

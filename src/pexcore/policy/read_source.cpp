@@ -133,6 +133,12 @@ bool is_named_paf(const Source& source) {
     return ends_with(source.path(), ".paf") || ends_with(source.name(), ".paf");
 }
 
+bool begins_with_parameter(const std::string& text) {
+    const FormatVerdict verdict = recognise_format(text);
+    if (verdict.format != FormatVerdict::Format::PAF || !is_name_start(text[verdict.decided_at])) return false;
+    return *skip(skip(text.data() + verdict.decided_at, NAME), BLANK) == ':';
+}
+
 void require_paf(const std::shared_ptr<const Source>& source, const LoadOptions& options) {
     if (is_named_paf(*source)) return;
     if (ends_with(source->name(), ".xml")) refuse_format<ParserError>({source, NO_OFFSET}, options);
