@@ -131,7 +131,7 @@ def test_an_exchange_shows_what_a_view_holds_then(bench):
                 self.__class__.base = np.zeros((400, 400))
                 clipboard.put("view", self.base[::2], True)
             else:
-                print("stage", self.stageId, clipboard.gather("view")[0].max())
+                print(f"stage {self.stageId} {clipboard.gather('view')[0].max()}")
                 self.base += 1
     """)
     stages = "one - Slice", "two - Slice:share", "three - Slice:share"
@@ -146,7 +146,7 @@ def test_a_neighbour_that_failed_leaves_nothing_stale(bench):
         def process(self, clipboard):
             clipboard.put("edge", self.stageId, True)
             if self.stageId == 3:
-                print("slice", self.rank, "has", clipboard.gather("edge"))
+                print(f"slice {self.rank} has {clipboard.gather('edge')}")
             if self.stageId == 2 and self.rank == 0:
                 raise RuntimeError("out of luck")
     """)
