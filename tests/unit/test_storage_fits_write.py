@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Writing FITS: what astropy reads back, and that a failed write leaves nothing behind."""
 
+import contextlib
 import io
 import os
 import resource
@@ -301,25 +302,31 @@ def test_new_files_get_the_permissions_that_the_umask_leaves(sut, tmp_path):
     assert os.stat(tmp_path / "a.fits").st_mode & 0o777 == 0o640
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files():
-    """Lets this process write files of at most 8 KiB, as a full disk or a quota would."""
+    """Lets this process write files of at most 8 KiB, as a full disk or a quota would.
+
+    Not a fixture: pytest reports a test before it ends the test's fixtures, its output may be such a file.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("name", ["a.fits", "a.fits.gz"])
 @pytest.mark.parametrize("kind", ["array", "table"])
 def test_a_write_that_runs_out_of_space_keeps_the_old_file_and_names_path_and_cause(
-    sut, tmp_path, small_files, name, kind
+    sut, tmp_path, name, kind
 ):
     path = tmp_path / name
     path.write_bytes(b"old")
     noise = numpy.random.default_rng(1).random((100, 100))
-    with pytest.raises(pex.IoError) as caught:
-        sut.write(str(path), noise if kind == "array" else Table({"x": noise.ravel()}))
+    written = noise if kind == "array" else Table({"x": noise.ravel()})
+    with small_files(), pytest.raises(pex.IoError) as caught:
+        sut.write(str(path), written)
     assert f"cannot write {path}: File too large" in str(caught.value)
     assert isinstance(caught.value.__cause__, OSError)
     assert path.read_bytes() == b"old"
