@@ -66,7 +66,10 @@ class MasterHalf(Half[SerialProcessing]):
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
             return _core.OUTCOME_SKIPPED
         try:
-            self._traced(stage, "preprocess", lambda: self._preprocess(stage, number))
+            if self.log.sends(TRACE):
+                self._traced(stage, "preprocess", lambda: self._preprocess(stage, number))
+            else:
+                self._between = stage.applyPreprocess()
         except Exception as error:
             self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
             return _core.OUTCOME_RAISED
@@ -89,7 +92,8 @@ class MasterHalf(Half[SerialProcessing]):
             return
         try:
             manifest, entries = self.transport.publish(clipboard)
-            self.statistics.tally.add(number, DOWN, entries)
+            if entries:
+                self.statistics.tally.add(number, DOWN, entries)
             self.run.set_down_manifest(*manifest)
         except Exception as error:
             self.run.set_down_manifest(0, 0)
@@ -101,19 +105,19 @@ class MasterHalf(Half[SerialProcessing]):
 
     def _tell_notes(self, number: int, direction: str) -> None:
         """Counts what `take` copied, and a crossing that failed."""
-        self.statistics.tally.add(number, direction, self.transport.take_notes())
+        if notes := self.transport.take_notes():
+            self.statistics.tally.add(number, direction, notes)
 
     def gather(self, number: int, raised: int) -> None:
         """Puts what the slices published on the master's clipboard, and makes their failures visible."""
         clipboard = None if self.error_flagged else self._current(number)
-        for rank in range(self.config.n_slices):
-            manifest = self.run.up_manifest(rank)
-            if manifest[1]:
-                entries = self.transport.read(manifest)
-                self.statistics.tally.add(number, UP, entries)
-                if clipboard is not None:
-                    self._receive_from(rank, entries, clipboard)
-            if number + 1 in self.config.exchanges:
+        for rank, manifest in self.run.up_manifests():
+            entries = self.transport.read(manifest)
+            self.statistics.tally.add(number, UP, entries)
+            if clipboard is not None:
+                self._receive_from(rank, entries, clipboard)
+        if number + 1 in self.config.exchanges:
+            for rank in range(self.config.n_slices):
                 offered = self.transport.read(self.run.across_manifest(rank, number + 1))
                 self.statistics.tally.add(number + 1, ACROSS, offered)
         if raised:
@@ -145,7 +149,10 @@ class MasterHalf(Half[SerialProcessing]):
         else:
             between = self._between if self._between is not None else Queue()
             try:
-                self._traced(stage, "postprocess", lambda: stage.applyPostprocess(between))
+                if self.log.sends(TRACE):
+                    self._traced(stage, "postprocess", lambda: stage.applyPostprocess(between))
+                else:
+                    stage.applyPostprocess(between)
                 self.count_clipboard(number)
             except Exception as error:
                 self._fail_postprocess(number, error, between)
@@ -192,12 +199,9 @@ class MasterHalf(Half[SerialProcessing]):
         return after.element() if after.size() > 0 else before.element()
 
     def _traced(self, stage: SerialProcessing, method: str, call: Callable[[], None]) -> None:
-        traced = self.log.sends(TRACE)
-        if traced:
-            self.log.log(TRACE, f"{stage.getName()}.{method} starts", {"STATUS": "start"})
+        self.log.log(TRACE, f"{stage.getName()}.{method} starts", {"STATUS": "start"})
         call()
-        if traced:
-            self.log.log(TRACE, f"{stage.getName()}.{method} ends", {"STATUS": "end"})
+        self.log.log(TRACE, f"{stage.getName()}.{method} ends", {"STATUS": "end"})
 
 
 def _drain(queue: Queue) -> list[Clipboard]:

@@ -29,7 +29,8 @@ from harness.runtime.worker import RunContext
 if TYPE_CHECKING:
     from harness.runtime.master import MasterHalf
 
-SPIN_NS = 50_000
+SPIN_NS = 50_000, 1_000_000
+"""How long a process yields before it sleeps: where waits are long as a rule, and where they are short."""
 HARD_STOP_NS = 700_000_000
 BIRTHS = ("births_shared", "births_refused", "births_refused_bytes")
 
@@ -181,7 +182,7 @@ class Pipeline:
             raise ConfigError(
                 f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}"
             ) from error
-        run.set_spin(SPIN_NS)
+        run.set_spin(*SPIN_NS)
         set_location_map(config, self._run_id)
         self._supervisor = Supervisor(config)
         if config.n_slices > 0:

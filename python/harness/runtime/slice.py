@@ -58,7 +58,8 @@ class SliceHalf(Half[ParallelProcessing]):
     def _process(self, number: int) -> int:
         stage = self.stages[number - 1]
         self.log.context.set("STAGEID", number)
-        self.log.info(f"stage {number} {stage.getName()}, error flag {int(self.error_flagged)}")
+        if self.log.sends(INFO):
+            self.log.info(f"stage {number} {stage.getName()}, error flag {int(self.error_flagged)}")
         if self.error_flagged:
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
             self.pass_on(number)

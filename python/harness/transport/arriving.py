@@ -91,11 +91,10 @@ class ArrivedArray(Pending):
         return self._receiver.arena.hold(ref, offset + size, writeable)
 
     def _view(self, block: _core.HeldBlock) -> np.ndarray:
-        import numpy as np
-
         entry = self._entry
         first = entry.buffers[0][1] + entry.first
-        return np.ndarray(entry.shape, entry.payload.decode(), memoryview(block), first, entry.strides)
+        view: np.ndarray = _core.view_block(block, first, entry.payload, entry.shape, entry.strides)
+        return view
 
     def _why_not_let_go(self, owned: list) -> str:
         """Drops the value in `owned` and looks whether anybody here holds it still; then it stays there."""
@@ -179,4 +178,4 @@ def array_bytes(value: Any) -> int:
 
 def clipboard_bytes(clipboard: Clipboard) -> int:
     """Array bytes of the values on a clipboard that were put or used; what merely arrived is left out."""
-    return sum(array_bytes(value) for value in clipboard._settled_values())
+    return clipboard._array_bytes()

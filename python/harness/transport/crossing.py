@@ -64,7 +64,8 @@ class Transport:
         notes = self._receiver.notes.entries()
         if not items and not notes:
             return NO_MANIFEST, []
-        manifest, entries = self._write(clipboard, items, notes, PUBLISHED)
+        plain = None if notes else self._write_plain(clipboard, items)
+        manifest, entries = plain or self._write(clipboard, items, notes, PUBLISHED)
         self._receiver.notes.clear()
         sent = {item[0]: Sent(self._receiver, entry) for item, entry in zip(items, entries, strict=False)}
         clipboard._published(sent)
@@ -86,7 +87,8 @@ class Transport:
     def take_notes(self) -> list[Entry]:
         """The byte counts that would go with the next publication, for the process that keeps the tally."""
         notes = self._receiver.notes.entries()
-        self._receiver.notes.clear()
+        if notes:
+            self._receiver.notes.clear()
         return notes
 
     def offer(self, clipboard: Clipboard, stage: int) -> Manifest:
@@ -96,6 +98,25 @@ class Transport:
         """
         manifest, _ = self._write(clipboard, clipboard._marked_items(), [], OFFERED[stage % 2])
         return manifest
+
+    def _write_plain(
+        self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]]
+    ) -> tuple[Manifest, list[Entry]] | None:
+        """The same as `_write`, in the compiled core, for arrays that need no copy; `None` if there are others."""
+        if clipboard._has_canvases():
+            return None
+        placed = self._placer.place_plain(items)
+        if placed is None:
+            return None
+        content, entries = placed
+        try:
+            manifest = self._placer.write_manifest(content, PUBLISHED)
+        except ArenaFull:
+            for entry in entries:
+                self._receiver.notes.add(entry.key, 0, entry.bytes_shared)
+            raise
+        _core.seal_arrays(items)
+        return manifest, entries
 
     def _write(
         self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]], notes: list[Entry], slot: int
@@ -164,7 +185,7 @@ class Transport:
         ref, length = manifest
         if length == 0:
             return []
-        return [Entry(*fields) for fields in _core.decode_manifest(self._arena, ref, length)]
+        return [Entry._make(fields) for fields in _core.decode_manifest(self._arena, ref, length)]
 
     def deliver(
         self, entries: list[Entry], audience: int, accept: Callable[[str, Pending], None]

@@ -47,10 +47,13 @@ class Notes:
 
     def entries(self) -> list[Entry]:
         """The notes, as entries that bring nothing."""
+        if not self._copied and not self._shared:
+            return []
         keys, copied, shared = {**self._copied, **self._shared}, self._copied, self._shared
         return [Entry(key, _core.ENTRY_NOTE, 0, b"", copied[key], shared[key], []) for key in keys]
 
     def clear(self) -> None:
         """Forgets them: they were told."""
-        self._copied.clear()
-        self._shared.clear()
+        if self._copied or self._shared:
+            self._copied.clear()
+            self._shared.clear()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import _core
 from harness.errors import ArenaFull, TransportError
-from harness.transport.entry import Descriptor, Notes
+from harness.transport.entry import Descriptor, Entry, Notes
 from harness.transport.geometry import copy_into, extent, is_frozen, stored_bytes
 from harness.transport.policy import SharePolicy
 
@@ -158,6 +158,25 @@ class Placer:
         self._copies[id(owner)] = (weakref.ref(owner), self._publication, place)
         return place
 
+    def place_plain(self, items: list[tuple[Any, Any, bool]]) -> tuple[bytes, list[Entry]] | None:
+        """The manifest and the entries of items (key, value, is a canvas), all at once, without any copy.
+
+        `None`, with nothing done, if one of them is no plain array that was born in the arena.
+        """
+        if self._policy.snapshot:
+            return None
+        placed = _core.place_plain_arrays(
+            self._arena, items, self._receiver.arrived, INLINE_BYTES, PIN_RATIO, VISIT_SLOT
+        )
+        if placed is None:
+            return None
+        content, told = placed
+        entries = [Entry._make(fields) for fields in told]
+        for entry in entries:
+            self._receiver.sent.add(entry.buffers[0][0])
+            self._run.count_shared(entry.bytes_shared)
+        return content, entries
+
     def place_canvas(self, array: np.ndarray) -> tuple[Place, np.ndarray]:
         """Where others find and change `array`, and the array that its maker has to use from now on."""
         import numpy as np
@@ -221,7 +240,7 @@ class Placer:
             self._manifests.pop(slot, None)
             block = None
             block = self._manifests[slot] = self._allocate(max(len(manifest), MANIFEST_BYTES))
-        memoryview(block)[: len(manifest)] = manifest
+        block.write(manifest)
         return block.ref, len(manifest)
 
     # --- parts

@@ -300,9 +300,19 @@ cdef class Clipboard:
         if self._values.get(key) is pending or self._origins.get(key) is pending:
             del self[key]
 
-    def _settled_values(self):
-        """The values that are here as objects: what has not been used yet is left out."""
-        return [value for value in self._values.values() if not isinstance(value, Pending)]
+    def _has_canvases(self):
+        """Whether anything here is a canvas."""
+        return bool(self._canvases)
+
+    def _array_bytes(self):
+        """Array bytes of the values that are here as objects: what has not been used yet is left out."""
+        total = 0
+        for value in self._values.values():
+            if not isinstance(value, Pending):
+                size = getattr(value, "nbytes", 0)
+                if type(size) is int:
+                    total += size
+        return total
 
 
 def address_of_buffer(owner):

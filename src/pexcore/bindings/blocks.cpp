@@ -9,6 +9,7 @@
 
 #include "bindings.hpp"
 #include "clipboard/manifest.hpp"
+#include "held_block.hpp"
 #include "shm/arena.hpp"
 
 namespace py = pybind11;
@@ -16,33 +17,6 @@ namespace py = pybind11;
 namespace pex::bindings {
 
 namespace {
-
-using ArenaPtr = std::shared_ptr<shm::Arena>;
-
-// One hold of this process on a block. NumPy arrays keep it as their base; the last one to go drops the hold.
-class HeldBlock {
-public:
-    // Takes over a hold that the caller has.
-    HeldBlock(ArenaPtr arena, shm::BlockRef ref, std::uint64_t bytes, bool writeable)
-        : m_arena(std::move(arena)), m_ref(ref), m_bytes(bytes), m_writeable(writeable) {}
-    HeldBlock(const HeldBlock&) = delete;
-    HeldBlock& operator=(const HeldBlock&) = delete;
-    ~HeldBlock() { m_arena->drop(m_ref); }
-
-    std::uint64_t ref() const { return m_ref.packed(); }
-    std::uint64_t bytes() const { return m_bytes; }
-
-    py::buffer_info buffer() const {
-        return py::buffer_info(m_arena->data(m_ref), 1, py::format_descriptor<std::uint8_t>::format(), 1,
-                               {static_cast<py::ssize_t>(m_bytes)}, {1}, !m_writeable);
-    }
-
-private:
-    ArenaPtr m_arena;
-    shm::BlockRef m_ref;
-    std::uint64_t m_bytes;
-    bool m_writeable;
-};
 
 // The slots of a run, in the words of its users.
 std::string holder_name(const shm::HolderInfo& holder) {
@@ -73,8 +47,6 @@ py::object find(const shm::Arena& arena, std::uintptr_t address) {
     return py::make_tuple(located->ref.packed(), located->offset_bytes, arena.capacity(located->ref));
 }
 
-// Entries cross the language border as tuples: (key, kind, flags, payload, copied, shared, [(ref, offset, bytes)...],
-// first, shape, strides).
 clipboard::Entry entry_from(const py::tuple& item) {
     clipboard::Entry entry;
     entry.key = item[0].cast<std::string>();
@@ -92,15 +64,6 @@ clipboard::Entry entry_from(const py::tuple& item) {
     entry.shape = item[8].cast<std::vector<std::int64_t>>();
     entry.strides = item[9].cast<std::vector<std::int64_t>>();
     return entry;
-}
-
-py::tuple entry_to(const clipboard::Entry& entry) {
-    py::list buffers;
-    for (const clipboard::BufferDescriptor& buffer : entry.buffers)
-        buffers.append(py::make_tuple(buffer.block_ref, buffer.offset, buffer.bytes));
-    return py::make_tuple(entry.key, static_cast<int>(entry.kind), entry.flags, py::bytes(entry.payload),
-                          entry.bytes_copied, entry.bytes_shared, buffers, entry.first_element,
-                          py::tuple(py::cast(entry.shape)), py::tuple(py::cast(entry.strides)));
 }
 
 py::bytes encode_manifest(const py::sequence& items) {
@@ -136,10 +99,20 @@ py::dict stats_of(const shm::Arena& arena) {
 
 }  // namespace
 
+py::tuple entry_to(const clipboard::Entry& entry) {
+    py::list buffers;
+    for (const clipboard::BufferDescriptor& buffer : entry.buffers)
+        buffers.append(py::make_tuple(buffer.block_ref, buffer.offset, buffer.bytes));
+    return py::make_tuple(entry.key, static_cast<int>(entry.kind), entry.flags, py::bytes(entry.payload),
+                          entry.bytes_copied, entry.bytes_shared, buffers, entry.first_element,
+                          py::tuple(py::cast(entry.shape)), py::tuple(py::cast(entry.strides)));
+}
+
 void bind_blocks(py::module_& module) {
     py::class_<HeldBlock>(module, "HeldBlock", py::buffer_protocol(), "A block this process holds; a buffer of bytes.")
         .def_property_readonly("ref", &HeldBlock::ref)
         .def_property_readonly("nbytes", &HeldBlock::bytes)
+        .def("write", &HeldBlock::write, py::arg("content"), "Copies bytes to the start of the block.")
         .def_buffer(&HeldBlock::buffer);
 
     py::class_<shm::Arena, ArenaPtr>(module, "Arena", "The shared memory of one run.")

@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module) {
     module.attr("__version__") = PEX_VERSION;
     pex::bindings::bind_policy(module);
     pex::bindings::bind_blocks(module);
+    pex::bindings::bind_plain_arrays(module);
     pex::bindings::bind_births(module);
     pex::bindings::bind_runtime(module);
 }

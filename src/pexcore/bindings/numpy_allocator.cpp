@@ -4,6 +4,8 @@
 
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
 #define NPY_TARGET_VERSION NPY_1_23_API_VERSION
+#define NO_IMPORT_ARRAY
+#define PY_ARRAY_UNIQUE_SYMBOL pex_numpy_api
 #include <numpy/arrayobject.h>
 #include <numpy/npy_2_compat.h>
 
@@ -13,6 +15,7 @@
 
 #include "bindings.hpp"
 #include "births.hpp"
+#include "numpy_api.hpp"
 
 namespace py = pybind11;
 
@@ -66,10 +69,6 @@ PyDataMem_Handler* handler_in(PyObject* capsule) {
     auto* const handler = static_cast<PyDataMem_Handler*>(PyCapsule_GetPointer(capsule, CAPSULE_NAME));
     if (handler == nullptr) throw py::error_already_set();
     return handler;
-}
-
-void need_numpy() {
-    if (PyArray_ImportNumPyAPI() < 0) throw py::error_already_set();
 }
 
 // All arrays in all threads and contexts that no other handler was set for share one capsule. Its content is

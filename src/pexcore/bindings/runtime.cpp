@@ -114,16 +114,16 @@ public:
         self.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
     }
 
-    void set_spin(std::uint64_t spin_ns) { m_spin_ns = spin_ns; }
+    void set_spin(std::uint64_t least_ns, std::uint64_t most_ns) { m_spin = {least_ns, most_ns}; }
 
     void arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
-        loop::WorkerLoop(m_state, m_process, m_traffic, m_spin_ns).arrive_ready(rank, outcome);
+        loop::WorkerLoop(m_state, m_process, m_traffic, m_spin).arrive_ready(rank, outcome);
     }
 
     bool run_worker(const py::object& target) {
         PythonWorker hooks(target);
         m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
-        loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin_ns);
+        loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
         const py::gil_scoped_release unlocked;
         return worker.run(hooks);
     }
@@ -148,7 +148,7 @@ public:
 
     py::tuple run_master(const loop::Schedule& schedule, const py::object& target) {
         PythonMaster hooks(target);
-        m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin_ns);
+        m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin);
         // A stop that was asked for while the run started counts.
         if (m_stop_level != 0) m_loop->request_stop(m_stop_level);
         loop::LoopResult result;
@@ -235,6 +235,13 @@ public:
     py::tuple up_manifest(std::uint32_t rank) {
         return py::make_tuple(m_state.cell(rank).manifest_ref, m_state.cell(rank).manifest_bytes);
     }
+    // (rank, manifest) of the ranks that have published upwards.
+    py::list up_manifests() {
+        py::list out;
+        for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
+            if (m_state.cell(rank).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
+        return out;
+    }
     void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
         m_state.cell(rank).across[stage % 2] = {ref, bytes};
     }
@@ -278,7 +285,7 @@ private:
     std::shared_ptr<shm::Arena> m_arena;
     sync::RunState m_state;
     loop::Traffic m_traffic;
-    std::uint64_t m_spin_ns = 50'000;
+    sync::SpinBudget m_spin{50'000, 1'000'000};
     std::uint16_t m_process = sync::MASTER_PROCESS;
     std::unique_ptr<sync::Watcher> m_watcher;
     std::optional<loop::MasterLoop> m_loop;
@@ -319,7 +326,7 @@ void bind_run(py::module_& module) {
         .def_property_readonly("arena", &Run::arena)
         .def("attach_master", &Run::attach_master)
         .def("attach_worker", &Run::attach_worker, py::arg("worker"), py::arg("pid"))
-        .def("set_spin", &Run::set_spin, py::arg("spin_ns"))
+        .def("set_spin", &Run::set_spin, py::arg("least_ns"), py::arg("most_ns"))
         .def("arrive_ready", &Run::arrive_ready, py::arg("rank"), py::arg("outcome"))
         .def("run_worker", &Run::run_worker, py::arg("hooks"))
         .def("leave", &Run::leave)
@@ -353,6 +360,7 @@ void bind_run(py::module_& module) {
         .def("set_down_manifest", &Run::set_down_manifest, py::arg("ref"), py::arg("bytes"))
         .def("down_manifest", &Run::down_manifest)
         .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))
+        .def("up_manifests", &Run::up_manifests)
         .def("up_manifest", &Run::up_manifest, py::arg("rank"))
         .def("set_across_manifest", &Run::set_across_manifest, py::arg("rank"), py::arg("stage"), py::arg("ref"),
              py::arg("bytes"))

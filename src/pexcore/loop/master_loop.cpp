@@ -139,11 +139,13 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
     for (;;) {
         bool all = false;
         bool fatal = false;
-        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin_ns, os::NO_DEADLINE, [&] {
+        const std::uint64_t start = os::now_ns();
+        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), os::NO_DEADLINE, [&] {
             all = scan();
             fatal = fatal_arrival || is_fatal();
             return all || fatal || somebody_died() || m_watcher.signalled();
         });
+        m_spin.note(os::now_ns() - start);
         if (m_watcher.signalled()) {
             m_watcher.clear_signalled();
             hooks.check_signals();

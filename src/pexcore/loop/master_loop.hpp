@@ -7,6 +7,7 @@
 #include "loop/schedule.hpp"
 #include "loop/traffic.hpp"
 #include "sync/run_state.hpp"
+#include "sync/spin_budget.hpp"
 #include "sync/watcher.hpp"
 
 namespace pex::loop {
@@ -52,8 +53,8 @@ struct LoopResult {
 class MasterLoop {
 public:
     MasterLoop(const Schedule& schedule, sync::RunState& state, sync::Watcher& watcher, Traffic& traffic,
-               std::uint64_t spin_ns)
-        : m_schedule(schedule), m_state(state), m_watcher(watcher), m_traffic(traffic), m_spin_ns(spin_ns),
+               const sync::SpinBudget& spin)
+        : m_schedule(schedule), m_state(state), m_watcher(watcher), m_traffic(traffic), m_spin(spin),
           m_spans(state.ring(sync::MASTER_PROCESS)) {}
 
     // Runs visits until an end. Blocks. Errors: what the hooks throw.
@@ -79,7 +80,7 @@ private:
     sync::RunState& m_state;
     sync::Watcher& m_watcher;
     Traffic& m_traffic;
-    std::uint64_t m_spin_ns;
+    sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
     // ORDER seq_cst: set by a signal handler's thread or a stage, read between steps.
     std::atomic<int> m_stop_level{0};

@@ -24,8 +24,10 @@ bool WorkerLoop::run(WorkerHooks& hooks) {
         bool ran = false;
         if (!run_released(hooks, ran)) return false;
         if (ran) continue;
-        sync::wait_for(m_state.door(m_process), m_spin_ns, os::NO_DEADLINE,
+        const std::uint64_t start = os::now_ns();
+        sync::wait_for(m_state.door(m_process), m_spin.ns(), os::NO_DEADLINE,
                        [&] { return stopping() || anything_to_do(); });
+        m_spin.note(os::now_ns() - start);
         hooks.check_signals();
     }
     return true;

@@ -6,6 +6,7 @@
 
 #include "loop/traffic.hpp"
 #include "sync/run_state.hpp"
+#include "sync/spin_budget.hpp"
 
 namespace pex::loop {
 
@@ -22,8 +23,8 @@ public:
 // Thread/process safety: one loop per worker, in its main thread.
 class WorkerLoop {
 public:
-    WorkerLoop(sync::RunState& state, std::uint16_t process, Traffic& traffic, std::uint64_t spin_ns)
-        : m_state(state), m_process(process), m_traffic(traffic), m_spin_ns(spin_ns), m_spans(state.ring(process)) {}
+    WorkerLoop(sync::RunState& state, std::uint16_t process, Traffic& traffic, const sync::SpinBudget& spin)
+        : m_state(state), m_process(process), m_traffic(traffic), m_spin(spin), m_spans(state.ring(process)) {}
 
     // Reports that a rank's stages are set up (or not): the arrival at the first rendezvous. Never blocks.
     void arrive_ready(std::uint32_t rank, std::uint8_t outcome);
@@ -41,7 +42,7 @@ private:
     sync::RunState& m_state;
     std::uint16_t m_process;
     Traffic& m_traffic;
-    std::uint64_t m_spin_ns;
+    sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
 };
 

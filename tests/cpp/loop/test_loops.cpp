@@ -75,7 +75,7 @@ public:
         for (std::uint16_t process = 1; process <= m_shape.workers; ++process)
             threads.emplace_back([this, process] {
                 loop::Traffic traffic;
-                loop::WorkerLoop worker(state, process, traffic, 20'000);
+                loop::WorkerLoop worker(state, process, traffic, {20'000, 200'000});
                 for (std::uint32_t rank = process - 1u; rank < m_shape.ranks; rank += m_shape.workers)
                     worker.arrive_ready(rank, sync::OUTCOME_OK);
                 worker.run(worker_hooks);
@@ -83,7 +83,7 @@ public:
         std::vector<std::string> names(m_shape.stages, "stage");
         const loop::Schedule schedule = loop::Schedule::compile({names, m_shape.ranks != 0, visits});
         loop::Traffic traffic;
-        loop::MasterLoop master(schedule, state, watcher, traffic, 20'000);
+        loop::MasterLoop master(schedule, state, watcher, traffic, {20'000, 200'000});
         const loop::LoopResult result = master.run(hooks);
         if (after_the_loop) after_the_loop();
         state.head().stop.store(1, std::memory_order_seq_cst);
