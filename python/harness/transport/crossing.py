@@ -102,7 +102,7 @@ class Transport:
     def _write_plain(
         self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]]
     ) -> tuple[Manifest, list[Entry]] | None:
-        """The same as `_write`, in the compiled core, for arrays that need no copy; `None` if there are others."""
+        """As `_write`, in the compiled core, for arrays that need no copy; `None` if there are others."""
         if clipboard._has_canvases():
             return None
         placed = self._placer.place_plain(items)
