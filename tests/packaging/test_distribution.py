@@ -82,7 +82,13 @@ def test_the_wheel_holds_modules_stubs_declarations_and_policies(wheel):
             assert f"harness/share/{name}" in names
         if name.startswith("examples/"):
             assert f"harness/{name}" in names
-    for stub in ("harness/_core.pyi", "harness/_clipboard.pyi", "harness/_clipboard.pxd", "harness/py.typed"):
+    for stub in (
+        "harness/_core.pyi",
+        "harness/_clipboard.pyi",
+        "harness/_steps.pyi",
+        "harness/_clipboard.pxd",
+        "harness/py.typed",
+    ):
         assert stub in names
     assert "lsst/__init__.py" not in names and "lsst/pex/__init__.py" not in names
     kinds = {Path(name).suffix for name in names if ".dist-info/" not in name}

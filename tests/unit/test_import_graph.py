@@ -18,7 +18,7 @@ PACKAGE = ROOT / "python" / "harness"
 CORE = ROOT / "src" / "pexcore"
 
 LAYERS = [
-    {"_core", "_clipboard", "errors", "exceptions"},
+    {"_core", "_clipboard", "_steps", "errors", "exceptions"},
     {"arrays", "births", "clipboard", "properties"},
     {"log", "locations", "policy", "queue"},
     {"dataset", "directories", "stage", "transport"},

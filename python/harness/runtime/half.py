@@ -13,7 +13,6 @@ from harness.queue import Queue
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
 from harness.stage import StageProcessing
 from harness.transport import Transport
-from harness.transport.arriving import clipboard_bytes
 
 if TYPE_CHECKING:
     from harness.log import Log
@@ -115,7 +114,7 @@ class Half(Generic[StageT]):
     def count_clipboard(self, number: int) -> None:
         """Tells the core how many array bytes the clipboard holds after stage `number`."""
         clipboard = self.queues[number].element()
-        self.run.set_clipboard_bytes(clipboard_bytes(clipboard) if clipboard is not None else 0)
+        self.run.set_clipboard_bytes(clipboard._array_bytes() if clipboard is not None else 0)
 
     def fail(
         self, number: int, error: Exception, method: str, apply: Callable[[StageT], Any] | None

@@ -59,14 +59,15 @@ class MasterHalf(Half[SerialProcessing]):
         self.log.context.set("STAGEID", number)
         if self.on_progress is not None:
             self.on_progress(self.visit, stage.getName())
-        if self.log.sends(VERB2):
+        passes = self.log.getThreshold()
+        if passes <= VERB2:
             self.log.log(VERB2, f"stage {number} {stage.getName()} starts", {"STATUS": "start"})
         self._between = None
         if self.error_flagged:
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
             return _core.OUTCOME_SKIPPED
         try:
-            if self.log.sends(TRACE):
+            if passes <= TRACE:
                 self._traced(stage, "preprocess", lambda: self._preprocess(stage, number))
             else:
                 self._between = stage.applyPreprocess()

@@ -58,7 +58,8 @@ class SliceHalf(Half[ParallelProcessing]):
     def _process(self, number: int) -> int:
         stage = self.stages[number - 1]
         self.log.context.set("STAGEID", number)
-        if self.log.sends(INFO):
+        passes = self.log.getThreshold()
+        if passes <= INFO:
             self.log.info(f"stage {number} {stage.getName()}, error flag {int(self.error_flagged)}")
         if self.error_flagged:
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
@@ -67,7 +68,10 @@ class SliceHalf(Half[ParallelProcessing]):
             return _core.OUTCOME_SKIPPED
         try:
             self._receive(number)
-            self._call(stage)
+            if passes <= TRACE:
+                self._traced(stage)
+            else:
+                stage.applyProcess()
             clipboard = self.queues[number].element()
             if clipboard is None:
                 self._publish_nothing(number)
@@ -85,13 +89,10 @@ class SliceHalf(Half[ParallelProcessing]):
             self.run.set_up_manifest(self.rank, *self.transport.publish_notes())
             return _core.OUTCOME_RAISED
 
-    def _call(self, stage: ParallelProcessing) -> None:
-        traced = self.log.sends(TRACE)
-        if traced:
-            self.log.log(TRACE, f"{stage.getName()}.process starts", {"STATUS": "start"})
+    def _traced(self, stage: ParallelProcessing) -> None:
+        self.log.log(TRACE, f"{stage.getName()}.process starts", {"STATUS": "start"})
         stage.applyProcess()
-        if traced:
-            self.log.log(TRACE, f"{stage.getName()}.process ends", {"STATUS": "end"})
+        self.log.log(TRACE, f"{stage.getName()}.process ends", {"STATUS": "end"})
 
     def _receive(self, number: int) -> None:
         clipboard = self.queues[number - 1].element()

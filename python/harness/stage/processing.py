@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness._steps import apply_postprocess, apply_preprocess, apply_process
 from harness.queue import Queue
 
 if TYPE_CHECKING:
@@ -152,13 +153,7 @@ class SerialProcessing(StageProcessing):
             RuntimeError: the stage was never initialized, or overrides neither of its methods.
         """
         inputQueue, _ = self._queues()
-        clipboard: Any = inputQueue.element()
-        if not _is_skipped(self.preprocess, self.postprocess):
-            self.preprocess(clipboard)
-        inputQueue.getNextDataset()
-        interQueue = Queue()
-        interQueue.addDataset(clipboard)
-        return interQueue
+        return apply_preprocess(self, inputQueue, _is_skipped(self.preprocess, self.postprocess))
 
     def applyPostprocess(self, queue: Queue) -> None:
         """Postprocess every clipboard of `queue` and move each to the output queue.
@@ -170,13 +165,7 @@ class SerialProcessing(StageProcessing):
             RuntimeError: the stage was never initialized, or overrides neither of its methods.
         """
         _, outputQueue = self._queues()
-        skipped = _is_skipped(self.postprocess, self.preprocess)
-        while queue.size() > 0:
-            clipboard: Any = queue.element()
-            if not skipped:
-                self.postprocess(clipboard)
-            queue.getNextDataset()
-            outputQueue.addDataset(clipboard)
+        apply_postprocess(self, queue, outputQueue, _is_skipped(self.postprocess, self.preprocess))
 
 
 class ParallelProcessing(StageProcessing):
@@ -195,11 +184,7 @@ class ParallelProcessing(StageProcessing):
         Raises:
             RuntimeError: the stage was never initialized, or does not override `process`.
         """
-        inputQueue, outputQueue = self._queues()
-        clipboard: Any = inputQueue.element()
-        self.process(clipboard)
-        inputQueue.getNextDataset()
-        outputQueue.addDataset(clipboard)
+        apply_process(self, *self._queues())
 
 
 _BASE_METHODS = frozenset({SerialProcessing.preprocess, SerialProcessing.postprocess})

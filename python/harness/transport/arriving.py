@@ -17,8 +17,6 @@ from harness.transport.entry import Descriptor, Entry, Notes
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.clipboard import Clipboard
-
 
 class Receiver:
     """What the values that arrive in one process have in common."""
@@ -174,8 +172,3 @@ def array_bytes(value: Any) -> int:
     """The bytes of an array, or of what says how many it has; 0 for anything else."""
     size = getattr(value, "nbytes", 0)
     return size if type(size) is int else 0
-
-
-def clipboard_bytes(clipboard: Clipboard) -> int:
-    """Array bytes of the values on a clipboard that were put or used; what merely arrived is left out."""
-    return clipboard._array_bytes()

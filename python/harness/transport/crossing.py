@@ -61,7 +61,7 @@ class Transport:
         everything is then as unpublished as before.
         """
         items = clipboard._unpublished_items()
-        notes = self._receiver.notes.entries()
+        notes = self._receiver.notes.entries() if self._receiver.notes else []
         if not items and not notes:
             return NO_MANIFEST, []
         plain = None if notes else self._write_plain(clipboard, items)
@@ -86,9 +86,10 @@ class Transport:
 
     def take_notes(self) -> list[Entry]:
         """The byte counts that would go with the next publication, for the process that keeps the tally."""
+        if not self._receiver.notes:
+            return []
         notes = self._receiver.notes.entries()
-        if notes:
-            self._receiver.notes.clear()
+        self._receiver.notes.clear()
         return notes
 
     def offer(self, clipboard: Clipboard, stage: int) -> Manifest:

@@ -38,6 +38,9 @@ class Notes:
         self._copied: Counter[str] = Counter()
         self._shared: Counter[str] = Counter()
 
+    def __bool__(self) -> bool:
+        return bool(self._copied or self._shared)
+
     def add(self, key: str, copied: int, shared: int = 0) -> None:
         """Adds bytes that were copied and shared under `key`."""
         if copied:
@@ -47,13 +50,10 @@ class Notes:
 
     def entries(self) -> list[Entry]:
         """The notes, as entries that bring nothing."""
-        if not self._copied and not self._shared:
-            return []
         keys, copied, shared = {**self._copied, **self._shared}, self._copied, self._shared
         return [Entry(key, _core.ENTRY_NOTE, 0, b"", copied[key], shared[key], []) for key in keys]
 
     def clear(self) -> None:
         """Forgets them: they were told."""
-        if self._copied or self._shared:
-            self._copied.clear()
-            self._shared.clear()
+        self._copied.clear()
+        self._shared.clear()
