@@ -28,6 +28,7 @@ from typing import NoReturn
 
 from harness import _core
 from harness.errors import ConfigError
+from harness.runtime import stacks
 from harness.runtime.worker import RunContext, worker_main
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -76,6 +77,7 @@ def nursery_main(
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # The master blocked these over the fork, for its own handlers have no business here.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+        stacks.register()
         _close_stdin()
         _limit_threads(context.config.n_workers)
         _allow_open_files(context.config.n_slices // context.config.n_workers)

@@ -13,6 +13,7 @@ from typing import NoReturn
 from harness import _core, arrays
 from harness.errors import HarnessError
 from harness.log import Log, set_default_log
+from harness.runtime import stacks
 from harness.runtime.config import PipelineConfig
 from harness.runtime.failure import describe_failure
 from harness.runtime.run_log import LogSettings
@@ -87,6 +88,7 @@ def _live(context: RunContext, worker: int) -> int:
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    stacks.register()
     if not _core.die_with_parent(context.master_pid, PARENT_TIMEOUT_MS):
         return EXIT_ORPHAN
     _core.die_with_pipe(context.life_read_fd)
