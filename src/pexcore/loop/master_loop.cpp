@@ -8,6 +8,17 @@ namespace pex::loop {
 
 using sync::CellWord;
 
+void MasterLoop::request_stop(int level) {
+    m_stop_level.store(level, std::memory_order_seq_cst);
+    // A master that waits for its slices looks up.
+    sync::ring(m_state.door(sync::MASTER_PROCESS));
+}
+
+bool MasterLoop::asked_for(int level) const {
+    const int asked = m_stop_level.load(std::memory_order_seq_cst);
+    return asked != 0 && asked <= level;
+}
+
 LoopResult MasterLoop::run(MasterHooks& hooks) {
     LoopResult result;
     if (m_state.shape().ranks != 0) {
@@ -21,8 +32,8 @@ LoopResult MasterLoop::run(MasterHooks& hooks) {
             result.end = LoopEnd::VISITS_DONE;
             return result;
         }
-        if (m_stop_level.load(std::memory_order_seq_cst) != 0) {
-            result.end = LoopEnd::STOPPED;
+        if (asked_for(4)) {
+            result.end = asked_for(1) ? LoopEnd::AT_ONCE : LoopEnd::STOPPED;
             return result;
         }
         result.visit = visit;
@@ -32,14 +43,22 @@ LoopResult MasterLoop::run(MasterHooks& hooks) {
 
 bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result) {
     bool leaving = false;
+    bool released = false;
     Arrivals arrivals;
     auto leave = [&](LoopEnd end) {
         leaving = true;
         result.end = end;
     };
+    auto leave_if_asked = [&](int level) {
+        if (!leaving && asked_for(level)) leave(LoopEnd::STOPPED);
+    };
     for (const Step& step : m_schedule.steps()) {
         // An orderly end skips the stages that are left, but always closes the visit.
         if (leaving && step.stage != 0) continue;
+        if (asked_for(1)) {
+            result.end = LoopEnd::AT_ONCE;
+            return false;
+        }
         if (step.stage != 0) result.stage = step.stage;
         switch (step.kind) {
             case StepKind::BEGIN_VISIT:
@@ -47,8 +66,10 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
                 break;
             case StepKind::PREPROCESS:
                 serial(hooks, step, visit);
+                leave_if_asked(2);
                 break;
             case StepKind::RELEASE:
+                released = true;
                 publish(hooks, step, visit);
                 release_all(visit, step.stage);
                 break;
@@ -61,15 +82,16 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
                 break;
             case StepKind::GATHER:
                 hooks.gather(step.stage, arrivals);
+                leave_if_asked(2);
                 break;
-            case StepKind::POSTPROCESS: {
+            case StepKind::POSTPROCESS:
                 serial(hooks, step, visit);
-                const int level = m_stop_level.load(std::memory_order_seq_cst);
                 if (arrivals.no_more) leave(LoopEnd::NO_MORE);
-                else if (level != 0 && level <= 3) leave(LoopEnd::STOPPED);
+                leave_if_asked(3);
                 break;
-            }
             case StepKind::CLOSE:
+                // A visit that ends before its first release has no clipboards in the slices.
+                if (!released) break;
                 m_state.head().down_manifest_bytes = 0;
                 release_all(visit, m_schedule.close_step());
                 if (!wait_all(hooks, visit, m_schedule.close_step(), arrivals, result)) return false;
@@ -143,12 +165,16 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
         sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), os::NO_DEADLINE, [&] {
             all = scan();
             fatal = fatal_arrival || is_fatal();
-            return all || fatal || somebody_died() || m_watcher.signalled();
+            return all || fatal || somebody_died() || m_watcher.signalled() || asked_for(1);
         });
         m_spin.note(os::now_ns() - start);
         if (m_watcher.signalled()) {
             m_watcher.clear_signalled();
             hooks.check_signals();
+        }
+        if (asked_for(1)) {
+            result.end = LoopEnd::AT_ONCE;
+            return false;
         }
         // A fatal arrival, of whatever rank, ends the run: there is no use in waiting for the others.
         if (fatal) result.end = LoopEnd::SLICE_FATAL;

@@ -38,7 +38,8 @@ public:
 enum class LoopEnd : std::uint8_t {
     VISITS_DONE,     // as many visits as asked for
     NO_MORE,         // a slice said noMoreDatasets
-    STOPPED,         // request_stop() was called
+    STOPPED,         // request_stop() was called with a level of 2 to 4
+    AT_ONCE,         // request_stop(1) was called: whatever runs is to be killed
     PROCESS_DIED,    // a worker died: see Watcher::take_death
     SLICE_FATAL,     // setup or a failure stage raised in a slice: see the reports
 };
@@ -60,8 +61,9 @@ public:
     // Runs visits until an end. Blocks. Errors: what the hooks throw.
     LoopResult run(MasterHooks& hooks);
 
-    // Asks run() to return at the end of the current stage (1 and up: the level of the contract).
-    void request_stop(int level) { m_stop_level.store(level, std::memory_order_seq_cst); }
+    // Asks run() to return: 4 after this visit, 3 after this stage, 2 at the next synchronisation point, 1 at once.
+    // Before the first visit any level returns as soon as the slices are ready.
+    void request_stop(int level);
 
 private:
     bool run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result);
@@ -73,6 +75,8 @@ private:
     // Waits until every rank has arrived and is counted in `arrivals`. Returns false, with `result.end` set, when
     // a slice or a worker ends the run.
     bool wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals, LoopResult& result);
+    // Whether a stop of this level, or of a more urgent one, was asked for.
+    bool asked_for(int level) const;
     bool is_fatal() const;
     bool somebody_died() const;
 

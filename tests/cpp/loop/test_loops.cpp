@@ -50,12 +50,15 @@ public:
     std::uint8_t postprocess(std::uint16_t stage) override { return note("postprocess", stage); }
     void end_visit(std::uint32_t) override { ++ended; }
     void check_signals() override {}
+    std::function<void(const std::string&)> during_serial;
     std::uint32_t raised = 0;
     std::uint32_t ended = 0;
 
 private:
     std::uint8_t note(const char* what, std::uint16_t stage) {
-        m_journal.write(std::string(what) + " " + std::to_string(m_visit) + "." + std::to_string(stage));
+        const std::string line = std::string(what) + " " + std::to_string(m_visit) + "." + std::to_string(stage);
+        m_journal.write(line);
+        if (during_serial) during_serial(line);
         return sync::OUTCOME_OK;
     }
     Journal& m_journal;
@@ -84,6 +87,7 @@ public:
         const loop::Schedule schedule = loop::Schedule::compile({names, m_shape.ranks != 0, visits});
         loop::Traffic traffic;
         loop::MasterLoop master(schedule, state, watcher, traffic, {20'000, 200'000});
+        playing = &master;
         const loop::LoopResult result = master.run(hooks);
         if (after_the_loop) after_the_loop();
         state.head().stop.store(1, std::memory_order_seq_cst);
@@ -106,6 +110,7 @@ public:
     Master hooks;
     Worker worker_hooks;
     std::function<void()> after_the_loop;
+    std::atomic<loop::MasterLoop*> playing{nullptr};
 };
 
 }  // namespace
@@ -187,6 +192,66 @@ PEX_TEST(a_slice_that_cannot_close_a_visit_ends_the_run) {
     PEX_CHECK(result.end == loop::LoopEnd::SLICE_FATAL);
     PEX_CHECK_EQ(result.visit, 2u);
     PEX_CHECK_EQ(theatre.hooks.ended, 1u);
+}
+
+PEX_TEST(a_stop_takes_effect_where_its_level_says) {
+    struct Case {
+        int level;
+        std::string asked_during, last_line;
+        std::uint32_t closed;  // how often the two ranks closed a visit
+    };
+    // Two stages; asked for in the second visit.
+    const std::vector<Case> cases = {
+        {4, "preprocess 2.1", "postprocess 2.2", 4},  {4, "process 2.1", "postprocess 2.2", 4},
+        {4, "postprocess 2.2", "postprocess 2.2", 4}, {3, "preprocess 2.1", "postprocess 2.1", 4},
+        {3, "process 2.1", "postprocess 2.1", 4},     {3, "postprocess 2.1", "postprocess 2.1", 4},
+        {2, "preprocess 2.1", "preprocess 2.1", 2},   {2, "process 2.1", "process 2.1", 4},
+        {2, "postprocess 2.1", "postprocess 2.1", 4}, {2, "preprocess 2.2", "preprocess 2.2", 4},
+    };
+    for (const Case& item : cases) {
+        Theatre theatre(2, 2, 2);
+        const auto ask = [&](const std::string& line) {
+            if (line == item.asked_during) theatre.playing.load()->request_stop(item.level);
+        };
+        std::atomic<std::uint32_t> closed{0};
+        theatre.hooks.during_serial = ask;
+        theatre.worker_hooks.outcome = [&](std::uint32_t, std::uint32_t visit, std::uint16_t step) {
+            if (step > 2) ++closed;
+            else ask("process " + std::to_string(visit) + "." + std::to_string(step));
+            return std::uint8_t{sync::OUTCOME_OK};
+        };
+        const loop::LoopResult result = theatre.play(0);
+        PEX_CHECK(result.end == loop::LoopEnd::STOPPED);
+        PEX_CHECK_EQ(result.visit, 2u);
+        PEX_CHECK_EQ(theatre.journal.lines.back(), item.last_line);
+        PEX_CHECK_EQ(theatre.hooks.ended, 2u);
+        PEX_CHECK_EQ(closed.load(), item.closed);
+    }
+}
+
+PEX_TEST(a_stop_at_once_does_not_wait_for_the_slices) {
+    Theatre theatre(2, 2, 1);
+    std::atomic<bool> ended{false};
+    bool was_waited_for = false;
+    theatre.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t, std::uint16_t) {
+        if (rank == 1) return std::uint8_t{sync::OUTCOME_OK};
+        theatre.playing.load()->request_stop(1);
+        const std::uint64_t give_up = os::now_ns() + 5'000'000'000u;
+        while (!ended && os::now_ns() < give_up) std::this_thread::yield();
+        was_waited_for = !ended;
+        return std::uint8_t{sync::OUTCOME_OK};
+    };
+    theatre.after_the_loop = [&] { ended = true; };
+    PEX_CHECK(theatre.play(1).end == loop::LoopEnd::AT_ONCE);
+    PEX_CHECK(!was_waited_for);
+    PEX_CHECK_EQ(theatre.hooks.ended, 0u);
+}
+
+PEX_TEST(a_stop_at_once_asked_for_in_a_stage_of_the_master_runs_nothing_more) {
+    Theatre theatre(2, 2, 2);
+    theatre.hooks.during_serial = [&](const std::string&) { theatre.playing.load()->request_stop(1); };
+    PEX_CHECK(theatre.play(0).end == loop::LoopEnd::AT_ONCE);
+    PEX_CHECK_EQ(theatre.journal.lines.back(), std::string("preprocess 1.1"));
 }
 
 PEX_TEST(every_step_leaves_a_span) {
