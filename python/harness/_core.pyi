@@ -70,6 +70,7 @@ class Schedule:
         has_slices: bool,
         max_visits: int,
         exchanges: Mapping[int, str] = ...,
+        skips: Sequence[tuple[int, int]] = ...,
     ) -> None: ...
     def explain(self) -> str: ...
     @property

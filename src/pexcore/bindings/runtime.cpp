@@ -297,11 +297,16 @@ private:
 void bind_schedule(py::module_& module) {
     py::class_<loop::Schedule>(module, "Schedule", "The compiled steps of one visit.")
         .def(py::init([](std::vector<std::string> stages, bool has_slices, std::uint64_t max_visits,
-                         std::map<std::uint16_t, std::string> exchanges) {
-                 return loop::Schedule::compile({std::move(stages), has_slices, max_visits, std::move(exchanges)});
+                         std::map<std::uint16_t, std::string> exchanges,
+                         const std::vector<std::pair<std::uint32_t, std::uint32_t>>& skips) {
+                 std::vector<loop::VisitRange> ranges;
+                 for (const auto& [first, last] : skips) ranges.push_back({first, last});
+                 return loop::Schedule::compile(
+                     {std::move(stages), has_slices, max_visits, std::move(exchanges), std::move(ranges)});
              }),
              py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"),
-             py::arg("exchanges") = std::map<std::uint16_t, std::string>{})
+             py::arg("exchanges") = std::map<std::uint16_t, std::string>{},
+             py::arg("skips") = std::vector<std::pair<std::uint32_t, std::uint32_t>>{})
         .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
         .def_property_readonly("close_step", &loop::Schedule::close_step);
 

@@ -27,7 +27,7 @@ LoopResult MasterLoop::run(MasterHooks& hooks) {
         if (!wait_all(hooks, 0, 0, arrivals, result)) return result;
     }
     hooks.slices_ready();
-    for (std::uint32_t visit = 1;; ++visit) {
+    for (std::uint32_t visit = m_schedule.next_visit(1);; visit = m_schedule.next_visit(visit + 1)) {
         if (m_schedule.max_visits() != 0 && visit > m_schedule.max_visits()) {
             result.end = LoopEnd::VISITS_DONE;
             return result;

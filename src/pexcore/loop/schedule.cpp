@@ -2,6 +2,7 @@
 // Compiles and explains the lockstep schedule.
 #include "loop/schedule.hpp"
 
+#include <algorithm>
 #include <sstream>
 #include <stdexcept>
 
@@ -28,6 +29,15 @@ const char* describe(StepKind kind) {
     return "";
 }
 
+void require_ascending(const std::vector<VisitRange>& skips) {
+    std::uint32_t before = 0;
+    for (const VisitRange& range : skips) {
+        if (range.first <= before || range.last < range.first)
+            throw std::invalid_argument("visits to skip: expected ascending, disjoint ranges from 1 on");
+        before = range.last;
+    }
+}
+
 }  // namespace
 
 Schedule Schedule::compile(const ScheduleInput& input) {
@@ -38,6 +48,8 @@ Schedule Schedule::compile(const ScheduleInput& input) {
     schedule.m_names = input.stage_names;
     schedule.m_max_visits = input.max_visits;
     schedule.m_exchanges = input.exchanges;
+    require_ascending(input.skips);
+    schedule.m_skips = input.skips;
     if (!input.exchanges.empty() && (input.exchanges.begin()->first == 0 ||
                                      input.exchanges.rbegin()->first > input.stage_names.size()))
         throw std::invalid_argument("an exchange belongs to a stage that is not in the pipeline");
@@ -58,6 +70,13 @@ Schedule Schedule::compile(const ScheduleInput& input) {
     if (input.has_slices) add(StepKind::CLOSE, 0);
     add(StepKind::END_VISIT, 0);
     return schedule;
+}
+
+std::uint32_t Schedule::next_visit(std::uint32_t visit) const {
+    const auto by_last = [](const VisitRange& range, std::uint32_t number) { return range.last < number; };
+    auto range = std::lower_bound(m_skips.begin(), m_skips.end(), visit, by_last);
+    for (; range != m_skips.end() && range->first <= visit; ++range) visit = range->last + 1;
+    return visit;
 }
 
 std::string Schedule::explain() const {

@@ -26,24 +26,34 @@ struct Step {
     std::uint16_t stage;  // 1-based; 0 where the step belongs to no stage
 };
 
+// Visits `first` to `last`, both included.
+struct VisitRange {
+    std::uint32_t first;
+    std::uint32_t last;
+};
+
 struct ScheduleInput {
     std::vector<std::string> stage_names;
     bool has_slices = true;
     std::uint64_t max_visits = 0;  // 0: until told to stop
     // Stages (from 1) before whose process() the slices exchange, with the words for who receives from whom.
     std::map<std::uint16_t, std::string> exchanges = {};
+    // Visits that are left out, ascending and disjoint: they keep their numbers, and count towards max_visits.
+    std::vector<VisitRange> skips = {};
 };
 
 // Lifetime: immutable once compiled. Thread/process safety: read-only, inherited by fork.
 class Schedule {
 public:
     // Compiles the lockstep schedule. Errors: std::invalid_argument when there is no stage, or too many, or an
-    // exchange before a stage that isn't there.
+    // exchange before a stage that isn't there, or skips that are out of order.
     static Schedule compile(const ScheduleInput& input);
 
     const std::vector<Step>& steps() const { return m_steps; }
     std::uint16_t stage_count() const { return static_cast<std::uint16_t>(m_names.size()); }
     std::uint64_t max_visits() const { return m_max_visits; }
+    // The first visit from `visit` on that is not to be skipped.
+    std::uint32_t next_visit(std::uint32_t visit) const;
     // The step number the cells carry when the slices close a visit.
     std::uint16_t close_step() const { return static_cast<std::uint16_t>(m_names.size() + 1); }
 
@@ -55,6 +65,7 @@ private:
     std::vector<std::string> m_names;
     std::map<std::uint16_t, std::string> m_exchanges;
     std::uint64_t m_max_visits = 0;
+    std::vector<VisitRange> m_skips;
 };
 
 }  // namespace pex::loop

@@ -54,3 +54,16 @@ PEX_TEST(an_exchange_before_a_stage_that_is_not_there_is_refused) {
     PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {{std::uint16_t{2}, "ring"}}}), std::invalid_argument);
     PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {{std::uint16_t{0}, "ring"}}}), std::invalid_argument);
 }
+
+PEX_TEST(visits_to_skip_are_passed_over_and_the_others_keep_their_numbers) {
+    const Schedule sut = Schedule::compile({{"one"}, true, 9, {}, {{1, 3}, {4, 4}, {7, 8}}});
+    const std::vector<std::uint32_t> expected = {5, 5, 5, 5, 5, 6, 9, 9, 9, 10};
+    for (std::uint32_t visit = 1; visit <= 10; ++visit) PEX_CHECK_EQ(sut.next_visit(visit), expected[visit - 1]);
+    PEX_CHECK_EQ(Schedule::compile({{"one"}, true, 0}).next_visit(1), std::uint32_t{1});
+}
+
+PEX_TEST(visits_to_skip_that_are_out_of_order_are_refused) {
+    PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {{0, 1}}}), std::invalid_argument);
+    PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {{2, 1}}}), std::invalid_argument);
+    PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {{1, 3}, {3, 4}}}), std::invalid_argument);
+}
