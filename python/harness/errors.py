@@ -115,6 +115,23 @@ class TransportError(HarnessError):
     """A value marked shareable cannot cross to another process. The message names its key and type."""
 
 
+class LedgerError(HarnessError):
+    """The run directory's ledger cannot be used: locked, damaged, foreign, or its disk is full."""
+
+    exit_code = 5
+
+
+class ResumeRefused(HarnessError):
+    """A run cannot be continued as it stands: policy or code differ from those of the run before.
+
+    Attributes: `differences`, one text each.
+    """
+
+    def __init__(self, message: str, *, differences: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.differences = differences
+
+
 class InternalError(HarnessError):
     """A contract inside the harness was broken: a defect of the harness, not of the caller."""
 

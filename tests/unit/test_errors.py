@@ -13,6 +13,8 @@ SAMPLES = [
     errors.SliceDied(1, 4711, rank=2, ranks="0,2", stage="'warp'", visit=5, signalled=True, code=11),
     errors.ArenaFull("no shared memory", asked_bytes=5, stats={"live_bytes": 1}),
     errors.TransportError("clipboard item 'x'"),
+    errors.LedgerError("ledger run/ledger.sqlite: no such file"),
+    errors.ResumeRefused("the policy differs", differences=("nSlices: 2, was 3",)),
     errors.InternalError("a defect"),
 ]
 

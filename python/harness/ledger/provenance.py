@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a run was made of: policy, code, machine; and how two runs differ in that."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+MOST_LINES = 12
+
+
+def sha256_of(text: str) -> str:
+    """SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def code_versions(class_names: Iterable[str]) -> dict[str, Any]:
+    """Versions of harness, Python and NumPy, and per module of a stage class its file with SHA-256.
+
+    A module that is not imported yet is looked for without importing it.
+    """
+    import harness
+
+    modules = {}
+    for name in sorted({name.rpartition(".")[0] for name in class_names}):
+        path = _file_of(name)
+        if path is not None:
+            modules[name] = {"file": path, "sha256": _sha256_of_file(path)}
+    return {
+        "harness": harness.__version__,
+        "python": platform.python_version(),
+        "numpy": _version_of("numpy"),
+        "modules": modules,
+    }
+
+
+def machine() -> dict[str, object]:
+    """Host, usable cores, process, command line (JSON) and directory, as columns of `runs`."""
+    return {
+        "host": platform.node(),
+        "cores": len(os.sched_getaffinity(0)),
+        "pid": os.getpid(),
+        "command": json.dumps(sys.orig_argv),
+        "directory": os.getcwd(),
+    }
+
+
+def policy_differences(before: str, now: str) -> list[str]:
+    """Where two policy texts differ, as lines with `-` (before) and `+` (now)."""
+    if before == now:
+        return []
+    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), n=0, lineterm="")
+    changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    more = [f"and {len(changed) - MOST_LINES} lines more"] if len(changed) > MOST_LINES else []
+    return [f"policy: {line}" for line in [*changed[:MOST_LINES], *more]]
+
+
+def code_differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Where the code of two runs differs, in words."""
+    found = [
+        f"{name}: {now.get(name)}, was {before.get(name)}"
+        for name in ("harness", "python", "numpy")
+        if before.get(name) != now.get(name)
+    ]
+    old, new = before.get("modules", {}), now.get("modules", {})
+    for name in sorted({*old, *new}):
+        was, is_now = old.get(name), new.get(name)
+        if was is None or is_now is None:
+            found.append(f"module {name}: {'new' if was is None else 'no longer used'}")
+        elif was["sha256"] != is_now["sha256"]:
+            found.append(f"module {name} ({is_now['file']}): its text has changed")
+    return found
+
+
+def _version_of(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _file_of(module: str) -> str | None:
+    """The file of a module; `None` for what has none."""
+    loaded = sys.modules.get(module)
+    if loaded is not None:
+        return getattr(loaded, "__file__", None)
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    return spec.origin if spec is not None and spec.has_location else None
+
+
+def _sha256_of_file(path: str) -> str | None:
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest()
+    except OSError:
+        return None

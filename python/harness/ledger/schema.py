@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The tables of a ledger, and opening a file that must be one. docs/design/ledger.md explains the columns."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from harness.errors import LedgerError
+from harness.ledger.mounts import is_network_path
+
+LEDGER_NAME = "ledger.sqlite"
+APPLICATION_ID = 0x70657868
+"""`pexh`, at byte 68 of the file: tells a ledger from other SQLite files."""
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 10.0
+
+TABLES = """
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY,
+    series INTEGER NOT NULL,
+    run_id TEXT NOT NULL,
+    pipeline TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    started REAL NOT NULL,
+    ended REAL,
+    end TEXT,
+    exit_code INTEGER,
+    reason TEXT,
+    slices INTEGER NOT NULL,
+    workers INTEGER NOT NULL,
+    stages TEXT NOT NULL,
+    policy_file TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    policy_sha256 TEXT NOT NULL,
+    code TEXT NOT NULL,
+    host TEXT NOT NULL,
+    cores INTEGER NOT NULL,
+    command TEXT NOT NULL,
+    directory TEXT NOT NULL
+);
+CREATE TABLE visits (
+    run INTEGER NOT NULL REFERENCES runs,
+    visit INTEGER NOT NULL,
+    input TEXT,
+    state TEXT NOT NULL CHECK (state IN ('running', 'complete', 'partial', 'failed')),
+    started REAL NOT NULL,
+    ended REAL,
+    reason TEXT,
+    PRIMARY KEY (run, visit)
+) WITHOUT ROWID;
+CREATE TABLE outcomes (
+    run INTEGER NOT NULL,
+    visit INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('done', 'failed', 'skipped')),
+    kind TEXT CHECK ((outcome = 'failed') = (kind IS NOT NULL)),
+    retries INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run, visit, rank, stage),
+    FOREIGN KEY (run, visit) REFERENCES visits
+) WITHOUT ROWID;
+CREATE TABLE stage_times (
+    run INTEGER NOT NULL,
+    visit INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    step TEXT NOT NULL CHECK (step IN ('preprocess', 'process', 'postprocess')),
+    started REAL NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (run, visit, rank, stage, step),
+    FOREIGN KEY (run, visit) REFERENCES visits
+) WITHOUT ROWID;
+CREATE TABLE outputs (
+    output INTEGER PRIMARY KEY AUTOINCREMENT,
+    run INTEGER NOT NULL,
+    visit INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    UNIQUE (run, visit, rank, stage, path),
+    FOREIGN KEY (run, visit) REFERENCES visits
+);
+CREATE INDEX outputs_by_path ON outputs (path);
+CREATE TABLE failures (
+    failure INTEGER PRIMARY KEY AUTOINCREMENT,
+    run INTEGER NOT NULL,
+    visit INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    at REAL NOT NULL,
+    cause TEXT NOT NULL CHECK (cause IN ('raised', 'died')),
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    post_mortem TEXT,
+    retried INTEGER NOT NULL,
+    FOREIGN KEY (run, visit) REFERENCES visits
+);
+CREATE VIEW standing AS
+    SELECT visit, max(run) AS run FROM visits
+    WHERE run IN (SELECT run FROM runs
+                  WHERE series = (SELECT series FROM runs ORDER BY run DESC LIMIT 1))
+    GROUP BY visit;
+"""
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Opens the ledger, making it where there is none. The caller holds the run directory's lock.
+
+    Raises:
+        LedgerError: the file is something else, damaged, of another version, or cannot be written.
+    """
+    fresh = not path.exists() or path.stat().st_size == 0
+    try:
+        connection = _connect(path, "rwc")
+        try:
+            journal = "delete" if is_network_path(path) else "wal"
+            if not fresh:
+                _require_ledger(connection, path)
+            connection.execute(f"PRAGMA journal_mode = {journal}")
+            # The writer syncs the write-ahead log by itself, see there.
+            connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if fresh:
+                connection.executescript(
+                    f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID};"
+                    f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                )
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise describe(error, path, "opening it") from error
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Opens an existing ledger read-only; a run may be writing to it meanwhile. Raises as for writing."""
+    if not path.is_file():
+        raise LedgerError(
+            f"ledger {path}: no such file; expected a run directory in which `pex-harness run` has started"
+        )
+    try:
+        # Where the directory cannot be written, the files that a write-ahead log needs cannot be made; a
+        # ledger without such a log is whole by itself.
+        frozen = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+        mode = "ro&immutable=1" if frozen else "ro"
+        connection = _connect(path, mode)
+        try:
+            _require_ledger(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise describe(error, path, "reading it") from error
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    # Without isolation level every transaction is begun and ended in plain sight.
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _require_ledger(connection: sqlite3.Connection, path: Path) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION_ID:
+        raise LedgerError(
+            f"ledger {path}: expected a ledger of pex-harness (application id {APPLICATION_ID:#x}), saw"
+            f" another SQLite file (application id {application:#x}); choose another run directory, or move"
+            " that file away"
+        )
+    if version != SCHEMA_VERSION:
+        older = version < SCHEMA_VERSION
+        raise LedgerError(
+            f"ledger {path}: expected schema version {SCHEMA_VERSION}, saw version {version}, written by"
+            f" {'an older' if older else 'a newer'} pex-harness; use that one, or another run directory"
+        )
+    connection.execute("SELECT count(*) FROM runs").fetchone()
+
+
+def describe(error: sqlite3.Error | OSError, path: Path, doing: str) -> LedgerError:
+    """The error for people: what SQLite saw, and what to do about it."""
+    text = str(error)
+    if "not a database" in text or "malformed" in text or "no such table" in text:
+        cure = "the file is damaged, or no ledger; move it away, and start the run anew or in another directory"
+    elif "full" in text:
+        cure = "free some space; then `pex-harness run --resume` continues with the visit that is not recorded"
+    elif "readonly" in text or "unable to open" in text:
+        cure = "the user of this process must be able to write the file and its directory"
+    elif "locked" in text:
+        cure = f"another program has held it for {BUSY_TIMEOUT_S:g} s; end that program"
+    else:
+        cure = "look at the file system: space, permissions, errors in the kernel's log"
+    return LedgerError(f"ledger {path}: {doing}: {text}; {cure}")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What stages have written to files, told to the run's ledger: one line per file in an append-only journal.
+
+The line is written by the process that wrote the file, after the file has its final name and before the step
+ends, so that whoever sees the step's end finds the line. A process killed between the two leaves a file that
+nobody vouches for: the visit is not complete, and whoever runs it again writes the file again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Protocol
+
+from harness.exceptions import IoError
+
+__all__ = ["Journal", "Worker", "file_sha256", "record_output", "use_journal"]
+
+BLOCK_BYTES = 1 << 20
+
+
+class Worker(Protocol):
+    """Who writes: a rank (-1 for the master) with the visit and the stage (from 1) that it is in."""
+
+    rank: int
+    visit: int
+    stage_number: int
+
+
+class Journal:
+    """An append-only file of outputs; several processes may append to the same one."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Nothing is opened before the first output."""
+        self._path = os.fspath(path)
+        self._descriptor = -1
+
+    def append(self, entry: dict[str, object]) -> None:
+        """Appends one line with one call. Raises `harness.exceptions.IoError`."""
+        # The line feed in front ends what a process that was killed, or a full disk, has left of a line.
+        data = b"\n" + json.dumps(entry).encode() + b"\n"
+        try:
+            if self._descriptor < 0:
+                os.makedirs(os.path.dirname(self._path), exist_ok=True)
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+                self._descriptor = os.open(self._path, flags, 0o666)
+            written = os.write(self._descriptor, data)
+        except OSError as error:
+            raise IoError(
+                f"recording output {entry['path']} in {self._path}: {error.strerror}; the file itself is"
+                " written. Free some space, or choose another run directory"
+            ) from error
+        if written != len(data):
+            raise IoError(
+                f"recording output {entry['path']} in {self._path}: {written} of {len(data)} bytes could be"
+                " written; the file itself is. Free some space, or choose another run directory"
+            )
+
+    def close(self) -> None:
+        """Closes the file, if it was opened."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+_journal: Journal | None = None
+_worker: Worker | None = None
+
+
+def use_journal(journal: Journal | None) -> None:
+    """Makes this process's outputs go to `journal`; `None` ends that, and closes the old one."""
+    global _journal, _worker
+    if _journal is not None and _journal is not journal:
+        _journal.close()
+    _journal = journal
+    _worker = None
+
+
+def work_for(worker: Worker) -> None:
+    """Says whose outputs those of this process are from now on."""
+    global _worker
+    _worker = worker
+
+
+def record_output(path: str | os.PathLike[str]) -> None:
+    """Tells the run's ledger that the stage that runs has written the file `path`, which is complete.
+
+    The storages of the harness do that by themselves; stage code that writes files in its own way calls this
+    once per file, after the file has its final name. The file is read once, for its size and SHA-256.
+    Outside a run, as in a stage tester, only the file is looked for.
+
+    Raises:
+        harness.exceptions.IoError: (an OSError) there is no such regular file, it cannot be read, or it
+            cannot be recorded.
+    """
+    full = os.path.abspath(os.fspath(path))
+    if _journal is None or _worker is None:
+        if not os.path.isfile(full):
+            raise IoError(f"recording output {full}: no such file; write it first, then record it")
+        return
+    size, digest = file_sha256(full)
+    entry = {
+        "visit": _worker.visit,
+        "rank": _worker.rank,
+        "stage": _worker.stage_number,
+        "path": full,
+        "bytes": size,
+        "sha256": digest,
+    }
+    _journal.append(entry)
+
+
+def file_sha256(path: str) -> tuple[int, str]:
+    """Size in bytes and SHA-256 (hexadecimal) of a regular file. Raises `harness.exceptions.IoError`."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        if not os.path.isfile(path):
+            raise IoError(f"output {path}: no such file, or no regular file")
+        with open(path, "rb", buffering=0) as stream:
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+                size += len(block)
+    except IoError:
+        raise
+    except OSError as error:
+        raise IoError(f"reading output {path}: {error.strerror}") from error
+    return size, digest.hexdigest()
