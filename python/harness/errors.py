@@ -60,7 +60,8 @@ class SliceDied(HarnessError):
     """A process of the run ended without being asked to.
 
     Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and
-    "" if nothing), `signal_number` (0 if it exited by itself) and `status` (its exit code).
+    "" if nothing), `cause` (such as `SIGSEGV (signal 11)`), `signal_number` (0 if it exited by itself) and
+    `status` (its exit code).
     """
 
     exit_code = 3
@@ -77,7 +78,7 @@ class SliceDied(HarnessError):
         signalled: bool,
         code: int,
     ) -> None:
-        cause = describe_end(signalled, code)
+        self.cause = cause = describe_end(signalled, code)
         doing = (
             f"while it ran stage {stage} of visit {visit} for rank {rank}"
             if rank >= 0

@@ -19,9 +19,9 @@ CORE = ROOT / "src" / "pexcore"
 
 LAYERS = [
     {"_core", "_clipboard", "_steps", "errors", "exceptions"},
-    {"arrays", "births", "clipboard", "properties"},
+    {"arrays", "births", "clipboard", "properties", "outputs"},
     {"log", "locations", "policy", "queue"},
-    {"dataset", "directories", "stage", "transport"},
+    {"dataset", "directories", "ledger", "stage", "transport"},
     {"storage", "tester", "utils"},
     {"iostage", "runtime"},
     {"check"},

@@ -14,6 +14,7 @@ from harness.ledger.schema import LEDGER_NAME, describe, open_for_reading
 
 RUNNING, COMPLETE, PARTIAL, STOPPED, FAILED = "running", "complete", "partial", "stopped", "failed"
 ORDERLY_ENDS = ("visits done", "no more", "stopped")
+"""As `LoopEnd` has them."""
 
 
 def read_status(run_dir: Path) -> dict[str, Any]:

@@ -152,10 +152,11 @@ class Ledger:
                   one.post_mortem, int(one.retried)) for one in record.failures),
             )
 
-    def break_visit(self, record: VisitRecord, reason: str) -> None:
-        """Notes that the run ended within a visit; what has failed in it is recorded, outcomes are not."""
+    def break_visit(self, record: VisitRecord, outputs: Sequence[Output], reason: str) -> None:
+        """Notes that the run ended within a visit; what failed and was written is recorded, outcomes are not."""
         with self._transaction(f"noting the end of visit {record.visit}"):
             self._add_failures(record)
+            self._add_outputs(outputs)
             self._connection.execute(
                 "UPDATE visits SET state = 'failed', ended = ?, reason = ?"
                 " WHERE run = ? AND visit = ? AND state = 'running'",
@@ -170,6 +171,11 @@ class Ledger:
                 " WHERE run = ? AND visit = ? AND state = 'partial'",
                 (reason, self._run, visit),
             )
+
+    def add_outputs(self, outputs: Sequence[Output]) -> None:
+        """Records files that were written after their visit had ended."""
+        with self._transaction("recording outputs"):
+            self._add_outputs(outputs)
 
     def end_run(self, end: str, exit_code: int, reason: str) -> None:
         """Notes how the run ended."""

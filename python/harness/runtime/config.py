@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,9 @@ class PipelineConfig:
     event_timeout: int
     dir_policy: Policy | None
     short_name: str
+    policy_text: str
+    """All of the policy with its defaults, as JSON with sorted keys: what the ledger records and compares."""
+    keep_inputs: str = "failed"
     database_url: str | None = None
     share: SharePolicy = field(default=SharePolicy())
     topology: Topology | None = None
@@ -131,6 +135,8 @@ def _config(
         shutdown_topic=policy.getString("shutdownTopic"),
         event_timeout=policy.getInt("eventTimeout"),
         dir_policy=directories,
+        policy_text=_canonical(policy),
+        keep_inputs=policy.getString("keepInputs"),
         short_name=short_name if short_name is not None else text.file.name.split(".")[0],
         database_url=_optional(policy, "database.url"),
         share=_share_policy(policy),
@@ -138,6 +144,13 @@ def _config(
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),
         warnings=(*warnings, *_not_transported(policy), *_shared_too_early(stages if shares else ())),
     )
+
+
+def _canonical(policy: Policy) -> str:
+    """One text for one meaning: neither comments nor the order of keys count."""
+    from harness.policy import to_json
+
+    return json.dumps(json.loads(to_json(policy)), indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def _share_policy(policy: Policy) -> SharePolicy:

@@ -64,6 +64,10 @@ class Exchange:
             else:
                 self._deliver(rank, entries, clipboard)
 
+    def delivered(self) -> list[tuple[str, Pending]]:
+        """What the last exchange brought, by key."""
+        return [item for items in self._delivered.values() for item in items]
+
     def _read(self, rank: int, stage: int) -> list[Entry] | None:
         manifest = self._run.across_manifest(rank, stage)
         return self._transport.read(manifest) if manifest[1] else None

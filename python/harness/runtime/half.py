@@ -11,10 +11,12 @@ from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.queue import Queue
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
+from harness.runtime.post_mortems import write_after_raise
 from harness.stage import StageProcessing
 from harness.transport import Transport
 
 if TYPE_CHECKING:
+    from harness.ledger.post_mortem import PostMortems
     from harness.log import Log
     from harness.runtime.config import PipelineConfig, StageConfig
 
@@ -41,6 +43,8 @@ class Half(Generic[StageT]):
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]
         self.error_flagged = False
         self.visit = 0
+        self.stage_number = 0
+        self.post_mortems: PostMortems | None = None
 
     def _audience(self) -> int:
         """How many clipboards receive what this one publishes."""
@@ -130,6 +134,7 @@ class Half(Generic[StageT]):
         source, target = self.queues[number - 1], self.queues[number]
         # By size: a clipboard that holds nothing yet is false.
         failed = source.element() if source.size() > 0 else target.element()
+        write_after_raise(self, number, method, error, failed)
         if self.failure_stage is not None and apply is not None and failed is not None:
             put_failure_keys(failed, stage, number, error)
             self._run_failure_stage(self.failure_stage, number, apply)
@@ -139,6 +144,10 @@ class Half(Generic[StageT]):
                 if left is not None:
                     left.close()
         target.addDataset(Clipboard())
+
+    def keep_inputs_of_failure(self) -> tuple[str | None, str]:
+        """Keeps what arrived in this visit in a file. Returns the file, or why there is none (or nothing)."""
+        return None, ""
 
     def _run_failure_stage(
         self, stage: StageT, number: int, apply: Callable[[StageT], Any]

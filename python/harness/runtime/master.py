@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness import _core
 from harness.clipboard import Clipboard, Pending
 from harness.queue import Queue
+from harness.runtime.failure import describe_failure
 from harness.runtime.half import TRACE, VERB2, Half
 from harness.stage import NoOpSerialProcessing, SerialProcessing
 from harness.stage.class_lookup import find_class
@@ -18,6 +19,7 @@ from harness.transport.tally import ACROSS, DOWN, UP
 
 if TYPE_CHECKING:
     from harness.runtime.config import StageConfig
+    from harness.runtime.recording import Recorder
     from harness.runtime.statistics import RunStatistics
 
 
@@ -25,6 +27,7 @@ class MasterHalf(Half[SerialProcessing]):
     """Rank -1. Its methods without underscore after `set_up` are what `Run.run_master` calls."""
 
     statistics: RunStatistics
+    recorder: Recorder
     on_progress: Callable[[int, str], None] | None = None
 
     def set_up(self) -> None:
@@ -40,6 +43,8 @@ class MasterHalf(Half[SerialProcessing]):
 
         self.build(make)
         self._between: Queue | None = None
+        self.published: list[tuple[int, list[Entry]]] = []
+        """What the slices have received in this visit, by the stage before which they did."""
 
     def slices_ready(self) -> None:
         """Every slice has set its stages up."""
@@ -48,6 +53,8 @@ class MasterHalf(Half[SerialProcessing]):
     def begin_visit(self, visit: int) -> None:
         """A fresh clipboard, no error."""
         super().begin_visit(visit)
+        self.recorder.begin_visit(visit)
+        self.published.clear()
         self.statistics.tally.begin_visit(visit)
         self.log.context.set("LOOPNUM", visit)
         if self.log.sends(TRACE):
@@ -56,6 +63,8 @@ class MasterHalf(Half[SerialProcessing]):
     def preprocess(self, number: int) -> int:
         """Runs `preprocess` of stage `number`; returns the outcome bits."""
         stage = self.stages[number - 1]
+        self.stage_number = number
+        self.recorder.enter_stage(self.visit, number)
         self.log.context.set("STAGEID", number)
         if self.on_progress is not None:
             self.on_progress(self.visit, stage.getName())
@@ -94,6 +103,7 @@ class MasterHalf(Half[SerialProcessing]):
         try:
             manifest, entries = self.transport.publish(clipboard)
             if entries:
+                self.published.append((number, entries))
                 self.statistics.tally.add(number, DOWN, entries)
             self.run.set_down_manifest(*manifest)
         except Exception as error:
@@ -136,6 +146,7 @@ class MasterHalf(Half[SerialProcessing]):
             if self.run.outcome(rank) & _core.OUTCOME_RAISED:
                 text = self.run.read_report(rank).decode("utf-8", "replace")
                 self.statistics.count_failure(self.visit, number, rank)
+                self.recorder.record_raise(rank, number, text)
                 self.log.warn(f"slice {rank} failed in visit {self.visit}: {text}")
 
     def postprocess(self, number: int) -> int:
@@ -159,9 +170,23 @@ class MasterHalf(Half[SerialProcessing]):
                 self._fail_postprocess(number, error, between)
                 outcome = _core.OUTCOME_RAISED
         self._tell_notes(number, UP)
+        self.recorder.leave_stage(number)
         if self.log.sends(VERB2):
             self.log.log(VERB2, f"stage {number} {stage.getName()} ends", {"STATUS": "end"})
         return outcome
+
+    def fail(
+        self,
+        number: int,
+        error: Exception,
+        method: str,
+        apply: Callable[[SerialProcessing], Any] | None,
+    ) -> None:
+        """The error flow of the contract, and an entry in the ledger."""
+        try:
+            super().fail(number, error, method, apply)
+        finally:
+            self.recorder.record_raise(-1, number, f"{method}: {describe_failure(error)}")
 
     def _fail_postprocess(self, number: int, error: Exception, between: Queue) -> None:
         failed = between.element()
@@ -185,7 +210,9 @@ class MasterHalf(Half[SerialProcessing]):
         if self.config.arena_warm is not None:
             self.run.arena.trim(self.config.arena_warm)
         self.statistics.tally.end_visit(self.run.arena)
-        self.statistics.add_spans(self.run.drain_spans())
+        spans = self.run.drain_spans()
+        self.statistics.add_spans(spans)
+        self.recorder.end_visit(spans)
         self.statistics.end_visit(visit)
         if self.log.sends(TRACE):
             self.log.log(TRACE, f"visit {visit} ends", {"STATUS": "end"})

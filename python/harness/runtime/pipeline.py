@@ -13,13 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from harness import _core, arrays
-from harness.errors import ConfigError, InternalError, StageFailed
+from harness import _core, arrays, outputs
+from harness.errors import ConfigError, HarnessError, InternalError, SliceDied, StageFailed
+from harness.ledger.journals import MASTER, journal_path
+from harness.ledger.lock import RunLock
+from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, LogDestination, set_default_log
 from harness.runtime.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
+from harness.runtime.post_mortems import write_after_death
+from harness.runtime.recording import Recorder
 from harness.runtime.run_log import LogSettings
+from harness.runtime.run_records import LOST, describe_plan, exit_code_of, open_ledger
 from harness.runtime.schedule import compile_schedule
 from harness.runtime.signals import raising_signals, watched_signals
 from harness.runtime.statistics import RunStatistics
@@ -55,7 +61,11 @@ class Pipeline:
         workers: int | None = None,
         run_dir: str | os.PathLike[str] | None = None,
         max_visits: int | None = None,
+        resume: bool = False,
+        resume_anyway: bool = False,
     ) -> None:
+        """`resume` continues the run directory's last run; with `resume_anyway`, also where policy or code differ.
+        """
         self._pid = os.getpid()
         self._run_id = runId
         self._policy_path = pipelinePolicyName
@@ -64,6 +74,8 @@ class Pipeline:
         self._workers = workers
         self._run_dir_option = run_dir
         self.max_visits = max_visits
+        self._resume = resume or resume_anyway
+        self._resume_anyway = resume_anyway
         self._log_dir: str | None = None
         self._log_threshold: int | None = None
         self._destinations: list[LogDestination] = []
@@ -72,6 +84,8 @@ class Pipeline:
         self._run: _core.Run | None = None
         self._supervisor: Supervisor | None = None
         self._master: MasterHalf | None = None
+        self._lock: RunLock | None = None
+        self._recorder: Recorder | None = None
         self._signalled = 0
         self._hard_stop = False
         self.statistics: RunStatistics | None = None
@@ -145,12 +159,17 @@ class Pipeline:
         directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
         for folder in (self.run_dir, directory):
             make_directory(folder)
+        self._lock = RunLock(self.run_dir)
+        # Stage code may change the current directory.
+        self._home = self.run_dir.absolute()
+        self._post_mortems = PostMortems(self._home, directory)
         self._logs = LogSettings(
             run_id=self._run_id,
             pipeline_name=config.pipeline_name,
             worker_id=self._worker_id or "-1",
             threshold=self.getLogThreshold(),
             directory=directory,
+            truncate=not self._resume,
         )
         self._log = self._logs.open_pipeline()
         self._file_log = Log(self._log)
@@ -192,7 +211,22 @@ class Pipeline:
         import_serial_classes(config)
         if config.n_slices > 0:
             self._supervisor.wait_for_imports()
+        self._open_ledger()
         log.log(-1, "configuration complete")
+
+    def _open_ledger(self) -> None:
+        """After the nursery's fork: SQLite's files belong to one process."""
+        config, log = self._require_config(), self._require_log()
+        ledger, plan = open_ledger(
+            config, self._home, self._run_id, resume=self._resume, anyway=self._resume_anyway
+        )
+        self._recorder = Recorder(ledger, config, self._home, self._post_mortems, log)
+        outputs.use_journal(outputs.Journal(journal_path(self._home, MASTER)))
+        if self._resume:
+            for text in describe_plan(plan):
+                log.info(text)
+        if plan is not None:
+            self._schedule = compile_schedule(config, plan.last_visit or self.max_visits, plan.skips)
 
     def initializeQueues(self) -> None:
         """Makes the queues between the stages."""
@@ -202,6 +236,9 @@ class Pipeline:
         master = self._master = MasterHalf(self._require_run(), config, self._run_id, -1, self._require_log())
         master.statistics = self.statistics = RunStatistics(config.stages)
         master.on_progress = self.on_progress
+        master.recorder = self._require_recorder()
+        master.post_mortems = self._post_mortems
+        outputs.work_for(master)
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
@@ -225,12 +262,21 @@ class Pipeline:
 
     def startStagesLoop(self) -> None:
         """Runs the visits until an end, then lets every process leave. Raises when the end is disorderly."""
+        try:
+            self._run_stages()
+        except BaseException as error:
+            self._record_end(LOST, exit_code_of(error), str(error))
+            raise
+
+    def _run_stages(self) -> None:
         config, run, log = self._require_config(), self._require_run(), self._require_log()
         with watched_signals(run):
             end, visit, stage = run.run_master(self._schedule, self._require_master())
         names = [item.name for item in config.stages]
         if end == _core.LoopEnd.PROCESS_DIED:
-            raise self._require_supervisor().take_death(run, visit, names)
+            death = self._require_supervisor().take_death(run, visit, names)
+            self._record_death(death)
+            raise death
         if end == _core.LoopEnd.SLICE_FATAL:
             raise self._slice_fatal()
         reasons = {
@@ -239,8 +285,27 @@ class Pipeline:
             _core.LoopEnd.STOPPED: f"asked to stop, left after stage {stage}",
         }
         log.info(f"the loop has ended after {visit} visits: {reasons[end]}")
+        if end == _core.LoopEnd.NO_MORE:
+            self._require_recorder().end_without_data(visit)
         with raising_signals():
             self._end()
+        self._record_end(end.name.lower().replace("_", " "), 0, reasons[end])
+
+    def _record_death(self, error: HarnessError) -> None:
+        if isinstance(error, SliceDied) and error.rank >= 0 and error.visit > 0:
+            kind, number = error.cause, self._stage_number(error.stage)
+            write_after_death(self._require_master(), error.rank, number, kind, str(error), error.pid)
+            self._require_recorder().record_death(error.rank, number, kind, str(error))
+
+    def _stage_number(self, name: str) -> int:
+        """The number of the stage that messages call `name`; 0 for none."""
+        numbers = [one.number for one in self._require_config().stages if repr(one.name) == name]
+        return numbers[0] if numbers else 0
+
+    def _record_end(self, end: str, exit_code: int, reason: str) -> None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.end_run(end, exit_code, reason)
 
     def setStop(self) -> None:
         """Asks the loop to end after the current visit."""
@@ -267,6 +332,7 @@ class Pipeline:
             self.startStagesLoop()
         except BaseException as error:
             self._log_end(error)
+            self._record_end(LOST, exit_code_of(error), str(error))
             self.close()
             raise
         self.close()
@@ -304,9 +370,13 @@ class Pipeline:
             for complaint in self._supervisor.kill(self._run):
                 self._require_log().warn(complaint)
             self._run.stop_watcher()
+        self._record_end(LOST, 2, "closed before its end")
         if Pipeline._active is self:
             Pipeline._active = None
             arrays.use_arena(None)
+            outputs.use_journal(None)
+        if self._lock is not None:
+            self._lock.release()
         set_default_log(None)
 
     def write_summary(self) -> None:
@@ -338,6 +408,8 @@ class Pipeline:
             logs=self._logs,
             master_pid=os.getpid(),
             life_read_fd=life_read_fd,
+            run_dir=self._home,
+            post_mortems=self._post_mortems,
         )
 
     def _slice_fatal(self) -> StageFailed:
@@ -371,6 +443,11 @@ class Pipeline:
         if self._run is None:
             raise InternalError("configurePipeline() must be called first: it maps the arena")
         return self._run
+
+    def _require_recorder(self) -> Recorder:
+        if self._recorder is None:
+            raise InternalError("configurePipeline() must be called first: it opens the ledger")
+        return self._recorder
 
     def _require_supervisor(self) -> Supervisor:
         if self._supervisor is None:

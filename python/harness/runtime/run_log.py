@@ -11,13 +11,17 @@ from harness.log import Log, open_run_log
 
 @dataclass(frozen=True)
 class LogSettings:
-    """What every process of a run needs to open its logs. The threshold is an importance."""
+    """What every process of a run needs to open its logs. The threshold is an importance.
+
+    Without `truncate`, as a resumed run has it, files that are there are continued.
+    """
 
     run_id: str
     pipeline_name: str
     worker_id: str
     threshold: int
     directory: Path
+    truncate: bool = True
 
     def open_pipeline(self) -> Log:
         """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened."""
@@ -37,4 +41,5 @@ class LogSettings:
             threshold=self.threshold,
             logdir=self.directory,
             screen_threshold=None,
+            truncate=self.truncate,
         )

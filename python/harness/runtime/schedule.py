@@ -3,18 +3,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness import _core
 from harness.runtime.config import PipelineConfig
 from harness.runtime.topology import FOCAL_PLANE, RING, SLICE_LEADERS
 
 
-def compile_schedule(config: PipelineConfig, max_visits: int | None = None) -> _core.Schedule:
-    """The steps of a visit. `max_visits` counts where the policy does not say `oneloop`; `None` is no end."""
+def compile_schedule(
+    config: PipelineConfig, max_visits: int | None = None, skips: Sequence[tuple[int, int]] = ()
+) -> _core.Schedule:
+    """The steps of a visit. `max_visits` counts where the policy does not say `oneloop`; `None` is no end.
+
+    `skips` are ranges of visits to leave out, both ends included, ascending.
+    """
     return _core.Schedule(
         [stage.name for stage in config.stages],
         config.n_slices > 0,
         1 if config.one_loop else (max_visits or 0),
         describe_exchanges(config),
+        skips,
     )
 
 

@@ -8,16 +8,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from harness import _core
-from harness.clipboard import Clipboard
+from harness.clipboard import Clipboard, Pending
 from harness.errors import StageFailed
 from harness.runtime.exchange import make_exchange
 from harness.runtime.failure import describe_failure, format_failure, write_report
 from harness.runtime.half import TRACE, Half
+from harness.runtime.post_mortems import keep_received
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
 from harness.stage.class_lookup import find_class
 
 if TYPE_CHECKING:
     from harness.runtime.config import StageConfig
+    from harness.transport.entry import Entry
 
 INFO = 0
 
@@ -38,6 +40,8 @@ class SliceHalf(Half[ParallelProcessing]):
 
         self.build(make)
         self.exchange = make_exchange(self.run, self.config, self.rank, self.transport)
+        self.received: list[tuple[int, list[Entry]]] = []
+        self.received_across: list[tuple[int, list[tuple[str, Pending]]]] = []
 
     def run_step(self, visit: int, step: int) -> int:
         """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits."""
@@ -50,6 +54,8 @@ class SliceHalf(Half[ParallelProcessing]):
 
     def _begin_visit(self, visit: int) -> None:
         self.begin_visit(visit)
+        self.received.clear()
+        self.received_across.clear()
         self.log.context.set("LOOPNUM", visit)
         self._started = (time.monotonic(), os.times())
         if self.log.sends(TRACE):
@@ -57,6 +63,7 @@ class SliceHalf(Half[ParallelProcessing]):
 
     def _process(self, number: int) -> int:
         stage = self.stages[number - 1]
+        self.stage_number = number
         self.log.context.set("STAGEID", number)
         passes = self.log.getThreshold()
         if passes <= INFO:
@@ -101,9 +108,18 @@ class SliceHalf(Half[ParallelProcessing]):
         manifest = self.run.down_manifest()
         if manifest[1]:
             entries = self.transport.read(manifest)
+            self.received.append((number, entries))
             self.transport.deliver(entries, self.config.n_slices, clipboard._receive)
         if self.exchange is not None:
             self.exchange.take(clipboard, number)
+            if number in self.config.exchanges:
+                self.received_across.append((number, self.exchange.delivered()))
+
+    def keep_inputs_of_failure(self) -> tuple[str | None, str]:
+        """As the policy's `keepInputs` says."""
+        if self.post_mortems is None or self.config.keep_inputs == "none":
+            return None, ""
+        return keep_received(self, self.post_mortems)
 
     def _publish(self, number: int, clipboard: Clipboard) -> None:
         manifest, _ = self.transport.publish(clipboard)
@@ -124,6 +140,12 @@ class SliceHalf(Half[ParallelProcessing]):
     def _end_visit(self) -> None:
         wall, before = self._started
         now = os.times()
+        if self.config.keep_inputs == "all":
+            _, complaint = self.keep_inputs_of_failure()
+            if complaint:
+                self.log.warn(complaint)
+        self.received.clear()
+        self.received_across.clear()
         self.empty_queues()
         self.transport.end_visit()
         self.run.set_up_manifest(self.rank, 0, 0)

@@ -8,10 +8,13 @@ import signal
 import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
-from harness import _core, arrays
+from harness import _core, arrays, outputs
 from harness.errors import HarnessError
+from harness.ledger.journals import journal_path
+from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, set_default_log
 from harness.runtime import stacks
 from harness.runtime.config import PipelineConfig
@@ -35,6 +38,8 @@ class RunContext:
     logs: LogSettings
     master_pid: int
     life_read_fd: int
+    run_dir: Path
+    post_mortems: PostMortems
 
 
 class WorkerHooks:
@@ -50,6 +55,7 @@ class WorkerHooks:
         half = self._slices[rank]
         if self._current is not half:
             self._current = half
+            outputs.work_for(half)
             set_default_log(half.log.root)
         try:
             outcome = half.run_step(visit, step)
@@ -95,6 +101,7 @@ def _live(context: RunContext, worker: int) -> int:
     run = context.run
     run.attach_worker(worker, os.getpid())
     arrays.use_arena(run.arena, context.config.arena_threshold)
+    outputs.use_journal(outputs.Journal(journal_path(context.run_dir, worker)))
     slices = {}
     for rank in range(worker, context.config.n_slices, context.config.n_workers):
         slices[rank] = _set_up(context, rank)
@@ -117,6 +124,7 @@ def _set_up(context: RunContext, rank: int) -> SliceHalf | None:
         log = context.logs.open_slice(rank)
         set_default_log(log.root)
         half = SliceHalf(context.run, context.config, context.run_id, rank, log)
+        half.post_mortems = context.post_mortems
         half.set_up()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if log is not None:

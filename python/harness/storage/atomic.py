@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 
 from harness.exceptions import IoError
+from harness.outputs import record_output
 
 __all__ = ["atomic_file"]
 
@@ -27,7 +28,8 @@ def atomic_file(path: str) -> Iterator[io.BufferedWriter]:
     """A binary file that takes the name `path` when the block ends well, and vanishes otherwise.
 
     The data is written under a temporary name in the same directory, synced to the disk and
-    renamed; missing parent directories are created. A reader sees the old file or the new one.
+    renamed; missing parent directories are created. A reader sees the old file or the new one. Within a
+    run the ledger is told of the file.
 
     Raises:
         harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
@@ -48,6 +50,7 @@ def atomic_file(path: str) -> Iterator[io.BufferedWriter]:
                 os.unlink(temporary)
             raise
         _sync_directory(directory)
+        record_output(path)
     except IoError:
         raise
     except OSError as error:
