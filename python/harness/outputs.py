@@ -11,21 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Protocol
 
+from harness import current
 from harness.exceptions import IoError
 
-__all__ = ["Journal", "Worker", "file_sha256", "record_output", "use_journal"]
+__all__ = ["Journal", "file_sha256", "record_output", "use_journal"]
 
 BLOCK_BYTES = 1 << 20
-
-
-class Worker(Protocol):
-    """Who writes: a rank (-1 for the master) with the visit and the stage (from 1) that it is in."""
-
-    rank: int
-    visit: int
-    stage_number: int
 
 
 class Journal:
@@ -65,22 +57,14 @@ class Journal:
 
 
 _journal: Journal | None = None
-_worker: Worker | None = None
 
 
 def use_journal(journal: Journal | None) -> None:
     """Makes this process's outputs go to `journal`; `None` ends that, and closes the old one."""
-    global _journal, _worker
+    global _journal
     if _journal is not None and _journal is not journal:
         _journal.close()
     _journal = journal
-    _worker = None
-
-
-def work_for(worker: Worker) -> None:
-    """Says whose outputs those of this process are from now on."""
-    global _worker
-    _worker = worker
 
 
 def record_output(path: str | os.PathLike[str]) -> None:
@@ -95,15 +79,16 @@ def record_output(path: str | os.PathLike[str]) -> None:
             cannot be recorded.
     """
     full = os.path.abspath(os.fspath(path))
-    if _journal is None or _worker is None:
+    worker = current.worker()
+    if _journal is None or worker is None:
         if not os.path.isfile(full):
             raise IoError(f"recording output {full}: no such file; write it first, then record it")
         return
     size, digest = file_sha256(full)
     entry = {
-        "visit": _worker.visit,
-        "rank": _worker.rank,
-        "stage": _worker.stage_number,
+        "visit": worker.visit,
+        "rank": worker.rank,
+        "stage": worker.stage_number,
         "path": full,
         "bytes": size,
         "sha256": digest,

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "python" / "harness"
 CORE = ROOT / "src" / "pexcore"
 
 LAYERS = [
-    {"_core", "_clipboard", "_steps", "errors", "exceptions"},
+    {"_core", "_clipboard", "_steps", "errors", "exceptions", "current"},
     {"arrays", "births", "clipboard", "properties", "outputs"},
     {"log", "locations", "policy", "queue"},
     {"dataset", "directories", "ledger", "stage", "transport"},

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 import harness
-from harness.cli import check, demo, policy, run
+from harness.cli import check, demo, policy, replay, run, status
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -20,6 +20,8 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_parser(subparsers)
     check.add_parser(subparsers)
     policy.add_parser(subparsers)
+    status.add_parser(subparsers)
+    replay.add_parser(subparsers)
     demo.add_parser(subparsers)
     return parser
 

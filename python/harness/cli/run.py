@@ -25,7 +25,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="run a pipeline policy",
         description="Runs the pipeline of a policy file until its work is done. Exit codes: 0 done,"
         " 1 wrong usage, 2 a policy, class or stage set-up that cannot be used, 3 a worker died,"
-        " 70 a defect of the harness, 128+n ended by signal n.",
+        " 5 the run directory's ledger cannot be used, 70 a defect of the harness, 128+n ended by signal n.",
     )
     parser.add_argument("policy", help="pipeline policy file (PAF)")
     parser.add_argument("runid", help="name of this run")
@@ -40,6 +40,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--visits", type=int, help="end after this many visits (default: as the policy and stages say)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="continue the run directory's last run: visits that its ledger proves complete are left out",
+    )
+    parser.add_argument(
+        "--resume-anyway", action="store_true", help="the same, although policy or code have changed since"
     )
     parser.add_argument("--no-progress", action="store_true", help="no progress bar even on a terminal")
     parser.add_argument("--explain", action="store_true", help="print the schedule of a visit and do not run")
@@ -77,6 +84,8 @@ def handle(arguments: argparse.Namespace) -> int:
         max_visits=arguments.visits,
         threshold=threshold,
         progress=not arguments.no_progress,
+        resume=arguments.resume,
+        resume_anyway=arguments.resume_anyway,
     )
     # What is left is to exit: a signal that comes now must not replace the code that says how the run ended.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -96,10 +105,20 @@ def run_pipeline(
     max_visits: int | None = None,
     threshold: int | None = None,
     progress: bool = True,
+    resume: bool = False,
+    resume_anyway: bool = False,
 ) -> int:
     """Runs one pipeline in this process and reports on the terminal; returns the exit code."""
     pipeline = Pipeline(
-        run_id, policy, name, worker_id, workers=workers, run_dir=run_dir, max_visits=max_visits
+        run_id,
+        policy,
+        name,
+        worker_id,
+        workers=workers,
+        run_dir=run_dir,
+        max_visits=max_visits,
+        resume=resume,
+        resume_anyway=resume_anyway,
     )
     pipeline.allow_hard_stop()
     pipeline.add_log_destination(terminal_destination())

@@ -70,5 +70,6 @@ def _problems_of_run(connection: sqlite3.Connection, run: int, expected: int) ->
         (run,),
     )
     for visit, rank, stage, kind in unexplained.fetchmany(MOST):
-        found.append(f"run {run}, visit {visit}, rank {rank}, stage {stage}: failed ({kind}) without a failure")
+        where = f"run {run}, visit {visit}, rank {rank}, stage {stage}"
+        found.append(f"{where}: failed ({kind}) without a failure that says why")
     return found

@@ -62,5 +62,6 @@ class Journals:
             )
         except (ValueError, KeyError, TypeError) as error:
             # A process was killed, or its disk was full, while it wrote: the file counts as not written.
-            self.complaints.append(f"{path}: a line that is no output is passed over ({error}): {line!r:.100}")
+            text = f"{path}: a line that is no output is passed over ({error}): {line!r:.100}"
+            self.complaints.append(text)
             return None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One run at a time in a run directory: a lock that ends with the process that holds it.
 
-A POSIX record lock belongs to the process alone: what it forks (nursery, workers, whatever a stage starts) does
-not hold it, and a process that dies, however it dies, holds it no longer.
+A POSIX record lock belongs to the process alone: what it forks (nursery, workers, whatever a stage starts)
+does not hold it, and a process that dies, however it dies, holds it no longer.
 """
 
 from __future__ import annotations

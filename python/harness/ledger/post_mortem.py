@@ -30,8 +30,8 @@ class PostMortem:
     """The contents of a post-mortem.
 
     Attributes: `cause` is `raised` or `died`; `kind` the exception's class or the signal; `stage` its number
-    (from 1, 0 between stages); `clipboard` describes each key by type, shape, dtype and bytes, and is `None`
-    where the clipboard died with its process; `inputs` is the file that `pex-harness replay` reads, or `None`.
+    (from 1, 0 between stages); `clipboard` describes each key by type, shape, dtype and bytes, and is
+    `None` where the clipboard died with its process; `inputs` is the file for `pex-harness replay`, if any.
     """
 
     cause: str
@@ -122,7 +122,8 @@ def _describe(clipboard: Clipboard, key: Any) -> dict[str, Any]:
         for name in ("shape", "dtype", "nbytes"):
             fact = getattr(value, name, None)
             if fact is not None and not callable(fact):
-                facts[name] = list(fact) if isinstance(fact, tuple) else fact if name == "nbytes" else str(fact)
+                plain = isinstance(fact, (int, tuple))
+                facts[name] = fact if plain else str(fact)
         if isinstance(value, (str, int, float, bool)) or value is None:
             facts["value"] = repr(value)[:200]
         return facts

@@ -20,8 +20,8 @@ ORDERLY_ENDS = ("visits done", "no more", "stopped")
 def read_status(run_dir: Path) -> dict[str, Any]:
     """Everything that `pex-harness status` tells, as what JSON can hold.
 
-    `state` is one of: `running`; `complete` (ended, every visit complete); `partial` (ended, but of some visit
-    something failed); `stopped` (asked to end early); `failed` (ended by an error, or killed).
+    `state` is one of: `running`; `complete` (ended, every visit complete); `partial` (ended, but of some
+    visit something failed); `stopped` (asked to end early); `failed` (ended by an error, or killed).
 
     Raises:
         harness.errors.LedgerError: there is no ledger, or it cannot be read.

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 
 from harness.errors import LedgerError
+from harness.ledger.lock import running_process
 from harness.ledger.mounts import is_network_path
 
 LEDGER_NAME = "ledger.sqlite"
@@ -144,10 +144,10 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             f"ledger {path}: no such file; expected a run directory in which `pex-harness run` has started"
         )
     try:
-        # Where the directory cannot be written, the files that a write-ahead log needs cannot be made; a
-        # ledger without such a log is whole by itself.
-        frozen = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
-        mode = "ro&immutable=1" if frozen else "ro"
+        # A ledger that nobody writes to and that has no log is whole by itself: then no files are made
+        # beside it, which a directory that cannot be written would not allow.
+        logged = path.with_name(f"{path.name}-wal").exists()
+        mode = "ro" if logged or running_process(path.parent) else "ro&immutable=1"
         connection = _connect(path, mode)
         try:
             _require_ledger(connection, path)
@@ -187,9 +187,9 @@ def describe(error: sqlite3.Error | OSError, path: Path, doing: str) -> LedgerEr
     """The error for people: what SQLite saw, and what to do about it."""
     text = str(error)
     if "not a database" in text or "malformed" in text or "no such table" in text:
-        cure = "the file is damaged, or no ledger; move it away, and start the run anew or in another directory"
+        cure = "the file is damaged, or no ledger; move it away, and start anew or in another directory"
     elif "full" in text:
-        cure = "free some space; then `pex-harness run --resume` continues with the visit that is not recorded"
+        cure = "free some space; `pex-harness run --resume` then goes on with the visit that is not recorded"
     elif "readonly" in text or "unable to open" in text:
         cure = "the user of this process must be able to write the file and its directory"
     elif "locked" in text:

@@ -48,8 +48,8 @@ class Failure:
 class VisitRecord:
     """The visit in progress; one instance serves all visits of a run.
 
-    Attributes: `visit` (from 1), `started` (seconds since 1970), `reached` (the last stage that all ranks have
-    left behind).
+    Attributes: `visit` (from 1), `started` (seconds since 1970), `reached` (the last stage that all ranks
+    have left behind).
     """
 
     def __init__(self, slices: int, stages: int) -> None:

@@ -153,7 +153,7 @@ class Ledger:
             )
 
     def break_visit(self, record: VisitRecord, outputs: Sequence[Output], reason: str) -> None:
-        """Notes that the run ended within a visit; what failed and was written is recorded, outcomes are not."""
+        """Notes that the run ended within a visit; outcomes are not recorded then."""
         with self._transaction(f"noting the end of visit {record.visit}"):
             self._add_failures(record)
             self._add_outputs(outputs)
@@ -186,11 +186,19 @@ class Ledger:
             )
 
     def close(self) -> None:
-        """Closes the file; what was not committed is gone. Does nothing in a fork of the process."""
-        if os.getpid() != self._pid:
+        """Commits the visit that ended last, and closes the file. Does nothing in a fork of the process."""
+        if os.getpid() != self._pid or self._connection not in _open_here:
             return
-        _open_here.discard(self._connection)
-        self._connection.close()
+        try:
+            if self._connection.in_transaction:
+                with self._errors("closing it"):
+                    self._commit(wait=True)
+        finally:
+            _open_here.discard(self._connection)
+            self._connection.close()
+            self._close_log()
+
+    def _close_log(self) -> None:
         if self._log_descriptor >= 0:
             os.close(self._log_descriptor)
             self._log_descriptor = -1

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from harness import _core, arrays, outputs
+from harness import _core, arrays, current, outputs
 from harness.errors import ConfigError, HarnessError, InternalError, SliceDied, StageFailed
 from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
@@ -64,8 +64,7 @@ class Pipeline:
         resume: bool = False,
         resume_anyway: bool = False,
     ) -> None:
-        """`resume` continues the run directory's last run; with `resume_anyway`, also where policy or code differ.
-        """
+        """`resume` continues the last run of the run directory; `resume_anyway` also one of other code."""
         self._pid = os.getpid()
         self._run_id = runId
         self._policy_path = pipelinePolicyName
@@ -238,7 +237,7 @@ class Pipeline:
         master.on_progress = self.on_progress
         master.recorder = self._require_recorder()
         master.post_mortems = self._post_mortems
-        outputs.work_for(master)
+        current.work_for(master)
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
@@ -375,6 +374,7 @@ class Pipeline:
             Pipeline._active = None
             arrays.use_arena(None)
             outputs.use_journal(None)
+            current.work_for(None)
         if self._lock is not None:
             self._lock.release()
         set_default_log(None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from harness import _core, arrays, outputs
+from harness import _core, arrays, current, outputs
 from harness.errors import HarnessError
 from harness.ledger.journals import journal_path
 from harness.ledger.post_mortem import PostMortems
@@ -55,7 +55,7 @@ class WorkerHooks:
         half = self._slices[rank]
         if self._current is not half:
             self._current = half
-            outputs.work_for(half)
+            current.work_for(half)
             set_default_log(half.log.root)
         try:
             outcome = half.run_step(visit, step)

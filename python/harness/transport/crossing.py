@@ -198,7 +198,7 @@ class Transport:
                 accept(entry.key, pending)
 
     def rebuild(self, entries: list[Entry]) -> list[tuple[str, Any]]:
-        """The values of entries whose visit has not ended, as they are now; for the record, not for stages."""
+        """The values of entries whose visit has not ended, as they are now; not for stages."""
         received = [(entry.key, self._receiver.deliver(entry, 2)) for entry in entries]
         return [(key, pending.materialise()) for key, pending in received if pending is not None]
 
