@@ -15,4 +15,6 @@ from harness.births import shared_arrays
 from harness.current import current_visit
 from harness.outputs import record_output
 
-__all__ = ["__version__", "asarray", "current_visit", "empty", "full", "record_output", "shared_arrays", "zeros"]
+__all__ = [
+    "__version__", "asarray", "current_visit", "empty", "full", "record_output", "shared_arrays", "zeros",
+]

@@ -71,7 +71,9 @@ def outputs(bench) -> dict[str, str]:
     return {path.name: path.read_text() for path in bench.folder.glob("out-*")}
 
 
-EXPECTED = {f"out-{visit}-{rank}.txt": f"visit {visit} rank {rank}" for visit in range(1, 6) for rank in (0, 1)}
+EXPECTED = {
+    f"out-{visit}-{rank}.txt": f"visit {visit} rank {rank}" for visit in range(1, 6) for rank in (0, 1)
+}
 
 
 def test_a_master_killed_in_the_middle_is_resumed_where_it_was(night):

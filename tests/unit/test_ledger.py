@@ -297,8 +297,8 @@ def test_a_fork_of_the_master_that_ends_by_itself_leaves_the_ledger_whole(tmp_pa
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom harness.ledger import Ledger\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom test_ledger import ROW, visit\n"
-        "ledger = Ledger(Path('ledger.sqlite'))\nledger.begin_run(ROW, resumed_series=None)\nvisit(ledger, 1)\n"
-        "child = os.fork()\n"
+        "ledger = Ledger(Path('ledger.sqlite'))\nledger.begin_run(ROW, resumed_series=None)\n"
+        "visit(ledger, 1)\nchild = os.fork()\n"
         "if child == 0:\n    sys.exit(0)\n"
         "assert os.waitpid(child, 0)[1] == 0\nassert Path('ledger.sqlite-wal').exists()\n"
         "visit(ledger, 2)\nledger.end_run('visits done', 0, '')\nledger.close()\n"
