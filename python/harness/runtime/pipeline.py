@@ -158,7 +158,8 @@ class Pipeline:
         directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
         for folder in (self.run_dir, directory):
             make_directory(folder)
-        self._lock = RunLock(self.run_dir)
+        if self._lock is None:
+            self._lock = RunLock(self.run_dir)
         # Stage code may change the current directory.
         self._home = self.run_dir.absolute()
         self._post_mortems = PostMortems(self._home, directory)
@@ -377,6 +378,7 @@ class Pipeline:
             current.work_for(None)
         if self._lock is not None:
             self._lock.release()
+            self._lock = None
         set_default_log(None)
 
     def write_summary(self) -> None:
