@@ -22,7 +22,7 @@ LAYERS = [
     {"arrays", "births", "clipboard", "properties"},
     {"log", "locations", "policy", "queue"},
     {"dataset", "directories", "stage", "transport"},
-    {"storage", "tester", "utils"},
+    {"dc3a", "storage", "tester", "utils"},
     {"iostage", "runtime"},
     {"check"},
     {"examples"},
@@ -123,8 +123,11 @@ def test_a_dc3b_path_only_hands_on_objects_of_the_package(module, path):
         assert statement.module.split(".")[0] == "harness"
         source = importlib.import_module(statement.module)
         for alias in statement.names:
-            for name in source.__all__ if alias.name == "*" else [alias.name]:
-                assert getattr(here, name) is getattr(source, name)
+            pairs = [(alias.name, alias.asname or alias.name)]
+            if alias.name == "*":
+                pairs = [(name, name) for name in source.__all__]
+            for theirs, name in pairs:
+                assert getattr(here, name) is getattr(source, theirs)
                 public.discard(name)
     assert public == set(), f"{module} lists names that it does not import"
 
