@@ -22,9 +22,9 @@ LAYERS = [
     {"arrays", "births", "clipboard", "properties"},
     {"log", "locations", "policy", "queue"},
     {"dataset", "directories", "stage", "transport"},
-    {"dc3a", "storage", "tester", "utils"},
+    {"dc3a", "storage", "utils"},
     {"iostage", "runtime"},
-    {"check"},
+    {"check", "tester"},
     {"examples"},
     {"cli"},
 ]
