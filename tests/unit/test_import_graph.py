@@ -26,14 +26,14 @@ LAYERS = [
     {"iostage", "runtime"},
     {"check", "tester"},
     {"examples"},
-    {"cli"},
+    {"cli", "pytest_plugin"},
 ]
 """A room imports from its own files and from rooms above it in this list. `harness` itself imports from the
 first two layers only, for whatever is imported imports it."""
 
 HEAVY = {"numpy", "astropy", "matplotlib"}
 LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main",
-                 "harness.check.pipeline"]
+                 "harness.check.pipeline", "harness.pytest_plugin"]
 FORBIDDEN_IN_CORE = re.compile(
     r"\bstd::(cout|cerr|clog)\b|(?<!\w)v?f?printf\(|\b(abort|terminate|getenv|syslog|perror)\("
 )
