@@ -125,6 +125,7 @@ def old(bench):
     return run
 
 
+@pytest.mark.contract("15.1.running")
 def test_stages_of_2008_in_parallel_lists_run_unchanged(old):
     done = old(policy_of("Load policy/load.paf", "Sum"))
     assert done.code == 0, done.err
@@ -132,6 +133,7 @@ def test_stages_of_2008_in_parallel_lists_run_unchanged(old):
     assert "identity 2 3" in done.out
 
 
+@pytest.mark.contract("15.2.paf")
 def test_the_lists_may_stand_in_paf(old):
     lists = 'appStages: "stages_here.Load" "stages_here.Sum"\nstagePolicies: "policy/load.paf" "None"\n'
     done = old(f'nSlices: 2\nexecutionMode: "oneloop"\n{lists}', "night.paf")
@@ -139,6 +141,7 @@ def test_the_lists_may_stand_in_paf(old):
     assert "[160.0, 176.0]" in done.out
 
 
+@pytest.mark.contract("15.2.paf")
 def test_blocks_with_a_stage_name_take_paths_and_stand_beside_blocks_of_today(old, bench):
     today = "class Today(ParallelProcessing):\n    def process(self, clipboard):\n        say('today')\n"
     bench.module(STAGES_2008 + today)
@@ -153,6 +156,7 @@ def test_blocks_with_a_stage_name_take_paths_and_stand_beside_blocks_of_today(ol
     assert "[160.0, 176.0]" in done.out and done.out.count("today") == 2
 
 
+@pytest.mark.contract("15.1.left")
 def test_a_clipboard_that_a_stage_leaves_in_its_queue_is_moved_on(old):
     done = old(policy_of("Load", "Sum", "Lazy", "After"))
     assert done.code == 0, done.err
@@ -162,12 +166,14 @@ def test_a_clipboard_that_a_stage_leaves_in_its_queue_is_moved_on(old):
     ]
 
 
+@pytest.mark.contract("15.1.starving")
 def test_a_stage_that_keeps_its_clipboard_starves_the_next_one_only(old):
     done = old(policy_of("Load", "Starving", "Starved", nSlices=1))
     assert done.code == 0, done.err
     assert "starved: None" in done.out
 
 
+@pytest.mark.contract("15.1.failing")
 @pytest.mark.parametrize(
     ("stage", "told"),
     [
@@ -204,6 +210,7 @@ class Show(Stage):
 """
 
 
+@pytest.mark.contract("15.1.running")
 def test_stages_of_2007_run_and_get_raises_for_an_absent_key(old, bench):
     bench.module(STAGES_2007)
     done = old(policy_of("Frame", "Show"))

@@ -42,7 +42,7 @@ def launch(bench):
     return launch
 
 
-@pytest.mark.contract("14.1.launch", "14.2.0")
+@pytest.mark.contract("14.1.launch", "14.2.0", "14.1.nodes")
 def test_the_launcher_becomes_the_runner(launch, bench):
     done = launch("launchPipeline.py", "night.paf", "r7", "-n", "nodes.scr", "-L", "verb3", "-w", "w5")
     assert done.returncode == 0, done.stderr
@@ -139,7 +139,7 @@ def test_failures_of_the_runner_have_codes_and_reasons(launch, bench, words, cod
         assert done.stderr.rstrip().splitlines()[-1].startswith("runPipeline.py: ")
 
 
-@pytest.mark.contract("14.2.options")
+@pytest.mark.contract("14.2.options", "4.1.localLogMode", "13.8.preamble", "17.25")
 def test_the_last_verbosity_wins_and_local_logs_lie_here(launch, bench):
     policy = bench.folder / "night.paf"
     policy.write_text(policy.read_text() + "localLogMode: true\n")

@@ -56,6 +56,7 @@ def tester():
     return SimpleStageTester(Flat(policy), "flat", runID="r8")
 
 
+@pytest.mark.contract("9.slices", "17.13")
 def test_slices_are_processes_and_what_is_shared_crosses(tester):
     given = Clipboard()
     given.put("raw", np.full((200, 200), 3.0))
@@ -69,6 +70,7 @@ def test_slices_are_processes_and_what_is_shared_crosses(tester):
     assert given.getKeys() == ["raw"]
 
 
+@pytest.mark.contract("9.slices")
 def test_a_stage_added_with_share_data_begins_with_an_exchange(tester):
     tester.addStage(Edge(), shareData=True)
     topology = {"type": "ring", "param1": "clockwise"}
@@ -76,6 +78,7 @@ def test_a_stage_added_with_share_data_begins_with_an_exchange(tester):
     assert [clipboard.get("edges") for clipboard in out] == [["level-2"], ["level-0"], ["level-1"]]
 
 
+@pytest.mark.contract("9.slices")
 def test_instances_live_from_visit_to_visit_and_clipboards_do_not(tester):
     visits = [Visit([{"raw": 1.0}, {"raw": 2.0}], {"night": 7}), Visit([{"raw": 3.0}, {"raw": 4.0}])]
     first, second = tester.runVisits(visits, workers=1)
@@ -84,6 +87,7 @@ def test_instances_live_from_visit_to_visit_and_clipboards_do_not(tester):
     assert first.master.get("night") == 7 and not second.master.contains("night")
 
 
+@pytest.mark.contract("7.2.tester")
 def test_event_data_is_on_every_clipboard(tester):
     class Seen(Stage):
         class serialClass(SerialProcessing):

@@ -29,6 +29,7 @@ def refused(load, text: str) -> ConfigError:
     return caught.value
 
 
+@pytest.mark.contract("4.1.defaults", "4.2.name", "17.26")
 def test_every_default_is_that_of_the_dictionary(load):
     config = load(STAGE)
     assert config.n_slices == 0 and config.n_workers == 0
@@ -44,6 +45,7 @@ def test_every_default_is_that_of_the_dictionary(load):
     assert config.warnings == ()
 
 
+@pytest.mark.contract("4.0.execute", "4.3.failureStage")
 def test_what_the_policy_says_wins(load):
     config = load(
         'execute: { nSlices: 6\nnWorkers: 2\nexecutionMode: "oneloop"\nlogThreshold: 3\nshareDataOn: true\n'
@@ -59,10 +61,12 @@ def test_what_the_policy_says_wins(load):
     assert config.failure is not None and config.failure.number == -1 and config.failure.policy is None
 
 
+@pytest.mark.contract("4.3.failureStage")
 def test_a_failure_stage_without_class_is_none(load):
     assert load(STAGE + 'failureStage: { name: "f" }\n').failure is None
 
 
+@pytest.mark.contract("4.1.types", "4.2.stagePolicy")
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(load):
     error = refused(
         load,
@@ -93,6 +97,7 @@ def test_the_only_stage_has_its_number_too(load):
     assert problem.breadcrumb == "execute.appStage[0].name"
 
 
+@pytest.mark.contract("4.1.unknown")
 def test_an_unknown_key_is_a_warning_with_place_and_nearest_name(load):
     (warning,) = load("nSlice: 2\n" + STAGE).warnings
     assert "night.paf:1:1: warning:" in warning and "nSlices" in warning
@@ -126,6 +131,7 @@ def test_a_missing_include_of_all_stages_is_told_once(load):
     assert [problem.line for problem in error.problems] == [1]
 
 
+@pytest.mark.contract("4.0.includes")
 def test_includes_are_looked_up_beside_the_policy(load, tmp_path, monkeypatch):
     (tmp_path / "policy").mkdir()
     (tmp_path / "policy" / "warp.paf").write_text("gain: 2.5\n")
@@ -177,6 +183,7 @@ def test_directories_that_cannot_be_worked_out_are_refused(load):
 LISTS = 'appStages: "lsst.dps.IOStage.InputStage" " mypipe.Warp.WarpStage "\n'
 
 
+@pytest.mark.contract("15.2.lists")
 def test_the_parallel_lists_of_dc3a_are_stages_whose_classes_have_both_halves(load, tmp_path, monkeypatch):
     (tmp_path / "in.paf").write_text("k: 7\n")
     monkeypatch.chdir(tmp_path)
@@ -189,11 +196,13 @@ def test_the_parallel_lists_of_dc3a_are_stages_whose_classes_have_both_halves(lo
     assert config.warnings == ()
 
 
+@pytest.mark.contract("15.2.keys")
 def test_the_time_limit_and_the_broker_of_dc3a_are_translated(load):
     config = load("nSlices: 1\neventTimeout: 90500\nactivemqBroker: some.host\n" + LISTS)
     assert config.event_timeout == 91 and config.event_broker == "some.host"
 
 
+@pytest.mark.contract("15.2.lists")
 def test_lists_of_different_lengths_or_kinds_are_told(load):
     error = refused(load, LISTS + 'eventTopics: "newFrame"\nstagePolicies: 1 2\n')
     assert [problem.breadcrumb for problem in error.problems] == ["eventTopics", "stagePolicies"]
@@ -205,6 +214,7 @@ def test_a_topic_in_the_lists_is_told_where_it_stands(load):
     assert (problem.line, problem.breadcrumb) == (2, "eventTopics[1]")
 
 
+@pytest.mark.contract("15.2.lists")
 def test_a_path_that_lies_beside_the_policy_only_is_told(load, tmp_path):
     (tmp_path / "in.paf").write_text("k: 7\n")
     (problem,) = refused(load, "nSlices: 1\n" + LISTS + 'stagePolicies: "in.paf" "None"\n').problems
