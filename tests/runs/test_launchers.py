@@ -142,7 +142,7 @@ def test_failures_of_the_runner_have_codes_and_reasons(launch, bench, words, cod
 @pytest.mark.contract("14.2.options", "4.1.localLogMode", "13.8.preamble", "17.25")
 def test_the_last_verbosity_wins_and_local_logs_lie_here(launch, bench):
     policy = bench.folder / "night.paf"
-    policy.write_text(policy.read_text() + "localLogMode: true\n")
+    policy.write_text(policy.read_text() + "localLogMode: true\nlogThreshold: 10\n")
     done = launch("runPipeline.py", "-L", "quiet", "night.paf", "r1", "-V", "debug", "-n", "None", "-w", "3")
     assert done.returncode == 0, done.stderr
     text = (bench.folder / "Pipeline.log").read_text()

@@ -11,7 +11,7 @@ import pytest
 README = Path(__file__).parent.parent.parent / "README.md"
 
 
-@pytest.mark.contract("4.5.example", "17.27")
+@pytest.mark.contract("17.27")
 def test_the_example_runs_as_printed(bench):
     blocks = re.findall(r"```(\w*)\n(.*?)```", README.read_text(), re.DOTALL)
     classes, tester = [text for kind, text in blocks if kind == "python"]
