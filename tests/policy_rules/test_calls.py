@@ -30,12 +30,14 @@ def parse(text):
     return Policy(PolicyString(text))
 
 
+@pytest.mark.contract("10.2.calls", "12.2.calls")
 @pytest.mark.parametrize("name", CALLS)
 def test_class_has_every_call_of_the_contract(name):
     cls = getattr(hp, name)
     assert [call for call in CALLS[name] if not hasattr(cls, call)] == []
 
 
+@pytest.mark.contract("10.2.calls")
 @pytest.mark.parametrize("name", CALLS)
 def test_every_call_has_a_test_that_names_it(name):
     for call, tests in CALLS[name].items():
@@ -154,6 +156,7 @@ def test_keywords_of_dictionaries_are_those_of_the_contract():
     }
 
 
+@pytest.mark.contract("12.3.bits")
 def test_bits_of_validation_are_those_of_the_contract():
     bits = ValidationError
     single = [bits.WRONG_TYPE, bits.MISSING_REQUIRED, bits.NOT_AN_ARRAY, bits.ARRAY_TOO_SHORT]

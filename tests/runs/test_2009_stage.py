@@ -90,6 +90,7 @@ def run_tester(module) -> list[dict]:
     return found
 
 
+@pytest.mark.contract("2.7.defaults")
 @pytest.mark.parametrize("workers", ["1", "3"])
 def test_tester_and_pipeline_agree(bench, warp_stage, workers):
     by_hand = run_tester(warp_stage)

@@ -140,6 +140,7 @@ def test_an_arena_larger_than_the_machine_is_refused_or_served_sparsely(bench):
     assert "arenaSize" in done.err
 
 
+@pytest.mark.contract("5.1.start")
 def test_every_class_that_a_run_cannot_find_is_shown_where_the_policy_names_it(bench):
     bench.module(STAGES)
     wrong = [STAGE.replace("WarpParallel", name) for name in ("WarpParalel", "Plain")]

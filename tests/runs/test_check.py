@@ -348,12 +348,11 @@ def test_a_failure_stage_is_checked_too(check):
     assert found["breadcrumb"] == "failureStage.serialClass"
 
 
-def test_the_dc3a_form_is_refused_by_check_and_run_with_what_to_write(check):
-    text = 'appStages: "a.B" "c.D"\neventTopics: "None" "None"\nstagePolicies: "p.paf" "None"\n'
-    (found,) = check.problems(text)
-    assert "DC3a" in found["message"] and 'serialClass: "a.BSerial"' in found["hint"]
-    done = check.bench.run()
-    assert done.code == 2 and "DC3a" in done.err and "stagePolicy: @p.paf" in done.err
+def test_the_dc3a_form_is_checked_and_its_problems_are_told_where_the_lists_stand(check):
+    text = 'nSlices: 1\nappStages: "stages_here.Nope" "stages_here.WarpSerial"\n'
+    first, second = check.problems(text)
+    assert (first["line"], first["breadcrumb"]) == (2, "appStages[0]") and "no attribute" in first["message"]
+    assert second["breadcrumb"] == "appStages[1]" and "Dc3aStage" in second["expected"]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def run(bench, monkeypatch):
     return run
 
 
+@pytest.mark.contract("5.5.keys")
 @pytest.mark.parametrize("where", ["preprocess", "process", "postprocess"])
 def test_a_failed_clipboard_that_holds_nothing_still_reaches_the_failure_stage(run, where):
     assert run(where, "plain")[1] == "bad: 'x'\n"

@@ -4,6 +4,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 from lsst.pex.harness.Pipeline import Pipeline
 from harness.errors import ConfigError
@@ -34,6 +36,7 @@ print("visits", first.statistics.visits, second.statistics.visits)
 """
 
 
+@pytest.mark.contract("5.8.embedding")
 def test_the_steps_of_the_contract_one_run_after_the_other(bench):
     bench.module("""
     class Slice(ParallelProcessing):

@@ -62,6 +62,7 @@ EXAMPLES = {
 }  # fmt: skip
 
 
+@pytest.mark.contract("6.3.arrives", "6.5.examples")
 @pytest.mark.parametrize("example", list(EXAMPLES))
 def test_worked_example(bench, example):
     slices, tail, expected = EXAMPLES[example]
@@ -74,12 +75,14 @@ def test_worked_example(bench, example):
     assert {int(rank): what for rank, what in said.items()} == expected
 
 
+@pytest.mark.contract("6.5.examples")
 def test_the_examples_of_the_contract_are_what_the_tests_expect():
     plane = EXAMPLES["focal plane 4x4"][2]
     assert plane[5] == keys(1, 9, 4, 6) and plane[0] == keys(12, 4, 3, 1) and plane[15] == keys(11, 3, 14, 12)
     assert EXAMPLES["focal plane 2x3"][2][0] == keys(3, 2, 1)
 
 
+@pytest.mark.contract("6.2.when")
 @pytest.mark.parametrize("workers", [1, 2, 7])
 def test_every_stage_exchanges_anew_whatever_the_mapping_and_speed(bench, workers):
     bench.module("""
@@ -116,6 +119,7 @@ def test_every_stage_exchanges_anew_whatever_the_mapping_and_speed(bench, worker
     assert rows == {2: 35, 3: 35, 4: 35, 5: 35}
 
 
+@pytest.mark.contract("6.1.marks")
 def test_a_mark_exchanges_again_at_every_later_stage_with_the_value_of_that_time(bench):
     bench.module("""
     class Keep(ParallelProcessing):
@@ -147,6 +151,7 @@ def test_a_mark_exchanges_again_at_every_later_stage_with_the_value_of_that_time
     assert copied == {(1, "up"): 2 * 160_000, (2, "across"): 0, (3, "across"): 0}
 
 
+@pytest.mark.contract("17.32")
 def test_many_keys_and_empty_property_sets_cross(bench):
     bench.module("""
     import lsst.daf.base as dafBase
@@ -172,6 +177,7 @@ def test_many_keys_and_empty_property_sets_cross(bench):
     assert bench.run().summary["failures"] == []
 
 
+@pytest.mark.contract("6.3.mismatch")
 def test_different_marks_fail_the_slices_concerned_and_nobody_else(bench):
     bench.module("""
     class Mark(ParallelProcessing):
@@ -194,6 +200,7 @@ def test_different_marks_fail_the_slices_concerned_and_nobody_else(bench):
     assert went == {f"slice {rank} went on" for rank in (0, 1, 2, 3, 7)}
 
 
+@pytest.mark.contract("6.3.failed")
 def test_a_slice_that_marks_nothing_is_told_from_one_that_failed(bench):
     bench.module("""
     class Mark(ParallelProcessing):
@@ -237,6 +244,7 @@ def test_what_a_slice_offered_in_the_last_visit_is_gone_when_it_fails_in_this_on
     assert said == ["slice 0: [(1, 1)]", "slice 1: [(1, 0)]", "slice 1: []"]
 
 
+@pytest.mark.contract("6.1.switches")
 def test_no_exchange_without_the_switch_or_the_stage_s_wish(bench):
     bench.module("""
     class Mark(ParallelProcessing):

@@ -76,6 +76,7 @@ def failing(bench, monkeypatch):
     return bench, run
 
 
+@pytest.mark.contract("5.5.serial", "5.5.keys", "17.6")
 @pytest.mark.parametrize("where", ["preprocess", "postprocess"])
 def test_a_serial_failure_runs_the_matching_failure_step_and_slices_go_on(failing, where):
     bench, run = failing
@@ -92,6 +93,7 @@ def test_a_serial_failure_runs_the_matching_failure_step_and_slices_go_on(failin
     assert "pex-harness: bad." + where in done.err and "Traceback" not in done.err
 
 
+@pytest.mark.contract("5.5.slice", "17.12")
 def test_a_failure_on_one_slice_leaves_the_others_and_the_master_alone(failing):
     bench, run = failing
     done = run("process")
@@ -109,6 +111,7 @@ def test_a_failure_on_one_slice_leaves_the_others_and_the_master_alone(failing):
     assert "Traceback" in done.log("Slice1")
 
 
+@pytest.mark.contract("5.5.failing")
 def test_a_failure_stage_that_raises_ends_the_run(failing):
     bench, run = failing
     done = run("process", SWEEP="raise")
@@ -117,6 +120,7 @@ def test_a_failure_stage_that_raises_ends_the_run(failing):
     assert done.err.count("\n") <= 2
 
 
+@pytest.mark.contract("5.5.next", "17.5")
 def test_without_a_failure_stage_the_next_visit_starts_clean(bench, monkeypatch):
     bench.module("""
     class Once(ParallelProcessing):
@@ -139,6 +143,7 @@ def test_without_a_failure_stage_the_next_visit_starts_clean(bench, monkeypatch)
     ]
 
 
+@pytest.mark.contract("5.1.start")
 @pytest.mark.parametrize("half", ["Serial", "Parallel"])
 def test_a_stage_that_raises_in_setup_ends_the_run_before_any_visit(bench, half):
     bench.module(f"""
@@ -155,6 +160,7 @@ def test_a_stage_that_raises_in_setup_ends_the_run_before_any_visit(bench, half)
     assert 'raise KeyError("threshold")' in done.log()
 
 
+@pytest.mark.contract("17.7")
 @pytest.mark.parametrize("exception", ["SystemExit(5)", "KeyboardInterrupt()"])
 @pytest.mark.parametrize("half", ["serial", "parallel"])
 def test_system_exit_and_keyboard_interrupt_of_a_stage_end_the_run(bench, exception, half):
@@ -173,6 +179,7 @@ def test_system_exit_and_keyboard_interrupt_of_a_stage_end_the_run(bench, except
     assert done.code not in (0, None)
 
 
+@pytest.mark.contract("17.2")
 @pytest.mark.parametrize(
     ("how", "cause"),
     [
@@ -200,6 +207,7 @@ def test_a_worker_that_dies_ends_the_run_and_is_named(bench, how, cause):
     assert done.err.count("\n") == 1
 
 
+@pytest.mark.contract("17.2")
 def test_a_worker_that_dies_in_setup_ends_the_run(bench):
     bench.module("""
     class Dies(ParallelProcessing):

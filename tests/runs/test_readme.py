@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).parent.parent.parent / "README.md"
 
 
+@pytest.mark.contract("17.27")
 def test_the_example_runs_as_printed(bench):
     blocks = re.findall(r"```(\w*)\n(.*?)```", README.read_text(), re.DOTALL)
     classes, tester = [text for kind, text in blocks if kind == "python"]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A run from start to end: visits, order of the half-steps, ends, logs and figures."""
 
+import pytest
+
 ORDER = """
     def note(clipboard, text):
         with open("journal", "a") as journal:
@@ -18,6 +20,7 @@ ORDER = """
 """
 
 
+@pytest.mark.contract("4.1.oneloop", "5.2.order", "5.6.oneloop")
 def test_half_steps_run_in_the_order_of_the_contract(bench):
     bench.module(ORDER)
     bench.policy("one Serial Parallel", "two Serial Parallel", slices=3)
@@ -38,6 +41,7 @@ def test_half_steps_run_in_the_order_of_the_contract(bench):
     ]
 
 
+@pytest.mark.contract("4.2.classes")
 def test_a_pipeline_without_slices_runs_its_serial_halves_only(bench):
     bench.module(ORDER)
     bench.policy("one Serial Parallel", slices=0)
@@ -46,6 +50,7 @@ def test_a_pipeline_without_slices_runs_its_serial_halves_only(bench):
     assert (bench.folder / "journal").read_text() == "one preprocess\none postprocess\n"
 
 
+@pytest.mark.contract("5.2.instances")
 def test_instances_live_for_the_run_and_clipboards_for_a_visit(bench):
     bench.module("""
     class Counter(ParallelProcessing):
@@ -74,6 +79,7 @@ def test_visits_can_be_limited_from_the_command_line(bench):
     assert done.summary["visits"] == 4
 
 
+@pytest.mark.contract("5.6.noMoreDatasets", "17.3")
 def test_no_more_datasets_ends_the_run_after_the_current_stage(bench):
     bench.module(
         ORDER
@@ -91,6 +97,7 @@ def test_no_more_datasets_ends_the_run_after_the_current_stage(bench):
     assert "no more datasets" in done.log()
 
 
+@pytest.mark.contract("2.3.pipeline")
 def test_stages_learn_their_place(bench):
     bench.module("""
     class Place(ParallelProcessing):
@@ -111,6 +118,7 @@ def test_stages_learn_their_place(bench):
         assert f"slice ({rank}, 1, 4, 'r1', 'place', 'place')" in done.out
 
 
+@pytest.mark.contract("2.4.shutdown", "17.3")
 def test_orderly_end_calls_shutdown_of_every_instance(bench):
     bench.module("""
     class Closing(ParallelProcessing):
@@ -136,6 +144,7 @@ def test_orderly_end_calls_shutdown_of_every_instance(bench):
     ]
 
 
+@pytest.mark.contract("5.9.visits")
 def test_every_rank_has_its_own_log_with_the_visit_on_each_record(bench):
     bench.module("""
     class Talk(ParallelProcessing):
@@ -158,6 +167,7 @@ def test_every_rank_has_its_own_log_with_the_visit_on_each_record(bench):
     assert "hello from" not in done.err
 
 
+@pytest.mark.contract("17.1")
 def test_explain_prints_the_schedule_and_runs_nothing(bench):
     bench.module(ORDER)
     bench.policy("one Serial Parallel")

@@ -40,6 +40,7 @@ WHERE = {
 }
 
 
+@pytest.mark.contract("17.11")
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_within_a_second(bench, monkeypatch, where, number):
@@ -95,6 +96,7 @@ def test_killing_the_master_at_a_random_moment_leaves_nothing(bench, seed):
     )
 
 
+@pytest.mark.contract("5.3.death")
 @pytest.mark.parametrize("seed", range(6))
 def test_killing_any_process_at_a_random_moment_hangs_nothing(bench, seed):
     rng = random.Random(seed)

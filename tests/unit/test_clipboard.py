@@ -18,6 +18,7 @@ class Late(Pending):
         return self.value
 
 
+@pytest.mark.contract("3.1.get")
 def test_get_returns_the_value_or_the_default():
     sut = Clipboard()
     sut.put("a", 1)
@@ -27,6 +28,7 @@ def test_get_returns_the_value_or_the_default():
     assert sut.get("b", defValue=8) == 8
 
 
+@pytest.mark.contract("3.1.get")
 def test_get_item_of_an_absent_key_raises_key_error():
     sut = Clipboard()
     with pytest.raises(KeyError, match="absent"):
@@ -35,6 +37,7 @@ def test_get_item_of_an_absent_key_raises_key_error():
         sut["absent"]
 
 
+@pytest.mark.contract("3.1.put")
 def test_put_overwrites_value_and_mark():
     sut = Clipboard()
     sut.put("a", 1, True)
@@ -46,6 +49,7 @@ def test_put_overwrites_value_and_mark():
     assert sut.getSharedKeys() == ["a"]
 
 
+@pytest.mark.contract("3.1.shared")
 def test_a_mark_may_come_before_its_value():
     sut = Clipboard()
     sut.setShared("later", True)
@@ -57,6 +61,7 @@ def test_a_mark_may_come_before_its_value():
     assert sut.getSharedKeys() == []
 
 
+@pytest.mark.contract("3.1.keys")
 def test_keys_keep_the_order_of_first_put():
     sut = Clipboard()
     for key in ("c", "a", "b", "a"):
@@ -65,6 +70,7 @@ def test_keys_keep_the_order_of_first_put():
     assert isinstance(sut.keys(), list)
 
 
+@pytest.mark.contract("3.1.container", "17.24")
 def test_container_protocol():
     sut = Clipboard()
     sut["a"] = None
@@ -81,6 +87,7 @@ def test_an_empty_clipboard_is_true():
     assert Clipboard()
 
 
+@pytest.mark.contract("3.1.container")
 def test_iteration_survives_changes():
     sut = Clipboard()
     sut["a"] = 1
@@ -89,6 +96,7 @@ def test_iteration_survives_changes():
     assert sorted(sut) == ["a", "ax"]
 
 
+@pytest.mark.contract("3.1.close", "17.15")
 @pytest.mark.parametrize("forget", ["close", "clear"])
 def test_close_forgets_values_and_leaves_them_alone_elsewhere(forget):
     sut = Clipboard()

@@ -15,6 +15,7 @@ def test_the_old_import_paths_lead_to_the_same_class():
     assert lsst.pex.harness.dataset.Dataset is Dataset
 
 
+@pytest.mark.contract("3.3.constructor")
 def test_ids_are_copied_and_keyword_arguments_win():
     given = {"visit": 1, "ccd": 2}
     sut = Dataset("raw", ids=given, ccd=3, amp="a")
@@ -23,6 +24,7 @@ def test_ids_are_copied_and_keyword_arguments_win():
     assert (sut.type, sut.path, sut.valid) == ("raw", None, True)
 
 
+@pytest.mark.contract("3.3.constructor")
 def test_without_ids_they_are_none():
     assert Dataset("raw").ids is None
     assert Dataset("raw", ids={}).ids == {}
@@ -33,6 +35,7 @@ def test_ids_of_the_wrong_kind_are_a_type_error():
         Dataset("raw", ids=[("visit", 1)])
 
 
+@pytest.mark.contract("3.3.equality")
 def test_equality_counts_type_and_ids_and_neither_path_nor_validity():
     sut = Dataset("raw", "/a", True, visit=1)
     assert sut == Dataset("raw", "/b", False, visit=1)
@@ -42,6 +45,7 @@ def test_equality_counts_type_and_ids_and_neither_path_nor_validity():
     assert sut != Dataset("raw", visit=1, ccd=1)
 
 
+@pytest.mark.contract("17.23")
 def test_datasets_without_ids_are_equal():
     assert Dataset("raw") == Dataset("raw")
     assert Dataset("raw") != Dataset("raw", visit=1)
@@ -57,6 +61,7 @@ def test_other_classes_are_never_equal():
     assert Dataset("raw") != "raw"
 
 
+@pytest.mark.contract("17.23")
 def test_equal_datasets_have_equal_hashes():
     assert hash(Dataset("raw", "/a", visit=1, ccd=2)) == hash(
         Dataset("raw", ids={"ccd": 2, "visit": numpy.int64(1)})
@@ -69,11 +74,13 @@ def test_hashes_tell_ids_apart():
     assert len({hash(Dataset("raw", visit=visit)) for visit in range(100)}) == 100
 
 
+@pytest.mark.contract("3.3.text")
 def test_text_is_the_type_and_the_sorted_ids():
     assert str(Dataset("raw", visit=85, ccd=3)) == "raw-ccd3-visit85"
     assert Dataset("raw").toString() == "raw"
 
 
+@pytest.mark.contract("3.3.text")
 def test_text_is_the_path_if_there_is_one_and_it_is_wanted():
     sut = Dataset("raw", "/data/raw.fits", visit=85)
     assert str(sut) == "/data/raw.fits"
@@ -87,6 +94,7 @@ def test_repr_shows_everything():
     )
 
 
+@pytest.mark.contract("3.3.policy")
 def test_policy_round_trip_keeps_everything():
     sut = Dataset("raw", "/a", False, visit=85, filt="r", exposure=15.5, flat=True)
     twin = Dataset.fromPolicy(sut.toPolicy())
@@ -120,6 +128,7 @@ def test_ids_that_a_policy_cannot_hold_are_type_errors_that_name_the_id():
         Dataset("raw", amps=[1, 2]).toPolicy()
 
 
+@pytest.mark.contract("3.3.policy")
 def test_missing_entries_of_a_policy_are_none():
     sut = Dataset.fromPolicy(Policy())
     assert (sut.type, sut.path, sut.valid, sut.ids) == (None, None, None, None)

@@ -31,6 +31,7 @@ def test_shim_exports_the_same_class():
     assert shim.DateTime is DateTime
 
 
+@pytest.mark.contract("16.4.scales")
 @pytest.mark.parametrize("utc, offset", OFFSETS)
 def test_utc_differs_from_tai_by_the_leap_seconds(utc, offset):
     date = DateTime(utc, UTC)
@@ -44,6 +45,7 @@ def test_every_step_of_the_table_adds_one_second_from_1972_on():
     assert [after[1] - before[1] for before, after in zip(STEPS, STEPS[1:], strict=False)] == [1] * 27
 
 
+@pytest.mark.contract("16.4.scales")
 def test_table_agrees_with_astropy():
     erfa = pytest.importorskip("erfa", reason="the independent leap-second table comes with astropy")
     for mjd, seconds in STEPS:
@@ -51,6 +53,7 @@ def test_table_agrees_with_astropy():
         assert erfa.dat(year, month, day, fraction) == seconds
 
 
+@pytest.mark.contract("16.4.scales")
 def test_tt_runs_ahead_of_tai_by_its_definition():
     date = DateTime(0, TAI)
     assert date.nsecs(TT) == 32_184_000_000
@@ -73,6 +76,7 @@ def test_utc_before_1961_is_refused_but_tai_is_not():
         DateTime(early).nsecs(UTC)
 
 
+@pytest.mark.contract("16.4.forms")
 def test_mjd_goes_both_ways():
     date = DateTime(45205.125, UTC)
     assert date.nsecs(UTC) == 399006000 * SECOND
@@ -90,6 +94,7 @@ def test_julian_date_and_epoch():
     assert DateTime(2451545.0, DateTime.JD, TT) == noon
 
 
+@pytest.mark.contract("16.4.forms")
 @pytest.mark.parametrize(
     "text, utc, shown",
     [
@@ -160,6 +165,7 @@ def test_dates_outside_64_bits_are_refused(date):
         DateTime(date)
 
 
+@pytest.mark.contract("16.4.forms")
 def test_now_is_between_two_readings_of_the_clock():
     before = time.time_ns()
     now = DateTime.now().nsecs(UTC)

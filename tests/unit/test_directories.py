@@ -33,10 +33,12 @@ def test_the_old_import_path_leads_to_the_same_class():
     assert lsst.pex.harness.Directories.Directories is Directories
 
 
+@pytest.mark.contract("8.6.root")
 def test_an_absolute_root_is_taken_as_it_is():
     assert made().getDefaultRootDir() == "/data/runs"
 
 
+@pytest.mark.contract("8.6.root")
 @pytest.mark.parametrize(("root", "expected"), [(".", "/some/where"), ("runs/a", "/some/where/runs/a")])
 def test_a_relative_root_lies_below_pwd(monkeypatch, root, expected):
     monkeypatch.setenv("PWD", "/some/where")
@@ -49,16 +51,19 @@ def test_without_pwd_a_relative_root_lies_below_the_current_directory(monkeypatc
     assert with_root(".").getDefaultRootDir() == str(tmp_path)
 
 
+@pytest.mark.contract("8.6.run")
 def test_the_run_directory_is_the_filled_in_pattern_below_the_root():
     assert made().getDefaultRunDir() == "/data/runs/r7/warp"
 
 
+@pytest.mark.contract("8.6.run")
 @pytest.mark.parametrize("pattern", ["/abs/%(runid)s", "//abs/%(runid)s"])
 def test_an_absolute_run_pattern_still_lies_below_the_root(pattern):
     sut = made(f'defaultRoot: "/data"\nrunDirPattern: "{pattern}"\nupdate: "u"')
     assert sut.getDefaultRunDir() == "/data/abs/r7"
 
 
+@pytest.mark.contract("8.6.named")
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -73,10 +78,12 @@ def test_named_directories_lie_below_the_run_directory_unless_absolute(name, exp
     assert made().getNamedDirectory(name) == expected
 
 
+@pytest.mark.contract("8.6.named")
 def test_names_beyond_the_standard_ones_are_accepted():
     assert made(FULL + 'masks: "masks"').getNamedDirectory("masks") == "/data/runs/r7/warp/masks"
 
 
+@pytest.mark.contract("8.6.dirs")
 def test_get_dirs_has_the_five_standard_names():
     dirs = made().getDirs()
     assert sorted(dirs.names()) == ["input", "output", "scratch", "update", "work"]
@@ -88,6 +95,7 @@ def test_the_run_id_has_a_default():
     assert sut.getDefaultRunDir() == "/data/runs/no-id/warp"
 
 
+@pytest.mark.contract("8.6.dirs")
 def test_nothing_is_created(tmp_path):
     with_root(str(tmp_path / "root")).getDirs()
     assert os.listdir(tmp_path) == []

@@ -47,6 +47,7 @@ OLD_NAMES = {
 }
 
 
+@pytest.mark.contract("10.6.exceptions")
 @pytest.mark.parametrize("name", PARENTS)
 def test_class_has_exactly_the_bases_of_the_contract(name):
     assert list(getattr(tree, name).__bases__) == PARENTS[name]
@@ -71,6 +72,7 @@ def test_copies_keep_class_message_and_attributes(name, clone):
     assert twin.path == "bias.fits"
 
 
+@pytest.mark.contract("10.6.exceptions")
 @pytest.mark.parametrize("old, new", OLD_NAMES.items())
 def test_old_name_is_the_same_class(old, new):
     assert getattr(tree, old) is getattr(tree, new)

@@ -66,6 +66,7 @@ def test_the_old_import_path_leads_to_the_same_classes():
     assert (old.InputStageSerial, old.InputStageParallel) == (InputStageSerial, InputStageParallel)
 
 
+@pytest.mark.contract("8.2.input")
 def test_an_item_is_read_and_put_on_the_clipboard_under_its_name(frames):
     out = run(stage_policy(item()))
     assert type(out.get("frame")) is Image
@@ -73,6 +74,7 @@ def test_an_item_is_read_and_put_on_the_clipboard_under_its_name(frames):
     assert out.getSharedKeys() == []
 
 
+@pytest.mark.contract("17.33")
 def test_several_items_are_independent(frames):
     dataset_item = (
         f'some: {{\n{ITEM}\ndatasetType: raw\nstorage: FitsStorage\nlocation: "%(input)/frame-%(n).fits"\n}}'
@@ -82,6 +84,7 @@ def test_several_items_are_independent(frames):
     assert (value(out.get("a")), value(out.get("some")), value(out.get("b"))) == (2, 3, 1)
 
 
+@pytest.mark.contract("8.2.datasetType")
 @pytest.mark.parametrize(("matching", "expected"), [([], []), ([2], 2), ([1, 3], [1, 3])])
 def test_a_dataset_type_reads_every_matching_dataset(frames, matching, expected):
     policy = stage_policy(
@@ -92,6 +95,7 @@ def test_a_dataset_type_reads_every_matching_dataset(frames, matching, expected)
     assert ([value(part) for part in found] if isinstance(found, list) else value(found)) == expected
 
 
+@pytest.mark.contract("8.2.keys")
 def test_dataset_and_job_keys_are_configurable(frames):
     policy = stage_policy(
         f'some: {{\n{ITEM}\ndatasetType: raw\nstorage: FitsStorage\nlocation: "%(input)/frame-%(n).fits"\n}}'
@@ -115,6 +119,7 @@ def test_from_input_datasets_without_a_match_is_an_io_error(frames):
         run(policy, {"inputDatasets": [Dataset("calib", n=2)]})
 
 
+@pytest.mark.contract("17.36")
 def test_ids_come_from_the_job_identity_and_constants_win(frames):
     more = 'datasetId: {\nfromJobIdentity: "n" "m"\nset: { m: 2 }\n}'
     policy = stage_policy(
@@ -160,6 +165,7 @@ def test_an_unknown_substitution_is_a_runtime_error():
         run(stage_policy(item("frame", "%(nope)/a.fits")))
 
 
+@pytest.mark.contract("8.1.modes")
 @pytest.mark.parametrize(
     ("mode", "before", "after"),
     [
@@ -192,11 +198,13 @@ def test_an_unknown_run_mode_is_warned_about(capfd):
     assert "parameters.runMode is 'proprocess', not one of preprocess" in capfd.readouterr().err
 
 
+@pytest.mark.contract("8.1.modes")
 @pytest.mark.parametrize("mode", ["runMode: preprocess", "runMode: process", ""])
 def test_the_parallel_half_always_acts(frames, mode):
     assert run(stage_policy(item(), mode)).contains("frame")
 
 
+@pytest.mark.contract("8.2.noItems")
 @pytest.mark.parametrize("policy", [None, Policy(), Policy(PolicyString("parameters: { runMode: process }"))])
 def test_without_input_items_there_is_a_warning_and_nothing_happens(policy, capfd):
     out = run(policy, {"a": 1})
@@ -204,6 +212,7 @@ def test_without_input_items_there_is_a_warning_and_nothing_happens(policy, capf
     assert "no parameters.inputItems: nothing is read" in capfd.readouterr().err
 
 
+@pytest.mark.contract("8.1.log")
 def test_the_log_is_a_timing_child_of_the_stages_log(frames, capfd):
     from harness.log import BlockTimingLog, getDefaultLog
 
@@ -236,6 +245,7 @@ def test_the_timeout_is_configurable(clean_surroundings, timeout, slept):
     assert sum(clean_surroundings) == pytest.approx(slept)
 
 
+@pytest.mark.contract("17.35")
 def test_an_optional_file_that_does_not_come_is_skipped_with_a_warning(frames, capfd):
     policy = stage_policy(item("maybe", "%(input)/nope.fits", "required: false\ntimeout: 0") + "\n" + item())
     out = run(policy)
@@ -244,6 +254,7 @@ def test_an_optional_file_that_does_not_come_is_skipped_with_a_warning(frames, c
     assert "optional input item 'maybe' is skipped" in capfd.readouterr().err
 
 
+@pytest.mark.contract("17.35")
 def test_an_optional_dataset_that_does_not_come_is_left_out(frames):
     policy = stage_policy(
         f'some: {{\n{ITEM}\ndatasetType: raw\nstorage: FitsStorage\nlocation: "%(input)/frame-%(n).fits"\n'
@@ -271,6 +282,7 @@ def test_a_unit_is_chosen_with_hdu(tmp_path):
         assert value(run(stage_policy(text)).get("frame")) == expected
 
 
+@pytest.mark.contract("8.2.input")
 @pytest.mark.parametrize(
     ("python_type", "kind"),
     [
@@ -291,6 +303,7 @@ def two_storages(python_type):
     return stage_policy(f'frame: {{\npythonType: "{python_type}"\n{parts}}}')
 
 
+@pytest.mark.contract("8.2.storages")
 def test_several_storages_are_read_in_order_and_assembled_by_the_class(frames, tmp_path, monkeypatch):
     (tmp_path / "input_sample.py").write_text(
         "class Masked:\n"
@@ -306,6 +319,7 @@ def test_several_storages_for_a_class_that_cannot_assemble_are_a_type_error(fram
         run(two_storages("harness.storage.Image"))
 
 
+@pytest.mark.contract("8.2.policy")
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -81,28 +81,33 @@ def test_what_is_written_can_be_read_by_the_input_stage(tmp_path):
     assert back.header == header
 
 
+@pytest.mark.contract("8.2.output")
 def test_all_storages_of_an_item_are_written(tmp_path):
     policy = stage_policy(f"frame: {{\n{storage('%(output)/a.fits')}{storage('%(output)/b.fits')}}}")
     run(policy, {"frame": PIXELS})
     assert sorted(os.listdir(tmp_path)) == ["a.fits", "b.fits"]
 
 
+@pytest.mark.contract("8.2.output")
 def test_a_missing_optional_item_is_skipped(tmp_path):
     run(stage_policy(item("absent", "%(output)/absent.fits") + "\n" + item()), {"frame": PIXELS})
     assert os.listdir(tmp_path) == ["out.fits"]
 
 
+@pytest.mark.contract("8.2.output")
 def test_a_missing_required_item_is_a_runtime_error_that_lists_the_clipboard(tmp_path):
     with pytest.raises(RuntimeError, match="output item 'frame' is required .* holds a, b"):
         run(stage_policy(item(more="required: true")), {"b": 1, "a": 2})
 
 
+@pytest.mark.contract("8.2.noItems")
 @pytest.mark.parametrize("policy", [None, Policy()])
 def test_without_output_items_there_is_a_warning(policy, capfd):
     run(policy, {"frame": PIXELS})
     assert "no parameters.outputItems: nothing is written" in capfd.readouterr().err
 
 
+@pytest.mark.contract("8.2.nothing")
 def test_a_warning_tells_that_no_item_was_on_the_clipboard(capfd):
     run(stage_policy(item()), {})
     assert "none of the output items is on the clipboard" in capfd.readouterr().err
@@ -115,6 +120,7 @@ DATASET = (
 )
 
 
+@pytest.mark.contract("17.36")
 def test_the_dataset_is_noted_and_the_job_identity_wins_over_constants(tmp_path):
     location = "%(output)/%(visit)-%(ccd)-%(band)-%(itemName).fits"
     out = run(
@@ -125,6 +131,7 @@ def test_the_dataset_is_noted_and_the_job_identity_wins_over_constants(tmp_path)
     assert os.listdir(tmp_path) == ["85-3-g-frame.fits"]
 
 
+@pytest.mark.contract("8.2.outputDatasets")
 def test_an_existing_list_of_datasets_is_extended():
     earlier = [Dataset("earlier")]
     data = {"frame": PIXELS, "jobIdentity": {"ccd": 3, "band": "g"}, "mine": earlier}
@@ -135,6 +142,7 @@ def test_an_existing_list_of_datasets_is_extended():
     assert [dataset.type for dataset in earlier] == ["earlier", "calexp"]
 
 
+@pytest.mark.contract("8.2.outputDatasets")
 def test_the_dataset_is_noted_before_writing(tmp_path):
     (tmp_path / "out.fits").mkdir()
     data = tester.SimpleStageTester().toClipboard({"frame": PIXELS, "jobIdentity": {"ccd": 3, "band": "g"}})
@@ -154,12 +162,14 @@ def test_ids_of_one_item_do_not_leak_into_the_next():
         run(policy, {"a": PIXELS, "b": PIXELS, "jobIdentity": {"ccd": 3, "band": "g"}})
 
 
+@pytest.mark.contract("8.2.locations")
 def test_resolved_locations_are_additional_data_for_later_items(tmp_path):
     policy = stage_policy(item("a", "%(output)/a") + "\n" + item("b", "%(StorageLocation.FitsStorage)-b"))
     run(policy, {"a": PIXELS, "b": PIXELS})
     assert sorted(os.listdir(tmp_path)) == ["a", "a-b"]
 
 
+@pytest.mark.contract("8.1.modes")
 @pytest.mark.parametrize(
     ("mode", "method"),
     [("preprocess", "preprocess"), ("postprocess", "postprocess"), ("process", None), ("", None)],
@@ -207,6 +217,7 @@ def test_writing_is_logged_and_timed(capfd):
     assert OutputStageParallel(Policy()).log.getName() == "pex.harness.iostage.output"
 
 
+@pytest.mark.contract("8.2.policy")
 @pytest.mark.parametrize(
     ("text", "why"),
     [

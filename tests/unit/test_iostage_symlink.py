@@ -33,6 +33,7 @@ def test_the_old_import_path_leads_to_the_same_classes():
     assert old.SymLinkStageParallel is SymLinkStageParallel
 
 
+@pytest.mark.contract("8.7.links")
 def test_links_are_made_with_their_directories_and_the_source_need_not_exist(tmp_path):
     made([("/archive/%(runId)/s%02d(sliceId)", "%(input)/deep/er/frames"), ("b", "%(input)/b")]).runWorker(
         {}, 3
@@ -53,6 +54,7 @@ def test_additional_data_comes_from_the_clipboard(tmp_path):
     assert os.listdir(tmp_path) == ["v085"]
 
 
+@pytest.mark.contract("8.7.exists")
 def test_an_existing_link_stays_silently_and_anything_else_with_a_warning(tmp_path, capfd):
     sut = made([("/a", "%(input)/x")])
     sut.runWorker({})
@@ -63,6 +65,7 @@ def test_an_existing_link_stays_silently_and_anything_else_with_a_warning(tmp_pa
     assert os.readlink(tmp_path / "x") == "/a"
 
 
+@pytest.mark.contract("8.7.mode")
 @pytest.mark.parametrize(
     ("mode", "in_master", "in_slice"),
     [
@@ -82,12 +85,14 @@ def test_the_run_mode_gives_the_work_to_one_half(tmp_path, mode, in_master, in_s
     )
 
 
+@pytest.mark.contract("8.7.none", "17.34")
 @pytest.mark.parametrize("policy", [None, Policy()])
 def test_without_links_there_is_a_warning_and_nothing_happens(policy, capfd):
     tester.test(SymLinkStage(policy)).runWorker({})
     assert "no Links: no symbolic link is made" in capfd.readouterr().err
 
 
+@pytest.mark.contract("8.7.exists")
 def test_other_errors_of_the_system_reach_the_caller(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):

@@ -32,6 +32,7 @@ def test_a_file_that_is_there_costs_nothing(tmp_path):
     assert waited(tmp_path / "a", 60.0) == (True, [], [])
 
 
+@pytest.mark.contract("8.5.waiting")
 def test_a_file_that_comes_is_found_after_growing_sleeps(tmp_path):
     found, sleeps, messages = waited(tmp_path / "a", 60.0, appears_after=4)
     assert found is True
@@ -41,6 +42,7 @@ def test_a_file_that_comes_is_found_after_growing_sleeps(tmp_path):
     assert f"waiting for {tmp_path / 'a'}" in messages[0][1]
 
 
+@pytest.mark.contract("8.5.waiting")
 def test_patience_ends_when_the_sleeps_add_up_to_the_timeout(tmp_path):
     found, sleeps, _ = waited(tmp_path / "a", 60.0)
     assert found is False
@@ -53,6 +55,7 @@ def test_a_file_that_comes_during_the_last_sleep_is_found(tmp_path):
     assert sleeps == pytest.approx([0.5, 0.3])
 
 
+@pytest.mark.contract("8.5.waiting")
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
 def test_without_patience_there_is_one_look_and_no_sleep(tmp_path, timeout):
     assert waited(tmp_path / "a", timeout) == (False, [], [])

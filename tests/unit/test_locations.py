@@ -25,6 +25,7 @@ def expand(template, **values):
     return LogicalLocation(template, properties(**values)).locString()
 
 
+@pytest.mark.contract("8.4.templates")
 def test_the_contracts_example_comes_out():
     LogicalLocation.setLocationMap(properties(input="/data/r7/input"))
     sut = LogicalLocation("%(input)/%(filt)/v%06d(visit).fits", properties(visit=85, filt="r"))
@@ -32,6 +33,7 @@ def test_the_contracts_example_comes_out():
     assert str(sut) == sut.locString()
 
 
+@pytest.mark.contract("8.4.templates", "17.37")
 @pytest.mark.parametrize(
     ("template", "value", "expected"),
     [
@@ -90,11 +92,13 @@ def test_a_stray_percent_sign_does_not_swallow_what_follows():
     assert expand("100%/%(x)", x=7) == "100%/7"
 
 
+@pytest.mark.contract("8.4.map")
 def test_the_location_map_is_asked_before_the_additional_data():
     LogicalLocation.setLocationMap(properties(x="map"))
     assert expand("%(x)/%(y)", x="data", y="only") == "map/only"
 
 
+@pytest.mark.contract("8.4.map")
 def test_the_location_map_is_copied():
     source = properties(x="before")
     LogicalLocation.setLocationMap(source)
@@ -102,6 +106,7 @@ def test_the_location_map_is_copied():
     assert LogicalLocation("%(x)").locString() == "before"
 
 
+@pytest.mark.contract("8.4.map")
 def test_none_clears_the_location_map():
     LogicalLocation.setLocationMap(properties(x="map"))
     LogicalLocation.setLocationMap(None)
@@ -109,6 +114,7 @@ def test_none_clears_the_location_map():
         LogicalLocation("%(x)")
 
 
+@pytest.mark.contract("8.4.unknown")
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones():
     LogicalLocation.setLocationMap(properties(input="/in"))
     with pytest.raises(pex.RuntimeError) as caught:

@@ -37,6 +37,7 @@ def test_debug_below_another_log():
     assert Debug(root, "c", verbosity=2).getThreshold() == -2
 
 
+@pytest.mark.contract("13.4.debug")
 def test_verbosity_defaults_to_the_class_attribute_and_then_inherits(default):
     log, _ = default
     log.setThreshold(-1)
@@ -53,6 +54,7 @@ def test_wrong_arguments_are_a_type_error(arguments):
         Debug(*arguments)
 
 
+@pytest.mark.contract("13.4.debug")
 def test_trace_sends_to_the_descendant_if_it_passes(default):
     _, stream = default
     Trace.setVerbosity("afw", 2)
@@ -70,6 +72,7 @@ def test_trace_does_not_format_what_is_not_sent():
     Trace("a", 1, "%d", "not a number")
 
 
+@pytest.mark.contract("13.4.debug")
 @pytest.mark.parametrize("root_name", ["", "."])
 def test_trace_verbosity_is_the_negative_threshold(default, root_name):
     log, stream = default

@@ -62,6 +62,7 @@ def test_text_the_encoding_lacks_is_escaped(tmp_path):
 # Files.
 
 
+@pytest.mark.contract("13.6.file")
 def test_file_is_appended_to_unless_truncated(tmp_path):
     path = tmp_path / "x.log"
     for _ in range(2):
@@ -71,6 +72,7 @@ def test_file_is_appended_to_unless_truncated(tmp_path):
     assert path.read_text() == ": text\n"
 
 
+@pytest.mark.contract("13.6.file")
 def test_layout_is_indented_verbose_or_a_given_format(tmp_path):
     FileDestination(tmp_path / "v", True).write(record(-1))
     FileDestination(tmp_path / "n", NetLoggerFormatter(), -5, True).write(record(-1))
@@ -80,6 +82,7 @@ def test_layout_is_indented_verbose_or_a_given_format(tmp_path):
     assert (tmp_path / "t").read_text() == ""
 
 
+@pytest.mark.contract("13.2.destinations")
 def test_log_takes_a_path(tmp_path):
     root = Log(-10)
     root.addDestination(tmp_path / "a")
@@ -203,6 +206,7 @@ def assert_whole(path):
         assert own == lines_of(writer)
 
 
+@pytest.mark.contract("17.65")
 def test_records_of_threads_never_interleave(tmp_path):
     root = Log()
     root.addDestination(tmp_path / "x.log")
@@ -214,6 +218,7 @@ def test_records_of_threads_never_interleave(tmp_path):
     assert_whole(tmp_path / "x.log")
 
 
+@pytest.mark.contract("17.65")
 @pytest.mark.parametrize("inherited", [True, False])
 def test_records_of_processes_never_interleave(tmp_path, inherited):
     path = tmp_path / "x.log"

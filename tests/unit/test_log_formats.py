@@ -42,6 +42,7 @@ def record(importance=0, name="tester", comments=("This is a test",), **properti
     return rec
 
 
+@pytest.mark.contract("13.6.formats")
 def test_indented_examples_of_the_contract():
     quiet, verbose = io.StringIO(), io.StringIO()
     root = Log(Log.DEBUG)
@@ -64,6 +65,7 @@ def test_level_word_follows_the_importance(importance, word):
     assert BriefFormatter().format(record(importance)) == f"tester{word}: This is a test\n"
 
 
+@pytest.mark.contract("13.6.formats")
 def test_brief_writes_one_line_per_comment():
     text = BriefFormatter().format(record(10, comments=("first", "second")))
     assert text == "tester WARNING: first\ntester WARNING: second\n"
@@ -103,6 +105,7 @@ def test_indented_precedes_lines_by_negative_importance(importance, blanks):
     assert IndentedFormatter(True).format(rec) == expected
 
 
+@pytest.mark.contract("13.6.formats")
 def test_prepended_starts_with_date_and_label():
     rec = record(-3, x=1)
     rec.addPropertyString("LABEL", "ccd-12")
@@ -147,6 +150,7 @@ t DATE: 2010-05-04T12:34:56.000000
 """
 
 
+@pytest.mark.contract("13.6.formats")
 def test_netlogger_names_the_type_of_every_value():
     assert NetLoggerFormatter().format(netlogger_record()) == NETLOGGER
 

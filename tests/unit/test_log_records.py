@@ -26,6 +26,7 @@ def body(stream):
 # Properties.
 
 
+@pytest.mark.contract("13.3.record", "17.64")
 @pytest.mark.parametrize(
     "value, kind",
     [
@@ -75,6 +76,7 @@ def test_typed_add_property(kind, value):
     assert record.getProperties().typeOf("x") is getattr(PropertySet, f"TYPE_{kind}")
 
 
+@pytest.mark.contract("13.3.record")
 @pytest.mark.parametrize("form", [lambda ps: ps, PropertySet.toDict])
 def test_add_properties_leaves_reserved_names_alone(form):
     properties = PropertySet.from_mapping(
@@ -105,6 +107,7 @@ def test_preamble_is_copied():
     assert preamble.get("RUNID") == "r1"
 
 
+@pytest.mark.contract("13.3.record")
 def test_a_record_below_its_threshold_stores_nothing():
     preamble = PropertySet()
     preamble.set("RUNID", "r1")
@@ -132,6 +135,7 @@ def test_show_all_of_a_record(arguments, shown):
 # Time.
 
 
+@pytest.mark.contract("17.63")
 def test_time_of_creation_is_kept_and_printed_with_six_digits(monkeypatch):
     start = DateTime("2010-05-04T12:34:56.000456789Z")
     monkeypatch.setattr("harness.log.record.time.time_ns", lambda: start.nsecs(DateTime.UTC))
@@ -148,6 +152,7 @@ def test_time_of_creation_is_kept_and_printed_with_six_digits(monkeypatch):
 # LogRec.
 
 
+@pytest.mark.contract("13.3.stream")
 def test_stream_style_collects_texts_and_properties():
     root, stream = root_to_text()
     more = PropertySet()
@@ -164,6 +169,7 @@ def test_stream_style_collects_texts_and_properties():
     assert body(stream) == (": fit done\n: really\n  iterations: 12\n  rms: 0.03\n  k: v\n  LEVEL: 0\n\n")
 
 
+@pytest.mark.contract("13.3.stream")
 def test_endr_sends_once():
     root, stream = root_to_text()
     record = Rec(root, 10)
@@ -173,6 +179,7 @@ def test_endr_sends_once():
     assert stream.getvalue().count(" WARNING: x") == 1
 
 
+@pytest.mark.contract("13.3.stream")
 def test_an_unsent_record_is_sent_when_dropped():
     root, stream = root_to_text()
     record = LogRec(root, 0) << "late"

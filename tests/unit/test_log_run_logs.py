@@ -37,6 +37,7 @@ def without_measures(text):
     return re.sub(r"(?m)^ +(DATE|TIMESTAMP|usertime|systemtime|minflt|majflt): .*\n", "", text)
 
 
+@pytest.mark.contract("13.8.files")
 def test_slice_file_is_indented_and_verbose(tmp_path, capfd):
     log = open_run_log(**SLICE | {"logdir": tmp_path})
     log.log(Log.INFO, "ready")
@@ -48,6 +49,7 @@ def test_slice_file_is_indented_and_verbose(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.contract("13.8.preamble")
 def test_names_of_log_and_file(tmp_path):
     log = open_run_log(**PIPELINE | {"logdir": str(tmp_path)})
     assert isinstance(log, BlockTimingLog) and log.getName() == "harness.pipeline"
@@ -56,6 +58,7 @@ def test_names_of_log_and_file(tmp_path):
     assert open_run_log(**SLICE).getName() == "harness.slice"
 
 
+@pytest.mark.contract("13.8.files")
 def test_file_is_truncated_at_start_unless_a_slice_is_taken_over(tmp_path):
     settings = SLICE | {"logdir": tmp_path}
     for text, truncate in (("old", True), ("first", True), ("second", False)):
@@ -110,6 +113,7 @@ def test_context_follows_the_loop_in_logs_that_stages_made(tmp_path):
     assert "STAGEID" not in text.split("harness.slice: end")[1]
 
 
+@pytest.mark.contract("17.31")
 def test_slices_of_one_process_keep_their_records_apart(tmp_path):
     first = open_run_log(**SLICE | {"logdir": tmp_path, "rank": 0})
     second = open_run_log(**SLICE | {"logdir": tmp_path, "rank": 1})

@@ -19,6 +19,7 @@ def preamble():
     return properties
 
 
+@pytest.mark.contract("13.6.screen")
 def test_screen_log_is_indented_at_info(capfd):
     log = ScreenLog()
     Log(log, "a", -3).log(-3, "below")
@@ -45,6 +46,7 @@ def test_screen_settings():
     assert log.getScreenThreshold() == log.getThreshold() == -5
 
 
+@pytest.mark.contract("17.61")
 @pytest.mark.parametrize("file, screen", [(-5, 0), (0, -5), (-5, 5), (5, 5)])
 def test_dual_log_destinations_filter_for_themselves(tmp_path, capfd, file, screen):
     log = DualLog(str(tmp_path / "x.log"), file, screen)
@@ -58,6 +60,7 @@ def test_dual_log_destinations_filter_for_themselves(tmp_path, capfd, file, scre
         assert (f"s COMMENT: <{importance}>\n" in in_file) == (importance >= file)
 
 
+@pytest.mark.contract("13.6.screen")
 def test_dual_log_appends_in_the_netlogger_format(tmp_path, capfd):
     path = tmp_path / "x.log"
     for number in range(2):
@@ -81,6 +84,7 @@ def test_file_threshold_can_change(tmp_path, capfd):
 # The default log.
 
 
+@pytest.mark.contract("13.2.default")
 def test_default_log_is_made_on_first_use_and_kept():
     first = getDefaultLog()
     assert type(first) is ScreenLog and first.getThreshold() == Log.INFO

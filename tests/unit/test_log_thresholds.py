@@ -28,6 +28,7 @@ def test_shim_exports_the_same_objects():
     assert all(getattr(shim, name) is getattr(logs, name) for name in names)
 
 
+@pytest.mark.contract("13.1.constants")
 def test_constants():
     assert (Log.DEBUG, Log.INFO, Log.WARN, Log.FATAL) == (-10, 0, 10, 20)
     assert Log.INHERIT_THRESHOLD == threshold.PASS_ALL == -9999
@@ -43,6 +44,7 @@ def test_import_stays_light():
 # Names.
 
 
+@pytest.mark.contract("13.2.children")
 def test_child_names_are_dotted_except_below_a_nameless_root():
     root = Log()
     child = Log(root, "harness.slice")
@@ -63,6 +65,7 @@ def test_default_threshold_is_info_and_decides_what_is_sent():
     assert stream.getvalue() == ": shown\n"
 
 
+@pytest.mark.contract("13.2.thresholds")
 def test_root_threshold_reaches_every_log_that_inherits():
     root = Log()
     child = Log(root, "a.b")
@@ -72,6 +75,7 @@ def test_root_threshold_reaches_every_log_that_inherits():
     assert [log.getThreshold() for log in (child, grandchild, own)] == [-4, -4, 7]
 
 
+@pytest.mark.contract("13.2.thresholds")
 def test_nearest_ancestor_by_name_decides_even_without_a_log_object():
     root = Log()
     leaf = Log(root, "a.b.c")
@@ -84,6 +88,7 @@ def test_nearest_ancestor_by_name_decides_even_without_a_log_object():
     assert Log(root, "ab").getThreshold() == Log.INFO
 
 
+@pytest.mark.contract("13.2.thresholds")
 def test_threshold_outlives_the_log_that_set_it():
     root = Log()
     Log(root, "a").setThreshold(-5)
@@ -150,6 +155,7 @@ def test_suppressed_calls_build_no_record(monkeypatch):
 # Sending.
 
 
+@pytest.mark.contract("13.2.sending")
 @pytest.mark.parametrize(
     "method, importance",
     [("logdebug", -10), ("info", 0), ("warn", 10), ("fatal", 20), ("loginfo", 0), ("logwarn", 10),
@@ -163,6 +169,7 @@ def test_shortcuts_send_at_their_level(method, importance):
     assert f"  x: 1\n  LEVEL: {importance}\n" in stream.getvalue()
 
 
+@pytest.mark.contract("13.2.sending")
 @pytest.mark.parametrize(
     "method, word", [("debugf", " DEBUG"), ("infof", ""), ("warnf", " WARNING"), ("fatalf", " FATAL")]
 )
@@ -172,6 +179,7 @@ def test_printf_style(method, word):
     assert stream.getvalue() == f"{word}: 3 of five\n"
 
 
+@pytest.mark.contract("13.2.sending")
 def test_send_delivers_a_ready_record_if_it_passes():
     root, stream = root_to_text(5)
     for importance in (4, 5):
@@ -187,6 +195,7 @@ def test_send_delivers_a_ready_record_if_it_passes():
 # Preamble.
 
 
+@pytest.mark.contract("13.2.children")
 def test_preamble_goes_with_every_record_and_is_copied_to_children():
     root, stream = root_to_text(verbose=True)
     root.setPreambleProperty("RUNID", "r1")
@@ -199,6 +208,7 @@ def test_preamble_goes_with_every_record_and_is_copied_to_children():
     assert child.getPreamble().get("LOG") == "a"
 
 
+@pytest.mark.contract("13.2.preamble")
 @pytest.mark.parametrize(
     "kind, value",
     [
@@ -219,6 +229,7 @@ def test_typed_preamble_properties(kind, value):
     assert log.getPreamble().get("x") == [value, value]
 
 
+@pytest.mark.contract("13.2.preamble")
 def test_label_is_a_preamble_property():
     log = Log()
     log.addLabel("ccd-12")
@@ -234,6 +245,7 @@ def test_get_preamble_is_a_copy():
 # Destinations.
 
 
+@pytest.mark.contract("13.2.children")
 def test_children_copy_the_destinations_of_that_moment():
     root = Log()
     child = Log(root, "a")
@@ -244,6 +256,7 @@ def test_children_copy_the_destinations_of_that_moment():
     assert stream.getvalue() == "b: somewhere\n"
 
 
+@pytest.mark.contract("13.2.destinations")
 def test_destination_threshold_filters_for_itself():
     root = Log(-10)
     quiet, loud = io.StringIO(), io.StringIO()
@@ -263,6 +276,7 @@ def test_something_else_is_no_destination():
 # Show-all.
 
 
+@pytest.mark.contract("13.2.showAll")
 def test_show_all_is_inherited_from_the_root():
     root, stream = root_to_text()
     child = Log(root, "a")
@@ -279,6 +293,7 @@ def test_show_all_is_inherited_from_the_root():
     assert stream.getvalue() == ""
 
 
+@pytest.mark.contract("17.62")
 def test_log_rec_honours_show_all():
     root, stream = root_to_text()
     root.setShowAll(True)

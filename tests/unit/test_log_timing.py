@@ -39,6 +39,7 @@ def test_constants():
     assert (BlockTimingLog.STATUS, BlockTimingLog.START, BlockTimingLog.END) == ("STATUS", "start", "end")
 
 
+@pytest.mark.contract("13.5.blocks")
 def test_start_and_end_records():
     root, seen = collecting_root()
     block = BlockTimingLog(root, "visit", funcName="the whole visit")
@@ -69,6 +70,7 @@ def test_suppressed_block_collects_nothing(monkeypatch):
     assert seen == []
 
 
+@pytest.mark.contract("13.5.blocks")
 def test_time_block_is_a_started_child():
     root, seen = collecting_root()
     visit = BlockTimingLog(root, "visit", -2)
@@ -105,6 +107,7 @@ PROPERTIES = {
 }
 
 
+@pytest.mark.contract("13.5.blocks")
 @pytest.mark.parametrize("flag", PROPERTIES)
 def test_flags_choose_the_figures(flag):
     record = LogRecord(0, 0)
@@ -113,6 +116,7 @@ def test_flags_choose_the_figures(flag):
     assert set(record.getProperties()) - {"LEVEL", "TIMESTAMP", "DATE"} == PROPERTIES[flag]
 
 
+@pytest.mark.contract("17.59")
 def test_each_figure_is_the_one_of_the_system(monkeypatch):
     fields = "utime stime maxrss minflt majflt nswap inblock oublock".split()
     values = dict(zip(fields, [1.5, 2.5, 3, 4, 5, 6, 7, 8], strict=True))
@@ -140,6 +144,7 @@ def test_flags_are_inherited_from_a_timing_parent():
     assert BlockTimingLog(Log(), "c").getUsageFlags() == 0
 
 
+@pytest.mark.contract("17.60")
 @pytest.mark.parametrize("clone", [BlockTimingLog, copy.copy, copy.deepcopy])
 def test_copies_keep_flags_so_that_records_carry_usage(clone):
     root, seen = collecting_root()

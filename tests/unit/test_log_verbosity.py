@@ -17,6 +17,7 @@ from harness.log.verbosity import (
 )
 
 
+@pytest.mark.contract("13.7.names")
 @pytest.mark.parametrize(
     "level, threshold",
     [
@@ -29,18 +30,21 @@ def test_names_and_integers(level, threshold):
     assert verbosity2threshold(level) == verbosity2threshold(level, 99) == threshold
 
 
+@pytest.mark.contract("13.7.names")
 @pytest.mark.parametrize("level", [None, "policy", "none", "None"])
 def test_these_mean_the_default(level):
     assert verbosity2threshold(level) is None
     assert verbosity2threshold(level, -1) == -1
 
 
+@pytest.mark.contract("13.7.names")
 @pytest.mark.parametrize("level", ["loud", "", "1.5", 1.5, True, ["info"]])
 def test_anything_else_is_a_usage_error(level):
     with pytest.raises(UsageError, match="unknown verbosity .*: expected an integer or one of silent"):
         verbosity2threshold(level)
 
 
+@pytest.mark.contract("13.7.helpers")
 def test_error_tree():
     assert UsageError.__bases__ == (RunSetupException,)
     assert RunSetupException.__bases__ == (pex.Exception,)
@@ -52,6 +56,7 @@ def parse(parser, words):
     return parser.parse_args(words)
 
 
+@pytest.mark.contract("13.7.options")
 @pytest.mark.parametrize("make", [optparse.OptionParser, argparse.ArgumentParser])
 @pytest.mark.parametrize(
     "words, value",
@@ -68,6 +73,7 @@ def test_all_options_store_in_one_place(make, words, value):
     assert parse(parser, words).verbosity == value
 
 
+@pytest.mark.contract("13.7.options")
 @pytest.mark.parametrize("make", [optparse.OptionParser, argparse.ArgumentParser])
 def test_letter_and_destination_can_be_chosen(make):
     parser = make()
@@ -75,6 +81,7 @@ def test_letter_and_destination_can_be_chosen(make):
     assert parse(parser, ["-V", "debug"]).level == "debug"
 
 
+@pytest.mark.contract("13.7.helpers")
 def test_create_log_is_a_child_of_the_default_log():
     try:
         assert createLog().getName() == "harness.run.launchPipeline"

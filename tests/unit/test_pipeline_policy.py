@@ -29,6 +29,7 @@ def refused(load, text: str) -> ConfigError:
     return caught.value
 
 
+@pytest.mark.contract("4.1.defaults", "4.2.name", "17.26")
 def test_every_default_is_that_of_the_dictionary(load):
     config = load(STAGE)
     assert config.n_slices == 0 and config.n_workers == 0
@@ -44,6 +45,7 @@ def test_every_default_is_that_of_the_dictionary(load):
     assert config.warnings == ()
 
 
+@pytest.mark.contract("4.0.execute", "4.3.failureStage")
 def test_what_the_policy_says_wins(load):
     config = load(
         'execute: { nSlices: 6\nnWorkers: 2\nexecutionMode: "oneloop"\nlogThreshold: 3\nshareDataOn: true\n'
@@ -59,10 +61,12 @@ def test_what_the_policy_says_wins(load):
     assert config.failure is not None and config.failure.number == -1 and config.failure.policy is None
 
 
+@pytest.mark.contract("4.3.failureStage")
 def test_a_failure_stage_without_class_is_none(load):
     assert load(STAGE + 'failureStage: { name: "f" }\n').failure is None
 
 
+@pytest.mark.contract("4.1.types", "4.2.stagePolicy")
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(load):
     error = refused(
         load,
@@ -93,6 +97,7 @@ def test_the_only_stage_has_its_number_too(load):
     assert problem.breadcrumb == "execute.appStage[0].name"
 
 
+@pytest.mark.contract("4.1.unknown")
 def test_an_unknown_key_is_a_warning_with_place_and_nearest_name(load):
     (warning,) = load("nSlice: 2\n" + STAGE).warnings
     assert "night.paf:1:1: warning:" in warning and "nSlices" in warning
@@ -126,6 +131,7 @@ def test_a_missing_include_of_all_stages_is_told_once(load):
     assert [problem.line for problem in error.problems] == [1]
 
 
+@pytest.mark.contract("4.0.includes")
 def test_includes_are_looked_up_beside_the_policy(load, tmp_path, monkeypatch):
     (tmp_path / "policy").mkdir()
     (tmp_path / "policy" / "warp.paf").write_text("gain: 2.5\n")
@@ -174,29 +180,54 @@ def test_directories_that_cannot_be_worked_out_are_refused(load):
     assert "%(runid)s" in str(problem)
 
 
-LISTS = 'appStages: "lsst.dps.IOStage.InputStage" "mypipe.Warp.WarpStage"\n'
+LISTS = 'appStages: "lsst.dps.IOStage.InputStage" " mypipe.Warp.WarpStage "\n'
 
 
-def test_the_parallel_lists_of_dc3a_are_shown_how_to_be_written_today(load):
-    error = refused(load, LISTS + 'eventTopics: "newFrame" "None"\nstagePolicies: "policy/in.paf" "None"\n')
-    (problem,) = error.problems
-    assert problem.breadcrumb == "appStages" and "DC3a" in problem.message
-    assert problem.seen == "appStages (2), eventTopics (2), stagePolicies (2)"
-    assert 'serialClass: "mypipe.Warp.WarpStageSerial"' in problem.hint
-    assert 'eventTopic: "newFrame"' in problem.hint and "stagePolicy: @policy/in.paf" in problem.hint
-    assert "missing" not in str(error)
+@pytest.mark.contract("15.2.lists")
+def test_the_parallel_lists_of_dc3a_are_stages_whose_classes_have_both_halves(load, tmp_path, monkeypatch):
+    (tmp_path / "in.paf").write_text("k: 7\n")
+    monkeypatch.chdir(tmp_path)
+    config = load("nSlices: 1\n" + LISTS + 'stagePolicies: "in.paf" "None"\n')
+    first, second = config.stages
+    assert (first.name, second.name) == ("InputStage", "WarpStage") and first.one_class and second.one_class
+    assert first.serial_class == first.parallel_class == "lsst.dps.IOStage.InputStage"
+    assert second.serial_class == "mypipe.Warp.WarpStage"
+    assert first.policy is not None and first.policy.getInt("k") == 7 and second.policy is None
+    assert config.warnings == ()
 
 
-def test_lists_of_different_lengths_are_told(load):
-    error = refused(load, LISTS + 'eventTopics: "newFrame"\n')
-    assert [problem.breadcrumb for problem in error.problems] == ["appStages", "eventTopics"]
-    assert "expected 2 values" in str(error)
+@pytest.mark.contract("15.2.keys")
+def test_the_time_limit_and_the_broker_of_dc3a_are_translated(load):
+    config = load("nSlices: 1\neventTimeout: 90500\nactivemqBroker: some.host\n" + LISTS)
+    assert config.event_timeout == 91 and config.event_broker == "some.host"
 
 
-def test_the_stage_name_of_dc3a_is_shown_how_to_be_written_today(load):
-    (problem,) = refused(load, 'appStage: { stageName: "mypipe.Warp"\n stagePolicy: "None" }\n').problems
-    assert problem.breadcrumb == "appStage[0].stageName"
-    assert 'parallelClass: "mypipe.WarpParallel"' in problem.hint
+@pytest.mark.contract("15.2.lists")
+def test_lists_of_different_lengths_or_kinds_are_told(load):
+    error = refused(load, LISTS + 'eventTopics: "newFrame"\nstagePolicies: 1 2\n')
+    assert [problem.breadcrumb for problem in error.problems] == ["eventTopics", "stagePolicies"]
+    assert "expected 2 values" in str(error) and "missing" not in str(error)
+
+
+def test_a_topic_in_the_lists_is_told_where_it_stands(load):
+    (problem,) = refused(load, 'nSlices: 1\neventTopics: "None" "frames"\n' + LISTS).problems
+    assert (problem.line, problem.breadcrumb) == (2, "eventTopics[1]")
+
+
+@pytest.mark.contract("15.2.lists")
+def test_a_path_that_lies_beside_the_policy_only_is_told(load, tmp_path):
+    (tmp_path / "in.paf").write_text("k: 7\n")
+    (problem,) = refused(load, "nSlices: 1\n" + LISTS + 'stagePolicies: "in.paf" "None"\n').problems
+    assert (problem.line, problem.breadcrumb) == (3, "stagePolicies[0]")
+    assert "there is one beside" in problem.hint
+
+
+def test_a_stage_name_stands_for_both_classes_and_beside_none(load):
+    (stage,) = load('nSlices: 0\nappStage: { stageName: "mypipe.Warp"\n stagePolicy: "None" }\n').stages
+    assert stage.one_class and stage.serial_class == stage.parallel_class == "mypipe.Warp"
+    error = refused(load, 'nSlices: 0\nappStage: { stageName: "Warp"\n serialClass: "a.B" }\n')
+    where = [problem.breadcrumb for problem in error.problems]
+    assert where == ["appStage[0].stageName", "appStage[0].serialClass"]
 
 
 @pytest.mark.parametrize("workers", [0, 251])

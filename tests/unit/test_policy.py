@@ -33,6 +33,7 @@ def policy():
     return Policy(PolicyString(TEXT))
 
 
+@pytest.mark.contract("10.1.model")
 def test_scalar_reading_gives_the_last_value(policy):
     assert policy.getBool("b") is False
     assert policy.getInt("i") == 3
@@ -44,6 +45,7 @@ def test_scalar_reading_gives_the_last_value(policy):
     assert [policy.get(name) for name in ("b", "i", "x", "s", "p.y")] == [False, 3, 0.5, "two", 2]
 
 
+@pytest.mark.contract("10.3.reading")
 def test_array_reading_gives_all_values(policy):
     assert policy.getBoolArray("b") == [True, False]
     assert policy.getIntArray("i") == [1, 2, 3]
@@ -54,6 +56,7 @@ def test_array_reading_gives_all_values(policy):
     assert policy.getArray("i") == [1, 2, 3] and policy.getArray("b") == [True, False]
 
 
+@pytest.mark.contract("10.3.reading")
 def test_questions(policy):
     assert policy.exists("p.q.z") and not policy.exists("p.q.w") and not policy.exists("i.x")
     assert [policy.valueCount(name) for name in ("i", "x", "p", "none")] == [3, 1, 2, 0]
@@ -65,6 +68,7 @@ def test_questions(policy):
     assert not policy.isDictionary()
 
 
+@pytest.mark.contract("10.3.reading")
 @pytest.mark.parametrize(
     ("name", "number", "type_name"),
     [
@@ -135,6 +139,7 @@ def test_absent_name_is_not_found_and_a_near_one_suggested(policy, call):
     assert error.breadcrumb == "p.q"
 
 
+@pytest.mark.contract("10.1.model")
 @pytest.mark.parametrize(
     ("call", "name"),
     [
@@ -161,6 +166,7 @@ def test_wrong_type_is_a_type_error_with_its_place(policy, call, name):
     assert error.file == "<string>" and error.line is not None and error.expected and error.seen
 
 
+@pytest.mark.contract("10.1.names")
 @pytest.mark.parametrize("name", ["", ".a", "a.", "a..b", "."])
 def test_empty_fields_are_bad_names(policy, name):
     for call in (policy.exists, policy.get, policy.remove, lambda name: policy.set(name, 1)):
@@ -169,6 +175,7 @@ def test_empty_fields_are_bad_names(policy, name):
     assert name not in policy
 
 
+@pytest.mark.contract("10.1.names")
 def test_names_below_a_plain_value_say_what_is_in_the_way(policy):
     with pytest.raises(NameNotFound, match='"i" is no policy'):
         policy.get("i.x")
@@ -200,6 +207,7 @@ def test_text_of_values(policy):
     assert repr(policy) == "<Policy of <string> with 7 parameters: b[2], i[3], x, s[2], p[2], f[2], last>"
 
 
+@pytest.mark.contract("10.4.changing")
 def test_set_replaces_and_may_change_the_type(policy):
     policy.set("i", "text")
     assert policy.getArray("i") == ["text"]
@@ -209,6 +217,7 @@ def test_set_replaces_and_may_change_the_type(policy):
     assert [element.getInt("y") for element in policy.getPolicyArray("p")] == [1, 5]
 
 
+@pytest.mark.contract("10.4.changing")
 def test_add_appends_and_keeps_the_type(policy):
     policy.add("i", 4)
     policy.add("i", [5, 6])
@@ -221,6 +230,7 @@ def test_add_appends_and_keeps_the_type(policy):
     assert policy.valueCount("i") == 6
 
 
+@pytest.mark.contract("10.4.changing")
 def test_remove_forgets(policy):
     policy.remove("p.q.z")
     policy.remove("i")
@@ -243,6 +253,7 @@ def test_many_names_can_be_removed_and_come_again():
     assert policy.nameCount() == 1500 and policy.getInt("n4") == -4
 
 
+@pytest.mark.contract("10.4.changing")
 @pytest.mark.parametrize("value", [None, [], ()])
 def test_no_value_is_a_runtime_error_and_changes_nothing(policy, value):
     for call in (policy.set, policy.add):

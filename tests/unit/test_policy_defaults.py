@@ -84,6 +84,7 @@ def test_type_names(name, expected):
     assert define(f"a: {{ type: {name} }}").getDef("a").getType() == expected
 
 
+@pytest.mark.contract("12.2.calls")
 def test_definition_tells_what_is_written(warp):
     definition = warp.getDef("threshold")
     assert (definition.getName(), definition.getPrefix()) == ("threshold", "")
@@ -190,6 +191,7 @@ class TestAttached:
         policy.setDictionary(warp)
         return policy
 
+    @pytest.mark.contract("10.4.attached")
     @pytest.mark.parametrize(
         ("call", "name", "value", "bits"),
         [
@@ -254,6 +256,7 @@ class TestMergeDefaults:
         }
         assert own.getDictionary().definedNames() == warp.definedNames()
 
+    @pytest.mark.contract("2.7.defaults")
     def test_recommended_patterns_of_setup(self, tmp_path):
         (tmp_path / "WarpDictionary.paf").write_text(WARP)
         defaults = Policy.createPolicy(str(tmp_path / "WarpDictionary.paf"), str(tmp_path), True)
@@ -273,12 +276,14 @@ class TestMergeDefaults:
             own.mergeDefaults(warp, False)
         assert not own.canValidate()
 
+    @pytest.mark.contract("10.4.mergeDefaults")
     def test_violations_are_collected_if_asked(self, warp):
         errors = ValidationError("collecting")
         own = parse("size: 1")
         own.mergeDefaults(warp, True, errors.cpp)
         assert errors.getParamNames() == ["size"]
 
+    @pytest.mark.contract("10.4.mergeDefaults")
     def test_plain_policies_merge_leaf_by_leaf(self):
         own = parse("a: 1\np: { x: 1 }")
         defaults = parse("a: 2 3\np: { x: 9 9\n y: 2\n q: { z: 1 } }\nf: @some.paf\nempty: {}")

@@ -66,6 +66,7 @@ def warp():
 GOOD = "size: 1 2\n"
 
 
+@pytest.mark.contract("12.3.bits")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

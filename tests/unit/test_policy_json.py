@@ -49,6 +49,7 @@ def caret(error):
 # --- what maps to what
 
 
+@pytest.mark.contract("15.2.json")
 def test_a_dc3a_pipeline_policy_reads_as_its_paf_form_does():
     paf = """
         executionMode: oneloop

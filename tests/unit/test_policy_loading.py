@@ -76,6 +76,7 @@ def test_missing_include_of_a_text_names_the_current_directory(tmp_path, monkeyp
 RESOLVED = {"a": 1, "kernel": {"width": 3, "more": {"x": 1}}}
 
 
+@pytest.mark.contract("10.2.construction")
 def test_constructor_leaves_includes_unresolved(files):
     root = files(main="a: @other.paf")
     assert Policy(root / "main.paf").isFile("a")
@@ -83,6 +84,7 @@ def test_constructor_leaves_includes_unresolved(files):
     assert Policy(PolicyFile(root / "main.paf")).isFile("a")
 
 
+@pytest.mark.contract("10.2.construction")
 def test_create_policy_looks_for_includes_beside_the_file(files):
     root = files(main="a: @other.paf\nb: @deep/x.paf", other="x: 1", deep__x="y: @other.paf")
     policy = Policy.createPolicy(root / "main.paf")
@@ -106,6 +108,7 @@ def test_create_policy_of_a_source_looks_in_the_current_directory(files):
     assert Policy.createPolicy(PolicyString("a: @other.paf")).getInt("a.x") == 3
 
 
+@pytest.mark.contract("10.4.loadPolicyFiles")
 def test_load_policy_files_counts_them_at_every_depth(files):
     root = files(one="x: @two.paf", two="y: 1", repo__one="x: 5")
     policy = Policy(PolicyString("a: @one.paf\na: @two.paf\nb: { c: @one.paf }"))
@@ -184,6 +187,7 @@ def test_same_file_twice_is_no_circle(files):
     assert Policy.createPolicy(root / "main.paf").toDict() == {"a": {"v": 1}, "b": {"v": 1}}
 
 
+@pytest.mark.contract("10.2.construction")
 def test_dictionary_gives_its_defaults(files):
     root = files(
         dict="definitions: { a: { type: int\n default: 1 }\n k: { dictionaryFile: k.paf } }",
@@ -196,6 +200,7 @@ def test_dictionary_gives_its_defaults(files):
     assert not Policy.createPolicy(root / "dict.paf", True, False).canValidate()
 
 
+@pytest.mark.contract("10.5.recognition")
 @pytest.mark.parametrize(
     ("text", "count"),
     [
@@ -228,6 +233,7 @@ def test_unsupported_extension_is_an_unknown_format(tmp_path):
         Policy(path)
 
 
+@pytest.mark.contract("10.5.sources")
 def test_policy_file_facts(tmp_path):
     path = tmp_path / "x.paf"
     file = PolicyFile(str(path))
@@ -246,6 +252,7 @@ def test_policy_file_facts(tmp_path):
 
 
 class TestProducts:
+    @pytest.mark.contract("10.5.sources")
     def test_default_policy_file_resolves_includes_in_its_repository(self, product):
         source = DefaultPolicyFile("meas_warp", "warp.paf", "policy")
         assert source.getRepositoryPath() == str(product / "policy")
@@ -347,6 +354,7 @@ class TestUrns:
         assert Policy.createPolicyFromUrn(urn, True).canValidate()
         assert not Policy.createPolicyFromUrn(urn, False).canValidate()
 
+    @pytest.mark.contract("10.5.sources")
     def test_parts_of_urns(self):
         urn = "@urn:eupspkg:prod:repo:a/b.paf"
         assert UrnPolicyFile.productNameFromUrn(urn) == "prod"

@@ -63,6 +63,7 @@ def test_python_values_find_their_type(value, type_):
     assert policy.getValueType("v") == type_
 
 
+@pytest.mark.contract("10.3.sharing")
 def test_sub_policies_share_their_data(policy):
     first, again = policy.getPolicy("p"), policy.getPolicy("p")
     first.set("y", 42)
@@ -153,6 +154,7 @@ def test_deep_policies_pickle_copy_compare_and_die_quietly():
     assert Policy.fromDict(policy.toDict()) == policy
 
 
+@pytest.mark.contract("10.3.sharing")
 def test_as_property_set(policy):
     properties = policy.asPropertySet()
     assert isinstance(properties, PropertySet)
@@ -214,6 +216,7 @@ def test_errors_pickle_and_show_their_message(error):
         assert back.describe() == error.describe() and back.getErrors("a") == error.getErrors("a") == 128
 
 
+@pytest.mark.contract("10.6.exceptions")
 def test_every_error_is_of_the_general_tree():
     assert all(isinstance(error, pex.Exception) for error in _errors())
 

@@ -28,6 +28,7 @@ def text_of(policy, declare=False):
     return writer.toString()
 
 
+@pytest.mark.contract("10.5.writer")
 def test_layout():
     policy = Policy.fromDict(
         {
@@ -85,6 +86,7 @@ def random_tree(random, depth):
     return tree
 
 
+@pytest.mark.contract("10.5.writer")
 @pytest.mark.parametrize("seed", range(20))
 def test_written_text_reads_back_to_an_equal_policy(seed):
     random = Random(seed)

@@ -36,11 +36,13 @@ def test_shim_exports_the_same_class():
     assert shim.PropertyList is PropertyList
 
 
+@pytest.mark.contract("16.3.list")
 def test_to_list_keeps_order_and_repeats_names():
     assert header().toList() == HEADER
     assert header().getOrderedNames() == ["SIMPLE", "NAXIS", "COMMENT", "RA", "DEC"]
 
 
+@pytest.mark.contract("16.3.list")
 def test_replacing_keeps_place_and_comment():
     pl = header()
     pl.set("NAXIS", 3)
@@ -70,6 +72,7 @@ def test_comment_must_be_text_of_an_existing_name():
     assert pl.getOrderedNames() == ["NAXIS"]
 
 
+@pytest.mark.contract("16.3.list")
 def test_dots_are_part_of_the_name():
     pl = PropertyList()
     pl.set("CURRENT", 49.5)
@@ -83,6 +86,7 @@ def test_dots_are_part_of_the_name():
     assert pl.names() == ["CURRENT.foo", "CURRENT.bar"]
 
 
+@pytest.mark.contract("16.3.list")
 def test_storing_a_set_stores_its_leaves():
     ps = PropertySet()
     ps.set("bottom", "x")
@@ -147,6 +151,7 @@ def test_equality_sees_order_comments_and_types():
     assert first != second and first != PropertySet.from_mapping({"a": 1, "b": 2})
 
 
+@pytest.mark.contract("16.3.list")
 def test_to_string_is_in_order_with_comment_lines():
     assert (
         header().toString()

@@ -47,6 +47,7 @@ def test_shim_exports_the_same_class():
 # Types.
 
 
+@pytest.mark.contract("16.2.set")
 @pytest.mark.parametrize(
     "value, kind",
     [
@@ -87,6 +88,7 @@ def test_numpy_values_are_stored_as_plain_python():
     assert [type(ps.get(name)) for name in ("x", "b", "s")] == [int, bool, str]
 
 
+@pytest.mark.contract("16.2.set")
 @pytest.mark.parametrize(
     "value", [None, object(), {"a": 1}, b"bytes", 2**63, [1, "two"], [True, 1], [None], 1j, np.zeros((2, 2))]
 )
@@ -97,6 +99,7 @@ def test_values_no_property_can_hold_are_a_type_error(value):
     assert ps.names() == []
 
 
+@pytest.mark.contract("16.2.set")
 def test_empty_list_changes_nothing():
     ps = PropertySet()
     ps.set("x", 1)
@@ -107,6 +110,7 @@ def test_empty_list_changes_nothing():
     assert ps.toDict() == {"x": 1}
 
 
+@pytest.mark.contract("16.2.typed")
 @pytest.mark.parametrize("kind", TYPES)
 def test_typed_accessors_agree_with_each_other(kind):
     ps = PropertySet()
@@ -119,6 +123,7 @@ def test_typed_accessors_agree_with_each_other(kind):
     assert getattr(ps, f"getArray{kind}")("x") == [value, value]
 
 
+@pytest.mark.contract("16.2.typed")
 @pytest.mark.parametrize("kind", TYPES)
 def test_get_of_another_type_is_a_type_error(kind):
     ps = PropertySet()
@@ -166,6 +171,7 @@ def test_typed_get_takes_a_default_for_absent_names_only():
 # Arrays.
 
 
+@pytest.mark.contract("16.2.get")
 def test_get_returns_scalar_or_list():
     ps = PropertySet()
     ps.set("one", 5)
@@ -186,6 +192,7 @@ def test_returned_lists_are_copies():
     assert ps.get("many") == [1, 2]
 
 
+@pytest.mark.contract("16.2.add")
 def test_add_appends_and_creates():
     ps = PropertySet()
     ps.setInt("ints", [42, 2008, 1])
@@ -196,6 +203,7 @@ def test_add_appends_and_creates():
     assert ps.get("other") == "foo"
 
 
+@pytest.mark.contract("16.2.add")
 @pytest.mark.parametrize("value", [4.2, [3.14, 2.7], "x", True, 2**31, DateTime(1), PropertySet()])
 def test_add_of_another_type_is_a_type_error(value):
     ps = PropertySet()
@@ -229,6 +237,7 @@ ACCEPTED = {
 }
 
 
+@pytest.mark.contract("16.2.getAs")
 @pytest.mark.parametrize("getter", ACCEPTED)
 def test_converting_getters_accept_narrower_types_only(getter):
     ps = PropertySet()
@@ -242,6 +251,7 @@ def test_converting_getters_accept_narrower_types_only(getter):
                 getattr(ps, getter)(kind)
 
 
+@pytest.mark.contract("16.2.getAs")
 def test_converting_getters_return_their_type():
     ps = PropertySet()
     ps.set("b", True)
@@ -251,6 +261,7 @@ def test_converting_getters_return_their_type():
 # Hierarchy.
 
 
+@pytest.mark.contract("16.1.names")
 def test_dotted_names_reach_into_sub_sets():
     ps = sample()
     assert ps.get("ps3.sub.subsub") == "foo"
@@ -260,6 +271,7 @@ def test_dotted_names_reach_into_sub_sets():
     assert ps.names() == ["ps1", "int", "double", "ps2", "ps3"]
 
 
+@pytest.mark.contract("16.2.live")
 def test_stored_set_is_live():
     outer, inner = PropertySet(), PropertySet()
     outer.set("in", inner)
@@ -269,6 +281,7 @@ def test_stored_set_is_live():
     assert inner.get("later") == 2
 
 
+@pytest.mark.contract("16.1.names")
 def test_intermediate_name_uses_the_last_element():
     ps, first, last = PropertySet(), PropertySet(), PropertySet()
     ps.set("a", [first, last])
@@ -277,6 +290,7 @@ def test_intermediate_name_uses_the_last_element():
     assert ps.names(False) == ["a", "a.x"]
 
 
+@pytest.mark.contract("16.2.errors")
 def test_name_below_a_plain_value():
     ps = PropertySet()
     ps.set("int", 42)
@@ -289,6 +303,7 @@ def test_name_below_a_plain_value():
         ps.get("int.sub")
 
 
+@pytest.mark.contract("16.2.errors")
 def test_absent_name_is_a_not_found_error():
     ps = sample()
     for call in (ps.get, ps.getArray, ps.getScalar, ps.typeOf, ps.getInt, ps.getArrayInt, ps.getAsDouble):
@@ -298,6 +313,7 @@ def test_absent_name_is_a_not_found_error():
         ps.get("none")
 
 
+@pytest.mark.contract("16.2.errors")
 def test_set_inside_itself_is_refused():
     outer, middle, inner = PropertySet(), PropertySet(), PropertySet()
     outer.set("m", middle)
@@ -320,6 +336,7 @@ def test_one_set_may_be_stored_twice():
     assert ps.valueCount("b") == 2
 
 
+@pytest.mark.contract("16.2.lists")
 def test_name_lists():
     ps = sample()
     assert ps.names(False) == [
@@ -343,6 +360,7 @@ def test_storing_and_finding_deep_names_does_not_recurse():
     assert ps.names(False)[-1] == name
 
 
+@pytest.mark.contract("16.2.remove")
 def test_remove_forgets_at_every_level():
     ps = sample()
     for name in ("int", "ps1.pre", "ps2", "absent", "absent.sub"):
@@ -353,6 +371,7 @@ def test_remove_forgets_at_every_level():
 # Copying.
 
 
+@pytest.mark.contract("16.2.copy")
 def test_copy_replaces_with_all_values_and_their_type():
     source, ps = PropertySet(), PropertySet()
     source.setShort("a.b", [1, 2])
@@ -364,6 +383,7 @@ def test_copy_replaces_with_all_values_and_their_type():
         ps.copy("x", source, "none")
 
 
+@pytest.mark.contract("16.2.combine")
 def test_combine_appends_leaf_by_leaf():
     ps, other = sample(), PropertySet()
     other.set("ps1.pre", [3, 4])
@@ -378,6 +398,7 @@ def test_combine_appends_leaf_by_leaf():
     assert other.get("ps1.pre") == [3, 4]
 
 
+@pytest.mark.contract("16.2.combine")
 def test_combine_with_another_type_changes_nothing():
     ps, other = sample(), PropertySet()
     other.set("ps1.pre", 3)
@@ -388,6 +409,7 @@ def test_combine_with_another_type_changes_nothing():
     assert str(ps) == before
 
 
+@pytest.mark.contract("16.2.deepCopy")
 @pytest.mark.parametrize(
     "clone", [PropertySet.deepCopy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))]
 )
@@ -466,6 +488,7 @@ def printed():
     return ps
 
 
+@pytest.mark.contract("16.2.toString")
 def test_to_string_sorts_names_and_nests_with_dots():
     assert printed().toString() == str(printed()) == PRINTED
 
@@ -480,6 +503,7 @@ def test_to_string_of_the_top_level():
 # Mapping protocol.
 
 
+@pytest.mark.contract("16.2.mapping")
 def test_mapping_protocol_covers_the_top_level():
     ps = sample()
     assert ps["int"] == 42 and ps["ps1.pre"] == 1
@@ -500,6 +524,7 @@ def test_absent_key_is_both_kinds_of_error(catch):
             call()
 
 
+@pytest.mark.contract("16.2.mapping")
 def test_update_pop_and_conversion():
     ps = PropertySet()
     ps.update({"a": 1, "b.c": [1, 2]}, d="x")

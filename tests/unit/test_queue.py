@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Queue: order, and the answers of an empty one."""
 
+import pytest
 from harness.queue import Queue
 
 
+@pytest.mark.contract("3.2.queue")
 def test_clipboards_leave_in_the_order_they_came():
     sut = Queue()
     first, second = object(), object()
@@ -12,6 +14,7 @@ def test_clipboards_leave_in_the_order_they_came():
     assert [sut.getNextDataset(), sut.getNextDataset()] == [first, second]
 
 
+@pytest.mark.contract("3.2.queue")
 def test_element_shows_the_head_and_leaves_it():
     sut = Queue()
     head = object()
@@ -22,6 +25,7 @@ def test_element_shows_the_head_and_leaves_it():
     assert sut.size() == 2
 
 
+@pytest.mark.contract("3.2.queue")
 def test_empty_queue_answers_none():
     sut = Queue()
     assert sut.getNextDataset() is None

@@ -47,6 +47,7 @@ def failure(kind, name, base=SerialProcessing):
     return caught.value
 
 
+@pytest.mark.contract("2.6.names")
 def test_a_class_is_found_by_its_dotted_name_and_blanks_do_not_matter(survey):
     assert find_class("survey_pkg.warp.WarpSerial", SerialProcessing).__name__ == "WarpSerial"
     assert find_class(f"  {NOOP}\t", ParallelProcessing) is NoOpParallelProcessing

@@ -53,12 +53,14 @@ def parsed(text):
     return Policy(PolicyString(text))
 
 
+@pytest.mark.contract("2.6.factory")
 def test_defaults_are_the_noop_halves():
     sut = Stage(Policy())
     assert type(sut.createSerialProcessing()) is NoOpSerialProcessing
     assert type(sut.createParallelProcessing()) is NoOpParallelProcessing
 
 
+@pytest.mark.contract("2.6.factory", "17.17")
 def test_both_halves_get_the_policy_log_and_broker_of_the_stage():
     policy, log = Policy(), harness.log.Log(harness.log.Log.getDefaultLog(), "mine")
     sut = WorkStage(policy, log, 4, "broker.example.org", {"name": "work", "runId": "r1", "universeSize": 3})
@@ -73,6 +75,7 @@ def test_both_halves_get_the_policy_log_and_broker_of_the_stage():
         assert half.sysdata["rank"] == rank
 
 
+@pytest.mark.contract("2.6.log")
 def test_without_a_log_the_halves_get_a_child_of_the_default_log_named_stage():
     assert WorkStage(Policy()).createSerialProcessing().log.getName() == "stage"
 
@@ -84,6 +87,7 @@ def test_a_log_given_at_creation_wins_for_that_half_only():
     assert sut.createParallelProcessing(0).log is sut.log
 
 
+@pytest.mark.contract("2.6.setters", "17.20")
 def test_setters_apply_to_halves_created_later():
     sut = WorkStage(Policy())
     mine = harness.log.Log(harness.log.Log.getDefaultLog(), "mine")
@@ -94,6 +98,7 @@ def test_setters_apply_to_halves_created_later():
     assert half.getEventBrokerHost() == "other.example.org"
 
 
+@pytest.mark.contract("2.6.setters")
 def test_sysdata_is_kept_by_reference_and_can_be_updated():
     context = {"name": "a"}
     sut = WorkStage(Policy(), sysdata=context)
@@ -107,6 +112,7 @@ def test_sysdata_is_kept_by_reference_and_can_be_updated():
     assert sut.getSysProperty("absent") is None
 
 
+@pytest.mark.contract("2.6.stageId")
 def test_stage_id_is_stored_unless_it_is_minus_one():
     assert WorkStage(Policy(), None, 3).getSysProperty("stageId") == 3
     assert WorkStage(Policy(), None, -1, None, {"stageId": 5}).getSysProperty("stageId") == 5
@@ -120,6 +126,7 @@ def test_extra_sysdata_goes_over_the_stages_for_one_half_only():
     assert sut.getSysProperty("more") is None
 
 
+@pytest.mark.contract("2.6.rank")
 def test_rank_argument_wins_over_every_context():
     sut = WorkStage(Policy(), sysdata={"rank": 9})
     assert sut.createSerialProcessing(None, {"rank": 8}).rank == -1
@@ -133,6 +140,7 @@ def test_sysdata_of_the_wrong_kind_is_a_type_error():
         WorkStage(Policy(), sysdata="broker.example.org")
 
 
+@pytest.mark.contract("17.20")
 @pytest.mark.parametrize(
     "swapped", [{"serialClass": Work}, {"parallelClass": Before}, {"serialClass": "a.B"}]
 )
@@ -142,6 +150,7 @@ def test_class_attributes_of_the_wrong_kind_are_value_errors_that_name_the_stage
         stage.createSerialProcessing() if "serialClass" in swapped else stage.createParallelProcessing()
 
 
+@pytest.mark.contract("2.6.makeStage", "17.16")
 def test_make_stage_imports_both_classes_and_hands_everything_on():
     policy, log = Policy(), harness.log.Log(harness.log.Log.getDefaultLog(), "mine")
     sut = makeStage(policy, SERIAL, PARALLEL, log, "broker.example.org", {"name": "n"})
@@ -163,6 +172,7 @@ def test_make_stage_without_class_names_uses_the_noop_halves_and_leaves_stage_it
     assert sut.createSerialProcessing().policy is None
 
 
+@pytest.mark.contract("2.6.makeStage")
 def test_make_stage_refuses_the_wrong_half_with_value_error():
     with pytest.raises(ValueError, match="SerialProcessing"):
         makeStage(None, PARALLEL, None)
@@ -175,6 +185,7 @@ def test_make_stage_lets_import_errors_through():
         makeStage(None, "no_such_package.module.Class")
 
 
+@pytest.mark.contract("2.6.makeStageFromPolicy")
 def test_stage_from_policy_takes_name_classes_and_configuration():
     policy = parsed(f'name: "Warp"\nserialClass: "{SERIAL}"')
     policy.set("parallelClass", f"  {PARALLEL} ")
@@ -202,6 +213,7 @@ def test_name_in_sysdata_wins_and_the_callers_dict_is_not_changed():
     assert untouched == {"runId": "r1"}
 
 
+@pytest.mark.contract("2.6.makeStageFromPolicy", "4.4.none", "17.19")
 @pytest.mark.parametrize("text", ['stagePolicy: "None"', "stagePolicy: None", "eventTopic: None"])
 def test_the_string_none_and_an_absent_stage_policy_mean_no_policy(text):
     assert makeStageFromPolicy(parsed(text)).createSerialProcessing().policy is None

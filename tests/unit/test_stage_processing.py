@@ -53,6 +53,7 @@ def clipboard_with(**values):
     return clipboard
 
 
+@pytest.mark.contract("2.3.defaults")
 @pytest.mark.parametrize("cls", ALL_CLASSES)
 def test_defaults_hold_without_arguments(cls):
     sut = cls()
@@ -63,6 +64,7 @@ def test_defaults_hold_without_arguments(cls):
     assert sut.outputQueue is None
 
 
+@pytest.mark.contract("2.2.sysdata")
 @pytest.mark.parametrize("cls", ALL_CLASSES)
 def test_sysdata_sets_the_attributes_and_other_keys_are_kept(cls):
     policy, log = object(), object()
@@ -81,6 +83,7 @@ def test_sysdata_sets_the_attributes_and_other_keys_are_kept(cls):
     assert sut.sysdata == sysdata
 
 
+@pytest.mark.contract("2.2.sysdata")
 def test_sysdata_is_copied():
     sysdata = {"rank": 1}
     sut = StageProcessing(None, None, None, sysdata)
@@ -93,6 +96,7 @@ def test_sysdata_of_the_wrong_kind_is_a_type_error_that_names_the_class():
         Doubling(None, None, None, "warp")
 
 
+@pytest.mark.contract("2.4.accessors")
 def test_setters_change_what_getters_answer():
     sut = StageProcessing()
     sut.setRun("r2")
@@ -101,6 +105,7 @@ def test_setters_change_what_getters_answer():
     assert (sut.getRun(), sut.getRank(), sut.getUniverseSize()) == ("r2", 4, 5)
 
 
+@pytest.mark.contract("2.2.constructor")
 def test_setup_runs_last_when_all_but_the_queues_is_set():
     class Watching(StageProcessing):
         def setup(self):
@@ -114,6 +119,7 @@ def test_setup_runs_last_when_all_but_the_queues_is_set():
     assert found["inputQueue"] is None
 
 
+@pytest.mark.contract("2.2.constructor")
 def test_setup_is_left_out_on_request():
     class Failing(StageProcessing):
         def setup(self):
@@ -122,6 +128,7 @@ def test_setup_is_left_out_on_request():
     Failing(None, None, None, None, False)
 
 
+@pytest.mark.contract("2.4.initialize")
 def test_initialize_takes_the_output_queue_first():
     outgoing, incoming = Queue(), Queue()
     sut = StageProcessing()
@@ -130,10 +137,12 @@ def test_initialize_takes_the_output_queue_first():
     assert sut.inputQueue is incoming
 
 
+@pytest.mark.contract("17.18")
 def test_shutdown_is_an_ordinary_method():
     assert StageProcessing().shutdown() is None
 
 
+@pytest.mark.contract("2.5.preprocess")
 def test_preprocess_result_is_a_new_queue_with_the_clipboard():
     clipboard = Clipboard()
     sut = plugged(Recording(), clipboard)
@@ -147,6 +156,7 @@ def test_preprocess_result_is_a_new_queue_with_the_clipboard():
     assert sut.outputQueue.size() == 0
 
 
+@pytest.mark.contract("2.5.postprocess")
 def test_postprocess_moves_every_clipboard_on_in_order():
     first, second = Clipboard(), Clipboard()
     sut = plugged(Recording())
@@ -159,6 +169,7 @@ def test_postprocess_moves_every_clipboard_on_in_order():
     assert [sut.outputQueue.getNextDataset(), sut.outputQueue.getNextDataset()] == [first, second]
 
 
+@pytest.mark.contract("2.5.process")
 def test_process_changes_the_clipboard_in_place_and_moves_it_on():
     clipboard = clipboard_with(x=21)
     sut = plugged(Doubling(), clipboard, Clipboard())
@@ -168,6 +179,7 @@ def test_process_changes_the_clipboard_in_place_and_moves_it_on():
     assert sut.inputQueue.size() == 1
 
 
+@pytest.mark.contract("2.5.peek")
 @pytest.mark.parametrize("half", ["preprocess", "process"])
 def test_clipboard_stays_at_the_head_of_its_queue_when_the_stage_raises(half):
     def fail(self, clipboard):
@@ -182,6 +194,7 @@ def test_clipboard_stays_at_the_head_of_its_queue_when_the_stage_raises(half):
     assert sut.outputQueue.size() == 0
 
 
+@pytest.mark.contract("2.5.peek")
 def test_clipboard_stays_in_the_middle_queue_when_postprocess_raises():
     class Failing(SerialProcessing):
         def postprocess(self, clipboard):
@@ -195,6 +208,7 @@ def test_clipboard_stays_in_the_middle_queue_when_postprocess_raises():
     assert sut.outputQueue.size() == 0
 
 
+@pytest.mark.contract("2.5.none")
 def test_empty_queue_hands_none_to_the_author():
     serial = plugged(Recording())
     serial.applyPostprocess(serial.applyPreprocess())
@@ -209,6 +223,7 @@ def test_empty_queue_hands_none_to_the_author():
     assert parallel.seen is None
 
 
+@pytest.mark.contract("2.5.missing")
 @pytest.mark.parametrize("method", ["preprocess", "postprocess"])
 def test_calling_a_serial_base_method_names_it(method):
     with pytest.raises(RuntimeError, match=rf"SerialProcessing\.{method}\(\)"):
@@ -220,6 +235,7 @@ def test_calling_the_parallel_base_method_names_it():
         ParallelProcessing().process(Clipboard())
 
 
+@pytest.mark.contract("2.5.missing")
 def test_a_serial_stage_may_override_preprocess_alone():
     class Before(SerialProcessing):
         def preprocess(self, clipboard):
@@ -258,6 +274,7 @@ def test_a_method_set_on_the_instance_counts_as_an_override():
     assert clipboard.get("late") is True
 
 
+@pytest.mark.contract("2.5.missing")
 def test_a_serial_stage_that_overrides_neither_fails_with_its_class_and_what_to_define():
     class Forgetful(SerialProcessing):
         pass
@@ -273,6 +290,7 @@ def test_a_serial_stage_that_overrides_neither_fails_with_its_class_and_what_to_
         sut.applyPostprocess(between)
 
 
+@pytest.mark.contract("2.5.missing")
 def test_a_parallel_stage_that_does_not_override_process_fails():
     class Forgetful(ParallelProcessing):
         pass
@@ -294,6 +312,7 @@ def test_running_a_parallel_stage_without_queues_says_that_initialize_is_missing
         Doubling().applyProcess()
 
 
+@pytest.mark.contract("2.5.override")
 def test_apply_methods_may_be_overridden():
     class Pairwise(ParallelProcessing):
         def applyProcess(self):
@@ -305,6 +324,7 @@ def test_apply_methods_may_be_overridden():
     assert sut.outputQueue.size() == 2
 
 
+@pytest.mark.contract("2.1.tree")
 def test_noop_halves_pass_the_clipboard_on_unchanged():
     clipboard = clipboard_with(x=1)
     serial = plugged(NoOpSerialProcessing(), clipboard)
@@ -316,5 +336,6 @@ def test_noop_halves_pass_the_clipboard_on_unchanged():
     assert clipboard.getKeys() == ["x"]
 
 
+@pytest.mark.contract("17.15")
 def test_a_stage_leaves_nothing_behind_when_it_is_dropped():
     assert "__del__" not in {name for cls in ALL_CLASSES for base in cls.__mro__ for name in vars(base)}

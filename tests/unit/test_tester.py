@@ -70,6 +70,7 @@ def seen_by(half):
     return (half.rank, half.stageId, half.name, half.runId, half.universeSize)
 
 
+@pytest.mark.contract("9.example")
 def test_the_contracts_example_works():
     sut = SimpleStageTester(Area(Policy()))
     sut.addStage(TracingStage(Policy()), "report")
@@ -78,18 +79,21 @@ def test_the_contracts_example_works():
     assert out.get("trace") == ["process report"]
 
 
+@pytest.mark.contract("9.run")
 def test_the_master_runs_both_methods_of_each_stage_in_order():
     sut = SimpleStageTester(TracingStage(Policy()), "a")
     sut.addStage(TracingStage(Policy()), "b")
     assert sut.runMaster({}).get("trace") == ["pre a", "post a", "pre b", "post b"]
 
 
+@pytest.mark.contract("9.run")
 def test_a_worker_runs_process_of_each_stage_in_order():
     sut = SimpleStageTester(TracingStage(Policy()), "a")
     sut.addStage(TracingStage(Policy()), "b")
     assert sut.runWorker({}).get("trace") == ["process a", "process b"]
 
 
+@pytest.mark.contract("9.addStage")
 def test_stages_are_named_by_their_number_by_default():
     sut = SimpleStageTester(TracingStage(Policy()))
     sut.addStage(TracingStage(Policy()))
@@ -97,12 +101,14 @@ def test_stages_are_named_by_their_number_by_default():
     assert sut.runWorker({}).get("trace") == ["process 1", "process 2", "process named"]
 
 
+@pytest.mark.contract("9.identity")
 @pytest.mark.parametrize("sliceID", [0, 5, -3])
 def test_the_master_has_rank_minus_one_whatever_the_slice_id(sliceID):
     sut = SimpleStageTester(TracingStage(Policy()), "a", "r7", 4)
     assert seen_by(sut.runMaster({}, sliceID).get("half")) == (-1, 1, "a", "r7", 4)
 
 
+@pytest.mark.contract("9.identity")
 def test_a_worker_has_the_slice_id_as_rank():
     sut = SimpleStageTester(Area(Policy()), "area", "r7", 4)
     sut.addStage(TracingStage(Policy()), "trace")
@@ -111,6 +117,7 @@ def test_a_worker_has_the_slice_id_as_rank():
     assert seen_by(SimpleStageTester(TracingStage(Policy())).runWorker({}).get("half"))[0] == 1
 
 
+@pytest.mark.contract("9.run")
 def test_run_chooses_master_or_worker_by_the_sign():
     sut = SimpleStageTester(TracingStage(Policy()))
     assert sut.run({}, -1).get("trace") == ["pre 1", "post 1"]
@@ -118,11 +125,13 @@ def test_run_chooses_master_or_worker_by_the_sign():
     assert sut.run({}, 3).get("half").rank == 3
 
 
+@pytest.mark.contract("9.identity")
 def test_defaults_are_those_of_the_contract():
     half = SimpleStageTester(TracingStage(Policy())).runWorker({}).get("half")
     assert (half.runId, half.universeSize) == ("simpleTest", 1)
 
 
+@pytest.mark.contract("9.new")
 def test_components_are_new_at_every_run_and_shut_down_after_it():
     sut = SimpleStageTester(TracingStage(Policy()))
     first, second = (sut.runWorker({}).get("half") for _ in range(2))
@@ -130,11 +139,13 @@ def test_components_are_new_at_every_run_and_shut_down_after_it():
     assert first.released is True
 
 
+@pytest.mark.contract("9.new")
 def test_stages_get_the_testers_log():
     half = SimpleStageTester(TracingStage(Policy())).runWorker({}).get("half")
     assert half.log.getName() == "SimpleStageTester"
 
 
+@pytest.mark.contract("9.clipboard")
 def test_a_clipboard_comes_back_as_the_same_object():
     clipboard = Clipboard()
     out = SimpleStageTester(TracingStage(Policy())).runWorker(clipboard)
@@ -142,6 +153,7 @@ def test_a_clipboard_comes_back_as_the_same_object():
     assert clipboard.contains("trace")
 
 
+@pytest.mark.contract("9.clipboard")
 def test_a_dict_is_not_modified():
     given = {"width": 2, "height": 3}
     SimpleStageTester(Area(Policy())).runWorker(given)
@@ -153,6 +165,7 @@ def test_without_stages_the_clipboard_comes_back():
     assert SimpleStageTester().runMaster(clipboard) is clipboard
 
 
+@pytest.mark.contract("9.clipboard")
 @pytest.mark.parametrize("data", [None, [("a", 1)], "text", PropertySet()])
 @pytest.mark.parametrize("method", ["runMaster", "runWorker"])
 def test_other_data_is_a_type_error(method, data):
@@ -169,6 +182,7 @@ def test_a_slice_id_that_is_no_integer_is_a_type_error(rank):
         sut.run({}, rank)
 
 
+@pytest.mark.contract("9.errors")
 def test_exceptions_of_stages_reach_the_caller():
     with pytest.raises(TypeError, match="NoneType"):
         SimpleStageTester(Area(Policy())).runWorker({})
@@ -190,6 +204,7 @@ def test_what_is_no_stage_is_a_type_error_with_the_way_out(stage, hint):
         SimpleStageTester().addStage(stage)
 
 
+@pytest.mark.contract("9.broker", "17.22")
 def test_the_broker_reaches_stages_added_before_and_after():
     before, after = TracingStage(Policy()), TracingStage(Policy())
     sut = SimpleStageTester(before)
@@ -208,6 +223,7 @@ def test_a_stages_own_broker_stays_when_the_tester_has_none():
     assert sut.runWorker({}).get("half").getEventBrokerHost() == "own.example.org"
 
 
+@pytest.mark.contract("7.2.tester", "9.setEvent", "17.22")
 @pytest.mark.parametrize("method", ["runMaster", "runWorker"])
 def test_event_data_is_on_the_clipboard_before_the_stages_run(method):
     class Watching(Stage):
@@ -225,6 +241,7 @@ def test_event_data_is_on_the_clipboard_before_the_stages_run(method):
     assert getattr(sut, method)({}).get("newFrame").getString("filter") == "r"
 
 
+@pytest.mark.contract("9.setEvent")
 def test_event_data_may_be_a_property_set():
     payload = PropertySet()
     payload.set("many", [1, 2])
@@ -233,6 +250,7 @@ def test_event_data_may_be_a_property_set():
     assert sut.runMaster({}).get("newFrame").getArray("many") == [1, 2]
 
 
+@pytest.mark.contract("9.setEvent")
 @pytest.mark.parametrize("array", [[1, 2], (1,), numpy.zeros(2)])
 def test_arrays_in_event_dicts_are_type_errors(array):
     with pytest.raises(TypeError, match="event 'newFrame': 'many' is an array"):
@@ -250,6 +268,7 @@ def test_to_clipboard_takes_every_entry():
     assert clipboard.getSharedKeys() == []
 
 
+@pytest.mark.contract("9.log")
 def test_log_settings_go_to_the_default_log():
     sut = SimpleStageTester()
     sut.setDebugVerbosity(4)
@@ -262,6 +281,7 @@ def test_log_settings_go_to_the_default_log():
     assert sut.willShowAllLogProperties() is False
 
 
+@pytest.mark.contract("9.log")
 @pytest.mark.parametrize(("verbosity", "shown"), [(5, True), (4, False)])
 def test_entering_and_leaving_is_told_at_verbosity_five(capfd, verbosity, shown):
     sut = SimpleStageTester(TracingStage(Policy()), "a")
@@ -286,12 +306,14 @@ class PolicyReading(ParallelProcessing):
         clipboard.put("deep", self.policy.getInt("inner.deep"))
 
 
+@pytest.mark.contract("9.create")
 @pytest.mark.parametrize("form", [str, Path, lambda path: PolicyFile(str(path))], ids=["str", "Path", "file"])
 def test_create_reads_policy_files_with_their_includes(area_policy, form):
     out = tester.create(form(area_policy), None, PolicyReading).runWorker({})
     assert (out.get("scale"), out.get("deep")) == (2.0, 3)
 
 
+@pytest.mark.contract("9.create", "17.21")
 def test_create_takes_classes_and_hands_on_run_id_and_universe_size():
     sut = tester.create(Policy(), Tracing, TracingParallel, "r7", 9)
     assert seen_by(sut.runMaster({}).get("half")) == (-1, 1, "1", "r7", 9)
@@ -305,6 +327,7 @@ def test_create_without_classes_runs_the_noop_halves_and_leaves_stage_alone():
     assert sut.runWorker({"a": 1}).getKeys() == ["a"]
 
 
+@pytest.mark.contract("9.create")
 @pytest.mark.parametrize("policy", [None, 3, {"a": 1}])
 def test_create_refuses_other_policies(policy):
     with pytest.raises(TypeError, match="must be a Policy, a PolicyFile or a path, not"):
@@ -328,6 +351,7 @@ def test_create_lets_import_errors_through():
         tester.create(Policy(), "no_such_package.Stage")
 
 
+@pytest.mark.contract("9.test", "17.21")
 def test_test_makes_a_tester_for_a_ready_stage():
     sut = tester.test(TracingStage(Policy()), "r7", 3)
     assert seen_by(sut.runWorker({}, 2).get("half")) == (2, 1, "1", "r7", 3)

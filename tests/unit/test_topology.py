@@ -29,6 +29,7 @@ def grid(p: int, q: int) -> str:
     return f'type: "focalplane"\nparam1: {p}\nparam2: {q}\n'
 
 
+@pytest.mark.contract("6.4.neighbours")
 @pytest.mark.parametrize(
     ("text", "n_slices", "expected"),
     [
@@ -59,6 +60,7 @@ def test_a_focal_plane_of_4_by_4_has_four_neighbours_around_each_slice(rank, exp
     assert sut.sends_to(rank) == expected
 
 
+@pytest.mark.contract("6.4.neighbours")
 @pytest.mark.parametrize(
     ("text", "n_slices"),
     [
@@ -74,6 +76,7 @@ def test_what_one_slice_sends_another_receives(text, n_slices):
     assert got or n_slices == 1
 
 
+@pytest.mark.contract("6.4.refused")
 @pytest.mark.parametrize(
     ("text", "n_slices", "key", "words"),
     [

@@ -11,9 +11,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from harness.check.jobs import SERIAL, Job, encode, problem_to_json
+from harness.check.jobs import ONE_CLASS, PARALLEL, SERIAL, Job, encode, problem_to_json
 from harness.check.judging import judge_by_dictionary, judge_by_setup
-from harness.check.places import block_of, class_problem
+from harness.check.places import block_of, name_problem
 from harness.policy.problems import Problem
 from harness.runtime.policy_file import PolicyText, read_policy_text
 
@@ -55,23 +55,25 @@ def _prepare(path: Path) -> None:
 
 
 def _run(text: PolicyText, job: Job, fd: int) -> list[Problem]:
+    from harness.dc3a import find_half
     from harness.stage import ParallelProcessing, SerialProcessing
-    from harness.stage.class_lookup import ClassLookupError, WrongClassError, find_class
+    from harness.stage.class_lookup import ClassLookupError, WrongClassError
 
     block = block_of(text, job)
     name = block.getString(job.key).strip()
     _answer(fd, phase=f"importing {name}")
     try:
-        cls = find_class(name, SerialProcessing if job.key == SERIAL else ParallelProcessing)
+        bases = {SERIAL: SerialProcessing, PARALLEL: ParallelProcessing}
+        cls = find_half(name, bases.get(job.key, SerialProcessing), one_class=job.key == ONE_CLASS)
     except (ClassLookupError, WrongClassError) as error:
         # Of a module that failed to import, the line is shown in place of the traceback.
         line = _relevant_line(error.__cause__)
         hint = error.hint if not line else ""
-        return [class_problem(block, job, error.problem, expected=error.expected, seen=line, hint=hint)]
+        return [name_problem(text, job, error.problem, expected=error.expected, seen=line, hint=hint)]
     # What a module's code may raise besides: SystemExit, and BaseExceptions of its own.
     except BaseException as error:
         message = f"importing {name} raised {type(error).__name__}: {error}"
-        return [class_problem(block, job, message, seen=_relevant_line(error))]
+        return [name_problem(text, job, message, seen=_relevant_line(error))]
     if not job.judge:
         return []
     declared = getattr(cls, "policy_dictionary", None)

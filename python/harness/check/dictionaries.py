@@ -12,7 +12,7 @@ from harness.policy import Dictionary, Policy
 from harness.policy.errors import Located
 from harness.policy.problems import WARNING, Problem, in_file_order
 from harness.policy.validation import ValidationError
-from harness.runtime.dictionary import PRODUCT, REPOSITORY, load_dictionary
+from harness.runtime.dictionary import own_dictionary
 from harness.runtime.policy_file import require_readable
 
 
@@ -54,7 +54,7 @@ def check_dictionary(path: Path) -> list[Problem]:
 
 def dictionary_problems(dictionary: Policy) -> list[Problem]:
     """The violations of the dictionary of dictionaries, at every depth."""
-    judge = load_dictionary(PRODUCT, "DictionaryDictionary.paf", REPOSITORY)
+    judge = own_dictionary("DictionaryDictionary.paf")
     collected = ValidationError("the dictionary breaks the dictionary of dictionaries")
     pending = [dictionary]
     while pending:

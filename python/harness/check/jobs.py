@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.policy.problems import Problem
 
-SERIAL, PARALLEL = "serialClass", "parallelClass"
+SERIAL, PARALLEL, ONE_CLASS = "serialClass", "parallelClass", "stageName"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.check.jobs import PARALLEL, SERIAL, Job
+from harness.check.jobs import ONE_CLASS, PARALLEL, SERIAL, Job
 from harness.check.supervision import run_jobs
 from harness.errors import ConfigError
 from harness.policy.errors import Located
@@ -81,10 +81,11 @@ def _slice_count_problems(text: PolicyText) -> list[Problem]:
     blocks = [
         (where, block)
         for where, block in stage_blocks(policy, text.prefix)
-        if block.exists(PARALLEL) and not where.endswith("failureStage")
+        if (block.exists(PARALLEL) or block.exists(ONE_CLASS)) and not where.endswith("failureStage")
     ]
-    if not _may_have_slices(text) and blocks:
-        where, block = blocks[0]
+    halves = [(where, block) for where, block in blocks if block.exists(PARALLEL)]
+    if not _may_have_slices(text) and halves:
+        where, block = halves[0]
         return [
             Problem.at(
                 block, PARALLEL, "nSlices is 0, so that no parallelClass ever runs", severity=WARNING,
@@ -107,9 +108,9 @@ def _jobs(text: PolicyText, setup: bool, allow_unknown: bool) -> list[Job]:
     jobs = []
     for where, block in stage_blocks(text.policy, text.prefix):
         usable = where not in text.broken and stage_policy_problem(block, where) is None
-        for key in (SERIAL, PARALLEL):
+        for key in (SERIAL, PARALLEL, ONE_CLASS):
             if not block.isString(key) or "." not in block.getString(key).strip().strip("."):
                 continue
-            runs = key == SERIAL or _may_have_slices(text)
+            runs = key == SERIAL or (key == PARALLEL and _may_have_slices(text))
             jobs.append(Job(where, key, usable, setup and usable and runs, allow_unknown))
     return jobs

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from harness.cli.terminal import terminal_destination
@@ -16,6 +17,8 @@ from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, verbosity2threshold
 from harness.runtime.pipeline import Pipeline
 from harness.runtime.signals import Interrupted
+
+PROGRAM = "pex-harness run"
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -107,8 +110,13 @@ def run_pipeline(
     progress: bool = True,
     resume: bool = False,
     resume_anyway: bool = False,
+    program: str = PROGRAM,
+    tracebacks: bool = False,
 ) -> int:
-    """Runs one pipeline in this process and reports on the terminal; returns the exit code."""
+    """Runs one pipeline in this process and reports on the terminal; returns the exit code.
+
+    `program` is how messages begin; with `tracebacks`, that of an error goes to standard error, too.
+    """
     pipeline = Pipeline(
         run_id,
         policy,
@@ -127,34 +135,41 @@ def run_pipeline(
     if log_dir is not None:
         pipeline.setLogDir(log_dir)
     with _progress(pipeline, progress):
-        code = _run(pipeline)
+        code = _run(pipeline, program, tracebacks)
     if code == 0:
         _print_summary(pipeline)
     return code
 
 
-def _run(pipeline: Pipeline) -> int:
+def _run(pipeline: Pipeline, program: str, tracebacks: bool) -> int:
+    def complain(text: str, code: int, error: BaseException | None = None) -> int:
+        return _complain(text, pipeline, code, program, error if tracebacks else None)
+
     try:
         pipeline.run()
     except Interrupted as error:
-        return _complain(str(error), pipeline, error.exit_code)
+        return complain(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _complain("ended by SIGINT", pipeline, 130)
+        return complain("ended by SIGINT", 130)
     except SystemExit as error:
-        return _complain(f"ended by a stage of the master: SystemExit({error.code!r})", pipeline, 2)
+        return complain(f"ended by a stage of the master: SystemExit({error.code!r})", 2, error)
     except HarnessError as error:
-        return _complain(str(error), pipeline, error.exit_code)
+        return complain(str(error), error.exit_code, error)
     except LsstException as error:
-        return _complain(str(error), pipeline, 2)
+        return complain(str(error), 2, error)
     except Exception as error:
-        return _complain(f"unexpected {type(error).__name__}: {error}", pipeline, 2)
+        return complain(f"unexpected {type(error).__name__}: {error}", 2, error)
     return 0
 
 
-def _complain(text: str, pipeline: Pipeline, code: int) -> int:
+def _complain(
+    text: str, pipeline: Pipeline, code: int, program: str, error: BaseException | None
+) -> int:
     place = pipeline.log_file
     where = f" (traceback in {place})" if place is not None else ""
-    print(f"pex-harness run: {text}{where}", file=sys.stderr)
+    if error is not None:
+        traceback.print_exception(error)
+    print(f"{program}: {text}{where}", file=sys.stderr)
     return code
 
 

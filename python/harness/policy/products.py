@@ -10,7 +10,7 @@ from pathlib import Path
 import harness._core
 import harness.exceptions as pex
 
-__all__ = ["product_directory"]
+__all__ = ["installed_directory", "product_directory"]
 
 
 def product_directory(product: str) -> str:
@@ -29,7 +29,7 @@ def product_directory(product: str) -> str:
     if directory:
         return directory
     if product.lower() == "pex_harness":
-        return str(Path(harness._core.__file__).parent / "share")
+        return installed_directory()
     package = _package_directory(product)
     if package is None:
         raise pex.NotFoundError(
@@ -38,6 +38,11 @@ def product_directory(product: str) -> str:
             " set the one or install the other"
         )
     return package
+
+
+def installed_directory() -> str:
+    """What was installed with this package of the product ``pex_harness``."""
+    return str(Path(harness._core.__file__).parent / "share")
 
 
 def _package_directory(product: str) -> str | None:

@@ -287,6 +287,30 @@ class PropertySet(TypedAccess, MappingAccess):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def to_json(self, indent: int | None = None) -> str:
+        """The set as JSON, from which `from_json` makes an equal one: types and order are kept.
+
+        Args:
+            indent: blanks per level; None writes one line.
+
+        Raises:
+            InvalidParameterError: sets are nested too deeply to be written.
+        """
+        from harness.properties.json_form import dump_properties
+
+        return dump_properties(self, indent)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> PropertySet:
+        """The PropertySet or PropertyList that `to_json` wrote, or that another program did.
+
+        Raises:
+            InvalidParameterError: the text is no JSON, or JSON that is no property set.
+        """
+        from harness.properties.json_form import load_properties
+
+        return load_properties(text)
+
     def toString(self, topLevelOnly: bool = False, indent: str = "") -> str:
         """One line ``name = value`` per name, names sorted; sub-sets in braces, their lines
         prefixed by ``..`` per level, or ``{ ... }`` with topLevelOnly."""

@@ -25,7 +25,7 @@ def import_serial_classes(config: PipelineConfig) -> None:
 
 
 def _check_classes(config: PipelineConfig, attribute: str, base: type) -> None:
-    from harness.stage.class_lookup import find_class
+    from harness.dc3a import find_half
 
     key = "serialClass" if attribute == "serial_class" else "parallelClass"
     failed: list[tuple[str, Exception]] = []
@@ -34,7 +34,7 @@ def _check_classes(config: PipelineConfig, attribute: str, base: type) -> None:
         if name is None:
             continue
         try:
-            find_class(name, base)
+            find_half(name, base, one_class=stage.one_class)
         except (ImportError, ValueError) as error:
             failed.append((stage.where, error))
     if failed:
@@ -43,17 +43,18 @@ def _check_classes(config: PipelineConfig, attribute: str, base: type) -> None:
 
 def _at_names(config: PipelineConfig, key: str, failed: list[tuple[str, Exception]]) -> ConfigError:
     """One error that shows where the policy names the classes. The file is read again, for its places."""
-    from harness.policy.problems import Problem
+    from harness.runtime.dc3a import STAGE_NAME, stage_problem
     from harness.runtime.policy_check import config_error
     from harness.runtime.policy_file import read_policy_text, stage_blocks
 
     text = read_policy_text(config.path)
-    blocks = dict(stage_blocks(text.policy))
+    blocks = dict(stage_blocks(text.policy, text.prefix))
     problems = []
     for where, error in failed:
         message = getattr(error, "problem", "") or str(error)
-        breadcrumb = f"{text.prefix}{where}.{key}"
-        problem = Problem.at(blocks[where], key, message, breadcrumb=breadcrumb)
+        place = f"{text.prefix}{where}"
+        name = STAGE_NAME if blocks[place].exists(STAGE_NAME) else key
+        problem = stage_problem(text, place, blocks[place], name, message)
         said = {part: getattr(error, part, "") for part in ("expected", "hint")}
         problems.append(problem.changed(**said))
     return config_error(problems)

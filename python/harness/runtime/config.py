@@ -30,6 +30,9 @@ class StageConfig:
     policy: Policy | None
     where: str
     share_data: bool = False
+    one_class: bool = False
+    """Both classes are one of 2007 or 2008 that has both halves."""
+    event_topic: str | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,9 @@ def _stages(policy: Policy) -> tuple[tuple[StageConfig, ...], StageConfig | None
 
 def _stage(block: Policy, where: str, number: int) -> StageConfig:
     serial, parallel = (_class_name(block, key) for key in ("serialClass", "parallelClass"))
+    one_class = block.exists("stageName")
+    if one_class:
+        serial = parallel = _class_name(block, "stageName")
     known = serial or parallel
     name = _optional(block, "name")
     if name is None:
@@ -219,7 +225,14 @@ def _stage(block: Policy, where: str, number: int) -> StageConfig:
         policy=block.getPolicy("stagePolicy") if block.isPolicy("stagePolicy") else None,
         where=where,
         share_data=block.getBool("shareData"),
+        one_class=one_class,
+        event_topic=_topic(block),
     )
+
+
+def _topic(block: Policy) -> str | None:
+    topic = block.getString("eventTopic").strip()
+    return None if topic == "None" else topic
 
 
 def _class_name(block: Policy, key: str) -> str | None:

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import functools
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.policy import Dictionary, Policy
 
-PRODUCT = "pex_harness"
 REPOSITORY = "policy"
 STAGE_KEYS = ("appStage", "failureStage")
 
@@ -29,9 +29,23 @@ def load_dictionary(product: str, path: str, repository: str = "") -> Dictionary
 
 
 @functools.cache
+def own_dictionary(name: str) -> Dictionary:
+    """A dictionary of the harness itself; not to be changed.
+
+    It is never looked for in PEX_HARNESS_DIR: an environment may still be set up for a harness of 2009.
+    """
+    from harness.policy import Dictionary
+    from harness.policy.products import installed_directory
+
+    folder = os.path.join(installed_directory(), REPOSITORY)
+    dictionary = Dictionary(os.path.join(folder, name))
+    dictionary.loadPolicyFiles(folder)
+    return dictionary
+
+
 def pipeline_dictionary() -> Dictionary:
     """The dictionary of pipeline policies; not to be changed."""
-    return load_dictionary(PRODUCT, "PipelineDictionary.paf", REPOSITORY)
+    return own_dictionary("PipelineDictionary.paf")
 
 
 @functools.cache

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness import _core
 from harness.clipboard import Clipboard, Pending
+from harness.dc3a import find_half
 from harness.queue import Queue
 from harness.runtime.failure import describe_failure
 from harness.runtime.half import TRACE, VERB2, Half
 from harness.stage import NoOpSerialProcessing, SerialProcessing
-from harness.stage.class_lookup import find_class
 from harness.transport import VISIT_SLOT
 from harness.transport.entry import Entry
 from harness.transport.tally import ACROSS, DOWN, UP
@@ -38,7 +38,9 @@ class MasterHalf(Half[SerialProcessing]):
                 if stage.number < 0:
                     return None
                 return NoOpSerialProcessing(None, self.log, self.config.event_broker, sysdata)
-            cls = find_class(stage.serial_class, SerialProcessing)
+            cls = find_half(
+                stage.serial_class, SerialProcessing, one_class=stage.one_class, topic=stage.event_topic
+            )
             return cls(stage.policy, self.log, self.config.event_broker, sysdata)
 
         self.build(make)

@@ -11,7 +11,7 @@ from harness.policy.errors import Located
 from harness.policy.errors import TypeError as PolicyTypeError
 from harness.policy.problems import ERROR, WARNING, Problem, in_file_order
 from harness.policy.validation import ValidationError
-from harness.runtime.dc3a import LISTS, STAGE_NAME, dc3a_problems, is_dc3a, stage_name_problem
+from harness.runtime.dc3a import KEYS_OF_2008, relocated, stage_name_problems
 from harness.runtime.dictionary import pipeline_dictionary
 from harness.runtime.policy_file import PolicyText, stage_blocks
 from harness.runtime.sizes import LEAST, SizeError, size_of
@@ -43,12 +43,10 @@ def policy_problems(text: PolicyText) -> list[Problem]:
     """All problems of a pipeline policy, in file order; unknown keys are warnings."""
     unread = [problem.changed(breadcrumb=numbered(problem.breadcrumb)) for problem in text.problems]
     found = [*unread, *_against_dictionary(text)]
-    if is_dc3a(text.policy):
-        found = [problem for problem in found if problem.name not in (*LISTS, "appStage")]
-        found += dc3a_problems(text)
     found += [*_size_problems(text), *_dir_problems(text)]
     for breadcrumb, block in stage_blocks(text.policy, text.prefix):
-        found += _stage_problems(block, breadcrumb, breadcrumb in text.broken)
+        problems = _stage_problems(block, breadcrumb, breadcrumb in text.broken)
+        found += [relocated(text, breadcrumb, problem) for problem in problems]
     found += _share_problems(text.policy, text.prefix)
     topology = _topology_problems(text)
     if topology:
@@ -61,7 +59,10 @@ def _against_dictionary(text: PolicyText) -> list[Problem]:
     collected = ValidationError("the pipeline policy breaks its dictionary")
     pipeline_dictionary().validate(text.policy, collected)
     found = [_explained(problem) for problem in collected.problems()]
-    known = {*text.missing, f"appStage.{STAGE_NAME}"}
+    known = {*text.missing, *KEYS_OF_2008}
+    if text.policy.exists("appStages") and not text.policy.exists("appStage"):
+        # What is wrong with the lists has been told.
+        known.add("appStage")
     return [problem for problem in found if problem.name not in known]
 
 
@@ -167,7 +168,7 @@ def _asks_without_topology(text: PolicyText) -> list[Problem]:
 def _stage_problems(block: Policy, breadcrumb: str, is_broken: bool) -> list[Problem]:
     prefix = f"{breadcrumb}."
     found = [_class_problem(block, key, prefix) for key in ("serialClass", "parallelClass")]
-    found.append(stage_name_problem(block, prefix))
+    found += stage_name_problems(block, breadcrumb)
     if not is_broken:
         found.append(stage_policy_problem(block, prefix))
     if not breadcrumb.endswith("failureStage"):

@@ -24,6 +24,7 @@ class PolicyText:
     Attributes: `policy` is the pipeline's part of it. `prefix` starts breadcrumbs (`execute.` or nothing).
     `problems` are includes that cannot be resolved, and `broken` the breadcrumbs of the stage blocks that
     hold them: their settings are not known. `missing` are the keys that such an include should have given.
+    `lists` says that the stage blocks were made from the parallel lists of DC3a.
     """
 
     file: Path
@@ -32,6 +33,7 @@ class PolicyText:
     problems: list[Problem] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
+    lists: bool = False
 
 
 SUFFIXES = (".paf", ".json", ".toml")
@@ -60,6 +62,7 @@ def read_policy_text(file: Path) -> PolicyText:
         harness.policy.ParserError: the file is no policy.
     """
     from harness.policy import Policy
+    from harness.runtime.dc3a import modernize
 
     require_readable(file)
     whole = Policy(str(file))
@@ -68,6 +71,7 @@ def read_policy_text(file: Path) -> PolicyText:
     is_part = whole.isPolicy("execute")
     text = PolicyText(file, whole.getPolicy("execute") if is_part else whole, "execute." if is_part else "")
     _resolve(text)
+    modernize(text)
     return text
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness import _core
 from harness.clipboard import Clipboard, Pending
+from harness.dc3a import find_half
 from harness.errors import StageFailed
 from harness.runtime.exchange import make_exchange
 from harness.runtime.failure import describe_failure, format_failure, write_report
 from harness.runtime.half import TRACE, Half
 from harness.runtime.post_mortems import keep_received
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
-from harness.stage.class_lookup import find_class
 
 if TYPE_CHECKING:
     from harness.runtime.config import StageConfig
@@ -35,7 +35,9 @@ class SliceHalf(Half[ParallelProcessing]):
                 if stage.number < 0:
                     return None
                 return NoOpParallelProcessing(None, self.log, self.config.event_broker, sysdata)
-            cls = find_class(stage.parallel_class, ParallelProcessing)
+            cls = find_half(
+                stage.parallel_class, ParallelProcessing, one_class=stage.one_class, topic=stage.event_topic
+            )
             return cls(stage.policy, self.log, self.config.event_broker, sysdata)
 
         self.build(make)

@@ -1,31 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""SimpleStageTester: runs stages in the calling thread, as the master or as one worker."""
+"""SimpleStageTester: runs stages in the calling thread, as the master or as one worker, or in real slices."""
 
 from __future__ import annotations
 
 import operator
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.clipboard import Clipboard
 from harness.queue import Queue
-from harness.stage import (
-    NoOpParallelProcessing,
-    NoOpSerialProcessing,
-    ParallelProcessing,
-    SerialProcessing,
-    Stage,
-    StageProcessing,
-    WrongClassError,
-    find_class,
-)
+from harness.stage import ParallelProcessing, SerialProcessing, Stage, StageProcessing
+from harness.tester.visits import Visit, not_a_clipboard
 
 if TYPE_CHECKING:
     from harness.policy import Policy
     from harness.properties import PropertySet
+    from harness.tester.visits import Data
 
-__all__ = ["SimpleStageTester", "create", "test"]
+__all__ = ["SimpleStageTester"]
 
 _LOG_NAME = "SimpleStageTester"
 # Verbosity of the messages about entering and leaving a stage's methods.
@@ -33,10 +25,12 @@ _FLOW = 5
 
 
 class SimpleStageTester:
-    """Runs one or more stages without visits, synchronisation, sharing or containment of errors.
+    """Runs one or more stages; what a stage raises reaches the caller.
 
-    The halves of every stage are created anew at each run, with the tester's log, and their
-    `shutdown` is called when the run returns. What a stage raises reaches the caller.
+    `run`, `runMaster` and `runWorker` run one half of each stage in the calling thread, without visits,
+    synchronisation or sharing. The halves are created anew at each run, with the tester's log, and their
+    `shutdown` is called when the run returns. `runSlices` and `runVisits` run whole stages in a master and
+    real slices, which are processes, as a pipeline does.
 
     Args:
         stage: the first stage, or None; `addStage` adds more.
@@ -59,6 +53,7 @@ class SimpleStageTester:
 
         self._log = Debug(_LOG_NAME)
         self._stages: list[tuple[str, Stage]] = []
+        self._sharing: set[int] = set()
         self._runID = runID
         self._universeSize = universeSize
         self._broker: tuple[str | None, int | None] = (None, None)
@@ -66,13 +61,17 @@ class SimpleStageTester:
         if stage is not None:
             self.addStage(stage, name)
 
-    def addStage(self, stage: Stage, name: str | None = None, event: object = None) -> None:
+    def addStage(
+        self, stage: Stage, name: str | None = None, event: object = None, *, shareData: bool = False
+    ) -> None:
         """Append a stage; it gets the tester's broker host.
 
         Args:
             stage: a `Stage` instance.
             name: its name, by default its 1-based number.
             event: ignored.
+            shareData: in `runSlices` and `runVisits`, slices exchange what they mark shareable before the
+                `process` of this stage.
 
         Raises:
             TypeError: `stage` is something else.
@@ -89,6 +88,8 @@ class SimpleStageTester:
                 hint = "; a Stage creates its processing objects itself: name their classes in one"
             raise TypeError(f"cannot add {stage!r:.100} to the tester: it must be a Stage instance{hint}")
         self._stages.append((str(len(self._stages) + 1) if name is None else name, stage))
+        if shareData:
+            self._sharing.add(len(self._stages))
         if self._broker[0] is not None:
             stage.setEventBroker(self._broker[0])
 
@@ -134,6 +135,81 @@ class SimpleStageTester:
             self._watched(half, "process", half.applyProcess)
 
         return self._run(clipboard, make, apply)
+
+    def runSlices(
+        self,
+        clipboards: Data | Sequence[Data],
+        n: int | None = None,
+        *,
+        master: Data | None = None,
+        topology: Policy | Mapping[str, Any] | None = None,
+        workers: int | None = None,
+        timeout: float | None = None,
+    ) -> list[Clipboard]:
+        """Run one visit of all stages in a master and real slices; see `runVisits`.
+
+        Args:
+            clipboards: what is on the clipboard of each slice at the start: a Clipboard or dict per slice,
+                or one for all.
+            n: number of slices; by default as many as there are clipboards.
+            master: what is on the master's clipboard.
+            topology, workers, timeout: as for `runVisits`.
+
+        Returns:
+            The clipboard that the last stage put out in each slice, in rank order.
+        """
+        visits = [Visit(clipboards, {} if master is None else master)]
+        (done,) = self.runVisits(visits, n, topology=topology, workers=workers, timeout=timeout)
+        slices: Any = done.slices
+        return slices
+
+    def runVisits(
+        self,
+        visits: Sequence[Visit],
+        n: int | None = None,
+        *,
+        topology: Policy | Mapping[str, Any] | None = None,
+        workers: int | None = None,
+        timeout: float | None = None,
+    ) -> list[Visit]:
+        """Run visits of all stages in a master and slices, which are processes, one stage after the other.
+
+        Both halves of each stage run, in the order and with the transport of a pipeline: what is marked
+        shareable crosses, and stages added with ``shareData`` begin with an exchange. Instances live from the
+        first visit to the last, clipboards for one visit. Event data of `setEvent` are on every clipboard.
+        Clipboards and dicts that are passed in are not changed: processes work on copies.
+
+        Args:
+            visits: what each visit starts with.
+            n: number of slices; by default as many as the first visit has clipboards.
+            topology: with whom slices exchange: a ``topology`` policy or a dict of its keys.
+            workers: number of processes that run the slices; by default one per slice, at most one per core.
+            timeout: seconds after which everything is ended; by default never.
+
+        Returns:
+            One `Visit` of Clipboards for each one given. Values that crossed from another process are copies.
+
+        Raises:
+            TypeError, ValueError: an argument is of the wrong kind, or counts do not fit together.
+            TimeoutError: the time is over.
+            harness.errors.HarnessError: a worker died, or the slices cannot be started.
+            Exception: what a stage raised, in the earliest visit and stage, of the lowest rank; its cause
+                shows the traceback of the other process.
+        """
+        from harness.tester.slices import SliceRun
+
+        if not self._stages:
+            raise ValueError("the tester has no stage to run: add one with addStage")
+        run = SliceRun(
+            stages=self._stages,
+            sharing=self._sharing,
+            events=self._events,
+            run_id=self._runID,
+            topology=topology,
+            workers=workers,
+            timeout=timeout,
+        )
+        return run.run(visits, n)
 
     def setEventBroker(self, host: str | None, port: int | None = None) -> None:
         """Set the broker of all stages, those added later included."""
@@ -237,9 +313,7 @@ class SimpleStageTester:
             return data
         if isinstance(data, Mapping):
             return self.toClipboard(data)
-        raise TypeError(
-            f"the tester runs on a Clipboard or a dict, not on {type(data).__name__}: {data!r:.80}"
-        )
+        raise not_a_clipboard(data)
 
     def _watched(self, half: StageProcessing, method: str, call: Callable[[], Any]) -> Any:
         where = f"{method}() of stage {half.stageId} '{half.getName()}' ({type(half).__name__})"
@@ -249,44 +323,6 @@ class SimpleStageTester:
         return result
 
 
-def create(
-    policy: Any,
-    stageSerial: type[SerialProcessing] | str | None = None,
-    stageParallel: type[ParallelProcessing] | str | None = None,
-    runID: str = "simpleTest",
-    universeSize: int = 1,
-) -> SimpleStageTester:
-    """A tester for one stage, made from its policy and its classes.
-
-    Args:
-        policy: a Policy, a PolicyFile, or the path of a policy file.
-        stageSerial: class or dotted class name; None for the no-op class.
-        stageParallel: class or dotted class name; None for the no-op class.
-        runID: run id that the stage sees.
-        universeSize: number of slices plus one that the stage sees.
-
-    Raises:
-        TypeError: an argument is of the wrong kind, or a name leads to the wrong kind of class.
-        ImportError: a class name leads nowhere.
-    """
-    stage = Stage(_as_policy(policy))
-    # Attributes of the instance, so that Stage itself keeps its defaults.
-    stage.serialClass = _as_class(stageSerial, SerialProcessing, NoOpSerialProcessing)
-    stage.parallelClass = _as_class(stageParallel, ParallelProcessing, NoOpParallelProcessing)
-    return SimpleStageTester(stage, runID=runID, universeSize=universeSize)
-
-
-def test(stage: Stage, runID: str = "simpleTest", universeSize: int = 1) -> SimpleStageTester:
-    """A tester for a ready `Stage`; TypeError if it is something else."""
-    if stage is None:
-        raise TypeError("a tester needs a Stage instance, not None")
-    return SimpleStageTester(stage, runID=runID, universeSize=universeSize)
-
-
-# Test runners collect functions by this name; the contract gave it.
-test.__test__ = False  # type: ignore[attr-defined]  # mypy knows no attributes of functions
-
-
 def _rank(sliceID: Any) -> int:
     try:
         return operator.index(sliceID)
@@ -294,35 +330,3 @@ def _rank(sliceID: Any) -> int:
         raise TypeError(
             f"the slice id must be an integer, not {type(sliceID).__name__}: {sliceID!r}"
         ) from None
-
-
-def _as_policy(policy: Any) -> Policy:
-    from harness.policy import Policy as PolicyClass
-    from harness.policy import PolicyFile
-
-    if isinstance(policy, PolicyClass):
-        return policy
-    if isinstance(policy, PolicyFile):
-        return PolicyClass.createPolicy(policy, os.path.dirname(policy.getPath()), True)
-    if isinstance(policy, (str, os.PathLike)):
-        return PolicyClass.createPolicy(os.fspath(policy), True)
-    raise TypeError(
-        f"the policy must be a Policy, a PolicyFile or a path, not {type(policy).__name__}: {policy!r:.80};"
-        " Policy() is an empty one"
-    )
-
-
-def _as_class(given: Any, base: type, default: type) -> Any:
-    if given is None:
-        return default
-    if isinstance(given, str):
-        try:
-            return find_class(given, base)
-        except WrongClassError as error:
-            raise TypeError(str(error)) from error
-    if isinstance(given, type) and issubclass(given, base):
-        return given
-    raise TypeError(
-        f"expected a subclass of {base.__module__}.{base.__qualname__}, its dotted name or None,"
-        f" not {given!r:.100}"
-    )

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The programs of 2009: launchPipeline.py becomes runPipeline.py, with the options and exit codes of then."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from harness.log import Log, set_default_log
+from lsst.pex.harness.run import RunSetupException, UsageError, launchPipeline, msglev
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+STAGE = """
+class Show(SerialProcessing):
+    def preprocess(self, clipboard):
+        sys.stdout.write("run %s in %s\\n" % (self.runId, os.getpid()))
+        self.log.log(-3, "a detail")
+
+class Bad(SerialProcessing):
+    def setup(self):
+        raise ValueError("cannot be set up")
+"""
+
+
+@pytest.fixture
+def launch(bench):
+    """Runs one of the programs in the folder, as a production's scripts do."""
+    bench.module(STAGE)
+    bench.policy("Show Show -", slices=0)
+
+    def launch(program: str, *words: str, home: str | None = "/somewhere") -> subprocess.CompletedProcess:
+        environment = {**bench.environment(), "PEX_HARNESS_DIR": home or ""}
+        return subprocess.run(
+            [SCRIPTS / program, *words], cwd=bench.folder, env=environment, capture_output=True, text=True,
+            timeout=60,
+        )  # fmt: skip
+
+    return launch
+
+
+@pytest.mark.contract("14.1.launch", "14.2.0", "14.1.nodes")
+def test_the_launcher_becomes_the_runner(launch, bench):
+    done = launch("launchPipeline.py", "night.paf", "r7", "-n", "nodes.scr", "-L", "verb3", "-w", "w5")
+    assert done.returncode == 0, done.stderr
+    assert "run r7 in" in done.stdout
+    assert "runPipeline.py -V verb3 -w w5 -- night.paf r7" in done.stderr
+    assert "a detail" in (bench.folder / "r7" / "log" / "Pipeline.log").read_text()
+
+
+@pytest.mark.contract("14.1.options", "17.38")
+def test_names_and_paths_with_blanks_reach_the_runner_whole(launch, bench):
+    (bench.folder / "my logs").mkdir()
+    (bench.folder / "one night.paf").write_text((bench.folder / "night.paf").read_text())
+    done = launch("launchPipeline.py", "-q", "-g", "my logs", "one night.paf", "r 7", "my name")
+    assert done.returncode == 0, done.stderr
+    assert "run r 7 in" in done.stdout
+    text = (bench.folder / "my logs" / "Pipeline.log").read_text()
+    assert "a detail" not in text
+
+
+@pytest.mark.contract("14.1.codes", "17.38")
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("night.paf",), 1, "expected policy_file, runid"),
+        (("night.paf", "r1", "-L", "loud"), 1, "unknown verbosity 'loud'"),
+        (("nope.paf", "r1"), 1, "nope.paf: expected a readable file"),
+        (("night.paf", "r1", "--nonsense"), 2, "no such option: --nonsense"),
+    ],
+)
+def test_failures_of_the_launcher_have_codes_and_reasons(launch, words, code, told):
+    done = launch("launchPipeline.py", *words)
+    assert done.returncode == code and told in done.stderr
+    if code == 1:
+        assert done.stderr.startswith("harness.run.launchPipeline FATAL: ")
+
+
+@pytest.mark.contract("14.1.directory")
+def test_the_launcher_wants_an_environment_that_was_set_up(launch):
+    done = launch("launchPipeline.py", "night.paf", "r1", home=None)
+    assert done.returncode == 1
+    assert "PEX_HARNESS_DIR is not set" in done.stderr and "export PEX_HARNESS_DIR=/" in done.stderr
+
+
+@pytest.fixture
+def quiet():
+    set_default_log(Log())
+    yield
+    set_default_log(None)
+
+
+@pytest.mark.contract("13.7.helpers")
+def test_launching_from_python_raises_what_is_wrong(quiet, tmp_path, monkeypatch):
+    monkeypatch.delenv("PEX_HARNESS_DIR", raising=False)
+    with pytest.raises(RuntimeError, match="PEX_HARNESS_DIR"):
+        launchPipeline("p.paf", "r1")
+    monkeypatch.setenv("PEX_HARNESS_DIR", "/somewhere")
+    with pytest.raises(UsageError, match="loud"):
+        launchPipeline("p.paf", "r1", verbosity="loud")
+    with pytest.raises(RunSetupException, match=r"p\.paf"):
+        launchPipeline(tmp_path / "p.paf", "r1")
+    (tmp_path / "p.paf").touch()
+    called = []
+    monkeypatch.setattr(os, "execv", lambda path, words: called.append((path, words)))
+    launchPipeline(tmp_path / "p.paf", "r1", workerid="3", name="n", verbosity=2, logdir="logs")
+    ((path, words),) = called
+    assert path == words[0] == sys.executable
+    assert words[-11:] == ["-n", "n", "-V", "2", "-w", "3", "-g", "logs", "--", str(tmp_path / "p.paf"), "r1"]
+
+
+@pytest.mark.contract("13.7.helpers")
+def test_every_name_of_a_verbosity_has_its_number():
+    assert msglev == {
+        "silent": -30, "quiet": -10, "info": 0, "trace": 1, "verb1": 1, "verb2": 2, "verb3": 3, "debug": 10,
+    }  # fmt: skip
+
+
+@pytest.mark.contract("14.2.1", "14.2.2")
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("night.paf",), 1, "Usage: runPipeline.py [options] policy_file runid"),
+        (("night.paf", "r1", "more"), 1, "saw 3 arguments"),
+        (("night.paf", "r1", "-V", "loud"), 1, "unknown verbosity 'loud'"),
+        (("night.paf", "r1", "--nonsense"), 2, "no such option: --nonsense"),
+        (("nope.paf", "r1"), 2, "Traceback (most recent call last)"),
+        (("bad.paf", "r1"), 2, "ValueError: cannot be set up"),
+    ],
+)
+def test_failures_of_the_runner_have_codes_and_reasons(launch, bench, words, code, told):
+    (bench.folder / "bad.paf").write_text('appStage: { serialClass: "stages_here.Bad" }\n')
+    done = launch("runPipeline.py", *words)
+    assert done.returncode == code and told in done.stderr
+    if words[0] == "bad.paf":
+        assert done.stderr.rstrip().splitlines()[-1].startswith("runPipeline.py: ")
+
+
+@pytest.mark.contract("14.2.options", "4.1.localLogMode", "13.8.preamble", "17.25")
+def test_the_last_verbosity_wins_and_local_logs_lie_here(launch, bench):
+    policy = bench.folder / "night.paf"
+    policy.write_text(policy.read_text() + "localLogMode: true\nlogThreshold: 10\n")
+    done = launch("runPipeline.py", "-L", "quiet", "night.paf", "r1", "-V", "debug", "-n", "None", "-w", "3")
+    assert done.returncode == 0, done.stderr
+    text = (bench.folder / "Pipeline.log").read_text()
+    assert "a detail" in text and "PIPELINE: night\n" in text and "workerid: 3\n" in text

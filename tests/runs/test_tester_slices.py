@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""SimpleStageTester beyond one process: real slices, exchanges, visits, events, and what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+from harness.clipboard import Clipboard
+from harness.dc3a import Dc3aStage, adapt
+from harness.errors import HarnessError, SliceDied, StageFailed
+from harness.policy import Policy
+from harness.stage import ParallelProcessing, SerialProcessing, Stage
+from harness.tester import SimpleStageTester, Visit
+from harness.tester.slices import OtherProcess
+
+
+class FlatSerial(SerialProcessing):
+    def preprocess(self, clipboard):
+        clipboard.put("flat", np.full((300, 300), self.policy.getDouble("level")), True)
+
+    def postprocess(self, clipboard):
+        clipboard.put("levels", clipboard.gather("level"))
+
+
+class FlatParallel(ParallelProcessing):
+    def setup(self):
+        self.visits = 0
+
+    def process(self, clipboard):
+        self.visits += 1
+        clipboard.put("level", clipboard.get("raw") * float(clipboard.get("flat").mean()), True)
+        clipboard.put("who", (self.rank, self.universeSize, self.stageId, self.getName(), self.runId))
+        clipboard.put("pid", os.getpid())
+        clipboard.put("visits", self.visits)
+
+
+class Flat(Stage):
+    serialClass = FlatSerial
+    parallelClass = FlatParallel
+
+
+class Edge(Stage):
+    class parallelClass(ParallelProcessing):
+        def process(self, clipboard):
+            clipboard.put("edges", sorted(key for key in clipboard.getKeys() if key.startswith("level-")))
+
+
+@pytest.fixture
+def tester():
+    policy = Policy()
+    policy.set("level", 2.0)
+    return SimpleStageTester(Flat(policy), "flat", runID="r8")
+
+
+@pytest.mark.contract("9.slices", "17.13")
+def test_slices_are_processes_and_what_is_shared_crosses(tester):
+    given = Clipboard()
+    given.put("raw", np.full((200, 200), 3.0))
+    out = tester.runSlices([given, {"raw": 5.0}], workers=2)
+    assert [type(clipboard) for clipboard in out] == [Clipboard, Clipboard]
+    assert out[0].get("level").mean() == 6.0 and out[1].get("level") == 10.0
+    assert out[0].getSharedKeys() == ["level"]
+    assert out[1].get("who") == (1, 3, 1, "flat", "r8")
+    pids = {clipboard.get("pid") for clipboard in out}
+    assert len(pids) == 2 and os.getpid() not in pids
+    assert given.getKeys() == ["raw"]
+
+
+@pytest.mark.contract("9.slices")
+def test_a_stage_added_with_share_data_begins_with_an_exchange(tester):
+    tester.addStage(Edge(), shareData=True)
+    topology = {"type": "ring", "param1": "clockwise"}
+    out = tester.runSlices({"raw": 1.0}, 3, topology=topology, workers=2)
+    assert [clipboard.get("edges") for clipboard in out] == [["level-2"], ["level-0"], ["level-1"]]
+
+
+@pytest.mark.contract("9.slices")
+def test_instances_live_from_visit_to_visit_and_clipboards_do_not(tester):
+    visits = [Visit([{"raw": 1.0}, {"raw": 2.0}], {"night": 7}), Visit([{"raw": 3.0}, {"raw": 4.0}])]
+    first, second = tester.runVisits(visits, workers=1)
+    assert first.master.get("levels") == [2.0, 4.0] and second.master.get("levels") == [6.0, 8.0]
+    assert [clipboard.get("visits") for clipboard in second.slices] == [2, 2]
+    assert first.master.get("night") == 7 and not second.master.contains("night")
+
+
+@pytest.mark.contract("7.2.tester")
+def test_event_data_is_on_every_clipboard(tester):
+    class Seen(Stage):
+        class serialClass(SerialProcessing):
+            def preprocess(self, clipboard):
+                clipboard.put("seen", clipboard.get("frames").getInt("visit"))
+
+        class parallelClass(ParallelProcessing):
+            def process(self, clipboard):
+                clipboard.put("seen", clipboard.get("frames").getInt("visit"))
+
+    sut = SimpleStageTester(Seen())
+    sut.setEvent("frames", {"visit": 5})
+    (visit,) = sut.runVisits([Visit({})], 1)
+    assert visit.master.get("seen") == visit.slices[0].get("seen") == 5
+
+
+def test_stages_of_2008_run_in_slices_too():
+    class Old(Dc3aStage):
+        def process(self):
+            clipboard = self.inputQueue.getNextDataset()
+            clipboard.put("rank", self.getRank())
+            self.outputQueue.addDataset(clipboard)
+
+    out = SimpleStageTester(adapt(Old)()).runSlices({}, 2)
+    assert [clipboard.get("rank") for clipboard in out] == [0, 1]
+
+
+class Odd(Exception):
+    def __init__(self, a, b):
+        super().__init__(a + b)
+
+
+class Misbehaving(Stage):
+    class parallelClass(ParallelProcessing):
+        def setup(self):
+            if self.policy.exists("atSetup"):
+                raise KeyError("not set up")
+
+        def process(self, clipboard):
+            what = clipboard.get("what")
+            if what == "raise" and self.rank > 0:
+                raise ValueError(f"bad pixel in {self.rank}")
+            if what == "odd":
+                raise Odd("does not ", "pickle")
+            if what == "keep":
+                clipboard.put("callback", lambda: None)
+            if what == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if what == "hang":
+                time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind", "told"),
+    [
+        ("raise", ValueError, "^bad pixel in 1$"),
+        ("odd", StageFailed, "Odd: does not pickle"),
+        ("keep", TypeError, "slice 0 holds a value under 'callback'"),
+        ("die", SliceDied, "SIGKILL"),
+    ],
+)
+def test_what_goes_wrong_in_a_slice_reaches_the_test(what, kind, told):
+    sut = SimpleStageTester(Misbehaving(Policy()))
+    with pytest.raises(kind, match=told) as caught:
+        sut.runSlices({"what": what}, 3, workers=2)
+    if what == "raise":
+        assert isinstance(caught.value.__cause__, OtherProcess)
+        assert "stage 1 in slice 1, visit 1" in str(caught.value.__cause__)
+        assert "test_tester_slices.py" in str(caught.value.__cause__)
+
+
+class Uneven(Stage):
+    class parallelClass(ParallelProcessing):
+        def process(self, clipboard):
+            clipboard.put(f"level{self.rank}", 1, True)
+
+
+def test_an_exchange_that_fails_reaches_the_test():
+    sut = SimpleStageTester(Uneven())
+    sut.addStage(Edge(), shareData=True)
+    with pytest.raises(StageFailed, match="mark different keys shareable"):
+        sut.runSlices({}, 2, topology={"type": "ring", "param1": "clockwise"})
+
+
+def test_what_setup_raises_reaches_the_test():
+    policy = Policy()
+    policy.set("atSetup", True)
+    with pytest.raises(KeyError, match="not set up"):
+        SimpleStageTester(Misbehaving(policy)).runSlices({}, 1)
+
+
+def test_slices_that_take_too_long_are_ended():
+    with pytest.raises(TimeoutError, match=r"longer than 0\.5 s"):
+        SimpleStageTester(Misbehaving(Policy())).runSlices({"what": "hang"}, 1, timeout=0.5)
+
+
+def test_arguments_that_do_not_fit_are_refused(tester):
+    with pytest.raises(ValueError, match="say how many there are"):
+        tester.runSlices({"raw": 1.0})
+    with pytest.raises(ValueError, match="each of 3 slices"):
+        tester.runSlices([{"raw": 1.0}], 3)
+    with pytest.raises(TypeError, match="not on int"):
+        tester.runSlices([3])
+    with pytest.raises(TypeError, match="expected Visit"):
+        tester.runVisits([{"raw": 1.0}], 1)
+    with pytest.raises(ValueError, match="no stage was added with shareData=True"):
+        tester.runSlices({"raw": 1.0}, 2, topology={"type": "ring", "param1": "clockwise"})
+    with pytest.raises(ValueError, match="has no stage"):
+        SimpleStageTester().runSlices({}, 1)
+    tester.addStage(Edge(), shareData=True)
+    with pytest.raises(ValueError, match="no topology"):
+        tester.runSlices({"raw": 1.0}, 2)
+    with pytest.raises(HarnessError, match="topology.param1"):
+        tester.runSlices({"raw": 1.0}, 2, topology={"type": "ring", "param1": "left"})
