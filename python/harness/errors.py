@@ -60,8 +60,8 @@ class SliceDied(HarnessError):
     """A process of the run ended without being asked to.
 
     Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and
-    "" if nothing), `cause` (such as `SIGSEGV (signal 11)`), `signal_number` (0 if it exited by itself) and
-    `status` (its exit code).
+    "" if nothing), `cause` (such as `SIGSEGV (signal 11)`), `signal_number` (0 if it exited by itself), `status`
+    (its exit code) and `what` (a sentence that names all of these).
     """
 
     exit_code = 3
@@ -77,18 +77,20 @@ class SliceDied(HarnessError):
         visit: int,
         signalled: bool,
         code: int,
+        cause: str | None = None,
     ) -> None:
-        self.cause = cause = describe_end(signalled, code)
+        self.cause = cause = cause if cause is not None else describe_end(signalled, code)
         doing = (
             f"while it ran stage {stage} of visit {visit} for rank {rank}"
             if rank >= 0
             else "between two steps"
         )
+        what = f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause} {doing}"
         super().__init__(
-            f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause} {doing};"
-            " its visit is lost. Look at the end of its slice logs,"
+            f"{what}; its visit is lost. Look at the end of its slice logs,"
             " and at the kernel's log for the OOM killer"
         )
+        self.what = what
         self.worker = worker
         self.pid = pid
         self.rank = rank

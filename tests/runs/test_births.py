@@ -76,7 +76,7 @@ def test_a_nursery_that_still_imports_dies_with_its_master(bench):
     bench.wait_until(lambda: not bench.processes(), "the nursery to end", timeout=5.0)
 
 
-def test_the_death_of_a_worker_is_told_when_the_nursery_died_before(bench):
+def test_the_death_that_ends_a_run_is_told_when_the_nursery_died_before(bench):
     bench.module("""
     class Dies(ParallelProcessing):
         def process(self, clipboard):
@@ -85,7 +85,7 @@ def test_the_death_of_a_worker_is_told_when_the_nursery_died_before(bench):
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGSEGV)
     """)
-    bench.policy("die - Dies", slices=1)
+    bench.policy("die - Dies", slices=1, head='sliceRetries: 0\nonSliceFailure: "run"')
     process = bench.start()
     bench.wait_until((bench.folder / "started").exists, "the slice to run")
     # The nursery is the first child of the master: its worker has a higher number.
@@ -94,7 +94,9 @@ def test_the_death_of_a_worker_is_told_when_the_nursery_died_before(bench):
     (bench.folder / "go").touch()
     done = bench.finish(process)
     assert done.code == 3
-    assert "worker 0" in done.err and "SIGSEGV" in done.err and "nursery" not in done.err
+    assert "nursery" in done.err.splitlines()[0] and "made anew when a worker has to be replaced" in done.err
+    end = done.err.splitlines()[-1]
+    assert "worker 0" in end and "SIGSEGV" in end and "nursery" not in end
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["intermediate", "worker"])

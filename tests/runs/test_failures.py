@@ -190,7 +190,7 @@ def test_system_exit_and_keyboard_interrupt_of_a_stage_end_the_run(bench, except
         ("os._exit(7)", "exit code 7"),
     ],
 )
-def test_a_worker_that_dies_ends_the_run_and_is_named(bench, how, cause):
+def test_a_worker_that_dies_ends_the_run_if_the_policy_says_so_and_is_named(bench, how, cause):
     bench.module(f"""
     class Dies(ParallelProcessing):
         def process(self, clipboard):
@@ -198,7 +198,7 @@ def test_a_worker_that_dies_ends_the_run_and_is_named(bench, how, cause):
                 open("pid", "w").write(str(os.getpid()))
                 {how}
     """)
-    bench.policy("die - Dies", slices=4)
+    bench.policy("die - Dies", slices=4, head='sliceRetries: 0\nonSliceFailure: "run"')
     done = bench.run("--workers", "2")
     assert done.code == 3
     pid = (bench.folder / "pid").read_text()
@@ -230,21 +230,22 @@ def test_grandchildren_of_a_dead_worker_die_with_it(bench):
     class Dies(ParallelProcessing):
         def process(self, clipboard):
             child = subprocess.Popen(["sleep", "600"])
-            open("grandchild", "w").write(str(child.pid))
+            open("grandchild", "a").write(f"{child.pid} ")
             os.kill(os.getpid(), signal.SIGKILL)
     """)
     bench.policy("die - Dies", slices=1)
-    assert bench.run().code == 3
-    pid = int((bench.folder / "grandchild").read_text())
+    assert bench.run().code == 6
+    pids = (bench.folder / "grandchild").read_text().split()
+    assert len(pids) == 2  # of the worker, and of the one that took its place
 
-    def is_gone() -> bool:
+    def is_gone(pid: str) -> bool:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return True
         return state == "Z"
 
-    bench.wait_until(is_gone, "the grandchild to die")
+    bench.wait_until(lambda: all(map(is_gone, pids)), "the grandchildren to die")
 
 
 def test_a_worker_that_dies_in_shutdown_is_told(bench):

@@ -19,6 +19,8 @@ from harness.runtime.pipeline import Pipeline
 from harness.runtime.signals import Interrupted
 
 PROGRAM = "pex-harness run"
+EXIT_SLICES_LOST = 6
+"""The run went to its end, but slices lack results because their workers died."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -28,7 +30,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="run a pipeline policy",
         description="Runs the pipeline of a policy file until its work is done. Exit codes: 0 done,"
         " 1 wrong usage, 2 a policy, class or stage set-up that cannot be used, 3 a worker died,"
-        " 5 the run directory's ledger cannot be used, 70 a defect of the harness, 128+n ended by signal n.",
+        " 5 the run directory's ledger cannot be used, 6 done, but for slices whose workers died,"
+        " 70 a defect of the harness, 128+n ended by signal n.",
     )
     parser.add_argument("policy", help="pipeline policy file (PAF)")
     parser.add_argument("runid", help="name of this run")
@@ -138,6 +141,8 @@ def run_pipeline(
         code = _run(pipeline, program, tracebacks)
     if code == 0:
         _print_summary(pipeline)
+        if pipeline.lost_slices:
+            return EXIT_SLICES_LOST
     return code
 
 

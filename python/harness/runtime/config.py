@@ -33,6 +33,8 @@ class StageConfig:
     one_class: bool = False
     """Both classes are one of 2007 or 2008 that has both halves."""
     event_topic: str | None = None
+    timeout: float | None = None
+    """Seconds that `process()` may take on a slice; `None`: for ever."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class PipelineConfig:
     exchanges: frozenset[int] = field(default=frozenset())
     """Stages before whose `process()` slices exchange. None before the first: clipboards are empty there."""
     warnings: tuple[str, ...] = field(default=())
+    slice_retries: int = 1
+    failure_ends_run: bool = False
+    """Whether a slice whose worker died too often ends the run, and not only its own visit."""
+    timeout: float | None = None
+    """Seconds that a slice may take to close a visit; `None`: for ever."""
 
 
 def usable_cores() -> int:
@@ -119,7 +126,8 @@ def _config(
     directories = policy.getPolicy("dir") if policy.exists("dir") else None
     short_name = _optional(directories, "shortName") if directories is not None else None
     shares = n_slices > 0 and policy.getBool("shareDataOn") and policy.exists("topology")
-    stages, failure = _stages(policy)
+    timeout = _seconds(policy, None)
+    stages, failure = _stages(policy, timeout)
     return PipelineConfig(
         path=text.file,
         pipeline_name=str(pipeline_name) if pipeline_name not in (None, "None") else text.file.stem,
@@ -146,7 +154,15 @@ def _config(
         topology=Topology.from_policy(policy.getPolicy("topology"), n_slices) if shares else None,
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),
         warnings=(*warnings, *_not_transported(policy), *_shared_too_early(stages if shares else ())),
+        slice_retries=policy.getInt("sliceRetries"),
+        failure_ends_run=policy.getString("onSliceFailure") == "run",
+        timeout=timeout,
     )
+
+
+def _seconds(policy: Policy, default: float | None) -> float | None:
+    """`stageTimeout` of a pipeline or a stage."""
+    return policy.getDouble("stageTimeout") if policy.exists("stageTimeout") else default
 
 
 def _canonical(policy: Policy) -> str:
@@ -198,17 +214,18 @@ def _n_workers(policy: Policy, n_slices: int, override: int | None) -> int:
     return min(n_slices, override if override is not None else min(usable_cores(), most))
 
 
-def _stages(policy: Policy) -> tuple[tuple[StageConfig, ...], StageConfig | None]:
+def _stages(policy: Policy, timeout: float | None) -> tuple[tuple[StageConfig, ...], StageConfig | None]:
     from harness.runtime.policy_file import stage_blocks
 
-    stages = [_stage(block, where, number) for number, (where, block) in enumerate(stage_blocks(policy), 1)]
+    blocks = enumerate(stage_blocks(policy), 1)
+    stages = [_stage(block, where, number, timeout) for number, (where, block) in blocks]
     failure = stages.pop() if policy.exists("failureStage") else None
     if failure is not None and not (failure.serial_class or failure.parallel_class):
         failure = None
     return tuple(stages), failure
 
 
-def _stage(block: Policy, where: str, number: int) -> StageConfig:
+def _stage(block: Policy, where: str, number: int, timeout: float | None) -> StageConfig:
     serial, parallel = (_class_name(block, key) for key in ("serialClass", "parallelClass"))
     one_class = block.exists("stageName")
     if one_class:
@@ -227,6 +244,7 @@ def _stage(block: Policy, where: str, number: int) -> StageConfig:
         share_data=block.getBool("shareData"),
         one_class=one_class,
         event_topic=_topic(block),
+        timeout=_seconds(block, timeout),
     )
 
 

@@ -36,7 +36,7 @@ class Exchange:
     def offer(self, clipboard: Clipboard, after: int) -> None:
         """Offers all that is marked shareable, if the stage behind stage `after` begins with an exchange."""
         if after + 1 in self._config.exchanges:
-            self._run.set_across_manifest(self._rank, after + 1, *self._transport.offer(clipboard, after + 1))
+            self._run.set_across_manifest(self._rank, after + 1, *self._transport.offer(clipboard))
 
     def offer_nothing(self, after: int) -> None:
         """Takes part in the next exchange as a slice does that has failed in this visit."""

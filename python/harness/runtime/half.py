@@ -37,7 +37,7 @@ class Half(Generic[StageT]):
         self.run_id = run_id
         self.rank = rank
         self.log = log
-        self.transport = Transport(run, config.share, self._audience())
+        self.transport = Transport(run, config.share, self._audience(), keeps_manifests=rank < 0)
         self.stages: list[StageT] = []
         self.failure_stage: StageT | None = None
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]

@@ -20,6 +20,7 @@ from harness.transport.tally import ACROSS, DOWN, UP
 if TYPE_CHECKING:
     from harness.runtime.config import StageConfig
     from harness.runtime.recording import Recorder
+    from harness.runtime.replacing import Replacing
     from harness.runtime.statistics import RunStatistics
 
 
@@ -28,6 +29,7 @@ class MasterHalf(Half[SerialProcessing]):
 
     statistics: RunStatistics
     recorder: Recorder
+    replacing: Replacing
     on_progress: Callable[[int, str], None] | None = None
 
     def set_up(self) -> None:
@@ -57,6 +59,7 @@ class MasterHalf(Half[SerialProcessing]):
         super().begin_visit(visit)
         self.recorder.begin_visit(visit)
         self.published.clear()
+        self.replacing.begin_visit()
         self.statistics.tally.begin_visit(visit)
         self.log.context.set("LOOPNUM", visit)
         if self.log.sends(TRACE):
@@ -84,6 +87,7 @@ class MasterHalf(Half[SerialProcessing]):
                 self._between = stage.applyPreprocess()
         except Exception as error:
             self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
+            self.statistics.count_partial(self.visit)
             return _core.OUTCOME_RAISED
         return _core.OUTCOME_OK
 
@@ -100,16 +104,16 @@ class MasterHalf(Half[SerialProcessing]):
         clipboard = self._current(number)
         self._tell_notes(number, DOWN)
         if clipboard is None or self.error_flagged:
-            self.run.set_down_manifest(0, 0)
+            self.run.set_down_manifest(number, 0, 0)
             return
         try:
             manifest, entries = self.transport.publish(clipboard)
             if entries:
                 self.published.append((number, entries))
                 self.statistics.tally.add(number, DOWN, entries)
-            self.run.set_down_manifest(*manifest)
+            self.run.set_down_manifest(number, *manifest)
         except Exception as error:
-            self.run.set_down_manifest(0, 0)
+            self.run.set_down_manifest(number, 0, 0)
             if self._between is not None and self._between.size() > 0:
                 self.queues[number - 1].addDataset(self._between.getNextDataset())
             self._between = None
@@ -149,6 +153,7 @@ class MasterHalf(Half[SerialProcessing]):
                 text = self.run.read_report(rank).decode("utf-8", "replace")
                 self.statistics.count_failure(self.visit, number, rank)
                 self.recorder.record_raise(rank, number, text)
+                self.replacing.note_failed(rank)
                 self.log.warn(f"slice {rank} failed in visit {self.visit}: {text}")
 
     def postprocess(self, number: int) -> int:
@@ -170,6 +175,7 @@ class MasterHalf(Half[SerialProcessing]):
                 self.count_clipboard(number)
             except Exception as error:
                 self._fail_postprocess(number, error, between)
+                self.statistics.count_partial(self.visit)
                 outcome = _core.OUTCOME_RAISED
         self._tell_notes(number, UP)
         self.recorder.leave_stage(number)
@@ -202,6 +208,14 @@ class MasterHalf(Half[SerialProcessing]):
             failure.applyPostprocess(waiting)
 
         self.fail(number, error, "postprocess", apply)
+
+    def workers_died(self, visit: int, step: int) -> bool:
+        """Replaces the workers that have died. Returns whether the run goes on."""
+        return self.replacing.workers_died(visit, step)
+
+    def late(self, worker: int, visit: int, step: int) -> None:
+        """Ends a worker that has run for longer than its stage may."""
+        self.replacing.end_late(worker, visit, step)
 
     def end_visit(self, visit: int) -> None:
         """Closes the visit's clipboard, retires its blocks, collects the figures."""

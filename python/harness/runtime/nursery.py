@@ -148,7 +148,7 @@ def _serve(context: RunContext, connection: socket.socket) -> None:
             return
         if message[0] == "leave":
             os._exit(0)
-        _fork_worker(context, connection, message[1])
+        _fork_worker(context, connection, message[1:])
 
 
 def _bury_workers(context: RunContext) -> None:
@@ -158,8 +158,8 @@ def _bury_workers(context: RunContext) -> None:
             _core.kill_group(pid)
 
 
-def _fork_worker(context: RunContext, connection: socket.socket, worker: int) -> None:
-    """Makes one worker and tells the master its number, once it is the master's child."""
+def _fork_worker(context: RunContext, connection: socket.socket, worker: tuple[int, int]) -> None:
+    """Makes a worker (number, incarnation) and tells the master its pid, once it is the master's child."""
     sys.stdout.flush()
     sys.stderr.flush()
     read_fd, write_fd = os.pipe()
@@ -175,13 +175,13 @@ def _fork_worker(context: RunContext, connection: socket.socket, worker: int) ->
     os.close(read_fd)
     os.close(write_fd)
     if answer.isdecimal():
-        send_message(connection, ("born", worker, int(answer)))
+        send_message(connection, ("born", worker[0], int(answer)))
     else:
-        send_message(connection, ("barren", worker, answer))
+        send_message(connection, ("barren", worker[0], answer))
 
 
 def _bear_worker(
-    context: RunContext, connection: socket.socket, worker: int, answer_fds: tuple[int, int]
+    context: RunContext, connection: socket.socket, worker: tuple[int, int], answer_fds: tuple[int, int]
 ) -> NoReturn:
     """The life of the intermediate process."""
     try:
@@ -193,6 +193,6 @@ def _bear_worker(
         connection.close()
         for descriptor in answer_fds:
             os.close(descriptor)
-        worker_main(context, worker)
+        worker_main(context, *worker)
     os.write(answer_fds[1], str(pid).encode())
     os._exit(0)

@@ -24,6 +24,7 @@ from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.post_mortems import write_after_death
 from harness.runtime.recording import Recorder
+from harness.runtime.replacing import Replacing, limits_ns
 from harness.runtime.run_log import LogSettings
 from harness.runtime.run_records import LOST, describe_plan, exit_code_of, open_ledger
 from harness.runtime.schedule import compile_schedule
@@ -195,7 +196,11 @@ class Pipeline:
         self._schedule = compile_schedule(config, self.max_visits)
         try:
             run = self._run = _core.Run(
-                config.arena_bytes, config.n_slices, config.n_workers, len(config.stages)
+                config.arena_bytes,
+                config.n_slices,
+                config.n_workers,
+                len(config.stages),
+                sorted(config.exchanges),
             )
         except (RuntimeError, ValueError) as error:
             raise ConfigError(
@@ -239,6 +244,9 @@ class Pipeline:
         master.recorder = self._require_recorder()
         master.post_mortems = self._post_mortems
         current.work_for(master)
+        master.replacing = Replacing(
+            self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics
+        )
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
@@ -271,10 +279,9 @@ class Pipeline:
     def _run_stages(self) -> None:
         config, run, log = self._require_config(), self._require_run(), self._require_log()
         with watched_signals(run):
-            end, visit, stage = run.run_master(self._schedule, self._require_master())
-        names = [item.name for item in config.stages]
+            end, visit, stage = run.run_master(self._schedule, self._require_master(), limits_ns(config))
         if end == _core.LoopEnd.PROCESS_DIED:
-            death = self._require_supervisor().take_death(run, visit, names)
+            death = self._require_master().replacing.error(visit)
             self._record_death(death)
             raise death
         if end == _core.LoopEnd.SLICE_FATAL:
@@ -306,6 +313,11 @@ class Pipeline:
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.end_run(end, exit_code, reason)
+
+    @property
+    def lost_slices(self) -> int:
+        """How many slices' results of a visit are lacking because their worker died."""
+        return len(self.statistics.lost) if self.statistics is not None else 0
 
     def setStop(self) -> None:
         """Asks the loop to end after the current visit."""

@@ -15,6 +15,7 @@ from harness.runtime.exchange import make_exchange
 from harness.runtime.failure import describe_failure, format_failure, write_report
 from harness.runtime.half import TRACE, Half
 from harness.runtime.post_mortems import keep_received
+from harness.runtime.repeating import resume
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ INFO = 0
 
 class SliceHalf(Half[ParallelProcessing]):
     """A rank >= 0. The C++ loop of its worker calls `run_step`."""
+
+    replaces = False
+    """Whether the worker is a replacement and this rank has done nothing in it yet."""
 
     def set_up(self) -> None:
         """Builds the stages. Raises `StageFailed`."""
@@ -44,17 +48,23 @@ class SliceHalf(Half[ParallelProcessing]):
         self.exchange = make_exchange(self.run, self.config, self.rank, self.transport)
         self.received: list[tuple[int, list[Entry]]] = []
         self.received_across: list[tuple[int, list[tuple[str, Pending]]]] = []
+        if any(stage.stateful for stage in self.stages):
+            self.run.set_stateful(self.rank)
 
     def run_step(self, visit: int, step: int) -> int:
         """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits."""
+        if self.replaces:
+            self.replaces = False
+            return resume(self, visit, step)
         if step > len(self.stages):
-            self._end_visit()
+            self.end_visit()
             return _core.OUTCOME_OK
         if step == 1:
-            self._begin_visit(visit)
-        return self._process(step)
+            self.start_visit(visit)
+        return self.process(step)
 
-    def _begin_visit(self, visit: int) -> None:
+    def start_visit(self, visit: int) -> None:
+        """A fresh clipboard, no error."""
         self.begin_visit(visit)
         self.received.clear()
         self.received_across.clear()
@@ -63,7 +73,8 @@ class SliceHalf(Half[ParallelProcessing]):
         if self.log.sends(TRACE):
             self.log.log(TRACE, f"visit {visit} starts", {"STATUS": "start"})
 
-    def _process(self, number: int) -> int:
+    def process(self, number: int) -> int:
+        """Runs stage `number`, or passes it over after a failure. Returns the outcome bits."""
         stage = self.stages[number - 1]
         self.stage_number = number
         self.log.context.set("STAGEID", number)
@@ -73,7 +84,7 @@ class SliceHalf(Half[ParallelProcessing]):
         if self.error_flagged:
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
             self.pass_on(number)
-            self._publish_nothing(number)
+            self.publish_nothing(number)
             return _core.OUTCOME_SKIPPED
         try:
             self._receive(number)
@@ -83,7 +94,7 @@ class SliceHalf(Half[ParallelProcessing]):
                 stage.applyProcess()
             clipboard = self.queues[number].element()
             if clipboard is None:
-                self._publish_nothing(number)
+                self.publish_nothing(number)
                 return _core.OUTCOME_OK
             self._publish(number, clipboard)
             self.count_clipboard(number)
@@ -91,12 +102,25 @@ class SliceHalf(Half[ParallelProcessing]):
         except StageFailed:
             raise
         except Exception as error:
-            self._publish_nothing(number)
-            self._bring_back(number)
-            write_report(self.run, self.rank, f"stage {stage.getName()!r}: {describe_failure(error)}")
-            self.fail(number, error, "process", lambda failure: failure.applyProcess())
-            self.run.set_up_manifest(self.rank, *self.transport.publish_notes())
-            return _core.OUTCOME_RAISED
+            self.publish_nothing(number)
+            return self.fail_step(number, error)
+
+    def fail_step(self, number: int, error: Exception) -> int:
+        """What follows when stage `number` has raised, or killed its worker. Returns the outcome bits."""
+        self._bring_back(number)
+        name = self.stages[number - 1].getName()
+        write_report(self.run, self.rank, f"stage {name!r}: {describe_failure(error)}")
+        self.fail(number, error, "process", lambda failure: failure.applyProcess())
+        self.run.set_up_manifest(self.rank, *self.transport.publish_notes())
+        return _core.OUTCOME_RAISED
+
+    def repeat(self, number: int) -> None:
+        """Runs stage `number` again, whose publications stand. Raises what the stage raises."""
+        self._receive(number)
+        self._call(self.stages[number - 1])
+        clipboard = self.queues[number].element()
+        if clipboard is not None:
+            self.transport.publish_again(clipboard)
 
     def _traced(self, stage: ParallelProcessing) -> None:
         self.log.log(TRACE, f"{stage.getName()}.process starts", {"STATUS": "start"})
@@ -107,7 +131,7 @@ class SliceHalf(Half[ParallelProcessing]):
         clipboard = self.queues[number - 1].element()
         if clipboard is None:
             return
-        manifest = self.run.down_manifest()
+        manifest = self.run.down_manifest(number)
         if manifest[1]:
             entries = self.transport.read(manifest)
             self.received.append((number, entries))
@@ -134,12 +158,14 @@ class SliceHalf(Half[ParallelProcessing]):
         if self.queues[number - 1].size() == 0 and self.queues[number].size() > 0:
             self.queues[number - 1].addDataset(self.queues[number].getNextDataset())
 
-    def _publish_nothing(self, number: int) -> None:
+    def publish_nothing(self, number: int) -> None:
+        """Says that nothing goes up or across after stage `number`."""
         self.run.set_up_manifest(self.rank, 0, 0)
         if self.exchange is not None:
             self.exchange.offer_nothing(number)
 
-    def _end_visit(self) -> None:
+    def end_visit(self) -> None:
+        """Drops the visit's clipboards and logs what it took."""
         wall, before = self._started
         now = os.times()
         if self.config.keep_inputs == "all":

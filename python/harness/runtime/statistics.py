@@ -76,6 +76,8 @@ class RunStatistics:
         self.tally = Tally()
         self.kept: list[dict[str, Any]] = []
         self.failures: list[tuple[int, int, int]] = []
+        self.partial_visits: set[int] = set()
+        self.deaths: list[dict[str, Any]] = []
 
     def add_spans(self, spans: list[tuple]) -> None:
         """Adds what `Run.drain_spans` returned."""
@@ -99,6 +101,20 @@ class RunStatistics:
     def count_failure(self, visit: int, stage: int, rank: int) -> None:
         """Notes that stage `stage` raised on slice `rank`."""
         self.failures.append((visit, stage, rank))
+        self.count_partial(visit)
+
+    def count_partial(self, visit: int) -> None:
+        """Notes that a visit lacks results."""
+        self.partial_visits.add(visit)
+
+    def count_death(self, **told: Any) -> None:
+        """Notes the death of a worker, and what followed for its ranks."""
+        self.deaths.append(told)
+
+    @property
+    def lost(self) -> list[tuple[int, int]]:
+        """(visit, rank) of the slices whose results are lacking because their worker died."""
+        return [(death["visit"], rank) for death in self.deaths for rank in death["failed"]]
 
     def end_visit(self, visit: int) -> None:
         """Notes that a visit is complete."""
@@ -156,6 +172,8 @@ class RunStatistics:
             **extra,
             "visits": self.visits,
             "failures": [{"visit": v, "stage": s, "rank": r} for v, s, r in self.failures],
+            "partial_visits": sorted(self.partial_visits),
+            "deaths": self.deaths,
             "stages": self.rows(),
             "keys": self.tally.rows(self.stage_names),
             "kept": self.kept,

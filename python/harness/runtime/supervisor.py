@@ -2,8 +2,9 @@
 """The master's view of its processes: the nursery, the workers, and how they end.
 
     master ── socket ── nursery        requests to fork, answers with pids
-       │  └── life pipe (write end here only): its end kills the workers
-       └── watcher thread: pidfds of the nursery and the workers
+       │  └─ socket ── keeper         requests for a new nursery
+       ├── life pipe (write end here only): its end kills the workers
+       └── watcher thread: pidfds of the nursery, the keeper and the workers
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from harness import _core
-from harness.errors import ConfigError, HarnessError, InternalError, SliceDied, describe_end
+from harness.errors import ConfigError, HarnessError, InternalError, describe_end
 from harness.runtime.config import PipelineConfig
+from harness.runtime.keeper import ask_for_nursery, keeper_main
 from harness.runtime.nursery import ENDING_SIGNALS, nursery_main, receive_message, send_message
 from harness.runtime.worker import RunContext
 
@@ -26,6 +29,30 @@ LEAVE_TIMEOUT_S = 10.0
 LEAVE_STEP_S = 0.1
 KILL_TIMEOUT_S = 5.0
 BIRTH_TIMEOUT_S = 30.0
+BIRTH_PAUSES_S = (0.01, 0.05, 0.2, 1.0)
+"""Between tries to fork a replacement: a machine that lacks processes or memory may have them soon."""
+
+
+class NurseryGone(HarnessError):
+    """The nursery has ended, or does not answer."""
+
+
+class Death(NamedTuple):
+    """The end of a process: worker -1 is the nursery or the keeper; rank -1: it ran nothing."""
+
+    worker: int
+    pid: int
+    signalled: bool
+    code: int
+    orderly: bool
+    rank: int
+    stage: int
+    starting: bool
+
+    @property
+    def cause(self) -> str:
+        """Signal or exit code, in words."""
+        return describe_end(self.signalled, self.code)
 
 
 class Supervisor:
@@ -37,16 +64,19 @@ class Supervisor:
         self._connection: socket.socket | None = None
         self._life_write_fd = -1
         self._nursery_pid = -1
+        self._keeper: socket.socket | None = None
+        self._keeper_pid = -1
         self._watching = False
         self._watched: set[int] = set()
 
     def start_nursery(
         self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: Callable[[], None]
     ) -> None:
-        """Forks the nursery. `make_context(life_read_fd)` gives what workers inherit."""
+        """Forks the nursery, and the keeper. `make_context(life_read_fd)` gives what workers inherit."""
         _core.set_child_subreaper(True)
         self._run = run
         ours, theirs = socket.socketpair()
+        our_keeper, their_keeper = socket.socketpair()
         life_read, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
         context = make_context(life_read)
         sys.stdout.flush()
@@ -56,15 +86,25 @@ class Supervisor:
         try:
             pid = os.fork()
             if pid == 0:
-                ours.close()
+                for end in (ours, our_keeper, their_keeper):
+                    end.close()
                 os.close(self._life_write_fd)
                 nursery_main(context, theirs, import_stages)
             self._nursery_pid = pid
+            pid = os.fork()
+            if pid == 0:
+                for end in (ours, theirs, our_keeper):
+                    end.close()
+                os.close(self._life_write_fd)
+                keeper_main(context, their_keeper, import_stages)
+            self._keeper_pid = pid
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
+        their_keeper.close()
         os.close(life_read)
         self._connection = ours
+        self._keeper = our_keeper
 
     def wait_for_imports(self) -> None:
         """Waits until the nursery has imported the stages. Raises `ConfigError` with its reason if not."""
@@ -77,20 +117,76 @@ class Supervisor:
         run.start_watcher()
         self._watching = True
         run.watch(-1, self._nursery_pid)
+        run.watch(-1, self._keeper_pid)
         for worker in range(self._config.n_workers):
-            send_message(self._require_connection(), ("fork", worker))
+            send_message(self._require_connection(), ("fork", worker, 0))
         for _ in range(self._config.n_workers):
             message = self._receive(BIRTH_TIMEOUT_S, "forking the workers")
             if message[0] == "barren":
-                raise HarnessError(
-                    f"forking worker {message[1]}: {message[2]}; look at the limits on processes and memory"
-                )
+                raise _barren(message)
+            self._admit(run, message[1], message[2])
+
+    def replace(self, run: _core.Run, worker: int, incarnation: int) -> int:
+        """Has a fresh worker made for the number of one that was reaped; its pid.
+
+        Raises `HarnessError` when it can't be forked, and there is no nursery that could.
+        """
+        renewed = False
+        pauses = iter(BIRTH_PAUSES_S)
+        while True:
             try:
-                run.watch(message[1], message[2])
-            except RuntimeError as error:
-                # A worker that nobody watches could die unseen, and the run would wait for it for ever.
-                raise HarnessError(f"worker {message[1]} can't be watched: {error}") from error
-            self._watched.add(message[2])
+                message = self._order(worker, incarnation)
+            except NurseryGone:
+                if renewed:
+                    raise
+                self._renew_nursery(run)
+                renewed = True
+                continue
+            if message[0] != "barren":
+                self._admit(run, worker, message[2])
+                return int(message[2])
+            pause = next(pauses, None)
+            if pause is None:
+                raise _barren(message)
+            time.sleep(pause)
+
+    def _order(self, worker: int, incarnation: int) -> tuple:
+        try:
+            send_message(self._require_connection(), ("fork", worker, incarnation))
+        except OSError as error:
+            raise NurseryGone(f"asking the nursery for worker {worker}: {error}") from error
+        return self._receive(BIRTH_TIMEOUT_S, f"forking a replacement for worker {worker}")
+
+    def _renew_nursery(self, run: _core.Run) -> None:
+        """Has the keeper make a new nursery: this process may have threads by now. Workers go on."""
+        run.kill_helper(self._nursery_pid)
+        self._close_connection(polite=False)
+        ours, theirs = socket.socketpair()
+        try:
+            if self._keeper is None:
+                raise OSError("it was never started")
+            self._keeper.settimeout(BIRTH_TIMEOUT_S)
+            pid = ask_for_nursery(self._keeper, theirs)
+        except OSError as error:
+            ours.close()
+            raise HarnessError(
+                f"the nursery (pid {self._nursery_pid}) has died, and the keeper (pid {self._keeper_pid})"
+                f" can't make another: {error}; without it no worker can be replaced"
+            ) from error
+        finally:
+            theirs.close()
+        self._nursery_pid, self._connection = pid, ours
+        run.watch(-1, pid)
+        self.wait_for_imports()
+
+    def _admit(self, run: _core.Run, worker: int, pid: int) -> None:
+        try:
+            run.watch(worker, pid)
+        except RuntimeError as error:
+            # A worker that nobody watches could die unseen, and the run would wait for it for ever.
+            raise HarnessError(f"worker {worker} can't be watched: {error}") from error
+        self._watched.add(pid)
+        run.admit(worker, pid)
 
     def _require_connection(self) -> socket.socket:
         if self._connection is None:
@@ -103,11 +199,11 @@ class Supervisor:
         try:
             message = receive_message(connection)
         except TimeoutError:
-            raise HarnessError(f"{doing}: the nursery did not answer within {timeout:g} s") from None
+            raise NurseryGone(f"{doing}: the nursery did not answer within {timeout:g} s") from None
         except OSError as error:
-            raise HarnessError(f"{doing}: the connection to the nursery failed: {error}") from error
+            raise NurseryGone(f"{doing}: the connection to the nursery failed: {error}") from error
         if message is None:
-            raise HarnessError(
+            raise NurseryGone(
                 f"{doing}: the nursery (pid {self._nursery_pid}) ended unexpectedly;"
                 " its last words are on stderr"
             )
@@ -119,32 +215,18 @@ class Supervisor:
         shown = [str(rank) for rank in ranks[:8]]
         return ",".join(shown) + (",..." if len(ranks) > 8 else "")
 
-    def take_death(self, run: _core.Run, visit: int, stage_names: list[str]) -> HarnessError:
-        """The error for the first death that was no orderly end; a worker's before the nursery's."""
-        nursery: SliceDied | None = None
-        while (death := run.take_death()) is not None:
-            worker, pid, signalled, code, orderly, rank, stage = death
-            if orderly:
-                continue
-            if worker < 0:
-                # The run went on without it: it is not what ended it.
-                nursery = SliceDied(
-                    -1,
-                    pid,
-                    rank=-1,
-                    ranks="none: the nursery",
-                    stage="",
-                    visit=visit,
-                    signalled=signalled,
-                    code=code,
-                )
-                continue
-            name = stage_names[stage - 1] if 1 <= stage <= len(stage_names) else "end of visit"
-            return SliceDied(
-                worker, pid, rank=rank, ranks=self.ranks_of(worker), stage=repr(name), visit=visit,
-                signalled=signalled, code=code,
-            )
-        return nursery or InternalError("the loop saw a death that nobody noted")
+    def deaths(self, run: _core.Run) -> Iterator[Death]:
+        """The ends of processes that were not asked for and not looked at yet, in the order seen."""
+        while (told := run.take_death()) is not None:
+            death = Death(*told)
+            if not death.orderly:
+                yield death
+
+    def name_helper(self, pid: int) -> str:
+        """The nursery or the keeper, with what its death means."""
+        if pid == self._keeper_pid:
+            return f"the keeper (pid {pid}), without which no new nursery can be made,"
+        return f"the nursery (pid {pid}), which is made anew when a worker has to be replaced,"
 
     def end(self, run: _core.Run) -> list[str]:
         """Lets every process leave by itself, kills those that do not. Returns a text per bad end."""
@@ -152,14 +234,14 @@ class Supervisor:
         if self._watching:
             run.stop_workers()
             self._close_connection(polite=True)
+            self._close_keeper()
             in_time = _wait_for_ends(run)
-            while (death := run.take_death()) is not None:
-                worker, _pid, signalled, code, orderly, _rank, _stage = death
-                if worker >= 0 and not orderly:
-                    complaints.append(
-                        f"worker {worker} (ranks {self.ranks_of(worker)}) ended by"
-                        f" {describe_end(signalled, code)} while its stages were shut down"
-                    )
+            complaints += [
+                f"worker {death.worker} (ranks {self.ranks_of(death.worker)}) ended by {death.cause}"
+                " while its stages were shut down"
+                for death in self.deaths(run)
+                if death.worker >= 0
+            ]
             if not in_time:
                 complaints.append(
                     f"a worker did not leave within {LEAVE_TIMEOUT_S:g} s and was killed; see its slice logs"
@@ -180,11 +262,14 @@ class Supervisor:
             run.stop_watcher()
             self._watching = False
             self._close_connection(polite=False)
-        elif self._nursery_pid > 0:
+        else:
             self._close_connection(polite=False)
-            _core.kill_group(self._nursery_pid)
-            _reap(self._nursery_pid)
-        self._nursery_pid = -1
+            for pid in (self._nursery_pid, self._keeper_pid):
+                if pid > 0:
+                    _core.kill_group(pid)
+                    _reap(pid)
+        self._close_keeper()
+        self._nursery_pid = self._keeper_pid = -1
         if self._life_write_fd >= 0:
             os.close(self._life_write_fd)
             self._life_write_fd = -1
@@ -208,6 +293,11 @@ class Supervisor:
             if pid > 0 and pid not in self._watched:
                 _reap(pid)
 
+    def _close_keeper(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
     def _close_connection(self, *, polite: bool) -> None:
         if self._connection is None:
             return
@@ -217,6 +307,12 @@ class Supervisor:
                 send_message(self._connection, ("leave",))
         self._connection.close()
         self._connection = None
+
+
+def _barren(message: tuple) -> HarnessError:
+    return HarnessError(
+        f"forking worker {message[1]}: {message[2]}; look at the limits on processes and memory"
+    )
 
 
 def _wait_for_ends(run: _core.Run) -> bool:

@@ -23,9 +23,11 @@ from harness.runtime.run_log import LogSettings
 from harness.runtime.slice import SliceHalf, report_fatal
 
 PARENT_TIMEOUT_MS = 5000
+ADMISSION_TIMEOUT_MS = 60_000
 EXIT_ORPHAN = 81
 EXIT_BROKEN = 82
 EXIT_STRAY_FORK = 83
+EXIT_REPLACED = 84
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,11 @@ class WorkerHooks:
             os._exit(EXIT_STRAY_FORK)
 
 
-def worker_main(context: RunContext, worker: int) -> NoReturn:
+def worker_main(context: RunContext, worker: int, incarnation: int) -> NoReturn:
     """The life of a worker, from just after its fork to its end. Never returns."""
     code = EXIT_BROKEN
     try:
-        code = _live(context, worker)
+        code = _live(context, worker, incarnation)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -90,7 +92,7 @@ def worker_main(context: RunContext, worker: int) -> NoReturn:
         os._exit(code)
 
 
-def _live(context: RunContext, worker: int) -> int:
+def _live(context: RunContext, worker: int, incarnation: int) -> int:
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -99,17 +101,21 @@ def _live(context: RunContext, worker: int) -> int:
         return EXIT_ORPHAN
     _core.die_with_pipe(context.life_read_fd)
     run = context.run
-    run.attach_worker(worker, os.getpid())
+    if not run.await_admission(worker, os.getpid(), ADMISSION_TIMEOUT_MS):
+        return EXIT_ORPHAN
+    run.attach_worker(worker, os.getpid(), incarnation)
     arrays.use_arena(run.arena, context.config.arena_threshold)
     outputs.use_journal(outputs.Journal(journal_path(context.run_dir, worker)))
     slices = {}
     for rank in range(worker, context.config.n_slices, context.config.n_workers):
-        slices[rank] = _set_up(context, rank)
+        slices[rank] = _set_up(context, rank, replaces=incarnation > 0)
     if any(half is None for half in slices.values()):
         # The master has read why from the report and ends the run; wait for its word: this is no death.
-        run.run_worker(WorkerHooks({}))
+        stays = run.run_worker(WorkerHooks({}))
     else:
-        run.run_worker(WorkerHooks({rank: half for rank, half in slices.items() if half is not None}))
+        stays = run.run_worker(WorkerHooks({rank: half for rank, half in slices.items() if half is not None}))
+    if not stays:
+        return EXIT_REPLACED
     for half in slices.values():
         if half is not None:
             half.shut_down()
@@ -118,13 +124,14 @@ def _live(context: RunContext, worker: int) -> int:
     return 0
 
 
-def _set_up(context: RunContext, rank: int) -> SliceHalf | None:
+def _set_up(context: RunContext, rank: int, *, replaces: bool) -> SliceHalf | None:
     log: Log | None = None
     try:
         log = context.logs.open_slice(rank)
         set_default_log(log.root)
         half = SliceHalf(context.run, context.config, context.run_id, rank, log)
         half.post_mortems = context.post_mortems
+        half.replaces = replaces
         half.set_up()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if log is not None:

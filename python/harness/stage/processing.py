@@ -41,6 +41,10 @@ class StageProcessing:
     # ("meas_warp", "WarpDictionary.paf", "policy"). With it, `pex-harness check` needs no `setup`.
     policy_dictionary: ClassVar[tuple[str, ...] | None] = None
 
+    # Whether a parallel half keeps from visit to visit what its results depend on. When its worker dies, the
+    # visit of its slice is then not run again in a fresh worker, which would lack that, but counts as failed.
+    stateful: ClassVar[bool] = False
+
     def __init__(
         self,
         policy: Policy | None = None,

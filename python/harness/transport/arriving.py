@@ -79,6 +79,7 @@ class ArrivedArray(Pending):
         block = self._hold(True)
         why = self._why_not_mine() or self._why_not_let_go(owned)
         if not why:
+            self._receiver.run.spend(_core.Spent.TAKEN)
             return self._view(block)
         array = owned[0] if owned else self.materialise()
         taken: np.ndarray = self._receiver.copy_for_taking(self._entry.key, array, copy, why, 0)

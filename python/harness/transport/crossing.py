@@ -29,16 +29,18 @@ Manifest = tuple[int, int]
 NO_MANIFEST: Manifest = (0, 0)
 
 PUBLISHED = 0
-OFFERED = (1, 2)
-"""Manifests by turns, as the cells have them: one may be read while the next is written."""
+"""The slot of what goes up: read before its writer goes on."""
 
 
 class Transport:
     """One rank's end of the crossing. Not thread-safe: used by the thread that runs stage code."""
 
-    def __init__(self, run: _core.Run, policy: SharePolicy, audience: int) -> None:
-        """`audience` clipboards receive what is published here."""
+    def __init__(
+        self, run: _core.Run, policy: SharePolicy, audience: int, *, keeps_manifests: bool = False
+    ) -> None:
+        """`audience` clipboards receive what is published here; if it is kept, more than once."""
         self._arena = run.arena
+        self._slot = None if keeps_manifests else PUBLISHED
         self._receiver = Receiver(run)
         self._placer = Placer(run, policy, self._receiver, remember_copies=audience > 1)
 
@@ -65,7 +67,7 @@ class Transport:
         if not items and not notes:
             return NO_MANIFEST, []
         plain = None if notes else self._write_plain(clipboard, items)
-        manifest, entries = plain or self._write(clipboard, items, notes, PUBLISHED)
+        manifest, entries = plain or self._write(clipboard, items, notes, self._slot)
         self._receiver.notes.clear()
         sent = {item[0]: Sent(self._receiver, entry) for item, entry in zip(items, entries, strict=False)}
         clipboard._published(sent)
@@ -77,7 +79,7 @@ class Transport:
         if not notes:
             return NO_MANIFEST
         try:
-            manifest = self._placer.write_manifest(_core.encode_manifest(notes), PUBLISHED)
+            manifest = self._placer.write_manifest(_core.encode_manifest(notes), self._slot)
         except ArenaFull:
             # They are told with the next publication then.
             return NO_MANIFEST
@@ -92,12 +94,18 @@ class Transport:
         self._receiver.notes.clear()
         return notes
 
-    def offer(self, clipboard: Clipboard, stage: int) -> Manifest:
-        """Publishes all that is marked shareable, crossed or not, for neighbours before `stage`.
+    def publish_again(self, clipboard: Clipboard) -> None:
+        """Treats what became shareable as published: by a process that died, whose publication stands."""
+        items = clipboard._unpublished_items()
+        clipboard._published({key: Sent(self._receiver, _published_before(key)) for key, _, _ in items})
+        self._placer.seal_plain([value for _, value, canvas in items if not canvas])
+
+    def offer(self, clipboard: Clipboard) -> Manifest:
+        """Publishes all that is marked shareable, crossed or not, for neighbours before the next stage.
 
         There is a manifest even if it is empty: who has nothing marked says so. Raises as `publish`.
         """
-        manifest, _ = self._write(clipboard, clipboard._marked_items(), [], OFFERED[stage % 2])
+        manifest, _ = self._write(clipboard, clipboard._marked_items(), [], None)
         return manifest
 
     def _write_plain(
@@ -111,7 +119,7 @@ class Transport:
             return None
         content, entries = placed
         try:
-            manifest = self._placer.write_manifest(content, PUBLISHED)
+            manifest = self._placer.write_manifest(content, self._slot)
         except ArenaFull:
             for entry in entries:
                 self._receiver.notes.add(entry.key, 0, entry.bytes_shared)
@@ -120,7 +128,7 @@ class Transport:
         return manifest, entries
 
     def _write(
-        self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]], notes: list[Entry], slot: int
+        self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]], notes: list[Entry], slot: int | None
     ) -> tuple[Manifest, list[Entry]]:
         """A manifest of items (key, value, is a canvas), then notes; seals the items once it is written."""
         entries: list[Entry] = []
@@ -201,6 +209,10 @@ class Transport:
         """The values of entries whose visit has not ended, as they are now; not for stages."""
         received = [(entry.key, self._receiver.deliver(entry, 2)) for entry in entries]
         return [(key, pending.materialise()) for key, pending in received if pending is not None]
+
+
+def _published_before(key: Any) -> Entry:
+    return Entry(str(key), _core.ENTRY_NOTE, 0, b"", 0, 0, [])
 
 
 def _name(key: Any) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -120,6 +121,15 @@ class Placer:
                 array.flags.writeable = False
         self._forget_publication()
 
+    def seal_plain(self, values: Iterable[object]) -> None:
+        """Makes the arrays among `values` read-only, as a publication does."""
+        numpy = sys.modules.get("numpy")
+        if numpy is None or self._policy.snapshot:
+            return
+        for value in values:
+            if isinstance(value, numpy.ndarray):
+                value.flags.writeable = False
+
     def abandon(self, notes: Notes) -> None:
         """Ends a publication that failed: nothing is sealed; `notes` gets the counts of its last item."""
         notes.add(self._key, self.copied, self.shared)
@@ -198,6 +208,7 @@ class Placer:
         shared = np.ndarray(array.shape, array.dtype, memoryview(block), first, strides)
         place = Place((block.ref, 0, size), b"", first, strides)
         self._moved[id(array)] = array, place, shared
+        self._run.spend(_core.Spent.CANVAS)
         return place, shared
 
     def place_buffer(self, raw: memoryview) -> Descriptor | None:
@@ -229,17 +240,25 @@ class Placer:
         if size >= INLINE_BYTES:
             self._count_copied(max(0, size - self._in_band))
 
-    def write_manifest(self, manifest: bytes, slot: int) -> tuple[int, int]:
+    def write_manifest(self, manifest: bytes, slot: int | None) -> tuple[int, int]:
         """Writes `manifest` where the last one of this slot stood: the block's reference, and the length.
 
-        The block is held here until `end_visit`: by the next manifest of a slot everybody has read the last.
+        By the next manifest of a slot everybody has read the last. Without a slot it stays until the visit is
+        retired: a slice that starts its visit again reads it again. Either way the visit holds it, so that it
+        outlives this process.
         """
         self._key = ""
+        if slot is None:
+            kept = self._allocate(len(manifest))
+            kept.write(manifest)
+            self._root(kept.ref)
+            return kept.ref, len(manifest)
         block = self._manifests.get(slot)
         if block is None or block.nbytes < len(manifest):
             self._manifests.pop(slot, None)
             block = None
             block = self._manifests[slot] = self._allocate(max(len(manifest), MANIFEST_BYTES))
+            self._root(block.ref)
         block.write(manifest)
         return block.ref, len(manifest)
 

@@ -6,13 +6,17 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bindings.hpp"
 #include "births.hpp"
 #include "fork_guests.hpp"
 #include "loop/master_loop.hpp"
 #include "loop/worker_loop.hpp"
+#include "os/clock.hpp"
 #include "os/process.hpp"
 #include "shm/arena.hpp"
 #include "sync/run_state.hpp"
@@ -35,7 +39,8 @@ public:
     explicit PythonMaster(const py::object& target)
         : m_slices_ready(target.attr("slices_ready")), m_begin_visit(target.attr("begin_visit")),
           m_preprocess(target.attr("preprocess")), m_publish(target.attr("publish")), m_gather(target.attr("gather")),
-          m_postprocess(target.attr("postprocess")), m_end_visit(target.attr("end_visit")) {}
+          m_postprocess(target.attr("postprocess")), m_end_visit(target.attr("end_visit")),
+          m_workers_died(target.attr("workers_died")), m_late(target.attr("late")) {}
 
     void slices_ready() override { call(m_slices_ready); }
     void begin_visit(std::uint32_t visit) override { call(m_begin_visit, visit); }
@@ -51,6 +56,13 @@ public:
     std::uint8_t postprocess(std::uint16_t stage) override { return call_for_outcome(m_postprocess, stage); }
     void end_visit(std::uint32_t visit) override { call(m_end_visit, visit); }
     void check_signals() override { run_signal_handlers(); }
+    bool workers_died(std::uint32_t visit, std::uint16_t step) override {
+        const py::gil_scoped_acquire gil;
+        return m_workers_died(visit, step).cast<bool>();
+    }
+    void late(std::uint16_t worker, std::uint32_t visit, std::uint16_t step) override {
+        call(m_late, worker, visit, step);
+    }
 
 private:
     template <class... Args>
@@ -65,6 +77,7 @@ private:
     }
 
     py::object m_slices_ready, m_begin_visit, m_preprocess, m_publish, m_gather, m_postprocess, m_end_visit;
+    py::object m_workers_died, m_late;
 };
 
 class PythonWorker final : public loop::WorkerHooks {
@@ -92,8 +105,10 @@ std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::uint64_
 // A run as Python sees it: created in the master before the first fork, inherited by every process of the run.
 class Run {
 public:
-    Run(std::uint64_t arena_bytes, std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages)
-        : m_shape{ranks, workers, stages},
+    Run(std::uint64_t arena_bytes, std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
+        std::vector<std::uint16_t> exchanges)
+        : m_exchanges(std::move(exchanges)),
+          m_shape{ranks, workers, stages, static_cast<std::uint16_t>(m_exchanges.size())},
           m_arena(create_arena(arena_bytes, sync::RunState::bytes_for(m_shape))),
           m_state(m_arena->application(), m_shape) {}
 
@@ -103,8 +118,9 @@ public:
 
     void attach_master() { attach(0); }
 
-    void attach_worker(std::uint16_t worker, int pid) {
+    void attach_worker(std::uint16_t worker, int pid, std::uint32_t incarnation) {
         m_process = static_cast<std::uint16_t>(1 + worker);
+        m_incarnation = static_cast<std::uint8_t>(incarnation);
         // What the process that forked this one was doing is not what this one does.
         births::close_all();
         attach(m_process);
@@ -117,13 +133,17 @@ public:
     void set_spin(std::uint64_t least_ns, std::uint64_t most_ns) { m_spin = {least_ns, most_ns}; }
 
     void arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
-        loop::WorkerLoop(m_state, m_process, m_traffic, m_spin).arrive_ready(rank, outcome);
+        loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
+        worker.set_incarnation(m_incarnation);
+        worker.arrive_ready(rank, outcome);
     }
 
     bool run_worker(const py::object& target) {
         PythonWorker hooks(target);
+        m_state.process(m_process).since_ns.store(os::now_ns(), std::memory_order_relaxed);
         m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
         loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
+        worker.set_incarnation(m_incarnation);
         const py::gil_scoped_release unlocked;
         return worker.run(hooks);
     }
@@ -146,9 +166,11 @@ public:
         return py::make_tuple(shared, refused, bytes);
     }
 
-    py::tuple run_master(const loop::Schedule& schedule, const py::object& target) {
+    py::tuple run_master(const loop::Schedule& schedule, const py::object& target,
+                         std::vector<std::uint64_t> limits_ns) {
         PythonMaster hooks(target);
         m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin);
+        m_loop->set_limits(std::move(limits_ns));
         // A stop that was asked for while the run started counts.
         if (m_stop_level != 0) m_loop->request_stop(m_stop_level);
         loop::LoopResult result;
@@ -189,14 +211,104 @@ public:
         if (!death) return py::none();
         int rank = -1;
         int stage = 0;
+        bool starting = false;
         if (death->process != sync::NURSERY_PROCESS) {
+            // ORDER seq_cst: pairs with the owner's stores; it was reaped.
+            starting = m_state.process(death->process).state.load(std::memory_order_seq_cst) <=
+                       sync::ProcessState::STARTING;
             rank = m_state.process(death->process).busy_rank.load(std::memory_order_relaxed);
             stage = m_state.process(death->process).busy_stage.load(std::memory_order_relaxed);
             m_arena->sweep(shm::ProcessSlot{static_cast<std::uint8_t>(death->process)});
         }
         const int worker = death->process == sync::NURSERY_PROCESS ? -1 : death->process - 1;
         return py::make_tuple(worker, death->pid, death->status.signalled, death->status.code, death->orderly, rank,
-                              stage);
+                              stage, starting);
+    }
+
+    // Gives the cells of a worker that was reaped to its next incarnation, which it returns. For each rank of the
+    // worker, what is to be done instead of a replay must be said before.
+    std::uint32_t revoke(std::uint16_t worker) {
+        sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
+        // ORDER relaxed: only this thread changes it.
+        // Never 0 again, which is the first of all.
+        const std::uint32_t next = process.incarnation.load(std::memory_order_relaxed) % 255 + 1;
+        process.incarnation.store(next, std::memory_order_relaxed);
+        process.busy_rank.store(-1, std::memory_order_relaxed);
+        process.admitted.store(0, std::memory_order_seq_cst);
+        process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
+        for (std::uint32_t rank = worker; rank < m_shape.ranks; rank += m_shape.workers)
+            sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(next));
+        return next;
+    }
+
+    // Says that `pid` is the worker: what a nursery has forked and not told of, because it died, is none.
+    void admit(std::uint16_t worker, int pid) {
+        m_state.process(static_cast<std::uint16_t>(1 + worker)).admitted.store(pid, std::memory_order_seq_cst);
+    }
+    // Waits until the master says who is the worker. Returns whether it is `pid`.
+    bool await_admission(std::uint16_t worker, int pid, int timeout_ms) {
+        const sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
+        const std::uint64_t deadline = os::now_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000u;
+        const py::gil_scoped_release unlocked;
+        for (;;) {
+            // ORDER seq_cst: pairs with admit(), which follows all that the master did for this worker.
+            const int admitted = process.admitted.load(std::memory_order_seq_cst);
+            if (admitted != 0 || os::now_ns() > deadline) return admitted == pid;
+            os::pause_ns(50'000);
+        }
+    }
+
+    // (has arrived, outcome) of a rank in the step that was released last.
+    py::tuple arrival(std::uint32_t rank) {
+        const sync::CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+        return py::make_tuple(word.state == sync::CellState::ARRIVED, word.outcome);
+    }
+
+    void set_stateful(std::uint32_t rank) { m_state.rank(rank).is_stateful.store(1, std::memory_order_relaxed); }
+    bool is_stateful(std::uint32_t rank) {
+        return m_state.rank(rank).is_stateful.load(std::memory_order_relaxed) != 0;
+    }
+
+    // Notes that the visit of the rank that runs in this process can't be repeated from its beginning.
+    void spend(sync::Spent why) {
+        if (m_process == sync::MASTER_PROCESS) return;
+        const int rank = m_state.process(m_process).busy_rank.load(std::memory_order_relaxed);
+        if (rank < 0) return;
+        sync::RankShm& entry = m_state.rank(static_cast<std::uint32_t>(rank));
+        const auto bits = m_state.cell(static_cast<std::uint32_t>(rank)).word.load(std::memory_order_seq_cst);
+        entry.spent_why.store(why, std::memory_order_relaxed);
+        entry.spent_visit.store(sync::unpack(bits).visit, std::memory_order_relaxed);
+    }
+    sync::Spent spent(std::uint32_t rank, std::uint32_t visit) {
+        const sync::RankShm& entry = m_state.rank(rank);
+        if (entry.spent_visit.load(std::memory_order_relaxed) != visit) return sync::Spent::NOT;
+        return entry.spent_why.load(std::memory_order_relaxed);
+    }
+
+    void set_verdict(std::uint32_t rank, std::uint32_t visit, std::uint16_t stage, sync::Verdict verdict) {
+        sync::RankShm& entry = m_state.rank(rank);
+        entry.verdict_visit = visit;
+        entry.verdict_stage = stage;
+        entry.verdict = verdict;
+    }
+    py::tuple verdict(std::uint32_t rank, std::uint32_t visit) {
+        const sync::RankShm& entry = m_state.rank(rank);
+        if (entry.verdict_visit != visit) return py::make_tuple(sync::Verdict::REPLAY, 0);
+        return py::make_tuple(entry.verdict, entry.verdict_stage);
+    }
+
+    // Notes that a stage of an earlier step runs again: for messages, and for the step's deadline.
+    void note_replay(std::uint16_t stage) {
+        sync::ProcessShm& self = m_state.process(m_process);
+        self.busy_stage.store(stage, std::memory_order_relaxed);
+        self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
+    }
+
+    // (rank, stage) that a worker (from 0) runs; rank -1: none.
+    py::tuple busy(std::uint16_t worker) {
+        const sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
+        return py::make_tuple(process.busy_rank.load(std::memory_order_relaxed),
+                              process.busy_stage.load(std::memory_order_relaxed));
     }
 
     // Puts every process that was killed and has not ended in quarantine; (worker, pid, blocks, bytes) of each, with
@@ -221,12 +333,11 @@ public:
         return pids;
     }
 
-    void set_down_manifest(std::uint64_t ref, std::uint64_t bytes) {
-        m_state.head().down_manifest_ref = ref;
-        m_state.head().down_manifest_bytes = bytes;
+    void set_down_manifest(std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
+        m_state.down(stage) = {ref, bytes};
     }
-    py::tuple down_manifest() {
-        return py::make_tuple(m_state.head().down_manifest_ref, m_state.head().down_manifest_bytes);
+    py::tuple down_manifest(std::uint16_t stage) {
+        return py::make_tuple(m_state.down(stage).ref, m_state.down(stage).bytes);
     }
     void set_up_manifest(std::uint32_t rank, std::uint64_t ref, std::uint64_t bytes) {
         m_state.cell(rank).manifest_ref = ref;
@@ -243,10 +354,10 @@ public:
         return out;
     }
     void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
-        m_state.cell(rank).across[stage % 2] = {ref, bytes};
+        m_state.across(rank, exchange_before(stage)) = {ref, bytes};
     }
     py::tuple across_manifest(std::uint32_t rank, std::uint16_t stage) {
-        const sync::ManifestPlaceShm& place = m_state.cell(rank).across[stage % 2];
+        const sync::ManifestPlaceShm& place = m_state.across(rank, exchange_before(stage));
         return py::make_tuple(place.ref, place.bytes);
     }
     std::uint8_t outcome(std::uint32_t rank) {
@@ -268,6 +379,12 @@ public:
     std::uint64_t lost_spans() const { return m_lost_spans; }
 
 private:
+    std::uint16_t exchange_before(std::uint16_t stage) const {
+        for (std::size_t i = 0; i < m_exchanges.size(); ++i)
+            if (m_exchanges[i] == stage) return static_cast<std::uint16_t>(i);
+        throw std::invalid_argument("no exchange belongs to that stage");
+    }
+
     void attach(std::uint16_t process) {
         m_arena->attach(shm::ProcessSlot{static_cast<std::uint8_t>(process)});
         make_forks_guests(m_arena);
@@ -281,12 +398,14 @@ private:
         self.births_refused_bytes.store(now.refused_bytes, std::memory_order_relaxed);
     }
 
+    std::vector<std::uint16_t> m_exchanges;
     sync::RunShape m_shape;
     std::shared_ptr<shm::Arena> m_arena;
     sync::RunState m_state;
     loop::Traffic m_traffic;
     sync::SpinBudget m_spin{50'000, 1'000'000};
     std::uint16_t m_process = sync::MASTER_PROCESS;
+    std::uint8_t m_incarnation = 0;
     std::unique_ptr<sync::Watcher> m_watcher;
     std::optional<loop::MasterLoop> m_loop;
     int m_stop_level = 0;
@@ -325,18 +444,30 @@ void bind_schedule(py::module_& module) {
 }
 
 void bind_run(py::module_& module) {
+    py::enum_<sync::Spent>(module, "Spent", "Why the visit of a rank can't be repeated from its beginning.")
+        .value("NOT", sync::Spent::NOT)
+        .value("TAKEN", sync::Spent::TAKEN)
+        .value("CANVAS", sync::Spent::CANVAS);
+    py::enum_<sync::Verdict>(module, "Verdict", "What a fresh worker does for a rank whose worker died.")
+        .value("REPLAY", sync::Verdict::REPLAY)
+        .value("FAIL", sync::Verdict::FAIL)
+        .value("SKIP", sync::Verdict::SKIP);
+
     py::class_<Run, std::shared_ptr<Run>>(module, "Run", "Shared memory and rendezvous of one run.")
-        .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t>(), py::arg("arena_bytes"),
-             py::arg("ranks"), py::arg("workers"), py::arg("stages"))
+        .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t, std::vector<std::uint16_t>>(),
+             py::arg("arena_bytes"), py::arg("ranks"), py::arg("workers"), py::arg("stages"),
+             py::arg("exchanges") = std::vector<std::uint16_t>{})
         .def_property_readonly("arena", &Run::arena)
         .def("attach_master", &Run::attach_master)
-        .def("attach_worker", &Run::attach_worker, py::arg("worker"), py::arg("pid"))
+        .def("attach_worker", &Run::attach_worker, py::arg("worker"), py::arg("pid"),
+             py::arg("incarnation") = 0)
         .def("set_spin", &Run::set_spin, py::arg("least_ns"), py::arg("most_ns"))
         .def("arrive_ready", &Run::arrive_ready, py::arg("rank"), py::arg("outcome"))
         .def("run_worker", &Run::run_worker, py::arg("hooks"))
         .def("leave", &Run::leave)
         .def("births", &Run::births)
-        .def("run_master", &Run::run_master, py::arg("schedule"), py::arg("hooks"), py::keep_alive<1, 2>())
+        .def("run_master", &Run::run_master, py::arg("schedule"), py::arg("hooks"),
+             py::arg("limits_ns") = std::vector<std::uint64_t>{}, py::keep_alive<1, 2>())
         .def("request_stop", &Run::request_stop, py::arg("level"))
         .def("stop_workers", &Run::stop_workers)
         .def("start_watcher", [](Run& run) { run.watcher().start(); })
@@ -359,11 +490,28 @@ void bind_run(py::module_& module) {
         .def("alive_count", [](Run& run) { return run.watcher().alive_count(); })
         .def("wait_for_ends", &Run::wait_for_ends, py::arg("seconds"))
         .def("take_death", &Run::take_death)
+        .def("revoke", &Run::revoke, py::arg("worker"))
+        .def("admit", &Run::admit, py::arg("worker"), py::arg("pid"))
+        .def("await_admission", &Run::await_admission, py::arg("worker"), py::arg("pid"), py::arg("timeout_ms"))
+        .def("kill_worker", [](Run& run, std::uint16_t worker) {
+                 return run.watcher().kill_one(run.worker_pids().at(worker));
+             }, py::arg("worker"))
+        .def("kill_helper", [](Run& run, int pid) { return run.watcher().kill_one(pid); }, py::arg("pid"))
+        .def("arrival", &Run::arrival, py::arg("rank"))
+        .def("set_stateful", &Run::set_stateful, py::arg("rank"))
+        .def("is_stateful", &Run::is_stateful, py::arg("rank"))
+        .def("spend", &Run::spend, py::arg("why"))
+        .def("spent", &Run::spent, py::arg("rank"), py::arg("visit"))
+        .def("set_verdict", &Run::set_verdict, py::arg("rank"), py::arg("visit"), py::arg("stage"),
+             py::arg("verdict"))
+        .def("verdict", &Run::verdict, py::arg("rank"), py::arg("visit"))
+        .def("note_replay", &Run::note_replay, py::arg("stage"))
+        .def("busy", &Run::busy, py::arg("worker"))
         .def("worker_pids", &Run::worker_pids)
         .def("quarantine", &Run::quarantine,
              "Keeps what killed processes that have not ended hold: (worker, pid, blocks, bytes) of each.")
-        .def("set_down_manifest", &Run::set_down_manifest, py::arg("ref"), py::arg("bytes"))
-        .def("down_manifest", &Run::down_manifest)
+        .def("set_down_manifest", &Run::set_down_manifest, py::arg("stage"), py::arg("ref"), py::arg("bytes"))
+        .def("down_manifest", &Run::down_manifest, py::arg("stage"))
         .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))
         .def("up_manifests", &Run::up_manifests)
         .def("up_manifest", &Run::up_manifest, py::arg("rank"))

@@ -92,7 +92,6 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
             case StepKind::CLOSE:
                 // A visit that ends before its first release has no clipboards in the slices.
                 if (!released) break;
-                m_state.head().down_manifest_bytes = 0;
                 release_all(visit, m_schedule.close_step());
                 if (!wait_all(hooks, visit, m_schedule.close_step(), arrivals, result)) return false;
                 break;
@@ -137,8 +136,13 @@ void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t v
 void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
     const std::uint32_t ranks = m_state.shape().ranks;
     sync::expect_arrivals(m_state.head().arrivals, ranks);
-    for (std::uint32_t rank = 0; rank < ranks; ++rank)
-        sync::release(m_state.cell(rank), CellWord{visit, step, 0, sync::OUTCOME_OK, sync::CellState::IDLE});
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+        // ORDER relaxed: only this thread changes it.
+        const std::uint32_t incarnation =
+            m_state.process(m_state.process_of(rank)).incarnation.load(std::memory_order_relaxed);
+        sync::release(m_state.cell(rank), CellWord{visit, step, static_cast<std::uint8_t>(incarnation),
+                                                   sync::OUTCOME_OK, sync::CellState::IDLE});
+    }
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));
 }
 
@@ -158,16 +162,19 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
         }
         return next == m_state.shape().ranks;
     };
+    StageClock clock(limit_ns(step), os::now_ns());
     for (;;) {
         bool all = false;
         bool fatal = false;
         const std::uint64_t start = os::now_ns();
-        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), os::NO_DEADLINE, [&] {
+        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), clock.next_look(start), [&] {
             all = scan();
             fatal = fatal_arrival || is_fatal();
             return all || fatal || somebody_died() || m_watcher.signalled() || asked_for(1);
         });
-        m_spin.note(os::now_ns() - start);
+        const std::uint64_t now = os::now_ns();
+        m_spin.note(now - start);
+        clock.look(now);
         if (m_watcher.signalled()) {
             m_watcher.clear_signalled();
             hooks.check_signals();
@@ -177,12 +184,43 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
             return false;
         }
         // A fatal arrival, of whatever rank, ends the run: there is no use in waiting for the others.
-        if (fatal) result.end = LoopEnd::SLICE_FATAL;
-        else if (!all && somebody_died()) result.end = LoopEnd::PROCESS_DIED;
-        else if (!all) continue;
-        else return true;
-        return false;
+        if (fatal) {
+            result.end = LoopEnd::SLICE_FATAL;
+            return false;
+        }
+        if (all) return true;
+        if (somebody_died()) {
+            // Read before they are handled: a death that comes meanwhile is seen again, which is harmless.
+            m_deaths_handled = m_watcher.death_count();
+            // Before the first visit there is nothing to go on with: stages that can't be set up end the run.
+            if (visit == 0 || !hooks.workers_died(visit, step)) {
+                result.end = LoopEnd::PROCESS_DIED;
+                return false;
+            }
+        }
+        tell_late(hooks, clock, visit, step);
     }
+}
+
+void MasterLoop::tell_late(MasterHooks& hooks, const StageClock& clock, std::uint32_t visit, std::uint16_t step) {
+    if (limit_ns(step) == 0) return;
+    const std::uint64_t now = os::now_ns();
+    for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) {
+        const sync::ProcessShm& process = m_state.process(worker);
+        // ORDER seq_cst: pairs with the worker's store when its stages are set up, which takes as long as it takes.
+        if (process.state.load(std::memory_order_seq_cst) != sync::ProcessState::WORKING) continue;
+        // ORDER relaxed: a value that is not the latest makes the deadline late, or is looked at again by owes().
+        const std::uint64_t since = process.since_ns.load(std::memory_order_relaxed);
+        if (clock.is_late(since, now) && owes(worker, visit, step))
+            hooks.late(static_cast<std::uint16_t>(worker - 1), visit, step);
+    }
+}
+
+bool MasterLoop::owes(std::uint16_t process, std::uint32_t visit, std::uint16_t step) {
+    std::uint8_t outcome = 0;
+    for (std::uint32_t rank = process - 1u; rank < m_state.shape().ranks; rank += m_state.shape().workers)
+        if (!sync::has_arrived(m_state.cell(rank), visit, step, outcome)) return true;
+    return false;
 }
 
 bool MasterLoop::is_fatal() const {
@@ -191,6 +229,6 @@ bool MasterLoop::is_fatal() const {
     return m_state.head().fatal.load(std::memory_order_seq_cst) != 0;
 }
 
-bool MasterLoop::somebody_died() const { return m_watcher.death_count() != 0; }
+bool MasterLoop::somebody_died() const { return m_watcher.death_count() != m_deaths_handled; }
 
 }  // namespace pex::loop

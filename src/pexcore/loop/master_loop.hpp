@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "loop/schedule.hpp"
+#include "loop/stage_clock.hpp"
 #include "loop/traffic.hpp"
 #include "sync/run_state.hpp"
 #include "sync/spin_budget.hpp"
@@ -33,6 +36,11 @@ public:
     virtual void end_visit(std::uint32_t visit) = 0;
     // A signal has arrived: run the interpreter's handlers.
     virtual void check_signals() = 0;
+    // One or more workers have died and were reaped, in a step of a visit: replaces them, so that their cells are
+    // taken by somebody. Returns whether the run goes on.
+    virtual bool workers_died(std::uint32_t visit, std::uint16_t step) = 0;
+    // A worker (from 0) has run for longer than the step's limit; called at every look until it has died.
+    virtual void late(std::uint16_t worker, std::uint32_t visit, std::uint16_t step) = 0;
 };
 
 enum class LoopEnd : std::uint8_t {
@@ -40,7 +48,7 @@ enum class LoopEnd : std::uint8_t {
     NO_MORE,         // a slice said noMoreDatasets
     STOPPED,         // request_stop() was called with a level of 2 to 4
     AT_ONCE,         // request_stop(1) was called: whatever runs is to be killed
-    PROCESS_DIED,    // a worker died: see Watcher::take_death
+    PROCESS_DIED,    // a worker died, and the run does not go on without it
     SLICE_FATAL,     // setup or a failure stage raised in a slice: see the reports
 };
 
@@ -57,6 +65,9 @@ public:
                const sync::SpinBudget& spin)
         : m_schedule(schedule), m_state(state), m_watcher(watcher), m_traffic(traffic), m_spin(spin),
           m_spans(state.ring(sync::MASTER_PROCESS)) {}
+
+    // How long a rank may take for a step, by step: stages from 1, then the close of a visit; 0 or lacking: for ever.
+    void set_limits(std::vector<std::uint64_t> limits_ns) { m_limits_ns = std::move(limits_ns); }
 
     // Runs visits until an end. Blocks. Errors: what the hooks throw.
     LoopResult run(MasterHooks& hooks);
@@ -79,6 +90,10 @@ private:
     bool asked_for(int level) const;
     bool is_fatal() const;
     bool somebody_died() const;
+    std::uint64_t limit_ns(std::uint16_t step) const { return step < m_limits_ns.size() ? m_limits_ns[step] : 0; }
+    void tell_late(MasterHooks& hooks, const StageClock& clock, std::uint32_t visit, std::uint16_t step);
+    // Whether a worker has a rank that has not ended the step.
+    bool owes(std::uint16_t process, std::uint32_t visit, std::uint16_t step);
 
     const Schedule& m_schedule;
     sync::RunState& m_state;
@@ -86,6 +101,8 @@ private:
     Traffic& m_traffic;
     sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
+    std::vector<std::uint64_t> m_limits_ns;
+    std::uint32_t m_deaths_handled = 0;
     // ORDER seq_cst: set by a signal handler's thread or a stage, read between steps.
     std::atomic<int> m_stop_level{0};
 };

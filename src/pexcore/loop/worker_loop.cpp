@@ -9,9 +9,28 @@ namespace pex::loop {
 using sync::CellWord;
 
 void WorkerLoop::arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
+    if (m_incarnation != 0) {
+        if ((outcome & sync::OUTCOME_FATAL) != 0) fail_ready(m_state.cell(rank), outcome);
+        return;
+    }
     const CellWord ready{0, 0, 0, outcome, sync::CellState::ARRIVED};
     // ORDER seq_cst: pairs with has_arrived(), as in sync::arrive(); the master has released nothing yet.
     m_state.cell(rank).word.store(sync::pack(ready), std::memory_order_seq_cst);
+    note_fatal(outcome);
+    sync::ring(m_state.door(sync::MASTER_PROCESS));
+}
+
+void WorkerLoop::fail_ready(sync::CellShm& cell, std::uint8_t outcome) {
+    // ORDER seq_cst: pairs with release() and has_arrived().
+    std::uint64_t bits = cell.word.load(std::memory_order_seq_cst);
+    for (;;) {
+        CellWord failed = sync::unpack(bits);
+        if (failed.incarnation != m_incarnation) return;
+        failed.outcome = outcome;
+        failed.state = sync::CellState::ARRIVED;
+        // ORDER seq_cst: as above.
+        if (cell.word.compare_exchange_strong(bits, sync::pack(failed), std::memory_order_seq_cst)) break;
+    }
     note_fatal(outcome);
     sync::ring(m_state.door(sync::MASTER_PROCESS));
 }
@@ -38,7 +57,8 @@ bool WorkerLoop::anything_to_do() {
     for (std::uint32_t rank = m_process - 1u; rank < shape.ranks; rank += shape.workers) {
         // ORDER seq_cst: pairs with sync::release().
         const CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
-        if (word.state == sync::CellState::RELEASED) return true;
+        // A word of another incarnation: this worker was replaced, and learns it where it looks for work.
+        if (word.state == sync::CellState::RELEASED || word.incarnation != m_incarnation) return true;
     }
     return false;
 }
@@ -48,7 +68,10 @@ bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
     sync::ProcessShm& self = m_state.process(m_process);
     for (std::uint32_t rank = m_process - 1u; rank < shape.ranks; rank += shape.workers) {
         CellWord taken;
-        if (!sync::take(m_state.cell(rank), 0, taken)) continue;
+        if (!sync::take(m_state.cell(rank), m_incarnation, taken)) {
+            if (was_replaced(rank)) return false;
+            continue;
+        }
         ran = true;
         // ORDER relaxed: only read to name the place after this process has died and was reaped.
         self.busy_rank.store(static_cast<std::int32_t>(rank), std::memory_order_relaxed);
@@ -56,6 +79,8 @@ bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
         const Traffic start = m_traffic;
         sync::SpanShm span{};
         span.start_ns = os::now_ns();
+        // ORDER relaxed: the master compares it with a deadline, now and then.
+        self.since_ns.store(span.start_ns, std::memory_order_relaxed);
         const std::uint8_t outcome = hooks.run_step(rank, taken.visit, taken.step);
         span.end_ns = os::now_ns();
         span.bytes_copied = m_traffic.copied - start.copied;
@@ -68,10 +93,16 @@ bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
         span.outcome = outcome;
         m_spans.append(span);
         self.busy_rank.store(-1, std::memory_order_relaxed);
+        self.since_ns.store(span.end_ns, std::memory_order_relaxed);
         if (!sync::arrive(m_state.cell(rank), taken, outcome)) return false;
         tell_master(outcome);
     }
     return true;
+}
+
+bool WorkerLoop::was_replaced(std::uint32_t rank) {
+    // ORDER seq_cst: pairs with sync::revoke().
+    return sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst)).incarnation != m_incarnation;
 }
 
 bool WorkerLoop::note_fatal(std::uint8_t outcome) {

@@ -26,7 +26,11 @@ public:
     WorkerLoop(sync::RunState& state, std::uint16_t process, Traffic& traffic, const sync::SpinBudget& spin)
         : m_state(state), m_process(process), m_traffic(traffic), m_spin(spin), m_spans(state.ring(process)) {}
 
-    // Reports that a rank's stages are set up (or not): the arrival at the first rendezvous. Never blocks.
+    // Which worker of its number this is: 0, or how many it comes after. Call it before anything else.
+    void set_incarnation(std::uint8_t incarnation) { m_incarnation = incarnation; }
+
+    // Reports that a rank's stages are set up (or not): the arrival at the first rendezvous. A replacement has nothing
+    // to report but that it failed: its cells wait for it as they are. Never blocks.
     void arrive_ready(std::uint32_t rank, std::uint8_t outcome);
 
     // Serves until the master sets the stop flag. Blocks. Returns false when a cell was given to a replacement.
@@ -38,9 +42,12 @@ private:
     bool note_fatal(std::uint8_t outcome);
     void tell_master(std::uint8_t outcome);
     bool anything_to_do();
+    bool was_replaced(std::uint32_t rank);
+    void fail_ready(sync::CellShm& cell, std::uint8_t outcome);
 
     sync::RunState& m_state;
     std::uint16_t m_process;
+    std::uint8_t m_incarnation = 0;
     Traffic& m_traffic;
     sync::SpinBudget m_spin;
     sync::SpanRing m_spans;

@@ -16,4 +16,10 @@ inline std::uint64_t now_ns() {
     return static_cast<std::uint64_t>(ts.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(ts.tv_nsec);
 }
 
+// Sleeps, or less where a signal comes.
+inline void pause_ns(long duration_ns) {
+    const timespec pause{0, duration_ns};
+    nanosleep(&pause, nullptr);
+}
+
 }  // namespace pex::os

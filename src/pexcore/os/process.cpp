@@ -46,8 +46,7 @@ bool die_with_parent(pid_t parent, int timeout_ms) {
     const std::uint64_t deadline = now_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000u;
     while (getppid() != parent) {
         if (now_ns() > deadline) return false;
-        const timespec pause{0, 50'000};
-        nanosleep(&pause, nullptr);
+        pause_ns(50'000);
     }
     if (prctl(PR_SET_PDEATHSIG, static_cast<unsigned long>(SIGKILL), 0UL, 0UL, 0UL) != 0)
         throw Error({"tying a worker to its master", "prctl", "PR_SET_PDEATHSIG"}, errno);

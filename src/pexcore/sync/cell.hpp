@@ -59,19 +59,14 @@ struct ManifestPlaceShm {
 
 // | field         | written by                  | read by       | order   | after owner death            |
 // |---------------|-----------------------------|---------------|---------|------------------------------|
-// | word          | master: RELEASED            | worker        | seq_cst | a RUNNING cell of a reaped   |
-// |               | worker: RUNNING, ARRIVED    | master        | seq_cst | worker is the master's again |
+// | word          | master: RELEASED, revoke()  | worker        | seq_cst | the master revokes it for    |
+// |               | worker: RUNNING, ARRIVED    | master        | seq_cst | the worker's replacement     |
 // | manifest_ref  | worker, before ARRIVED      | master, after | through | ignored unless ARRIVED       |
 // | manifest_bytes| worker, before ARRIVED      | master, after | word    | ignored unless ARRIVED       |
-// | across[i]     | worker, before ARRIVED      | neighbours,   | through | ignored: the master releases |
-// |               |                             | once released | word    | nobody                       |
 struct alignas(64) CellShm {
     std::atomic<std::uint64_t> word;
     std::uint64_t manifest_ref;    // packed shm::BlockRef of what this rank publishes upwards; 0 bytes: nothing
     std::uint64_t manifest_bytes;
-    // What this rank offers its neighbours before stage s, in across[s % 2]: written at the end of stage s - 1, read
-    // in stage s, so that a rank that is quick in stage s does not overwrite what a slow neighbour has yet to read.
-    ManifestPlaceShm across[2];
 };
 static_assert(sizeof(CellShm) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -108,6 +103,21 @@ inline bool arrive(CellShm& cell, const CellWord& taken, std::uint8_t outcome) {
     // ORDER seq_cst: pairs with the load in has_arrived(). Publishes the manifest fields and every block this
     // step made; stands before the bell's increment, as in release().
     return cell.word.compare_exchange_strong(expected, pack(done), std::memory_order_seq_cst);
+}
+
+// Gives the cell to the next incarnation of its worker. What had arrived stays so; a step that was taken is asked for
+// again. Returns the word as it was. Master only.
+inline CellWord revoke(CellShm& cell, std::uint8_t incarnation) {
+    // ORDER seq_cst: pairs with take() and arrive(); exactly one of them and this wins the word.
+    std::uint64_t bits = cell.word.load(std::memory_order_seq_cst);
+    for (;;) {
+        const CellWord was = unpack(bits);
+        CellWord next = was;
+        next.incarnation = incarnation;
+        if (was.state == CellState::RUNNING) next.state = CellState::RELEASED;
+        // ORDER seq_cst: as above. Who took the old word fails its arrival from here on.
+        if (cell.word.compare_exchange_strong(bits, pack(next), std::memory_order_seq_cst)) return was;
+    }
 }
 
 // Whether the rank has ended the step of this visit. Master only.

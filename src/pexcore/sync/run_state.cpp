@@ -19,7 +19,7 @@ std::uint64_t ring_capacity(const RunShape& shape) {
 }
 
 struct Offsets {
-    std::uint64_t processes, doors, cells, reports, rings, end;
+    std::uint64_t processes, doors, cells, ranks, reports, rings, down, across, end;
 };
 
 Offsets offsets_of(const RunShape& shape) {
@@ -28,9 +28,12 @@ Offsets offsets_of(const RunShape& shape) {
     at.processes = sizeof(RunHeadShm);
     at.doors = at.processes + members * sizeof(ProcessShm);
     at.cells = at.doors + members * sizeof(DoorbellShm);
-    at.reports = at.cells + shape.ranks * sizeof(CellShm);
+    at.ranks = at.cells + shape.ranks * sizeof(CellShm);
+    at.reports = at.ranks + shape.ranks * sizeof(RankShm);
     at.rings = at.reports + shape.ranks * sizeof(ReportShm);
-    at.end = at.rings + members * SpanRing::bytes_for(ring_capacity(shape));
+    at.down = at.rings + members * SpanRing::bytes_for(ring_capacity(shape));
+    at.across = at.down + (1u + shape.stages) * sizeof(ManifestPlaceShm);
+    at.end = at.across + std::uint64_t{shape.ranks} * shape.exchanges * sizeof(ManifestPlaceShm);
     return at;
 }
 
@@ -46,8 +49,11 @@ RunState::RunState(std::span<std::byte> area, const RunShape& shape) : m_shape(s
     m_processes = reinterpret_cast<ProcessShm*>(base + at.processes);
     m_doors = reinterpret_cast<DoorbellShm*>(base + at.doors);
     m_cells = reinterpret_cast<CellShm*>(base + at.cells);
+    m_ranks = reinterpret_cast<RankShm*>(base + at.ranks);
     m_reports = reinterpret_cast<ReportShm*>(base + at.reports);
     m_rings = base + at.rings;
+    m_down = reinterpret_cast<ManifestPlaceShm*>(base + at.down);
+    m_across = reinterpret_cast<ManifestPlaceShm*>(base + at.across);
 }
 
 SpanRing RunState::ring(std::uint16_t index) const {

@@ -27,6 +27,9 @@ enum class ProcessState : std::uint32_t { ABSENT = 0, STARTING = 1, WORKING = 2,
 // | pid         | owner           | nursery          | seq_cst | the nursery kills that group           |
 // | busy_rank   | owner           | master           | relaxed | names the rank that ran (-1: none)     |
 // | busy_stage  | owner           | master           | relaxed | names the stage that ran               |
+// | since_ns    | owner           | master           | relaxed | -                                      |
+// | admitted    | master          | workers          | seq_cst | 0 until the replacement is known       |
+// | incarnation | master          | master, nursery  | relaxed | raised for the replacement             |
 // | births_*    | owner, leaving  | master           | relaxed | what it had not yet told is not told   |
 struct alignas(64) ProcessShm {
     std::atomic<ProcessState> state;
@@ -36,6 +39,38 @@ struct alignas(64) ProcessShm {
     std::atomic<std::uint64_t> births_shared;         // arrays of stage code that were born in the arena
     std::atomic<std::uint64_t> births_refused;        // that found it full and became private
     std::atomic<std::uint64_t> births_refused_bytes;  // of those
+    std::atomic<std::uint64_t> since_ns;              // when it last began or ended a step
+    std::atomic<std::uint32_t> incarnation;           // 0, or the number of the replacement
+    std::atomic<std::int32_t> admitted;               // the process that is the worker
+};
+static_assert(sizeof(ProcessShm) == 64);
+
+// Why a rank's visit can't be repeated from its beginning.
+enum class Spent : std::uint32_t {
+    NOT = 0,
+    TAKEN = 1,   // it took over an array that had arrived: what it began with is gone
+    CANVAS = 2,  // a canvas of its own has crossed: others look at memory that a fresh worker would not write to
+};
+
+// What a fresh worker does for a rank in the visit in which the worker before it died, instead of a replay.
+enum class Verdict : std::uint16_t {
+    REPLAY = 0,
+    FAIL = 1,  // as if the stage had raised what the rank's report holds
+    SKIP = 2,  // the rank had failed before
+};
+
+// | field         | written by             | read by | order   | after owner death                       |
+// |---------------|------------------------|---------|---------|-----------------------------------------|
+// | is_stateful   | worker, before ready   | master  | relaxed | holds for every worker of the rank      |
+// | spent_*       | worker, in a step      | master  | relaxed | read once the worker was reaped         |
+// | verdict*      | master, before revoke()| worker  | through the cell's word                           |
+struct alignas(64) RankShm {
+    std::atomic<std::uint32_t> is_stateful;  // 1: a stage keeps what it learnt from earlier visits
+    std::atomic<std::uint32_t> spent_visit;
+    std::atomic<Spent> spent_why;
+    std::uint32_t verdict_visit;
+    std::uint16_t verdict_stage;
+    Verdict verdict;
 };
 
 // Text a rank leaves for the master before it arrives with RAISED or FATAL.
@@ -50,26 +85,29 @@ struct alignas(64) ReportShm {
 // | ring_always   | watcher           | workers  | seq_cst | -                                               |
 // | fatal         | workers           | master   | seq_cst | stays 1; says that a cell has to be looked for  |
 // | arrivals      | master, workers   | workers  | seq_cst | a hint; a death sets ring_always                |
-// | down_*        | master            | workers  | through the cells' release                                |
 struct alignas(64) RunHeadShm {
     std::atomic<std::uint32_t> stop;
     std::atomic<std::uint32_t> ring_always;
     std::atomic<std::uint32_t> fatal;
     ArrivalCountShm arrivals;
-    alignas(64) std::uint64_t down_manifest_ref;
-    std::uint64_t down_manifest_bytes;
 };
 
 struct RunShape {
     std::uint32_t ranks = 0;
     std::uint16_t workers = 0;
     std::uint16_t stages = 0;
+    std::uint16_t exchanges = 0;  // before how many stages slices exchange
 };
 
 //   application area of the control segment
-//  +------------+-----------------+--------------+----------------+-----------------------+
-//  | RunHeadShm | processes[1+W]  | doors[1+W]   | cells[ranks]   | reports[1+ranks]      | span rings[1+W]
-//  +------------+-----------------+--------------+----------------+-----------------------+
+//  +------------+----------------+------------+--------------+--------------+----------------+----------------+
+//  | RunHeadShm | processes[1+W] | doors[1+W] | cells[ranks] | ranks[ranks] | reports[ranks] | span rings[1+W]
+//  +------------+----------------+------------+--------------+--------------+----------------+----------------+
+//  | down[stages+1] | across[ranks][exchanges] |    where the manifests of the visit lie, for all its steps:
+//  +----------------+--------------------------+    a worker that died is replaced by one that reads them again
+//
+// down: written by the master before a release, read after it. across: written by a rank before it arrives from the
+// stage before, read by its neighbours after the next release. Both through the cells' words.
 //
 // A view; the arena owns the memory. Process 0 is the master, process 1 + w is worker w.
 // Lifetime: the arena's. Thread/process safety: as the tables above say.
@@ -85,6 +123,13 @@ public:
     ProcessShm& process(std::uint16_t index) { return m_processes[index]; }
     DoorbellShm& door(std::uint16_t index) { return m_doors[index]; }
     CellShm& cell(std::uint32_t rank) { return m_cells[rank]; }
+    RankShm& rank(std::uint32_t index) { return m_ranks[index]; }
+    // What the master published for a stage (from 1) of this visit.
+    ManifestPlaceShm& down(std::uint16_t stage) { return m_down[stage]; }
+    // What a rank offered in the nth exchange (from 0) of this visit.
+    ManifestPlaceShm& across(std::uint32_t index, std::uint16_t exchange) {
+        return m_across[std::size_t{index} * m_shape.exchanges + exchange];
+    }
     SpanRing ring(std::uint16_t index) const;
 
     std::uint16_t process_of(std::uint32_t rank) const { return static_cast<std::uint16_t>(1 + rank % m_shape.workers); }
@@ -99,8 +144,11 @@ private:
     ProcessShm* m_processes;
     DoorbellShm* m_doors;
     CellShm* m_cells;
+    RankShm* m_ranks;
     ReportShm* m_reports;
     std::byte* m_rings;
+    ManifestPlaceShm* m_down;
+    ManifestPlaceShm* m_across;
 };
 
 }  // namespace pex::sync

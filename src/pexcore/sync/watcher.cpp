@@ -83,6 +83,16 @@ std::vector<std::pair<std::uint16_t, pid_t>> Watcher::alive() {
     return alive;
 }
 
+bool Watcher::kill_one(pid_t pid) {
+    const std::lock_guard lock(m_mutex);
+    for (const Watched& item : m_watched) {
+        if (item.pid != pid) continue;
+        os::kill_group(pid);
+        return true;
+    }
+    return false;
+}
+
 void Watcher::kill_all() {
     const std::lock_guard lock(m_mutex);
     for (const Watched& item : m_watched) os::kill_group(item.pid);

@@ -69,6 +69,9 @@ public:
     // The next death that was not taken yet, in the order seen.
     std::optional<Death> take_death();
 
+    // Sends SIGKILL to the group of a process, if it is watched and has not ended. Returns whether it was.
+    bool kill_one(pid_t pid);
+
     // Sends SIGKILL to the group of every watched process that has not ended.
     void kill_all();
 

@@ -51,6 +51,8 @@ public:
     void end_visit(std::uint32_t) override { ++ended; }
     void check_signals() override {}
     std::function<void(const std::string&)> during_serial;
+    bool workers_died(std::uint32_t, std::uint16_t) override { return false; }
+    void late(std::uint16_t, std::uint32_t, std::uint16_t) override {}
     std::uint32_t raised = 0;
     std::uint32_t ended = 0;
 

@@ -14,7 +14,14 @@ from lsst.pex.harness.stage import ParallelProcessing, SerialProcessing
 
 SEED = int(os.environ["STRESS_SEED"])
 VISIT_TO_DIE_IN = int(os.environ["STRESS_DIES_IN"])
-"""In this visit rank 1 kills itself in the middle of its work; 0: never."""
+"""In this visit rank 1 kills itself once in the middle of its work; 0: never."""
+
+
+def die_once() -> None:
+    """Kills this process, unless the one before it has died here."""
+    if not os.path.exists("died"):
+        open("died", "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def compare(what: str, value: Any, recipe: tuple[str, int, int]) -> None:
@@ -53,6 +60,7 @@ class Master(SerialProcessing):
     def preprocess(self, clipboard: Any) -> None:
         """Puts the items of the visit; some are dropped, put anew, or put after a fork."""
         self.visit += 1
+        clipboard.put("visit", self.visit, True)
         rng = model.plan(SEED, self.visit, "master")
         for key, recipe in model.recipes(SEED, self.visit, "down").items():
             if rng.random() < 0.3:
@@ -88,12 +96,11 @@ class Slice(ParallelProcessing):
 
     def setup(self) -> None:
         """Nothing is kept yet."""
-        self.visit = 0
         self.kept: list[tuple[str, Any, tuple[str, int, int]]] = []
 
     def process(self, clipboard: Any) -> None:
         """One visit of random acts."""
-        self.visit += 1
+        self.visit = clipboard.get("visit")
         rng = model.plan(SEED, self.visit, "slice", self.rank)
         for key, recipe in model.recipes(SEED, self.visit, "down").items():
             act = rng.choice(["get", "take", "keep", "skip"])
@@ -117,7 +124,7 @@ class Slice(ParallelProcessing):
         for key, recipe in sent.items():
             values[key] = model.build(recipe)
             if self.visit == VISIT_TO_DIE_IN and self.rank == 1 and key == last:
-                os.kill(os.getpid(), signal.SIGKILL)
+                die_once()
             clipboard.put(key, values[key], True)
         if rng.random() < 0.3:
             fork_and_kill(rng, list(values.values()))
