@@ -60,8 +60,9 @@ class SliceDied(HarnessError):
     """A process of the run ended without being asked to.
 
     Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and
-    "" if nothing), `cause` (such as `SIGSEGV (signal 11)`), `signal_number` (0 if it exited by itself), `status`
-    (its exit code) and `what` (a sentence that names all of these).
+    "" if nothing, -1 and "setup" before its first step), `cause` (such as `SIGSEGV (signal 11)`),
+    `signal_number` (0 if it exited by itself), `status` (its exit code) and `what` (a sentence that names all
+    of these).
     """
 
     exit_code = 3
@@ -80,11 +81,11 @@ class SliceDied(HarnessError):
         cause: str | None = None,
     ) -> None:
         self.cause = cause = cause if cause is not None else describe_end(signalled, code)
-        doing = (
-            f"while it ran stage {stage} of visit {visit} for rank {rank}"
-            if rank >= 0
-            else "between two steps"
-        )
+        doing = "between two steps"
+        if rank >= 0:
+            doing = f"while it ran stage {stage} of visit {visit} for rank {rank}"
+        elif stage:
+            doing = "while it set its stages up"
         what = f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause} {doing}"
         super().__init__(
             f"{what}; its visit is lost. Look at the end of its slice logs,"

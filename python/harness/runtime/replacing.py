@@ -6,11 +6,11 @@ from __future__ import annotations
 import pickle
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness import _core
 from harness.errors import HarnessError, InternalError, SliceDied
+from harness.runtime import stacks
 from harness.runtime.supervisor import KILL_TIMEOUT_S, Death, Supervisor
 
 if TYPE_CHECKING:
@@ -30,6 +30,13 @@ def limits_ns(config: PipelineConfig) -> list[int]:
     """How long a slice may take, by step: nothing, the stages, the close of a visit. In ns; 0: for ever."""
     seconds = [None, *(stage.timeout for stage in config.stages), config.timeout]
     return [0 if limit is None else int(limit * 1e9) for limit in seconds]
+
+
+def _stacks_of(pid: int) -> str:
+    try:
+        return stacks.dump(pid)
+    except stacks.NoStacks as error:
+        return f"no Python stacks: {error}"
 
 
 class Replacing:
@@ -57,8 +64,6 @@ class Replacing:
         self._setup_deaths: Counter[int] = Counter()
         # Workers that were killed for being late: when, and the words for the cause.
         self._late: dict[int, tuple[float, str]] = {}
-        self.describe_stacks: Callable[[int], str] | None = None
-        """Gives the Python stacks of a process that is late, as text, before it is killed."""
 
     def begin_visit(self) -> None:
         """Forgets the last visit: a slice has its retries in every visit."""
@@ -102,11 +107,10 @@ class Replacing:
             cause = f"a stageTimeout of {limit:g} s, after which it was killed,"
             self._late[pid] = time.monotonic(), cause
             where = f"stage {self._name(stage)} for rank {rank}" if rank >= 0 else "no stage"
-            stacks = self.describe_stacks(pid) if self.describe_stacks is not None else ""
             self._log.warn(
                 f"worker {worker} (pid {pid}, ranks {self._supervisor.ranks_of(worker)}) is late in visit"
                 f" {visit}: it has run {where} for more than {limit:g} s (stageTimeout) and is killed now"
-                f"{stacks}"
+                f"\n{_stacks_of(pid)}"
             )
             self._run.kill_worker(worker)
         elif time.monotonic() - told[0] > KILL_TIMEOUT_S:
@@ -196,13 +200,13 @@ class Replacing:
         return ""
 
     def _died(self, death: Death, visit: int) -> SliceDied:
-        doing = "its setup" if death.starting else ""
+        stage = self._name(death.stage) if death.rank >= 0 else ""
         return SliceDied(
             death.worker,
             death.pid,
             rank=death.rank,
             ranks=self._supervisor.ranks_of(death.worker),
-            stage=doing or self._name(death.stage),
+            stage="setup" if death.starting else stage,
             visit=visit,
             signalled=death.signalled,
             code=death.code,

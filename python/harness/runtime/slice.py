@@ -117,7 +117,7 @@ class SliceHalf(Half[ParallelProcessing]):
     def repeat(self, number: int) -> None:
         """Runs stage `number` again, whose publications stand. Raises what the stage raises."""
         self._receive(number)
-        self._call(self.stages[number - 1])
+        self._traced(self.stages[number - 1])
         clipboard = self.queues[number].element()
         if clipboard is not None:
             self.transport.publish_again(clipboard)

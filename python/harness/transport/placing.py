@@ -191,6 +191,7 @@ class Placer:
         """Where others find and change `array`, and the array that its maker has to use from now on."""
         import numpy as np
 
+        self._run.spend(_core.Spent.CANVAS)
         found = self._find(array, 0)
         if isinstance(found, Place):
             return found, array
@@ -208,7 +209,6 @@ class Placer:
         shared = np.ndarray(array.shape, array.dtype, memoryview(block), first, strides)
         place = Place((block.ref, 0, size), b"", first, strides)
         self._moved[id(array)] = array, place, shared
-        self._run.spend(_core.Spent.CANVAS)
         return place, shared
 
     def place_buffer(self, raw: memoryview) -> Descriptor | None:
