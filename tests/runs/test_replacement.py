@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Workers that die: a fresh one runs their slices' visit again, results are those of a run without deaths."""
 
+import sqlite3
+
 import pytest
 
 LOST = 6
@@ -130,6 +132,15 @@ def test_a_slice_that_kills_its_worker_once_is_replayed_and_results_are_those_of
     assert done.summary["partial_visits"] == [] and done.summary["failures"] == []
     assert done.summary["arena"]["live_blocks"] == 0
     assert not list(bench.folder.glob("swept-*"))
+    number = {"first": 1, "before": 2, "second": 2, "last": 3}[stage]
+    with sqlite3.connect(done.run_dir / "ledger.sqlite") as ledger:
+        assert ledger.execute("SELECT rank, stage, cause, retried FROM failures").fetchall() == [
+            (int(rank), number, "died", 1)
+        ]
+        assert ledger.execute("SELECT DISTINCT outcome FROM outcomes").fetchall() == [("done",)]
+        retried = ledger.execute("SELECT visit, rank, stage, retries FROM outcomes WHERE retries > 0")
+        assert retried.fetchall() == [(int(visit), int(rank), number, 1)]
+        assert {state for (state,) in ledger.execute("SELECT state FROM visits")} == {"complete"}
 
 
 def test_several_deaths_in_one_visit_and_of_all_workers_lose_nothing(dying):
@@ -171,6 +182,12 @@ def test_a_slice_that_always_kills_its_worker_does_not_take_its_neighbours_along
     assert done.summary["failures"] == [{"visit": 2, "stage": 2, "rank": 2}]
     assert [death["failed"] for death in done.summary["deaths"]] == [[], [], [2]]
     assert "sliceRetries (2) are used up" in done.log()
+    with sqlite3.connect(done.run_dir / "ledger.sqlite") as ledger:
+        told = ledger.execute("SELECT rank, stage, cause, retried FROM failures").fetchall()
+        assert told == [(2, 2, "died", 1), (2, 2, "died", 1), (2, 2, "died", 0)]
+        assert ledger.execute("SELECT state FROM visits ORDER BY visit").fetchall()[1] == ("partial",)
+        outcome = "SELECT outcome FROM outcomes WHERE visit = 2 AND rank = 2 ORDER BY stage"
+        assert [row[0] for row in ledger.execute(outcome)] == ["done", "failed", "skipped", "skipped"]
 
 
 def test_on_slice_failure_run_ends_the_run_at_once(dying):

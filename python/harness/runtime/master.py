@@ -152,8 +152,8 @@ class MasterHalf(Half[SerialProcessing]):
             if self.run.outcome(rank) & _core.OUTCOME_RAISED:
                 text = self.run.read_report(rank).decode("utf-8", "replace")
                 self.statistics.count_failure(self.visit, number, rank)
-                self.recorder.record_raise(rank, number, text)
-                self.replacing.note_failed(rank)
+                if not self.replacing.note_failed(rank):
+                    self.recorder.record_raise(rank, number, text)
                 self.log.warn(f"slice {rank} failed in visit {self.visit}: {text}")
 
     def postprocess(self, number: int) -> int:

@@ -245,8 +245,9 @@ class Pipeline:
         master.post_mortems = self._post_mortems
         current.work_for(master)
         master.replacing = Replacing(
-            self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics
-        )
+            self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics,
+            self._record_slice,
+        )  # fmt: skip
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
@@ -300,9 +301,12 @@ class Pipeline:
 
     def _record_death(self, error: HarnessError) -> None:
         if isinstance(error, SliceDied) and error.rank >= 0 and error.visit > 0:
-            kind, number = error.cause, self._stage_number(error.stage)
-            write_after_death(self._require_master(), error.rank, number, kind, str(error), error.pid)
-            self._require_recorder().record_death(error.rank, number, kind, str(error))
+            self._record_slice(error.rank, self._stage_number(error.stage), error, False)
+
+    def _record_slice(self, rank: int, stage: int, error: SliceDied, retried: bool) -> None:
+        """Notes what a death cost a slice."""
+        write_after_death(self._require_master(), rank, stage, error.cause, str(error), error.pid)
+        self._require_recorder().record_death(rank, stage, error.cause, str(error), retried=retried)
 
     def _stage_number(self, name: str) -> int:
         """The number of the stage that messages call `name`; 0 for none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import SliceDied
 from harness.ledger.inputs import Received, save_inputs
 from harness.ledger.post_mortem import PostMortem, PostMortems, describe_clipboard
 from harness.ledger.visit import DIED, RAISED
@@ -25,7 +26,8 @@ def write_after_raise(
     half: Half[Any], number: int, method: str, error: Exception, clipboard: Clipboard | None
 ) -> None:
     """Writes the post-mortem of stage `number`, which has just raised in this process."""
-    if half.post_mortems is None:
+    if half.post_mortems is None or isinstance(error, SliceDied):
+        # The master has seen the death, and writes about it.
         return
     stage = half.stages[number - 1]
     inputs, complaint = half.keep_inputs_of_failure()

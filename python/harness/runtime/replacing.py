@@ -6,6 +6,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness import _core
@@ -49,12 +50,15 @@ class Replacing:
         supervisor: Supervisor,
         log: Log,
         statistics: RunStatistics,
+        record: Callable[[int, int, SliceDied, bool], None],
     ) -> None:
+        """`record(rank, stage, error, retried)` is told of every rank that a death has cost something."""
         self._run = run
         self._config = config
         self._supervisor = supervisor
         self._log = log
         self._statistics = statistics
+        self._record = record
         self._error: HarnessError | None = None
         self._visit = 0
         self._tries: Counter[int] = Counter()
@@ -71,10 +75,10 @@ class Replacing:
         self._failed.clear()
         self._condemned.clear()
 
-    def note_failed(self, rank: int) -> None:
-        """Notes that a rank is to be skipped for the rest of the visit."""
+    def note_failed(self, rank: int) -> bool:
+        """Notes that a rank is to be skipped for the rest of the visit. Returns whether it is for a death."""
         self._failed.add(rank)
-        self._condemned.pop(rank, None)
+        return self._condemned.pop(rank, None) is not None
 
     def workers_died(self, visit: int, step: int) -> bool:
         """Replaces every worker that has died. Returns whether the run goes on; if not, `error` says why."""
@@ -148,6 +152,12 @@ class Replacing:
             cause=self._cause(death), replayed=[rank for rank, fate in fates.items() if fate == REPLAY],
             failed=[rank for rank, fate in fates.items() if fate == FAIL],
         )  # fmt: skip
+        # Only now, for it may take as long as writing what the slices had received.
+        for rank, fate in fates.items():
+            if fate == FAIL:
+                self._record(rank, self._condemned[rank], error, False)
+            elif fate == REPLAY and rank == death.rank:
+                self._record(rank, death.stage, error, True)
         return True
 
     def _fate(self, rank: int, death: Death, step: int, reasons: list[str]) -> _core.Verdict:
