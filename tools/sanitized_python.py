@@ -22,7 +22,7 @@ from pathlib import Path
 from setup_error import SetupError
 
 ASAN_OPTIONS = {
-    # The interpreter and NumPy keep thousands of objects to the end of the process, and workers leave by _exit.
+    # The interpreter and NumPy keep objects to the end of the process, and workers leave by _exit.
     "detect_leaks": 0,
     # Stages of tests die of signals on purpose, and the signal is what the harness has to report.
     "handle_segv": 0,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What runs Python tests under the address sanitizer: it has our modules in it, and no report is overlooked."""
+"""Python tests under the address sanitizer have our modules in them, and no report is overlooked."""
 
 import importlib.util
 import subprocess

@@ -218,7 +218,7 @@ def _name(key: Any) -> str:
 
 
 def _refuse_equal_names(clipboard: Clipboard) -> None:
-    """Raises `TransportError` where two keys marked shareable, such as 1 and "1", would arrive under one name."""
+    """Raises `TransportError` where two keys marked shareable, such as 1 and "1", would arrive as one."""
     if clipboard._all_marks_are_text():
         return
     keys: dict[str, Any] = {}
