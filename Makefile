@@ -18,13 +18,13 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml README.md LICENSE src pyth
     -not -path '*__pycache__*' 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python fuzz bench bench-peers install \
-    dictionary-pages clean always
+.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python test-python-asan fuzz bench \
+    bench-peers install dictionary-pages clean always
 
 demo: install
 	@$(IN_VENV) pex-harness demo --dir "$(NIGHT)"
 
-test: lint test-cpp test-sanitizers test-python
+test: lint test-cpp test-sanitizers test-python test-python-asan
 	@echo "make: every test passed"
 
 install: $(VENV)/installed
@@ -47,11 +47,14 @@ lint: install
 	@$(IN_VENV) ruff check -q .
 	@$(IN_VENV) mypy --no-error-summary
 
+# Preset asan has the extension modules too; the others do not look at these.
+WHERE_PYTHON_IS = --no-warn-unused-cli -Dpybind11_DIR="$$(python -m pybind11 --cmakedir)" \
+    $${SKBUILD_CMAKE_DEFINE:+"-D$$SKBUILD_CMAKE_DEFINE"}
 test-cpp test-asan test-tsan: test-%: $(VENV)/tools
 	@echo "make: C++ tests, preset $*"
 	@mkdir -p build
-	@$(IN_VENV) cmake --workflow --preset $* > build/$*.log 2>&1 || { cat build/$*.log; \
-	    echo "make: C++ tests failed; again: make test-$*" >&2; exit 1; }
+	@$(IN_VENV) { cmake --preset $* $(WHERE_PYTHON_IS) && cmake --workflow --preset $*; } > build/$*.log 2>&1 || { \
+	    cat build/$*.log; echo "make: C++ tests failed; again: make test-$*" >&2; exit 1; }
 	@grep 'tests passed' build/$*.log
 
 test-sanitizers: test-asan test-tsan
@@ -71,6 +74,17 @@ fuzz: $(VENV)/tools
 
 test-python: install
 	@$(IN_VENV) python -m pytest -q
+
+# What touches shared memory, under the address and undefined behaviour sanitizers; with fewer seeds, for runs are slower.
+# Left out: a control group too small for the sanitizer's own memory, and a thousand copies of its page tables.
+SANITIZED_TESTS := $(addprefix tests/unit/test_,arrays.py births.py births_fork.py clipboard.py) \
+    $(addprefix tests/runs/test_,born_shared.py births.py compiled_stage.py copies.py embedding.py exchange.py \
+    machines.py odd_crossings.py riding.py sharing.py stress.py transport.py)
+NOT_SANITIZED := -k 'not control_group_that_fills_up and not thousand_forks'
+test-python-asan: install test-asan
+	@echo "make: Python tests on the extension modules of preset asan"
+	@$(IN_VENV) STRESS_SEEDS=0:5 python tools/sanitized_python.py build/asan -m pytest -q $(NOT_SANITIZED) \
+	    $(SANITIZED_TESTS)
 
 # Every benchmark program with modest rounds: about ten minutes. Peers that are not installed are left out, and named.
 bench: install

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What it costs, or saves, that unchanged NumPy code allocates in the arena.
 
-Usage: born_shared.py [--rounds N] [--sizes MIB ...]. Four passes over arrays of float64 (x = a-b; y
-= x*f; z = x-y; c = z/f), each with a new result: plain NumPy; NumPy with glibc told to keep its
-memory; births in the arena. Every round runs each of them in a fresh process, in turn; ratios are
-of the medians of one round, of wall time and of the thread's processor time, which other programs
-on the machine disturb less. Excluded are imports, the inputs, and the first passes, in which pages
-are new for everybody; the last line of a size shows those of the arena. Also printed: what one
-birth costs next to one malloc, and what a fork costs.
+Usage: born_shared.py [--rounds N] [--sizes MIB ...] [--repetitions N]. Four passes over arrays of
+float64 (x = a-b; y = x*f; z = x-y; c = z/f), each with a new result: plain NumPy; NumPy with glibc
+told to keep its memory; births in the arena. Every round runs each of them in a fresh process, in
+turn; ratios are of the medians of one round, of wall time and of the thread's processor time, which
+other programs on the machine disturb less. Excluded are imports, the inputs, and the first passes,
+in which pages are new for everybody; the last line of a size shows those of the arena. Also
+printed: what one birth costs next to one malloc, and what a fork costs.
 """
 
 from __future__ import annotations
@@ -84,10 +84,11 @@ def child(way: str, mebibytes: int, repetitions: int) -> dict[str, object]:
         if mebibytes:
             return {"chains": chains(mebibytes, repetitions)}
         kept = np.full(1 << 20, 1, np.uint8)
+        calls, forks = (max(20, repetitions),) * 2 if repetitions else (100_000, 400)
         figures = {
-            "empty of 64 KiB": each(lambda: np.empty(1 << 16, np.uint8), 100_000),
-            "empty of 1 KiB": each(lambda: np.empty(1 << 10, np.uint8), 100_000),
-            "fork and wait": each(fork_and_wait, 400, time.perf_counter_ns),
+            "empty of 64 KiB": each(lambda: np.empty(1 << 16, np.uint8), calls),
+            "empty of 1 KiB": each(lambda: np.empty(1 << 10, np.uint8), calls),
+            "fork and wait": each(fork_and_wait, forks, time.perf_counter_ns),
         }
         assert kept[0] == 1
         return figures
@@ -116,9 +117,8 @@ def of_plain(runs: list[list], plain: list[list], clock: int) -> str:
     return f"{statistics.median(ratios):5.2f} ({min(ratios):.2f} .. {max(ratios):.2f})"
 
 
-def compare(mebibytes: int, rounds: int) -> None:
+def compare(mebibytes: int, rounds: int, repetitions: int) -> None:
     """Prints the table of one size."""
-    repetitions = max(20, 2000 // mebibytes)
     found: dict[str, list[list]] = {way: [] for way in WAYS}
     for _ in range(rounds):
         for way in WAYS:
@@ -140,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 4, 16, 64], metavar="MIB")
+    parser.add_argument("--repetitions", type=int, help="of what is timed in a round (default: by size)")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -147,10 +148,11 @@ def main() -> None:
         print(json.dumps(child(way, int(mebibytes), int(repetitions))))
         return
     for mebibytes in arguments.sizes:
-        compare(mebibytes, arguments.rounds)
+        repetitions = arguments.repetitions or max(20, 2000 // mebibytes)
+        compare(mebibytes, arguments.rounds, repetitions)
     print("\nsingle calls, median ns")
     for way in ("plain NumPy", "arena"):
-        figures = measure(way, 0, 0)
+        figures = measure(way, 0, arguments.repetitions or 0)
         print(f"    {way:20s} " + "   ".join(f"{name} {value:.0f}" for name, value in figures.items()))
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Two ways to keep later changes of a producer from its readers: a copy, or remapping its pages privately.
 
-    python benchmarks/snapshot.py [MiB]
+    python benchmarks/snapshot.py [MiB [ROUNDS]]
 
 One process, one shared segment with warm pages. `copy` is a memcpy into another warm block. `remap` maps the
 producer's range again with MAP_PRIVATE | MAP_FIXED, so that its later writes go to pages of its own. Each is
@@ -21,7 +21,6 @@ import numpy as np
 
 PROT_READ, PROT_WRITE = 1, 2
 MAP_SHARED, MAP_PRIVATE, MAP_FIXED = 1, 2, 0x10
-ROUNDS = 15
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
@@ -49,11 +48,13 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    size = int(sys.argv[1] if len(sys.argv) > 1 else "16") << 20
+    mebibytes, rounds = (*map(int, sys.argv[1:]), *(16, 15)[len(sys.argv) - 1 :])
+    size = mebibytes << 20
     descriptor = os.memfd_create("snapshot")
     os.ftruncate(descriptor, size)
     address = map_range(None, size, MAP_SHARED, descriptor)
     source, target = view(address, size), np.ones(size // 8)
+    shared = view(map_range(None, size, MAP_SHARED, descriptor), size)
     source[:] = 1.0
     after: dict[str, Callable[[], object]] = {
         "and nothing": lambda: None,
@@ -64,13 +65,18 @@ def main() -> None:
         "copy": lambda: np.copyto(target, source),
         "remap": lambda: map_range(address, size, MAP_PRIVATE | MAP_FIXED, descriptor),
     }
-    print(f"{size >> 20} MiB, medians of {ROUNDS}, ms")
+    print(f"{size >> 20} MiB, medians of {rounds}, ms")
     for what, follow in after.items():
         figures: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name, way in ways.items():
                 follow()
+                target[:] = 0.0
+                source[:] = expected = 1.0 + len(figures[name])
                 figures[name].append(timed(lambda way=way, follow=follow: (way(), follow())))
+                seen = target if name == "copy" else shared
+                if seen[0] != expected or seen[-1] != expected:
+                    raise SystemExit(f"{name} {what}: expected {expected}, saw {seen[0]} and {seen[-1]}")
                 # Back to the shared pages, warm, for the next round.
                 map_range(address, size, MAP_SHARED | MAP_FIXED, descriptor)
                 source[:] = 1.0

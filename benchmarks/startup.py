@@ -77,6 +77,9 @@ def main() -> None:
         for name, options in (("INFO and above not logged", ["-q"]), ("default logs (TRACE)", [])):
             total = wall(run_command(arguments.visits, *options), folder) - statistics.median(starts)
             rows = json.loads(Path(folder, "r", "summary.json").read_text())["stages"]
+            made = {row["step"]: row["count"] for row in rows}
+            if made["preprocess"] != arguments.visits:
+                raise SystemExit(f"expected {arguments.visits} visits, saw calls of {made}")
             each = total / arguments.visits * 1e6
             print(f"{arguments.visits} empty visits, {name}: {total:.2f} s, {each:.0f} us a visit")
             for row in rows:

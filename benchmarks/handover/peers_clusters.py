@@ -8,16 +8,15 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bare import check, touch, value_of
+from bare import touch
 from forks import timed_handovers, timed_steps
-from handover_stages import pixels
+from peers import add, checked_round, nothing, read
 
 HERE = str(Path(__file__).parent)
 
@@ -38,7 +37,7 @@ def ray_actors(slices: int) -> Iterator[tuple[Any, list[Any]]]:
             return touch(image)
 
         def compute(self, rank: int) -> None:
-            self.result = self.image + np.uint32(rank + 1)
+            self.result = add(self.image, rank)
 
         def back(self) -> np.ndarray:
             return self.result
@@ -63,27 +62,19 @@ def ray_steps(slices: int, rounds: int, seconds: float) -> list[float]:
 
 def ray_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> dict[str, Any]:
     """Ray: put into its object store, read by actors; results come back through it."""
-    image = np.empty(pixels(mebibytes), np.uint32)
     with ray_actors(slices) as (ray, actors):
 
-        def hand_over(number: int) -> tuple[float, float]:
-            value = value_of(number)
-            image[...] = value
-            start = time.perf_counter()
+        def there(image: np.ndarray) -> list[int]:
             stored = ray.put(image)
-            sums = ray.get([one.read.remote(stored) for one in actors])
-            out = time.perf_counter() - start
-            for found in sums:
-                check(found, mebibytes, value, "a slice")
-            ray.get([one.compute.remote(rank) for rank, one in enumerate(actors)])
-            start = time.perf_counter()
-            results = ray.get([one.back.remote() for one in actors])
-            sums = [touch(result) for result in results]
-            back = time.perf_counter() - start
-            for rank, found in enumerate(sums):
-                check(found, mebibytes, value + rank + 1, "the master")
-            return out, back
+            return ray.get([one.read.remote(stored) for one in actors])
 
+        def compute() -> None:
+            ray.get([one.compute.remote(rank) for rank, one in enumerate(actors)])
+
+        def back() -> list[int]:
+            return [touch(result) for result in ray.get([one.back.remote() for one in actors])]
+
+        hand_over = checked_round((slices, mebibytes), there, back, compute=compute)
         return timed_handovers(hand_over, rounds, seconds)
 
 
@@ -101,20 +92,6 @@ def dask_client(slices: int) -> Iterator[Any]:
             yield client
 
 
-def nothing(rank: int) -> None:
-    """What an empty task does."""
-
-
-def read(image: np.ndarray, rank: int) -> int:
-    """What a task that reads an image does."""
-    return touch(image)
-
-
-def add(image: np.ndarray, rank: int) -> np.ndarray:
-    """What a task that computes a result does."""
-    return image + np.uint32(rank + 1)
-
-
 def dask_steps(slices: int, rounds: int, seconds: float) -> list[float]:
     """Dask: a task on every worker."""
     with dask_client(slices) as client:
@@ -127,32 +104,27 @@ def dask_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> d
     """Dask: scatter to every worker, a task on each; results are gathered."""
     from distributed import wait
 
-    image = np.empty(pixels(mebibytes), np.uint32)
     with dask_client(slices) as client:
         workers = list(client.scheduler_info(n_workers=-1)["workers"])
+        scattered: list[Any] = []
+        results: list[Any] = []
 
-        def on_each(function: Any, stored: Any) -> list[Any]:
+        def on_each(function: Any) -> list[Any]:
             return [
-                client.submit(function, stored, rank, workers=[worker], pure=False)
+                client.submit(function, scattered[0], rank, workers=[worker], pure=False)
                 for rank, worker in enumerate(workers)
             ]
 
-        def hand_over(number: int) -> tuple[float, float]:
-            value = value_of(number)
-            image[...] = value
-            start = time.perf_counter()
-            stored = client.scatter(image, broadcast=True, hash=False)
-            sums = client.gather(on_each(read, stored))
-            out = time.perf_counter() - start
-            for found in sums:
-                check(found, mebibytes, value, "a slice")
-            results = on_each(add, stored)
-            wait(results)
-            start = time.perf_counter()
-            sums = [touch(result) for result in client.gather(results)]
-            back = time.perf_counter() - start
-            for rank, found in enumerate(sums):
-                check(found, mebibytes, value + rank + 1, "the master")
-            return out, back
+        def there(image: np.ndarray) -> list[int]:
+            scattered[:] = [client.scatter(image, broadcast=True, hash=False)]
+            return client.gather(on_each(read))
 
+        def compute() -> None:
+            results[:] = on_each(add)
+            wait(results)
+
+        def back() -> list[int]:
+            return [touch(result) for result in client.gather(results)]
+
+        hand_over = checked_round((slices, mebibytes), there, back, compute=compute)
         return timed_handovers(hand_over, rounds, seconds)

@@ -11,20 +11,7 @@ import numpy as np
 from bare import WARM, check, touch, value_of
 from forks import forked, timed_handovers, timed_steps
 from handover_stages import pixels
-
-
-def nothing(rank: int) -> None:
-    """What an empty task does."""
-
-
-def add(image: np.ndarray, rank: int) -> np.ndarray:
-    """What a task that hands an image back does."""
-    return image + np.uint32(rank + 1)
-
-
-def read(image: np.ndarray, rank: int) -> int:
-    """What a task that reads an image does."""
-    return touch(image)
+from peers import add, checked_round, nothing, read
 
 
 def joblib_steps(slices: int, rounds: int, seconds: float) -> list[float]:
@@ -45,26 +32,23 @@ def joblib_handover(slices: int, mebibytes: int, rounds: int, seconds: float) ->
     """
     from joblib import Parallel, delayed
 
+    handed: list[np.ndarray] = []
+
+    def fresh(value: int) -> np.ndarray:
+        # A new array each time: joblib does not look again at one that it has written to a file.
+        handed[:] = [np.full(pixels(mebibytes), value, np.uint32)]
+        return handed[0]
+
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         with Parallel(n_jobs=max(2, slices), temp_folder=folder, max_nbytes=1 << 16) as parallel:
 
-            def hand_over(number: int) -> tuple[float, float]:
-                value = value_of(number)
-                # A new array each time: joblib does not look again at one that it has written to a file.
-                image = np.full(pixels(mebibytes), value, np.uint32)
-                start = time.perf_counter()
-                sums = parallel(delayed(read)(image, rank) for rank in range(slices))
-                out = time.perf_counter() - start
-                for found in sums:
-                    check(found, mebibytes, value, "a slice")
-                start = time.perf_counter()
-                results = parallel(delayed(add)(image, rank) for rank in range(slices))
-                sums = [touch(result) for result in results]
-                back = time.perf_counter() - start
-                for rank, found in enumerate(sums):
-                    check(found, mebibytes, value + rank + 1, "the master")
-                return out, back
+            def on_each(function: Any) -> list[Any]:
+                return parallel(delayed(function)(handed[0], rank) for rank in range(slices))
 
+            hand_over = checked_round(
+                (slices, mebibytes), lambda _image: on_each(read),
+                lambda: [touch(result) for result in on_each(add)], image_of=fresh,
+            )
             return timed_handovers(hand_over, rounds, seconds)
 
 
@@ -115,34 +99,24 @@ def zmq_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> di
             while True:
                 image = np.frombuffer(mine.recv(copy=False), np.uint32)
                 mine.send_pyobj(touch(image))
-                result = image + np.uint32(rank + 1)
+                result = add(image, rank)
                 mine.recv()
                 mine.send(result, copy=False)
 
-        image = np.empty(pixels(mebibytes), np.uint32)
         with forked(slices, body):
             sockets = zmq_sockets(zmq, folder, slices)
 
-            def hand_over(number: int) -> tuple[float, float]:
-                value = value_of(number)
-                image[...] = value
-                start = time.perf_counter()
+            def there(image: np.ndarray) -> list[int]:
                 for socket in sockets:
                     socket.send(image, copy=False)
-                sums = [socket.recv_pyobj() for socket in sockets]
-                out = time.perf_counter() - start
-                for found in sums:
-                    check(found, mebibytes, value, "a slice")
-                start = time.perf_counter()
+                return [socket.recv_pyobj() for socket in sockets]
+
+            def back() -> list[int]:
                 for socket in sockets:
                     socket.send(b"x")
-                sums = [touch(np.frombuffer(socket.recv(copy=False), np.uint32)) for socket in sockets]
-                back = time.perf_counter() - start
-                for rank, found in enumerate(sums):
-                    check(found, mebibytes, value + rank + 1, "the master")
-                return out, back
+                return [touch(np.frombuffer(socket.recv(copy=False), np.uint32)) for socket in sockets]
 
-            return timed_handovers(hand_over, rounds, seconds)
+            return timed_handovers(checked_round((slices, mebibytes), there, back), rounds, seconds)
 
 
 def _agree(world: Any, first: float, rounds: int, seconds: float) -> int:

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import time
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any
 
 import numpy as np
-from bare import check, touch, value_of
-from forks import forked, timed_handovers, timed_steps
+from bare import touch
+from forks import HandOver, forked, timed_handovers, timed_steps
 from handover_stages import pixels
+from peers import add, checked_round
 
 FORK = multiprocessing.get_context("fork")
 
@@ -62,7 +62,7 @@ def pipe_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> d
         while True:
             image = mine.recv()
             mine.send(touch(image))
-            result = image + np.uint32(rank + 1)
+            result = add(image, rank)
             mine.recv()
             mine.send(result)
 
@@ -74,7 +74,7 @@ def pipe_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> d
             ours.send(item)
 
     with forked(slices, body):
-        return timed_handovers(_exchange(send, receive, mebibytes), rounds, seconds)
+        return timed_handovers(_exchange(send, receive, slices, mebibytes), rounds, seconds)
 
 
 def queue_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def queue_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> 
         while True:
             image = there[rank].get()
             back.put((rank, touch(image)))
-            result = image + np.uint32(rank + 1)
+            result = add(image, rank)
             there[rank].get()
             back.put((rank, result))
 
@@ -99,32 +99,21 @@ def queue_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> 
             queue.put(item)
 
     with forked(slices, body):
-        return timed_handovers(_exchange(send, receive, mebibytes), rounds, seconds)
+        return timed_handovers(_exchange(send, receive, slices, mebibytes), rounds, seconds)
 
 
-def _exchange(send: Any, receive: Any, mebibytes: int) -> Any:
+def _exchange(send: Any, receive: Any, slices: int, mebibytes: int) -> HandOver:
     """A round of a contender that sends an object to all slices and receives one from each."""
-    image = np.empty(pixels(mebibytes), np.uint32)
 
-    def hand_over(number: int) -> tuple[float, float]:
-        value = value_of(number)
-        image[...] = value
-        start = time.perf_counter()
+    def there(image: np.ndarray) -> list[int]:
         send(image)
-        sums = receive()
-        out = time.perf_counter() - start
-        for found in sums:
-            check(found, mebibytes, value, "a slice")
-        start = time.perf_counter()
-        send(None)
-        results = receive()
-        sums = [touch(result) for result in results]
-        back = time.perf_counter() - start
-        for rank, found in enumerate(sums):
-            check(found, mebibytes, value + rank + 1, "the master")
-        return out, back
+        return receive()
 
-    return hand_over
+    def back() -> list[int]:
+        send(None)
+        return [touch(result) for result in receive()]
+
+    return checked_round((slices, mebibytes), there, back)
 
 
 def view(block: SharedMemory, mebibytes: int) -> np.ndarray:
@@ -137,14 +126,13 @@ def reused_handover(slices: int, mebibytes: int, rounds: int, seconds: float) ->
     blocks = [SharedMemory(create=True, size=mebibytes << 20) for _ in range(slices + 1)]
     views = [view(block, mebibytes) for block in blocks]
     pipes = [FORK.Pipe() for _ in range(slices)]
-    image = np.empty(pixels(mebibytes), np.uint32)
 
     def body(rank: int) -> None:
         mine = pipes[rank][1]
         while True:
             mine.recv()
             mine.send(touch(views[-1]))
-            result = views[-1] + np.uint32(rank + 1)
+            result = add(views[-1], rank)
             mine.recv()
             np.copyto(views[rank], result)
             mine.send(0)
@@ -154,26 +142,17 @@ def reused_handover(slices: int, mebibytes: int, rounds: int, seconds: float) ->
             ours.send(0)
         return [ours.recv() for ours, _ in pipes]
 
-    def hand_over(number: int) -> tuple[float, float]:
-        value = value_of(number)
-        image[...] = value
-        start = time.perf_counter()
+    def there(image: np.ndarray) -> list[int]:
         np.copyto(views[-1], image)
-        sums = ask()
-        out = time.perf_counter() - start
-        for found in sums:
-            check(found, mebibytes, value, "a slice")
-        start = time.perf_counter()
+        return ask()
+
+    def back() -> list[int]:
         ask()
-        sums = [touch(views[rank]) for rank in range(slices)]
-        back = time.perf_counter() - start
-        for rank, found in enumerate(sums):
-            check(found, mebibytes, value + rank + 1, "the master")
-        return out, back
+        return [touch(views[rank]) for rank in range(slices)]
 
     try:
         with forked(slices, body):
-            return timed_handovers(hand_over, rounds, seconds)
+            return timed_handovers(checked_round((slices, mebibytes), there, back), rounds, seconds)
     finally:
         views.clear()
         for block in blocks:
@@ -192,50 +171,41 @@ def fresh_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> 
         np.copyto(view(block, mebibytes), image)
         return block
 
-    def read(name: str) -> tuple[int, SharedMemory]:
+    def read_block(name: str) -> tuple[int, SharedMemory]:
         block = SharedMemory(name)
         return touch(view(block, mebibytes)), block
 
     def body(rank: int) -> None:
         mine = pipes[rank][1]
         while True:
-            found, block = read(mine.recv())
+            found, block = read_block(mine.recv())
             mine.send(found)
-            result = view(block, mebibytes) + np.uint32(rank + 1)
+            result = add(view(block, mebibytes), rank)
             block.close()
             mine.recv()
             gift = give(result)
             mine.send(gift.name)
             gift.close()
 
-    image = np.empty(pixels(mebibytes), np.uint32)
-
-    def hand_over(number: int) -> tuple[float, float]:
-        value = value_of(number)
-        image[...] = value
-        start = time.perf_counter()
+    def there(image: np.ndarray) -> list[int]:
         gift = give(image)
         for ours, _ in pipes:
             ours.send(gift.name)
         sums = [ours.recv() for ours, _ in pipes]
         gift.unlink()
         gift.close()
-        out = time.perf_counter() - start
-        for found in sums:
-            check(found, mebibytes, value, "a slice")
-        start = time.perf_counter()
+        return sums
+
+    def back() -> list[int]:
         for ours, _ in pipes:
             ours.send(0)
         sums = []
         for ours, _ in pipes:
-            found, block = read(ours.recv())
+            found, block = read_block(ours.recv())
             sums.append(found)
             block.unlink()
             block.close()
-        back = time.perf_counter() - start
-        for rank, found in enumerate(sums):
-            check(found, mebibytes, value + rank + 1, "the master")
-        return out, back
+        return sums
 
     with forked(slices, body):
-        return timed_handovers(hand_over, rounds, seconds)
+        return timed_handovers(checked_round((slices, mebibytes), there, back), rounds, seconds)

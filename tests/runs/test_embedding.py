@@ -58,3 +58,47 @@ def test_the_steps_of_the_contract_one_run_after_the_other(bench):
     assert "visits 1 1" in done.stdout
     names = {path.name for path in bench.folder.iterdir()}
     assert {"one-0", "one-1", "two-0", "two-1"} <= names
+
+
+PAST_THE_END = """
+import atexit, gc
+from lsst.pex.harness.Pipeline import Pipeline
+
+pipeline = Pipeline("kept", "night.paf", "run", max_visits=2)
+pipeline.run()
+import stages_here
+pipeline.close()
+del pipeline
+gc.collect()
+own, arrived, cut = stages_here.kept
+
+@atexit.register
+def look():
+    assert (own == 1).all() and (arrived == 2).all() and (cut == 2).all() and memoryview(arrived)[3, 3] == 2
+    print("sound")
+"""
+
+
+def test_what_a_stage_keeps_is_sound_past_the_end_of_the_run_and_at_the_exit_of_the_interpreter(bench):
+    bench.module("""
+    kept = []
+
+    class Master(SerialProcessing):
+        def preprocess(self, clipboard):
+            clipboard.put("image", np.ones((300, 300)), True)
+        def postprocess(self, clipboard):
+            arrived = clipboard.get("result-0")
+            kept[:] = [clipboard.get("image"), arrived, arrived[5::7, ::-1]]
+
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            clipboard.put("result", clipboard.get("image") + (self.rank + 1.0), True)
+    """)
+    bench.policy("keep Master Slice")
+    (bench.folder / "embed.py").write_text(PAST_THE_END)
+    done = subprocess.run(
+        [sys.executable, "embed.py"], cwd=bench.folder, env=bench.environment(),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "sound\n"), done.stderr
+    assert "Exception ignored" not in done.stderr and "Traceback" not in done.stderr

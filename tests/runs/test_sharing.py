@@ -245,8 +245,7 @@ def test_a_failed_crossing_leaves_the_producer_s_arrays_writeable(bench):
     assert "swept clipboard key 'lock': its value is a _thread.lock, which cannot cross" in done.out
 
 
-def test_what_several_slices_have_received_is_copied_although_its_maker_let_go(bench):
-    bench.module("""
+LETS_GO = """
     class Master(SerialProcessing):
         def preprocess(self, clipboard):
             if self.stageId == 1:
@@ -257,7 +256,12 @@ def test_what_several_slices_have_received_is_copied_although_its_maker_let_go(b
     class First(ParallelProcessing):
         def process(self, clipboard):
             assert "image" in clipboard
+"""
+"""The master sends an image at the first stage, and has let go of it when the second one begins."""
 
+
+def test_what_several_slices_have_received_is_copied_although_its_maker_let_go(bench):
+    bench.module(LETS_GO + """
     class Second(ParallelProcessing):
         def process(self, clipboard):
             if self.rank == 0:
@@ -276,18 +280,7 @@ def test_what_several_slices_have_received_is_copied_although_its_maker_let_go(b
 
 
 def test_the_only_slice_takes_over_what_the_master_has_let_go_of(bench):
-    bench.module("""
-    class Master(SerialProcessing):
-        def preprocess(self, clipboard):
-            if self.stageId == 1:
-                clipboard.put("image", harness.zeros((400, 400)), True)
-            else:
-                clipboard.clear()
-
-    class First(ParallelProcessing):
-        def process(self, clipboard):
-            assert "image" in clipboard
-
+    bench.module(LETS_GO + """
     class Second(ParallelProcessing):
         def process(self, clipboard):
             taken = clipboard.take("image", copy=False)

@@ -340,19 +340,6 @@ def test_views_kept_past_the_run_and_past_the_exit_of_the_interpreter_are_sound(
     assert (done.returncode, done.stdout, done.stderr) == (0, "sound\n", "")
 
 
-def test_the_same_under_the_address_sanitizer():
-    named = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True)
-    library = named.stdout.strip()
-    if named.returncode != 0 or not os.path.isabs(library):
-        pytest.skip("gcc's libasan.so is not installed")
-    probe = run_program("print('works')", LD_PRELOAD=library, ASAN_OPTIONS="detect_leaks=0")
-    if probe.stdout != "works\n":
-        pytest.skip(f"Python does not run under {library}: {probe.stderr.strip()[:200]}")
-    done = run_program(PAST_THE_END, LD_PRELOAD=library, ASAN_OPTIONS="detect_leaks=0", PYTHONMALLOC="malloc")
-    assert (done.returncode, done.stdout) == (0, "sound\n"), done.stderr
-    assert "AddressSanitizer" not in done.stderr
-
-
 def test_where_the_default_handler_is_not_in_use_the_stage_s_own_thread_is_covered():
     done = run_program("""
         from contextvars import Context

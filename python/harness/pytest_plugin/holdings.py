@@ -19,6 +19,9 @@ GRACE_S = 2.0
 SEGMENT_NAMES = ("pex-", "psm_", "sem.")
 """How the core and Python name shared memory. Other programs keep files of their own in /dev/shm."""
 
+MARK = f"PEX_TESTS_{os.getpid()}"
+"""In the environment of every program that a test starts, and of no other."""
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -30,7 +33,8 @@ class Holdings:
 
     @classmethod
     def now(cls) -> Holdings:
-        """Reads them from the kernel."""
+        """Reads them from the kernel. Programs started from now on are marked as the tests' own."""
+        os.environ[MARK] = "1"
         return cls(Counter(_segments()), Counter(_children()), Counter(_open_files()))
 
     def beyond(self, before: Holdings) -> list[str]:
@@ -50,8 +54,11 @@ def left_behind(before: Holdings) -> list[str]:
     deadline = time.monotonic() + GRACE_S
     while leaked and time.monotonic() < deadline:
         time.sleep(0.02)
-        leaked = Holdings.now().beyond(before)
-    return leaked
+        # What comes only now is another program's.
+        now = Holdings.now().beyond(before)
+        leaked = [entry for entry in leaked if entry in now]
+    foreign = {f"segments: {path}" for path in _segments_of_others()} if leaked else set()
+    return [entry for entry in leaked if entry not in foreign]
 
 
 def _segments() -> Iterator[str]:
@@ -64,14 +71,39 @@ def _segments() -> Iterator[str]:
 
 
 def _children() -> Iterator[str]:
+    for name, state, _, parent in _processes():
+        if parent == os.getpid():
+            yield f"{name} in state {state}"
+
+
+def _processes() -> Iterator[tuple[str, str, int, int]]:
+    """Of every process: "pid (program)", state, pid, parent."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             name, _, rest = stat.read_text().rpartition(") ")
         except (FileNotFoundError, ProcessLookupError):
             continue
         state, parent = rest.split()[:2]
-        if int(parent) == os.getpid():
-            yield f"{name}) in state {state}"
+        yield f"{name})", state, int(stat.parent.name), int(parent)
+
+
+def _segments_of_others() -> set[str]:
+    """What is mapped by processes that no test has started: other programs use the same names."""
+    parents = {pid: parent for _, _, pid, parent in _processes()}
+    found: set[str] = set()
+    for pid in parents:
+        line = [pid]
+        while line[-1] in parents:
+            line.append(parents[line[-1]])
+        process = Path("/proc", str(pid))
+        try:
+            if os.getpid() in line or MARK.encode() in (process / "environ").read_bytes():
+                continue
+            maps = (process / "maps").read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        found.update(mapping.partition("/dev/shm/")[2] for mapping in maps if "/dev/shm/" in mapping)
+    return {f"/dev/shm/{name}" for name in found}
 
 
 def _open_files() -> Iterator[str]:

@@ -66,6 +66,7 @@ class Transport:
         notes = self._receiver.notes.entries() if self._receiver.notes else []
         if not items and not notes:
             return NO_MANIFEST, []
+        _refuse_equal_names(clipboard)
         plain = None if notes else self._write_plain(clipboard, items)
         manifest, entries = plain or self._write(clipboard, items, notes, self._slot)
         self._receiver.notes.clear()
@@ -105,6 +106,7 @@ class Transport:
 
         There is a manifest even if it is empty: who has nothing marked says so. Raises as `publish`.
         """
+        _refuse_equal_names(clipboard)
         manifest, _ = self._write(clipboard, clipboard._marked_items(), [], None)
         return manifest
 
@@ -225,6 +227,21 @@ def _name(key: Any) -> str:
             f"clipboard key {name!r}: it cannot cross: keys are text that UTF-8 can write ({error.reason})"
         ) from error
     return name
+
+
+def _refuse_equal_names(clipboard: Clipboard) -> None:
+    """Raises `TransportError` where two keys marked shareable, such as 1 and "1", would arrive as one."""
+    if clipboard._all_marks_are_text():
+        return
+    keys: dict[str, Any] = {}
+    for key in clipboard.getSharedKeys():
+        other = keys.setdefault(_name(key), key)
+        if other is not key:
+            raise TransportError(
+                f"clipboard keys {other!r} ({type(other).__name__}) and {key!r} ({type(key).__name__}): both"
+                f" are marked shareable and would arrive as {_name(key)!r}, one in the place of the other;"
+                " rename one of them, or do not share it"
+            )
 
 
 def _is_plain_array(value: Any) -> bool:

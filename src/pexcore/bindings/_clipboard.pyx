@@ -266,6 +266,13 @@ cdef class Clipboard:
         """All that is present and marked shareable: (key, value, is a canvas)."""
         return [(key, self.getItem(key), key in self._canvases) for key in self.getSharedKeys()]
 
+    def _all_marks_are_text(self):
+        """Whether all keys that are marked shareable, present or not, are of type str."""
+        for key in self._shareable:
+            if type(key) is not str:
+                return False
+        return True
+
     def _canvas_values(self):
         """The arrays that are canvases here."""
         return [self._values[key] for key in self._canvases if key in self._values]

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Every benchmark program prints the rows that it promises, and fails when what it measures is wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .conftest import ROOT
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The lines of Markdown tables by their first cell."""
+    lines = [line.strip("|") for line in text.split("\n") if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return {row[0]: row[1:] for row in cells if not row[0].startswith("-")}
+
+
+def test_the_calls_of_the_clipboard_stand_beside_those_of_a_dict(programs):
+    done = programs.run("handover/calls.py", "--rounds", "2")
+    assert done.returncode == 0, done.stderr
+    found = rows(done.stdout)
+    pairs = {"clipboard.get(key)": "dict d[key]", "clipboard.put(key, value)": "dict d[key] = value"}
+    for call, beside in pairs.items():
+        assert found[call][-1].endswith(f"x {beside}") and float(found[call][0]) > 0
+
+
+def test_a_clipboard_that_does_not_hold_what_was_put_is_noticed(programs):
+    programs.spoil("handover/calls.py", '("c.put(key, value)",', '("c.put(key, None)",')
+    programs.spoil("handover/calls.py", '("c[key] = value",', '("c[key] = None",')
+    programs.spoil("handover/calls.py", '("c.put(key, value, True)",', '("c.put(key, None, True)",')
+    done = programs.run("handover/calls.py", "--rounds", "1")
+    assert done.returncode == 1 and "does not hold what was put" in done.stderr
+
+
+def test_the_arena_s_births_stand_beside_plain_numpy(programs):
+    done = programs.run("born_shared.py", "--rounds", "1", "--sizes", "1", "--repetitions", "3")
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "four passes over 1 MiB", "plain NumPy ", "glibc keeps memory", "arena ", "arena, the first",
+        "single calls, median ns", "empty of 64 KiB", "fork and wait",
+    ):  # fmt: skip
+        assert words in done.stdout
+
+
+def test_passes_with_a_wrong_result_are_noticed(programs):
+    programs.spoil("born_shared.py", "z = x - y", "z = x + y")
+    done = programs.run("born_shared.py", "--rounds", "1", "--sizes", "1", "--repetitions", "1")
+    assert done.returncode == 1 and "CalledProcessError" in done.stderr
+
+
+def test_both_ways_of_a_snapshot_are_measured(programs):
+    done = programs.run("snapshot.py", "1", "2")
+    assert done.returncode == 0, done.stderr
+    for what in ("nothing", "a read", "a write"):
+        assert re.search(rf"and {what} +copy +[\d.]+ +remap +[\d.]+", done.stdout), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("way", "right", "wrong"),
+    [("copy", "np.copyto(target, source)", "None"), ("remap", "size, MAP_PRIVATE |", "size, MAP_SHARED |")],
+)
+def test_a_snapshot_that_its_producer_changes_is_noticed(programs, way, right, wrong):
+    programs.spoil("snapshot.py", right, wrong)
+    done = programs.run("snapshot.py", "1", "1")
+    assert done.returncode == 1 and f"{way} and " in done.stderr and "expected 1.0, saw" in done.stderr
+
+
+def test_starting_a_run_stands_beside_importing_numpy_and_visits_are_counted(programs):
+    done = programs.run("startup.py", "--rounds", "1", "--visits", "3", "--slices", "1")
+    assert done.returncode == 0, done.stderr
+    for words in ("'import numpy'", "pex-harness run, 1 empty visit, 1 slices", "default logs (TRACE)"):
+        assert words in done.stdout
+    assert len(re.findall(r"preprocess +median +[\d.]+ us", done.stdout)) == 2
+    programs.spoil("startup.py", 'run_command(arguments.visits, *options)', 'run_command(1, *options)')
+    done = programs.run("startup.py", "--rounds", "1", "--visits", "3", "--slices", "1")
+    assert done.returncode == 1 and "expected 3 visits, saw" in done.stderr
+
+
+def test_policies_are_read_beside_json_and_alike(programs):
+    options = ["--rounds", "1", "--size", "3000"]
+    core = ROOT / "build" / "cpp" / "benchmarks" / "parse_paf"
+    promised = ["PAF from a file", "PAF from a string", "PAF to nested dicts", "json.loads"]
+    if core.exists():
+        options += ["--core", str(core)]
+        promised.append("core alone, C++")
+    done = programs.run("policy/read_policies.py", *options)
+    assert done.returncode == 0, done.stderr
+    for name in promised:
+        lines = re.findall(rf"^  {re.escape(name)} +median +[\d.]+ us", done.stdout, re.MULTILINE)
+        assert len(lines) == 2, done.stdout
+    programs.spoil("policy/read_policies.py", 'lambda: json.loads(texts["json"])', "dict")
+    done = programs.run("policy/read_policies.py", *options)
+    assert done.returncode == 1 and "json.loads read something else than the others" in done.stderr
+
+
+def test_all_programs_are_run_and_one_that_fails_is_named_with_its_output(programs):
+    text = (programs.folder / "run_all.py").read_text()
+    listed = set(re.findall(r'"([\w/]+\.py)"', text))
+    ours = {
+        str(path.relative_to(programs.folder)) for path in programs.folder.rglob("*.py")
+        if "argparse.ArgumentParser" in path.read_text()
+    }  # fmt: skip
+    assert listed == ours - {"run_all.py", "handover/contest.py"}
+    for name in listed:
+        code = int(name == "startup.py")
+        (programs.folder / name).write_text(f"import sys; print('ran', sys.argv[1:]); sys.exit({code})")
+    report = programs.folder / "made" / "report.md"
+    done = programs.run("run_all.py", str(report), "--core", "parser", "--peers", "pipe")
+    assert done.returncode == 1 and done.stderr == "startup.py ended with exit code 1\n"
+    written = report.read_text()
+    assert written.count("ran [") == len(listed)
+    assert "**startup.py ended with exit code 1**" in written
+    assert written.count("'--peers', 'pipe'") == 2 and written.count("'--core', 'parser'") == 1
