@@ -166,3 +166,22 @@ def test_either_half_is_found_by_the_name_of_either_api():
         find_half(f"{__name__}.Nothing", ParallelProcessing)
     with pytest.raises(WrongClassError, match=r"lsst\.dps\.Stage\.Stage"):
         adapt(SerialProcessing)
+
+
+class Failing(OldStage):
+    def process(self):
+        self.outputQueue.addDataset(self.inputQueue.getNextDataset())
+        raise ValueError("late")
+
+    preprocess = process
+
+
+@pytest.mark.contract("15.1.failing")
+@pytest.mark.parametrize(("rank", "method"), [(0, "applyProcess"), (-1, "applyPreprocess")])
+def test_a_stage_that_raises_has_its_clipboard_put_back_and_none_elsewhere(rank, method):
+    half, clipboard = made(Failing, rank), Clipboard()
+    half.inputQueue.addDataset(clipboard)
+    with pytest.raises(ValueError, match="late"):
+        getattr(half, method)()
+    assert half.inputQueue.element() is clipboard
+    assert (half.inputQueue.size(), half.outputQueue.size()) == (1, 0)

@@ -141,8 +141,8 @@ class SliceRun:
 
 def _prepare() -> None:
     """Has this process know what every child needs, so that only the first test pays for it."""
-    for name in ("harness.runtime.pipeline", "harness.runtime.master", "harness.runtime.slice"):
-        importlib.import_module(name)
+    for name in ("pipeline", "master", "slice", "places", "policy_check", "sizes"):
+        importlib.import_module(f"harness.runtime.{name}")
     merge_defaults = importlib.import_module("harness.runtime.dictionary").merge_pipeline_defaults
     merge_defaults(importlib.import_module("harness.policy").Policy())
 
