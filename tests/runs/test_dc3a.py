@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from harness.storage import storage_named
 
 STAGES_2008 = """
 from lsst.pex.harness.Stage import Stage
@@ -216,6 +218,29 @@ def test_stages_of_2007_run_and_get_raises_for_an_absent_key(old, bench):
     done = old(policy_of("Frame", "Show"))
     assert done.code == 0, done.err
     assert "['frame'] = 7" in done.out and "['frame'] = 8" in done.out
+
+
+@pytest.mark.contract("15.2.json")
+def test_the_input_stage_of_2007_feeds_a_stage_of_2008(old, bench):
+    bench.module(STAGES_2008)
+    frame = bench.folder / "frame-0.fits"
+    storage_named("FitsStorage").write(str(frame), np.full((2, 3), 5, "f4"))
+    (bench.folder / "policy" / "input.paf").write_text(
+        'RunMode: "process"\nInputItems: { image: { Type: "Image"\nPythonType: "harness.storage.Image"\n'
+        'StoragePolicy: { Storage: "FitsStorage"\n'
+        f'Location: "{bench.folder}/frame-%(sliceId).fits" }} }} }}\n'
+    )
+    (bench.folder / "look.py").write_text(
+        "import sys\nfrom lsst.pex.harness.Stage import Stage\n"
+        "class Look(Stage):\n    def process(self):\n"
+        "        clipboard = self.inputQueue.getNextDataset()\n"
+        "        sys.stdout.write('level %s\\n' % clipboard.get('image').array.mean())\n"
+        "        self.outputQueue.addDataset(clipboard)\n"
+    )
+    stages = {"appStages": ["lsst.dps.IOStage.InputStage", "look.Look"], "eventTopics": None}
+    done = old(policy_of("A policy/input.paf", "B", nSlices=1, **stages))
+    assert done.code == 0, done.err
+    assert "level 5.0" in done.out
 
 
 def test_a_wrong_class_in_the_lists_is_told_with_its_line(old, bench):

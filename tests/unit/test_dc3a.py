@@ -10,6 +10,7 @@ import lsst.pex.harness.Stage
 import pytest
 from harness.clipboard import Clipboard
 from harness.dc3a import adapt, find_half
+from harness.iostage import InputStageSerial
 from harness.policy import Policy
 from harness.queue import Queue
 from harness.stage import (
@@ -164,6 +165,8 @@ def test_either_half_is_found_by_the_name_of_either_api():
         find_half("harness.stage.NoOpSerialProcessing", ParallelProcessing)
     with pytest.raises(ClassLookupError):
         find_half(f"{__name__}.Nothing", ParallelProcessing)
+    serial = find_half("lsst.dps.IOStage.InputStage", SerialProcessing, one_class=True)
+    assert serial is InputStageSerial
     with pytest.raises(WrongClassError, match=r"lsst\.dps\.Stage\.Stage"):
         adapt(SerialProcessing)
 

@@ -394,3 +394,39 @@ def test_the_policies_of_both_halves_may_be_the_same_object(frames):
     sut = tester.test(InputStage(stage_policy(item(), "runMode: preprocess")))
     assert sut.runMaster({}).contains("frame")
     assert sut.runWorker({}).contains("frame")
+
+
+OLD_POLICY = """
+RunMode: "%s"
+AdditionalData: "number=job.number"
+InputItems: {
+    frame: {
+        Type: "Image"
+        PythonType: "harness.storage.Image"
+        Required: true
+        StoragePolicy: {
+            Storage: "FitsStorage"
+            Location: "%%(input)/frame-%%(number).fits"
+        }
+    }
+}
+"""
+
+
+@pytest.mark.contract("8.2.capitalised")
+@pytest.mark.parametrize(
+    ("mode", "in_master", "in_slice"), [("preprocess", True, False), ("process", False, True)]
+)
+def test_a_policy_of_before_2010_is_read_in_the_half_that_it_names(frames, mode, in_master, in_slice):
+    sut = tester.test(InputStage(Policy(PolicyString(OLD_POLICY % mode))), "r7", 3)
+    for run_half, expected in ((sut.runMaster, in_master), (sut.runWorker, in_slice)):
+        out = run_half({"job": {"number": 2}})
+        assert out.contains("frame") is expected
+        if expected:
+            assert value(out.get("frame")) == 2
+
+
+def test_what_no_policy_of_before_2010_had_is_told():
+    policy = Policy(PolicyString((OLD_POLICY % "process").replace("Required", "Requird")))
+    with pytest.raises(pexPolicy.ValidationError, match="requird"):
+        tester.test(InputStage(policy)).runWorker({})

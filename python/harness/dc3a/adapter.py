@@ -159,28 +159,33 @@ def find_half(
     Args:
         dotted_name: such as ``mypipe.warp.WarpSerial``, or ``mypipe.Warp.WarpStage`` of 2008.
         base: `SerialProcessing` or `ParallelProcessing`: which half is wanted.
-        one_class: the name must be that of a stage of 2007 or 2008.
+        one_class: the name must be that of a stage of 2007 or 2008, or of a `Stage` of today.
         topic: as for `adapt`.
 
     Raises:
         ClassLookupError, WrongClassError: as `find_class`.
     """
+    is_serial = issubclass(base, SerialProcessing)
     half: Any
     try:
         half = find_class(dotted_name, Dc3aStage if one_class else base)
     except WrongClassError:
-        half = None if one_class else _old_class(dotted_name)
+        # A stage that was one class then may be a pair of halves today, as the IO stages are.
+        half = _class_of(dotted_name, Stage if one_class else Dc3aStage)
         if half is None:
             raise
+    if issubclass(half, Stage):
+        half = half.serialClass if is_serial else half.parallelClass
     if issubclass(half, Dc3aStage):
-        half = _half(half, _SerialHolder if issubclass(base, SerialProcessing) else _ParallelHolder, topic)
-    return half
+        half = _half(half, _SerialHolder if is_serial else _ParallelHolder, topic)
+    found: type[HalfT] = half
+    return found
 
 
-def _old_class(dotted_name: str) -> type[Dc3aStage] | None:
-    """The class of 2007 or 2008 that a name means, None if it is something else."""
+def _class_of(dotted_name: str, base: type) -> type | None:
+    """The subclass of `base` that a name means, None if it means something else."""
     try:
-        return find_class(dotted_name, Dc3aStage)
+        return find_class(dotted_name, base)
     except WrongClassError:
         return None
 

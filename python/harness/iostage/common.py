@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.exceptions import InvalidParameterError
+from harness.iostage.capitalised import is_capitalised, modern_policy
 from harness.stage import SerialProcessing, StageProcessing
 from harness.utils import setProperty
 
@@ -40,6 +41,9 @@ class IOProcessing(StageProcessing):
             harness.exceptions.NotFoundError: a storage is not known.
         """
         self.log = _timing_log(self.log, self.direction)
+        self._capitalised = self.policy is not None and is_capitalised(self.policy)
+        if self._capitalised:
+            self.policy = modern_policy(self.policy)
         if self.policy is not None and self.policy.exists("parameters.butler"):
             raise InvalidParameterError(
                 f"stage '{self.getName()}': parameters.butler is set, and this version has no butler;"
@@ -62,6 +66,10 @@ class IOProcessing(StageProcessing):
     def act(self, clipboard: Clipboard) -> None:
         """Read or write the items."""
         raise NotImplementedError
+
+    def acts_in_slices(self) -> bool:
+        """Whether the parallel half acts: always, unless a policy of before 2010 names a serial run mode."""
+        return not (self._capitalised and self.run_mode() in ("preprocess", "postprocess"))
 
     def run_mode(self) -> str:
         """``parameters.runMode``, empty if absent."""

@@ -136,7 +136,8 @@ class InputStageParallel(_InputProcessing, ParallelProcessing):
 
     def process(self, clipboard: Clipboard) -> None:
         """Read the items."""
-        self.act(clipboard)
+        if self.acts_in_slices():
+            self.act(clipboard)
 
 
 class InputStage(Stage):

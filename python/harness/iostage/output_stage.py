@@ -97,7 +97,8 @@ class OutputStageParallel(_OutputProcessing, ParallelProcessing):
 
     def process(self, clipboard: Clipboard) -> None:
         """Write the items."""
-        self.act(clipboard)
+        if self.acts_in_slices():
+            self.act(clipboard)
 
 
 class OutputStage(Stage):
