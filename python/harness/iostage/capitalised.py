@@ -21,7 +21,7 @@ ITEMS = ("InputItems", "OutputItems")
 
 
 def is_capitalised(policy: Policy) -> bool:
-    """Whether a stage policy has its items where they were then. A stray ``RunMode`` is a mistake of today."""
+    """Whether a stage policy has its items where they were then; ``RunMode`` alone is a mistake of today."""
     return any(policy.exists(name) for name in ITEMS)
 
 
