@@ -67,3 +67,15 @@ def test_a_module_of_the_harness_gives_its_names(module):
 )
 def test_a_module_beside_the_harness_gives_its_names(module, names):
     assert missing(module, names) == []
+
+
+@pytest.mark.contract("2.1.tree")
+def test_the_classes_of_the_stage_api_inherit_as_they_did():
+    stage = importlib.import_module("lsst.pex.harness.stage")
+    for half in ("Serial", "Parallel"):
+        base, noop = getattr(stage, f"{half}Processing"), getattr(stage, f"NoOp{half}Processing")
+        assert issubclass(base, stage.StageProcessing) and issubclass(noop, base)
+    assert not issubclass(stage.SerialProcessing, stage.ParallelProcessing)
+    assert not issubclass(stage.Stage, stage.StageProcessing)
+    assert stage.Stage.serialClass is stage.NoOpSerialProcessing
+    assert stage.Stage.parallelClass is stage.NoOpParallelProcessing

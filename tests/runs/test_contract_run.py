@@ -48,7 +48,8 @@ def finished(bench, monkeypatch):
 
 
 @pytest.mark.contract(
-    "4.1.dir", "4.1.database", "8.4.pipeline", "8.6.pipeline", "4.1.logThreshold", "5.9.start", "5.9.slices"
+    "4.1.dir", "4.1.database", "8.4.pipeline", "8.6.pipeline", "4.1.logThreshold", "5.9.start", "5.9.slices",
+    "13.8.preamble"
 )
 def test_locations_and_logs_of_a_run_are_as_the_policy_says(finished, bench):
     assert finished.code == 0, finished.err
@@ -72,6 +73,8 @@ def test_locations_and_logs_of_a_run_are_as_the_policy_says(finished, bench):
     for figure in ("VmPeak", "VmSize", "VmHWM", "VmRSS"):
         assert figure in of_slice
     assert "a detail" not in of_slice
+    assert all(text in of_slice for text in ("RUNID: r1\n", "SLICEID: 0\n", "PIPELINE: night.one\n"))
+    assert "SLICEID: -1\n" in master and "LOOPNUM: 1\n" in of_slice and "STAGEID: 1\n" in of_slice
 
 
 @pytest.mark.contract("4.0.file")
