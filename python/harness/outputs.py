@@ -8,8 +8,6 @@ nobody vouches for: the visit is not complete, and whoever runs it again writes 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 
 from harness import current
@@ -31,6 +29,9 @@ class Journal:
     def append(self, entry: dict[str, object]) -> None:
         """Appends one line with one call. Raises `harness.exceptions.IoError`."""
         # The line feed in front ends what a process that was killed, or a full disk, has left of a line.
+        # Here, and not above: whoever imports harness imports this module, and few of them write files.
+        import json
+
         data = b"\n" + json.dumps(entry).encode() + b"\n"
         try:
             if self._descriptor < 0:
@@ -98,6 +99,8 @@ def record_output(path: str | os.PathLike[str]) -> None:
 
 def file_sha256(path: str) -> tuple[int, str]:
     """Size in bytes and SHA-256 (hexadecimal) of a regular file. Raises `harness.exceptions.IoError`."""
+    import hashlib
+
     digest, size = hashlib.sha256(), 0
     try:
         if not os.path.isfile(path):
