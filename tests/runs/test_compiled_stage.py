@@ -114,3 +114,28 @@ def test_the_memory_stays_while_compiled_code_looks_at_it(clip):
         with pytest.raises(ValueError):
             clip.fill_rows(sut, "image", 0, 9, 1.0)
     assert sys.getrefcount(image) == before
+
+
+def test_other_threads_run_while_compiled_code_works(clip):
+    import threading
+    from types import SimpleNamespace
+
+    sut = Clipboard()
+    sut.put("image", np.arange(1_000_000, dtype="f4").reshape(1000, 1000))
+    seen = SimpleNamespace(inside=False, by_another=False)
+
+    def work():
+        for _ in range(200):
+            seen.inside = True
+            clip.clipped_mean(sut, "image", 3.0, 3)
+            seen.inside = False
+            if seen.by_another:
+                return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive() and not seen.by_another:
+        # Holding the interpreter, compiled code would never be seen at work.
+        seen.by_another = seen.inside
+    thread.join()
+    assert seen.by_another
