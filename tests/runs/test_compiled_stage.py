@@ -9,6 +9,9 @@ import shlex
 import shutil
 import subprocess
 import sysconfig
+import threading
+from collections import deque
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -117,25 +120,25 @@ def test_the_memory_stays_while_compiled_code_looks_at_it(clip):
 
 
 def test_other_threads_run_while_compiled_code_works(clip):
-    import threading
-    from types import SimpleNamespace
-
     sut = Clipboard()
     sut.put("image", np.arange(1_000_000, dtype="f4").reshape(1000, 1000))
-    seen = SimpleNamespace(inside=False, by_another=False)
+    at_work: list[int] = []
+    seen = threading.Event()
+    acts = [
+        partial(at_work.append, 1), partial(clip.clipped_mean, sut, "image", 3.0, 3), partial(at_work.clear)
+    ]  # fmt: skip
 
     def work():
         for _ in range(200):
-            seen.inside = True
-            clip.clipped_mean(sut, "image", 3.0, 3)
-            seen.inside = False
-            if seen.by_another:
+            # One call of the interpreter for all three: it is not given away between them.
+            deque(map(partial.__call__, acts), maxlen=0)
+            if seen.is_set():
                 return
 
     thread = threading.Thread(target=work)
     thread.start()
-    while thread.is_alive() and not seen.by_another:
-        # Holding the interpreter, compiled code would never be seen at work.
-        seen.by_another = seen.inside
+    while thread.is_alive() and not seen.is_set():
+        if at_work:
+            seen.set()
     thread.join()
-    assert seen.by_another
+    assert seen.is_set()
