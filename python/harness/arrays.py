@@ -7,6 +7,9 @@ everywhere. numpy is imported at the first call.
 
 from __future__ import annotations
 
+import math
+import operator
+import sys
 from typing import TYPE_CHECKING, Any
 
 from harness import _core
@@ -43,15 +46,22 @@ def empty(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:
 
     kind = np.dtype(dtype)
     if _arena is not None and not kind.hasobject:
-        extents = (shape,) if isinstance(shape, int) else tuple(shape)
-        size = kind.itemsize
-        for extent in extents:
-            size *= int(extent)
-        if size >= SMALLEST_SHARED_BYTES:
+        extents = _extents(shape)
+        size = kind.itemsize * math.prod(extents)
+        # What no process can address, and what is no shape, is for NumPy to refuse.
+        if min(extents, default=0) >= 0 and SMALLEST_SHARED_BYTES <= size <= sys.maxsize:
             block = _arena.alloc(size)
             if not isinstance(block, str):
                 return np.ndarray(extents, kind, buffer=memoryview(block))
     return np.empty(shape, kind)
+
+
+def _extents(shape: Any) -> tuple[int, ...]:
+    """A shape as NumPy understands it: an integer of any kind, or several; (0,) for what is none."""
+    try:
+        return tuple(map(operator.index, shape)) if hasattr(shape, "__len__") else (operator.index(shape),)
+    except TypeError:
+        return (0,)
 
 
 def zeros(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:

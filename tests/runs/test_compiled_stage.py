@@ -9,6 +9,9 @@ import shlex
 import shutil
 import subprocess
 import sysconfig
+import threading
+from collections import deque
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +117,28 @@ def test_the_memory_stays_while_compiled_code_looks_at_it(clip):
         with pytest.raises(ValueError):
             clip.fill_rows(sut, "image", 0, 9, 1.0)
     assert sys.getrefcount(image) == before
+
+
+def test_other_threads_run_while_compiled_code_works(clip):
+    sut = Clipboard()
+    sut.put("image", np.arange(1_000_000, dtype="f4").reshape(1000, 1000))
+    at_work: list[int] = []
+    seen = threading.Event()
+    acts = [
+        partial(at_work.append, 1), partial(clip.clipped_mean, sut, "image", 3.0, 3), partial(at_work.clear)
+    ]  # fmt: skip
+
+    def work():
+        for _ in range(200):
+            # One call of the interpreter for all three: it is not given away between them.
+            deque(map(partial.__call__, acts), maxlen=0)
+            if seen.is_set():
+                return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while thread.is_alive() and not seen.is_set():
+        if at_work:
+            seen.set()
+    thread.join()
+    assert seen.is_set()

@@ -150,6 +150,27 @@ def test_an_item_crosses_once_per_put_and_a_slice_s_later_value_wins(bench):
     assert done.row("two", "process")["raised"] == 0, done.log("Slice0")
 
 
+def test_what_is_changed_between_put_and_the_end_of_the_method_crosses_as_it_is_then(bench):
+    bench.module("""
+    class Master(SerialProcessing):
+        def preprocess(self, clipboard):
+            image, small, found = harness.zeros((300, 300)), np.zeros(10), []
+            for key, value in (("image", image), ("small", small), ("found", found)):
+                clipboard.put(key, value, True)
+            image += 7
+            small += 8
+            found.append("star")
+
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            image, small = clipboard.get("image"), clipboard.get("small")
+            print("saw", image.min(), image.max(), small.min(), clipboard.get("found"))
+    """)
+    bench.policy("late Master Slice", slices=1)
+    done = bench.run()
+    assert "saw 7.0 7.0 8.0 ['star']" in done.out, done.err
+
+
 def test_what_cannot_be_sent_fails_the_stage_and_names_key_and_type(bench):
     bench.module("""
     class Slice(ParallelProcessing):

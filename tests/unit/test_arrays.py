@@ -67,6 +67,27 @@ def test_asarray_copies_what_is_not_shared_yet(arena):
     assert harness.asarray(shared, np.float32).dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [-1, (3, -20_000), (-300, -300), 2**62, (2**40, 2**40), 10**30, 2.5, (300, 2.5), None, "a", (300, "a")],
+)
+def test_a_shape_that_numpy_refuses_is_refused_in_the_same_words(arena, shape):
+    with pytest.raises((ValueError, TypeError, MemoryError)) as numpy_s:
+        np.empty(shape)
+    with pytest.raises(numpy_s.type) as ours:
+        harness.empty(shape)
+    assert str(ours.value) == str(numpy_s.value)
+    assert arena.stats()["live_blocks"] == 0
+
+
+@pytest.mark.parametrize(
+    "shape", [np.int32(70_000), np.array([300, 300]), [np.int32(300), np.int64(300)], [300, 300]]
+)
+def test_integers_of_any_kind_make_a_shape(arena, shape):
+    array = harness.zeros(shape)
+    assert is_shared(arena, array) and array.shape == np.empty(shape).shape
+
+
 @pytest.mark.parametrize("shape", [(), 7, (0, 4), (3, 4, 5)])
 def test_any_shape_is_taken(arena, shape):
     assert harness.zeros(shape).shape == np.zeros(shape).shape
