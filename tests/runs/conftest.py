@@ -108,6 +108,20 @@ class Bench:
             text=True,
         )
 
+    def start_command(self, *arguments: str) -> subprocess.Popen:
+        """Starts another command of the program."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness.cli.main", *arguments],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def command_line(self, *arguments: str) -> Finished:
+        """Runs another command of the program to its end."""
+        return self.finish(self.start_command(*arguments))
+
     def environment(self) -> dict[str, str]:
         """The environment of a run: the folder is where stage modules are found."""
         return {**os.environ, "PYTHONPATH": str(self.folder)}

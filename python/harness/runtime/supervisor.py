@@ -22,7 +22,8 @@ from harness import _core
 from harness.errors import ConfigError, HarnessError, InternalError, describe_end
 from harness.runtime.config import PipelineConfig
 from harness.runtime.keeper import ask_for_nursery, keeper_main
-from harness.runtime.nursery import ENDING_SIGNALS, nursery_main, receive_message, send_message
+from harness.runtime.nursery import nursery_main, receive_message, send_message
+from harness.runtime.signals import ENDING_SIGNALS
 from harness.runtime.worker import RunContext
 
 LEAVE_TIMEOUT_S = 10.0

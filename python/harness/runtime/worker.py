@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from harness.runtime import stacks
 from harness.runtime.config import PipelineConfig
 from harness.runtime.failure import describe_failure
 from harness.runtime.run_log import LogSettings
+from harness.runtime.signals import leave_signals_to_master
 from harness.runtime.slice import SliceHalf, report_fatal
 
 PARENT_TIMEOUT_MS = 5000
@@ -94,9 +94,8 @@ def worker_main(context: RunContext, worker: int, incarnation: int) -> NoReturn:
 
 def _live(context: RunContext, worker: int, incarnation: int) -> int:
     os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    stacks.register()
+    leave_signals_to_master()
+    stacks.register(f"worker {worker}")
     if not _core.die_with_parent(context.master_pid, PARENT_TIMEOUT_MS):
         return EXIT_ORPHAN
     _core.die_with_pipe(context.life_read_fd)
