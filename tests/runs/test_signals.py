@@ -116,7 +116,7 @@ STEPS = """
 
 
 def asked_to_stop(bench, monkeypatch, where, ask):
-    """A run that waits in `where` until `ask(process)` has asked it to end: what ran, with shutdowns, the end."""
+    """A run that waits in `where` until `ask(process)` has asked it to end: what ran, all steps, the end."""
     monkeypatch.setenv("STOP_IN", where)
     bench.module(STEPS)
     bench.policy("a Serial Parallel", "b Serial Parallel", slices=1, head="")

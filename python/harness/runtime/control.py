@@ -56,6 +56,11 @@ class Master:
         return self.boot_id == _boot_id() and _start_time(self.pid) == self.start_time
 
 
+def runs(pid: int) -> bool:
+    """Whether there is a process of that number that has not ended."""
+    return _start_time(pid) is not None
+
+
 def announce(run_dir: Path, master: Master) -> None:
     """Says in the run directory that this master is at work there.
 

@@ -22,7 +22,7 @@ from harness.log import Log, LogDestination, set_default_log
 from harness.runtime import stacks
 from harness.runtime.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.config import PipelineConfig, load_config
-from harness.runtime.control import ControlSocket, Master, announce, withdraw
+from harness.runtime.control import ControlSocket, Master, announce, runs, withdraw
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.post_mortems import write_after_death
 from harness.runtime.recording import Recorder
@@ -32,6 +32,7 @@ from harness.runtime.run_records import LOST, describe_plan, exit_code_of, open_
 from harness.runtime.schedule import compile_schedule
 from harness.runtime.shutdown import LevelSource, ShutdownListener
 from harness.runtime.signals import StoppedAtOnce, raising_signals
+from harness.runtime.slice_threads import SliceThread
 from harness.runtime.statistics import RunStatistics
 from harness.runtime.stopping import StopRequests
 from harness.runtime.supervisor import Supervisor
@@ -91,6 +92,9 @@ class Pipeline:
         self._lock: RunLock | None = None
         self._recorder: Recorder | None = None
         self._hard_stop = False
+        self._event_timeout: int | None = None
+        self._slices_started = False
+        self._ended = False
         self._stops = StopRequests(self._tell, lambda: self._master is not None and self._master.visit > 0)
         self._listener = ShutdownListener(self._stops.request, self._tell)
         self._here: Master | None = None
@@ -138,6 +142,23 @@ class Pipeline:
     def getEventBrokerHost(self) -> str | None:
         """The event broker's host, or `None`."""
         return self._require_config().event_broker
+
+    def setEventTimeout(self, timeout: int) -> None:
+        """Sets how often, about once a second, a stage looks for its event; beats the policy's `eventTimeout`."""
+        self._event_timeout = timeout
+
+    def getEventTimeout(self) -> int:
+        """How often a stage looks for its event before the run ends."""
+        return self._event_timeout if self._event_timeout is not None else self._require_config().event_timeout
+
+    def getSliceThreadList(self) -> list[SliceThread]:
+        """The slices in the order of their ranks; none before `startSlices`."""
+        config, run = self._require_config(), self._require_run()
+
+        def slice_thread(rank: int) -> SliceThread:
+            return SliceThread(rank, lambda: run.worker_pids()[rank % config.n_workers], runs)
+
+        return [slice_thread(rank) for rank in range(config.n_slices if self._slices_started else 0)]
 
     def allow_hard_stop(self) -> None:
         """Lets a signal end the whole process when stage code does not yield in time. For command lines."""
@@ -279,6 +300,7 @@ class Pipeline:
             )
         if config.n_slices > 0:
             self._require_supervisor().start_workers(run)
+            self._slices_started = True
         else:
             run.start_watcher()
 
@@ -360,6 +382,12 @@ class Pipeline:
         """Ends the run at once: shutdown level 1."""
         self.setExitLevel(1)
 
+    def shutdown(self) -> None:
+        """Ends the run in good order, if `startStagesLoop` did not: slices leave, stages are shut down; `close`."""
+        if self._master is not None and not self._ended:
+            self._end()
+        self.close()
+
     def _tell(self, text: str) -> None:
         self._require_log().warn(text)
 
@@ -385,6 +413,7 @@ class Pipeline:
 
     def _end(self) -> None:
         """The orderly end: every process leaves by itself, stages are shut down, the summary is written."""
+        self._ended = True
         supervisor = self._require_supervisor()
         if self.statistics is not None:
             count = self._require_config().n_workers

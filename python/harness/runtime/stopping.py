@@ -85,7 +85,7 @@ class StopRequests:
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
-        """While the block runs, signals are requests: SIGINT for 4, 2, then 1; SIGTERM and SIGHUP for 2, then 1.
+        """While the block runs, signals are requests: SIGINT for 4, 2, then 1; others for 2, then 1.
 
         The run's watcher is told, which wakes the loop and guards against stages that hold the main thread.
         """
