@@ -208,18 +208,6 @@ def test_the_command_knows_a_run_that_is_not_there_from_one_that_has_died(bench)
     assert dead.code == 2 and f"process {process.pid} ended without taking leave" in dead.err
 
 
-def test_a_second_run_in_the_same_run_directory_is_refused(bench):
-    bench.module(STAGES)
-    bench.policy("nap - Sleeps")
-    first = bench.start()
-    bench.wait_until((bench.folder / "asleep").exists, "the stage to be asleep")
-    second = bench.run()
-    assert second.code == 2
-    assert f"process {first.pid} runs 'r1' in this run directory" in second.err
-    assert bench.command_line("stop", str(bench.run_dir), "--level", "1").code == 0
-    assert bench.finish(first).code == 143
-
-
 def test_the_stacks_of_a_run_tell_where_every_process_is(bench):
     bench.module("""
     class Stuck(ParallelProcessing):
@@ -240,6 +228,18 @@ def test_the_stacks_of_a_run_tell_where_every_process_is(bench):
     assert "startStagesLoop" in parts["master"]
     assert bench.command_line("stop", str(bench.run_dir), "--level", "1").code == 0
     assert bench.finish(process).code == 143
+
+
+def test_a_visit_that_a_request_cut_short_is_not_complete(bench, monkeypatch):
+    def ask(process):
+        assert bench.command_line("stop", str(bench.run_dir), "--level", "2").code == 0
+
+    asked_to_stop(bench, monkeypatch, "2 process 2", ask)
+    (bench.folder / "steps").unlink()
+    done = bench.run("--resume", "--visits", "2")
+    assert done.code == 0, done.err
+    assert "resuming: 1 visits are complete and left out" in done.log()
+    assert "run again: visit 2: " in done.log()
 
 
 def test_a_signal_to_every_process_of_a_job_is_the_master_s_to_answer(bench, monkeypatch):

@@ -16,8 +16,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     stop = subparsers.add_parser(
         "stop",
         help="ask a run to end",
-        description="Asks the run that goes on in a run directory to end, and says what it answers. Exit codes:"
-        " 0 it will, 2 wrong usage, no run goes on there, or it does not answer.",
+        description="Asks the run that goes on in a run directory to end, and says what it answers."
+        " Exit codes: 0 it will, 2 wrong usage, no run goes on there, or it does not answer.",
     )
     stop.add_argument("rundir", help="run directory", type=Path)
     stop.add_argument(
@@ -29,8 +29,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     show = subparsers.add_parser(
         "stacks",
         help="print the Python stacks of a run's processes",
-        description="Prints where every process of the run that goes on in a run directory is. Exit codes: 0 all"
-        " told, 2 wrong usage, no run goes on there, or a process does not answer.",
+        description="Prints where every process of the run that goes on in a run directory is."
+        " Exit codes: 0 all told, 2 wrong usage, no run goes on there, or a process does not answer.",
     )
     show.add_argument("rundir", help="run directory", type=Path)
     show.set_defaults(handler=handle_stacks)

@@ -17,7 +17,7 @@ import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.errors import ConfigError, HarnessError
+from harness.errors import HarnessError
 from harness.runtime.shutdown import Request
 
 FILE_NAME = "master.json"
@@ -62,22 +62,10 @@ def runs(pid: int) -> bool:
 
 
 def announce(run_dir: Path, master: Master) -> None:
-    """Says in the run directory that this master is at work there.
-
-    Raises:
-        ConfigError: another one is.
-    """
-    path = run_dir / FILE_NAME
-    with contextlib.suppress(NoMaster):
-        other = find(run_dir)
-        if other.pid != master.pid:
-            raise ConfigError(
-                f"{run_dir}: process {other.pid} runs {other.run_id!r} in this run directory; end it"
-                f" (pex-harness stop {run_dir}), or choose another --run-dir"
-            )
-    draft = path.with_name(f"{FILE_NAME}.{master.pid}")
+    """Says in the run directory, whose lock the caller holds, that this master is at work there."""
+    draft = run_dir / f"{FILE_NAME}.{master.pid}"
     draft.write_text(json.dumps(asdict(master)) + "\n")
-    draft.replace(path)
+    draft.replace(run_dir / FILE_NAME)
 
 
 def withdraw(run_dir: Path, master: Master) -> None:

@@ -445,6 +445,7 @@ class Pipeline:
             for complaint in self._supervisor.kill(self._run):
                 self._require_log().warn(complaint)
             self._run.stop_watcher()
+        self._record_end(LOST, 2, "closed before its end")
         self._listener.close()
         if Pipeline._active is self:
             Pipeline._active = None

@@ -30,7 +30,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StoppedAtOnce(Interrupted):
-    """A shutdown request of level 1, by whatever way but a signal, ended the run. Exit code as for SIGTERM."""
+    """A shutdown request of level 1 that was no signal ended the run. Exit code as for SIGTERM."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(signal.SIGTERM)
@@ -71,7 +71,7 @@ def raising_signals() -> contextlib.AbstractContextManager[None]:
 
 
 def leave_signals_to_master() -> None:
-    """Makes a worker, or the nursery, survive what ends runs: the master gets the signal as well, and decides.
+    """Makes a worker, or the nursery, survive what ends runs: the master gets the signal too, and decides.
 
     Batch systems send SIGTERM to every process of a job. What stage code forks or starts has the usual
     handlers, so that a pool can end its processes.
