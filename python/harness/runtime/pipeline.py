@@ -149,7 +149,8 @@ class Pipeline:
 
     def getEventTimeout(self) -> int:
         """How often a stage looks for its event before the run ends."""
-        return self._event_timeout if self._event_timeout is not None else self._require_config().event_timeout
+        asked = self._event_timeout
+        return asked if asked is not None else self._require_config().event_timeout
 
     def getSliceThreadList(self) -> list[SliceThread]:
         """The slices in the order of their ranks; none before `startSlices`."""
@@ -270,6 +271,7 @@ class Pipeline:
 
         config = self._require_config()
         master = self._master = MasterHalf(self._require_run(), config, self._run_id, -1, self._require_log())
+        self._require_log().info(f"random seed {master.random_seed}")
         master.statistics = self.statistics = RunStatistics(config.stages)
         master.on_progress = self.on_progress
         master.recorder = self._require_recorder()
@@ -383,7 +385,7 @@ class Pipeline:
         self.setExitLevel(1)
 
     def shutdown(self) -> None:
-        """Ends the run in good order, if `startStagesLoop` did not: slices leave, stages are shut down; `close`."""
+        """Ends the run in good order, if `startStagesLoop` has not, and calls `close`."""
         if self._master is not None and not self._ended:
             self._end()
         self.close()
@@ -470,6 +472,7 @@ class Pipeline:
             "pipeline": config.pipeline_name,
             "slices": config.n_slices,
             "workers": config.n_workers,
+            "random_seed": self._require_master().random_seed,
             "wall_s": time.monotonic() - self.started_at,
             "lost_spans": self._require_run().lost_spans(),
             "arena": {
