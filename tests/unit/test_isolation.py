@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Which stage classes touch the state of their process, as far as their code says it; streams outside runs."""
+"""Which stage classes touch the state of their process, as far as code says it; streams outside runs."""
 
 import sys
 import types
 
 import pytest
-
 from harness.runtime.isolation import touches_process_state
 from harness.stage import ParallelProcessing
 

@@ -65,9 +65,9 @@ def _kept_place() -> Iterator[None]:
 
 
 def touches_process_state(cls: type) -> bool:
-    """Whether the code of a class's modules, or of modules they import from their own package, names such state.
+    """Whether the code of a class's modules, or of modules of their package that they import, names such state.
 
-    It looks for the names `random`, `chdir`, `fchdir` and `umask` in the module of the class and of its bases;
+    It looks for the names `random`, `chdir`, `fchdir` and `umask` in the modules of the class and its bases;
     what libraries do unseen it does not find.
     """
     seen: set[str] = set()

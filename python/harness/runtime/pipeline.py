@@ -144,7 +144,7 @@ class Pipeline:
         return self._require_config().event_broker
 
     def setEventTimeout(self, timeout: int) -> None:
-        """Sets how often, about once a second, a stage looks for its event; beats the policy's `eventTimeout`."""
+        """Sets how often, about once a second, a stage looks for its event; beats the policy."""
         self._event_timeout = timeout
 
     def getEventTimeout(self) -> int:
