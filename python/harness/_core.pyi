@@ -80,6 +80,7 @@ class LoopEnd:
     VISITS_DONE: LoopEnd
     NO_MORE: LoopEnd
     STOPPED: LoopEnd
+    AT_ONCE: LoopEnd
     PROCESS_DIED: LoopEnd
     SLICE_FATAL: LoopEnd
     def __hash__(self) -> int: ...

@@ -157,6 +157,7 @@ def test_the_first_signals_end_the_run_in_good_order(bench, monkeypatch, number,
     assert f"{name}, level " in done.log()
 
 
+@pytest.mark.contract("5.6.levels")
 @pytest.mark.parametrize(
     ("level", "where", "last"),
     [

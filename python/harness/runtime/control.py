@@ -174,7 +174,7 @@ def _boot_id() -> str:
 
 
 def _start_time(pid: int) -> int | None:
-    """When a process started, in the kernel's ticks since boot; `None` if there is none, or only its remains."""
+    """When a process started, in the kernel's ticks since boot; `None` if there is none, or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     except OSError:

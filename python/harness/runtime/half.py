@@ -10,8 +10,8 @@ from harness import _core, births, streams
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.queue import Queue
-from harness.runtime.isolation import isolate
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
+from harness.runtime.isolation import isolate
 from harness.runtime.post_mortems import write_after_raise
 from harness.stage import StageProcessing
 from harness.transport import Transport

@@ -65,7 +65,7 @@ def _kept_place() -> Iterator[None]:
 
 
 def touches_process_state(cls: type) -> bool:
-    """Whether the code of a class's modules, or of modules of their package that they import, names such state.
+    """Whether the code of a class's modules, or of modules of their package they import, names such state.
 
     It looks for the names `random`, `chdir`, `fchdir` and `umask` in the modules of the class and its bases;
     what libraries do unseen it does not find.
