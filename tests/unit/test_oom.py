@@ -12,7 +12,7 @@ def machine(root, membership, files):
         path.write_text(text)
 
 
-VERSION_2 = ("0::/user/job7\n", "sys/fs/cgroup/user/job7/memory.events", "low 0\nmax 12\noom 3\noom_kill {}\n")
+VERSION_2 = ("0::/user/job7\n", "sys/fs/cgroup/user/job7/memory.events", "low 0\noom 3\noom_kill {}\n")
 VERSION_1 = (
     "5:cpu:/\n4:memory,hugetlb:/job7\n1:name=systemd:/\n",
     "sys/fs/cgroup/memory/job7/memory.oom_control",
