@@ -224,7 +224,7 @@ def test_the_stacks_of_a_run_tell_where_every_process_is(bench):
     shown = bench.command_line("stacks", str(bench.run_dir))
     assert shown.code == 0, shown.err
     parts = {part.partition(" (process")[0]: part for part in shown.out.split("--- ")[1:]}
-    assert set(parts) == {"master", "nursery", "worker 0"}
+    assert set(parts) == {"master", "nursery", "keeper", "worker 0"}
     assert "stages_here.py" in parts["worker 0"] and "in process" in parts["worker 0"]
     assert "startStagesLoop" in parts["master"]
     assert bench.command_line("stop", str(bench.run_dir), "--level", "1").code == 0
@@ -350,8 +350,8 @@ def test_killing_any_process_at_a_random_moment_hangs_nothing(bench, seed):
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     done = bench.finish(process)
-    # A worker is replaced, nursery and keeper are not needed: the signal ends the run, at once before the first
-    # visit, in good order after it. A worker that died before its stages were set up has ended it already.
+    # A worker is replaced, nursery and keeper are not needed: the signal ends the run, at once before the
+    # first visit, in good order after it. A worker that died before its stages were set up has ended it.
     assert done.code in (0, 3, 130), done.err
 
 

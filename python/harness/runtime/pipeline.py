@@ -326,7 +326,7 @@ class Pipeline:
 
     def _take_end(self, end: _core.LoopEnd, visit: int, stage: int) -> str:
         """Why the loop has ended, which is logged. Raises when that is no orderly end."""
-        config, run, log = self._require_config(), self._require_run(), self._require_log()
+        config, log = self._require_config(), self._require_log()
         if end == _core.LoopEnd.PROCESS_DIED:
             death = self._require_master().replacing.error(visit)
             self._record_death(death)
