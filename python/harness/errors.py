@@ -88,8 +88,7 @@ class SliceDied(HarnessError):
             doing = "while it set its stages up"
         what = f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause} {doing}"
         super().__init__(
-            f"{what}; its visit is lost. Look at the end of its slice logs,"
-            " and at the kernel's log for the OOM killer"
+            f"{what}; its visit is lost. Look at the end of its slice logs"
         )
         self.what = what
         self.worker = worker

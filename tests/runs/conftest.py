@@ -108,6 +108,25 @@ class Bench:
             text=True,
         )
 
+    def start_command(self, *arguments: str) -> subprocess.Popen:
+        """Starts another command of the program."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness.cli.main", *arguments],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def command_line(self, *arguments: str) -> Finished:
+        """Runs another command of the program to its end."""
+        return self.finish(self.start_command(*arguments))
+
+    def end_at_once(self, process: subprocess.Popen) -> None:
+        """Ends a run whatever its stages do; its exit code is 143."""
+        asked = self.command_line("stop", str(self.run_dir), "--level", "1")
+        assert asked.code == 0, asked.err
+
     def environment(self) -> dict[str, str]:
         """The environment of a run: the folder is where stage modules are found."""
         return {**os.environ, "PYTHONPATH": str(self.folder)}

@@ -102,3 +102,91 @@ def test_what_a_stage_keeps_is_sound_past_the_end_of_the_run_and_at_the_exit_of_
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "sound\n"), done.stderr
     assert "Exception ignored" not in done.stderr and "Traceback" not in done.stderr
+
+
+MORE = """
+import threading, time
+from lsst.pex.harness.Pipeline import Pipeline
+from harness.runtime.signals import StoppedAtOnce
+
+def steps(pipeline):
+    pipeline.initializeLogger()
+    pipeline.configurePipeline()
+    pipeline.initializeQueues()
+    pipeline.initializeStages()
+    pipeline.startShutdownThread()
+    pipeline.startSlices()
+
+unused = Pipeline("unused", "night.paf")
+steps(unused)
+unused.setEventTimeout(7)
+slices = unused.getSliceThreadList()
+print([item.getName() for item in slices], [item.is_alive() for item in slices], unused.getEventTimeout())
+unused.shutdown()
+print([item.is_alive() for item in slices])
+
+class Says:
+    def __init__(self, *levels):
+        self.levels, self.closed = levels, threading.Event()
+    def listen(self, request):
+        for level in self.levels:
+            try:
+                request(level, "an event")
+            except ValueError as error:
+                print("ignored:", error)
+        self.closed.wait()
+    def close(self):
+        self.closed.set()
+
+orderly = Pipeline("orderly", "night.paf")
+orderly.initializeLogger()
+orderly.configurePipeline()
+orderly.initializeQueues()
+orderly.initializeStages()
+orderly.startShutdownThread(Says(9, 3))
+orderly.startSlices()
+orderly.startStagesLoop()
+orderly.close()
+
+at_once = Pipeline("at_once", "night.paf")
+steps(at_once)
+threading.Timer(0.3, at_once.exit).start()
+try:
+    at_once.startStagesLoop()
+except StoppedAtOnce as error:
+    print("stopped:", error)
+at_once.close()
+print("slices left:", sum(item.is_alive() for item in at_once.getSliceThreadList()))
+try:
+    Pipeline("x").setExitLevel(5)
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.contract("5.8.embedding")
+def test_a_program_sees_its_slices_and_ends_them_in_good_order_or_at_once(bench):
+    bench.module("""
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            time.sleep(30 if self.runId == "at_once" else 0)
+    """)
+    bench.policy("one - Slice", head="")
+    (bench.folder / "embed.py").write_text(MORE)
+    done = subprocess.run(
+        [sys.executable, "embed.py"],
+        cwd=bench.folder,
+        env=bench.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "['Slice0', 'Slice1'] [True, True] 7",
+        "[False, False]",
+        "ignored: expected a shutdown level of 1 to 4, saw 9",
+        "stopped: ended at once by setExitLevel",
+        "slices left: 0",
+        "InternalError",
+    ]

@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import platform
-import signal
 import struct
 import subprocess
 import sys
@@ -201,6 +200,33 @@ def test_a_control_group_that_fills_up_fails_a_clipboard_and_ends_no_process(ben
     assert "available memory is the limit" in (bench.run_dir / "log" / "Slice0.log").read_text()
 
 
+def test_a_worker_that_the_oom_killer_ends_is_told_from_one_that_somebody_kills(bench, group):
+    bench.module("""
+    class Eats(ParallelProcessing):
+        def process(self, clipboard):
+            self.kept = [bytearray(b"x") * (16 << 20) for _ in range(64)]
+    """)
+    path = bench.policy("eats - Eats", slices=1)
+    path.write_text(path.read_text().replace("256 MiB", "16 MiB"))
+    done = run_after(bench, group)
+    if done.returncode == -9:
+        pytest.skip("the kernel chose the master")
+    assert done.returncode == 3, done.stderr
+    assert "SIGKILL (signal 9), sent by the OOM killer" in done.stderr
+
+
+def test_a_worker_that_somebody_kills_is_not_said_to_be_out_of_memory(bench):
+    bench.module("""
+    class Dies(ParallelProcessing):
+        def process(self, clipboard):
+            os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    bench.policy("dies - Dies", slices=1)
+    done = bench.run()
+    assert done.code == 3
+    assert "SIGKILL (signal 9)" in done.err and "sent by the OOM killer:" not in done.err
+
+
 TRACER = """
 import ctypes, os, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
@@ -246,11 +272,11 @@ def test_a_worker_that_does_not_die_is_reported_with_what_it_holds(bench):
             process.kill()
             process.communicate()
             pytest.skip("tracing is not permitted here")
-        process.send_signal(signal.SIGINT)
+        bench.end_at_once(process)
         done = bench.finish(process)
     finally:
         (bench.folder / "let go").touch()
-    assert done.code == 130, done.err
+    assert done.code == 143, done.err
     log = done.log()
     for words in ("worker 1 (pid", "ranks 1) has not ended 5 s after SIGKILL", "Its 1 blocks (2097152 bytes)",
                   "in quarantine"):  # fmt: skip

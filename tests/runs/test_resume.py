@@ -224,7 +224,7 @@ def test_a_second_run_in_a_directory_is_refused_while_the_first_goes_on(night):
     second = night.run("--visits", "1")
     assert second.code == 5
     assert f"saw one in process {first.pid}; wait for its end" in second.err
-    first.send_signal(signal.SIGTERM)
+    night.end_at_once(first)
     night.finish(first)
     (night.folder / "hold-1-0").unlink()
     assert night.run("--visits", "1").code == 0

@@ -19,7 +19,7 @@ CORE = ROOT / "src" / "pexcore"
 
 LAYERS = [
     {"_core", "_clipboard", "_steps", "errors", "exceptions", "current"},
-    {"arrays", "births", "clipboard", "properties", "outputs"},
+    {"arrays", "births", "clipboard", "properties", "outputs", "streams"},
     {"log", "locations", "policy", "queue"},
     {"dataset", "directories", "ledger", "stage", "transport"},
     {"dc3a", "storage", "utils"},

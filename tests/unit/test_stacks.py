@@ -18,7 +18,7 @@ SLEEPS = "time.sleep(600)"
 
 
 @contextlib.contextmanager
-def a_process(last_words: str, first_words: str = "stacks.register()"):
+def a_process(last_words: str, first_words: str = "stacks.register('here')"):
     program = f"""
 import os, sys, time
 from harness.runtime import stacks
@@ -52,7 +52,7 @@ def test_a_process_that_is_stuck_tells_where(how):
 
 def test_every_thread_is_told():
     program = "import threading; t = threading.Thread(target=another); t.start(); t.join()"
-    with a_process(program, "stacks.register()\ndef another(): time.sleep(600)") as process:
+    with a_process(program, "stacks.register('here')\ndef another(): time.sleep(600)") as process:
         deadline = time.monotonic() + 20
         while "in another" not in (text := dump(process.pid, 20)):
             assert time.monotonic() < deadline
@@ -63,7 +63,7 @@ def test_stacks_that_nobody_asked_this_way_for_are_left_out():
     with a_process(SLEEPS) as process:
         os.kill(process.pid, stacks.SIGNAL)
         deadline = time.monotonic() + 20
-        while not os.stat(stacks._find_file(process.pid)).st_size and time.monotonic() < deadline:
+        while not os.stat(stacks._find_file(process.pid)[0]).st_size and time.monotonic() < deadline:
             time.sleep(0.001)
         assert dump(process.pid, 20).count("stuck_here") == 1
 
@@ -83,9 +83,9 @@ def test_a_forked_process_has_stacks_of_its_own():
     program = """
 import os, time
 from harness.runtime import stacks
-stacks.register()
+stacks.register('here')
 if os.fork() == 0:
-    stacks.register()
+    stacks.register('here')
     print(f"{os.getpid()}", flush=True)
     (lambda: time.sleep(600))()
 os.wait()
@@ -104,9 +104,9 @@ os.wait()
 
 @pytest.mark.parametrize("memfd", [True, False])
 def test_whether_a_process_answers_is_seen_with_and_without_memory_files(memfd):
-    first = "stacks.register()" if memfd else "del os.memfd_create\nstacks.register()"
+    first = "stacks.register('here')" if memfd else "del os.memfd_create\nstacks.register('here')"
     with a_process(SLEEPS, first) as process:
-        assert stacks.answers(process.pid)
+        assert stacks.who(process.pid) == "here"
         assert "stuck_here" in dump(process.pid, 20)
 
 
@@ -122,7 +122,7 @@ def test_a_stopped_process_is_said_to_be_stopped():
 
 def test_a_process_without_stacks_is_left_alone():
     with a_process(SLEEPS, "") as process:
-        assert not stacks.answers(process.pid)
+        assert not stacks.who(process.pid)
         with pytest.raises(NoStacks, match="writes no stacks"):
             dump(process.pid)
         assert process.poll() is None
@@ -131,5 +131,5 @@ def test_a_process_without_stacks_is_left_alone():
 
 
 def test_a_process_that_no_longer_answers_is_left_alone():
-    with a_process(SLEEPS, "stacks.register(); stacks.unregister(); stacks.unregister()") as process:
-        assert not stacks.answers(process.pid)
+    with a_process(SLEEPS, "stacks.register('here'); stacks.unregister(); stacks.unregister()") as process:
+        assert not stacks.who(process.pid)

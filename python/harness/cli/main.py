@@ -7,7 +7,7 @@ import argparse
 import sys
 
 import harness
-from harness.cli import check, demo, policy, replay, run, status
+from harness.cli import check, demo, policy, replay, run, status, stop
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pex-harness {harness.__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run.add_parser(subparsers)
+    stop.add_parser(subparsers)
     check.add_parser(subparsers)
     policy.add_parser(subparsers)
     status.add_parser(subparsers)

@@ -66,6 +66,9 @@ class PipelineConfig:
     """All of the policy with its defaults, as JSON with sorted keys: what the ledger records and compares."""
     keep_inputs: str = "failed"
     database_url: str | None = None
+    random_seed: int | None = None
+    isolate_stages: str = "auto"
+    pin_workers: bool = False
     share: SharePolicy = field(default=SharePolicy())
     topology: Topology | None = None
     exchanges: frozenset[int] = field(default=frozenset())
@@ -150,6 +153,9 @@ def _config(
         keep_inputs=policy.getString("keepInputs"),
         short_name=short_name if short_name is not None else text.file.name.split(".")[0],
         database_url=_optional(policy, "database.url"),
+        random_seed=policy.getInt("randomSeed") if policy.exists("randomSeed") else None,
+        isolate_stages=policy.getString("isolateStages"),
+        pin_workers=policy.getBool("pinWorkers"),
         share=_share_policy(policy),
         topology=Topology.from_policy(policy.getPolicy("topology"), n_slices) if shares else None,
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),

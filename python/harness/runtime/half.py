@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from harness import _core, births
+from harness import _core, births, streams
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.queue import Queue
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
+from harness.runtime.isolation import isolate
 from harness.runtime.post_mortems import write_after_raise
 from harness.stage import StageProcessing
 from harness.transport import Transport
@@ -42,6 +43,8 @@ class Half(Generic[StageT]):
         self.failure_stage: StageT | None = None
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]
         self.error_flagged = False
+        self.random_seed = config.random_seed if config.random_seed is not None else streams.seed_of(run_id)
+        streams.use_seed(self.random_seed)
         self.visit = 0
         self.stage_number = 0
         self.post_mortems: PostMortems | None = None
@@ -80,7 +83,11 @@ class Half(Generic[StageT]):
             "runId": self.run_id,
         }
         try:
-            return make(stage, sysdata)
+            streams.reseed(self.random_seed, 0, self.rank, stage_id)
+            instance = make(stage, sysdata)
+            if instance is not None:
+                isolate(instance, self, stage_id)
+            return instance
         except Exception as error:
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
             raise StageFailed(

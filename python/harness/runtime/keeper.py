@@ -21,7 +21,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from harness import _core
-from harness.runtime.nursery import ENDING_SIGNALS, nursery_main
+from harness.runtime import stacks
+from harness.runtime.nursery import nursery_main
+from harness.runtime.signals import ENDING_SIGNALS, leave_signals_to_master
 from harness.runtime.worker import RunContext
 
 REQUEST = b"n"
@@ -46,8 +48,8 @@ def keeper_main(
     code = 1
     try:
         os.setpgid(0, 0)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        leave_signals_to_master()
+        stacks.register("keeper")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         _core.die_with_pipe(context.life_read_fd)

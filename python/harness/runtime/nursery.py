@@ -29,13 +29,10 @@ from typing import NoReturn
 from harness import _core
 from harness.errors import ConfigError
 from harness.runtime import stacks
+from harness.runtime.cores import limit_threads
+from harness.runtime.signals import ENDING_SIGNALS, leave_signals_to_master
 from harness.runtime.worker import RunContext, worker_main
 
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-)
 LENGTH = struct.Struct("!I")
 SPARE_DESCRIPTORS = 256
 
@@ -71,15 +68,14 @@ def nursery_main(
     """The life of the nursery. Never returns."""
     try:
         os.setpgid(0, 0)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        leave_signals_to_master()
         # Where a launcher has left this ignored, children are gone before anybody can wait for them.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # The master blocked these over the fork, for its own handlers have no business here.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
-        stacks.register()
+        stacks.register("nursery")
         _close_stdin()
-        _limit_threads(context.config.n_workers)
+        limit_threads(context.config.n_workers)
         _allow_open_files(context.config.n_slices // context.config.n_workers)
         # A connection that breaks means the same as one that closes: the master has ended.
         with contextlib.suppress(ConnectionError):
@@ -104,13 +100,6 @@ def _close_stdin() -> None:
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.close(null)
-
-
-def _limit_threads(workers: int) -> None:
-    """Shares the cores among the workers' thread pools; a variable the operator has set stays."""
-    threads = max(1, len(os.sched_getaffinity(0)) // max(1, workers))
-    for name in THREAD_VARIABLES:
-        os.environ.setdefault(name, str(threads))
 
 
 def _allow_open_files(slices_per_worker: int) -> None:

@@ -19,8 +19,10 @@ from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, LogDestination, set_default_log
+from harness.runtime import stacks
 from harness.runtime.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.config import PipelineConfig, load_config
+from harness.runtime.control import ControlSocket, Master, announce, runs, withdraw
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.post_mortems import write_after_death
 from harness.runtime.recording import Recorder
@@ -28,8 +30,11 @@ from harness.runtime.replacing import Replacing, limits_ns
 from harness.runtime.run_log import LogSettings
 from harness.runtime.run_records import LOST, describe_plan, exit_code_of, open_ledger
 from harness.runtime.schedule import compile_schedule
-from harness.runtime.signals import raising_signals, watched_signals
+from harness.runtime.shutdown import LevelSource, ShutdownListener
+from harness.runtime.signals import StoppedAtOnce, raising_signals
+from harness.runtime.slice_threads import SliceThread
 from harness.runtime.statistics import RunStatistics
+from harness.runtime.stopping import StopRequests
 from harness.runtime.supervisor import Supervisor
 from harness.runtime.worker import RunContext
 
@@ -86,8 +91,13 @@ class Pipeline:
         self._master: MasterHalf | None = None
         self._lock: RunLock | None = None
         self._recorder: Recorder | None = None
-        self._signalled = 0
         self._hard_stop = False
+        self._event_timeout: int | None = None
+        self._slices_started = False
+        self._ended = False
+        self._stops = StopRequests(self._tell, lambda: self._master is not None and self._master.visit > 0)
+        self._listener = ShutdownListener(self._stops.request, self._tell)
+        self._here: Master | None = None
         self.statistics: RunStatistics | None = None
         self.on_progress: Callable[[int, str], None] | None = None
         self.started_at = time.monotonic()
@@ -132,6 +142,24 @@ class Pipeline:
     def getEventBrokerHost(self) -> str | None:
         """The event broker's host, or `None`."""
         return self._require_config().event_broker
+
+    def setEventTimeout(self, timeout: int) -> None:
+        """Sets how often, about once a second, a stage looks for its event; beats the policy."""
+        self._event_timeout = timeout
+
+    def getEventTimeout(self) -> int:
+        """How often a stage looks for its event before the run ends."""
+        asked = self._event_timeout
+        return asked if asked is not None else self._require_config().event_timeout
+
+    def getSliceThreadList(self) -> list[SliceThread]:
+        """The slices in the order of their ranks; none before `startSlices`."""
+        config, run = self._require_config(), self._require_run()
+
+        def slice_thread(rank: int) -> SliceThread:
+            return SliceThread(rank, lambda: run.worker_pids()[rank % config.n_workers], runs)
+
+        return [slice_thread(rank) for rank in range(config.n_slices if self._slices_started else 0)]
 
     def allow_hard_stop(self) -> None:
         """Lets a signal end the whole process when stage code does not yield in time. For command lines."""
@@ -190,6 +218,9 @@ class Pipeline:
         if Pipeline._active is not None:
             raise ConfigError("another pipeline is open in this process: close() it first")
         Pipeline._active = self
+        self._here = Master.here(self._run_id)
+        announce(self.run_dir, self._here)
+        stacks.register("master")
         log.log(-1, f"universeSize {config.n_slices + 1}, run {self._run_id}, workers {config.n_workers}")
         for stage in config.stages:
             log.log(-2, f"stage {stage.number} {stage.name}: {stage.serial_class} / {stage.parallel_class}")
@@ -207,6 +238,7 @@ class Pipeline:
                 f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}"
             ) from error
         run.set_spin(*SPIN_NS)
+        self._stops.attach(run)
         set_location_map(config, self._run_id)
         self._supervisor = Supervisor(config)
         if config.n_slices > 0:
@@ -239,6 +271,7 @@ class Pipeline:
 
         config = self._require_config()
         master = self._master = MasterHalf(self._require_run(), config, self._run_id, -1, self._require_log())
+        self._require_log().info(f"random seed {master.random_seed}")
         master.statistics = self.statistics = RunStatistics(config.stages)
         master.on_progress = self.on_progress
         master.recorder = self._require_recorder()
@@ -253,8 +286,11 @@ class Pipeline:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
         self._require_master().set_up()
 
-    def startShutdownThread(self) -> None:
-        """Shutdown events need an event transport, which this version lacks: only signals end a run early."""
+    def startShutdownThread(self, *sources: LevelSource) -> None:
+        """Listens for shutdown levels: those of `pex-harness stop`, and of further `sources`."""
+        if self._here is None:
+            raise InternalError("configurePipeline() must be called first")
+        self._listener.start([ControlSocket(self._here), *sources])
         self._require_log().log(-3, f"not listening on {self.getShutdownTopic()}: no event transport")
 
     def startSlices(self) -> None:
@@ -266,6 +302,7 @@ class Pipeline:
             )
         if config.n_slices > 0:
             self._require_supervisor().start_workers(run)
+            self._slices_started = True
         else:
             run.start_watcher()
 
@@ -278,26 +315,33 @@ class Pipeline:
             raise
 
     def _run_stages(self) -> None:
-        config, run, log = self._require_config(), self._require_run(), self._require_log()
-        with watched_signals(run):
+        config, run = self._require_config(), self._require_run()
+        with self._stops.signals():
             end, visit, stage = run.run_master(self._schedule, self._require_master(), limits_ns(config))
+            reason = self._take_end(end, visit, stage)
+            if end == _core.LoopEnd.NO_MORE:
+                self._require_recorder().end_without_data(visit)
+            self._end()
+        self._record_end(end.name.lower().replace("_", " "), 0, reason)
+
+    def _take_end(self, end: _core.LoopEnd, visit: int, stage: int) -> str:
+        """Why the loop has ended, which is logged. Raises when that is no orderly end."""
+        config, log = self._require_config(), self._require_log()
         if end == _core.LoopEnd.PROCESS_DIED:
             death = self._require_master().replacing.error(visit)
             self._record_death(death)
             raise death
         if end == _core.LoopEnd.SLICE_FATAL:
             raise self._slice_fatal()
+        if end == _core.LoopEnd.AT_ONCE:
+            raise StoppedAtOnce(self._stops.cause)
         reasons = {
             _core.LoopEnd.VISITS_DONE: "one loop done" if config.one_loop else "as many visits as asked for",
             _core.LoopEnd.NO_MORE: f"no more datasets, said in stage {stage}",
-            _core.LoopEnd.STOPPED: f"asked to stop, left after stage {stage}",
+            _core.LoopEnd.STOPPED: f"{self._stops.cause}, level {self._stops.level}; left in stage {stage}",
         }
         log.info(f"the loop has ended after {visit} visits: {reasons[end]}")
-        if end == _core.LoopEnd.NO_MORE:
-            self._require_recorder().end_without_data(visit)
-        with raising_signals():
-            self._end()
-        self._record_end(end.name.lower().replace("_", " "), 0, reasons[end])
+        return reasons[end]
 
     def _record_death(self, error: HarnessError) -> None:
         if isinstance(error, SliceDied) and error.rank >= 0 and error.visit > 0:
@@ -328,10 +372,26 @@ class Pipeline:
         self.setExitLevel(4)
 
     def setExitLevel(self, level: int) -> None:
-        """Asks the loop to end: 4 after this visit, 3 after this stage. `ValueError` for other levels."""
-        if level not in (3, 4):
-            raise ValueError(f"expected shutdown level 3 (end of stage) or 4 (end of visit), saw {level}")
-        self._require_run().request_stop(level)
+        """Asks the loop to end: 4 after this visit, 3 after this stage, 2 at the next synchronisation point.
+
+        Level 1 ends the run at once: it raises `StoppedAtOnce`, here if this is the main thread, else in that
+        one; call `close` then. A later request may be more urgent, never less. ValueError for other levels.
+        """
+        self._require_run()
+        self._stops.request(level, "setExitLevel")
+
+    def exit(self) -> None:
+        """Ends the run at once: shutdown level 1."""
+        self.setExitLevel(1)
+
+    def shutdown(self) -> None:
+        """Ends the run in good order, if `startStagesLoop` has not, and calls `close`."""
+        if self._master is not None and not self._ended:
+            self._end()
+        self.close()
+
+    def _tell(self, text: str) -> None:
+        self._require_log().warn(text)
 
     # --- the whole life
 
@@ -345,7 +405,7 @@ class Pipeline:
                 self.initializeStages()
                 self.startShutdownThread()
                 self.startSlices()
-            self.startStagesLoop()
+                self.startStagesLoop()
         except BaseException as error:
             self._log_end(error)
             self._record_end(LOST, exit_code_of(error), str(error))
@@ -355,6 +415,7 @@ class Pipeline:
 
     def _end(self) -> None:
         """The orderly end: every process leaves by itself, stages are shut down, the summary is written."""
+        self._ended = True
         supervisor = self._require_supervisor()
         if self.statistics is not None:
             count = self._require_config().n_workers
@@ -387,8 +448,12 @@ class Pipeline:
                 self._require_log().warn(complaint)
             self._run.stop_watcher()
         self._record_end(LOST, 2, "closed before its end")
+        self._listener.close()
         if Pipeline._active is self:
             Pipeline._active = None
+            stacks.unregister()
+            if self._here is not None:
+                withdraw(self.run_dir, self._here)
             arrays.use_arena(None)
             outputs.use_journal(None)
             current.work_for(None)
@@ -407,6 +472,7 @@ class Pipeline:
             "pipeline": config.pipeline_name,
             "slices": config.n_slices,
             "workers": config.n_workers,
+            "random_seed": self._require_master().random_seed,
             "wall_s": time.monotonic() - self.started_at,
             "lost_spans": self._require_run().lost_spans(),
             "arena": {

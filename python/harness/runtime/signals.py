@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""SIGINT and SIGTERM during a run: raised in the main thread as `Interrupted`, and told to the watcher."""
+"""Signals that end a run: handlers of the master while it runs, and what workers do with theirs."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
-from harness import _core
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -28,37 +29,74 @@ class Interrupted(KeyboardInterrupt):
         return 128 + self.signal_number
 
 
-@contextlib.contextmanager
-def raising_signals() -> Iterator[None]:
-    """While the block runs, a signal becomes `Interrupted` wherever the main thread is.
+class StoppedAtOnce(Interrupted):
+    """A shutdown request of level 1 that was no signal ended the run. Exit code as for SIGTERM."""
 
-    Does nothing in other threads, where Python takes no signals.
+    def __init__(self, cause: str) -> None:
+        super().__init__(signal.SIGTERM)
+        self.args = (f"ended at once by {cause}",)
+
+
+def is_main_thread() -> bool:
+    """Whether this is the thread in which Python takes signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextlib.contextmanager
+def handling_signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """While the block runs, a signal that ends runs calls `handle` in the main thread, wherever that is.
+
+    A SIGHUP that is ignored, as under nohup, stays so. Does nothing in other threads.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not is_main_thread():
         yield
         return
-    before = {number: signal.signal(number, _raise) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def take(number: int, frame: FrameType | None) -> None:
+        handle(number)
+
+    taken = [number for number in ENDING_SIGNALS if not _stays_ignored(number)]
+    before = {number: signal.signal(number, take) for number in taken}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # `None`: the handler was not Python's, and Python can't bring it back.
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
-@contextlib.contextmanager
-def watched_signals(run: _core.Run) -> Iterator[None]:
-    """As `raising_signals`, with the watcher told: it wakes the loop and guards against stuck stages."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    with raising_signals():
-        before = signal.set_wakeup_fd(run.wakeup_fd(), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(before)
-            run.disarm_hard_stop()
+def raising_signals() -> contextlib.AbstractContextManager[None]:
+    """While the block runs, a signal that ends runs becomes `Interrupted` wherever the main thread is."""
+    return handling_signals(_raise)
 
 
-def _raise(number: int, frame: FrameType | None) -> None:
+def leave_signals_to_master() -> None:
+    """Makes a worker, or the nursery, survive what ends runs: the master gets the signal too, and decides.
+
+    Batch systems send SIGTERM to every process of a job. What stage code forks or starts has the usual
+    handlers, so that a pool can end its processes.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if not _stays_ignored(number):
+            # A handler and not SIG_IGN, which programs that stage code starts would inherit.
+            signal.signal(number, _leave_alone)
+    os.register_at_fork(after_in_child=_take_back)
+
+
+def _stays_ignored(number: int) -> bool:
+    return number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
+
+
+def _leave_alone(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+def _take_back() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is _leave_alone:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _raise(number: int) -> None:
     raise Interrupted(number)

@@ -19,6 +19,9 @@ from harness.runtime.repeating import resume
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.log import Log
     from harness.runtime.config import StageConfig
     from harness.transport.entry import Entry
 
@@ -30,6 +33,7 @@ class SliceHalf(Half[ParallelProcessing]):
 
     replaces = False
     """Whether the worker is a replacement and this rank has done nothing in it yet."""
+    after_first_visit: Callable[[Log], None] | None = None
 
     def set_up(self) -> None:
         """Builds the stages. Raises `StageFailed`."""
@@ -166,6 +170,9 @@ class SliceHalf(Half[ParallelProcessing]):
 
     def end_visit(self) -> None:
         """Drops the visit's clipboards and logs what it took."""
+        if self.after_first_visit is not None:
+            self.after_first_visit(self.log)
+            self.after_first_visit = None
         wall, before = self._started
         now = os.times()
         if self.config.keep_inputs == "all":

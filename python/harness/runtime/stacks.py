@@ -33,10 +33,13 @@ class NoStacks(HarnessError):
     """The stacks of a process could not be had. The message says why."""
 
 
-def register() -> None:
-    """Makes this process write its stacks when it gets `SIGNAL`. Call it again in each forked process."""
+def register(who: str) -> None:
+    """Makes this process write its stacks when it gets `SIGNAL`. Call it again in each forked process.
+
+    `who` names it to readers (`worker 3`): at most 200 characters, no slash and no dot.
+    """
     global _descriptor
-    before, _descriptor = _descriptor, _open_file()
+    before, _descriptor = _descriptor, _open_file(who)
     # Records of several threads and of forked children do not overwrite each other.
     fcntl.fcntl(_descriptor, fcntl.F_SETFL, fcntl.fcntl(_descriptor, fcntl.F_GETFL) | os.O_APPEND)
     # Without chaining the kernel blocks the signal while the handler runs: `dump` sees its end by that.
@@ -54,9 +57,10 @@ def unregister() -> None:
         _descriptor = -1
 
 
-def answers(pid: int) -> bool:
-    """Whether the process has called `register`, as far as this user may see."""
-    return _find_file(pid) is not None
+def who(pid: int) -> str | None:
+    """The name under which a process has called `register`; `None` if it did not, or is another user's."""
+    found = _find_file(pid)
+    return None if found is None else found[1]
 
 
 def dump(pid: int, wait_s: float = WAIT_S) -> str:
@@ -70,13 +74,13 @@ def dump(pid: int, wait_s: float = WAIT_S) -> str:
             is stopped, or sleeps in the kernel).
     """
     deadline = time.monotonic() + wait_s
-    path = _find_file(pid)
-    if path is None:
+    found = _find_file(pid)
+    if found is None:
         raise NoStacks(
             f"process {pid} writes no stacks: it has ended, is not this user's, or is no process of a run"
         )
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(found[0], os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         raise NoStacks(f"process {pid}: its stacks can't be opened: {error.strerror}") from None
     try:
@@ -105,26 +109,27 @@ def _ask(pid: int, descriptor: int, deadline: float) -> str:
     return text
 
 
-def _open_file() -> int:
+def _open_file(who: str) -> int:
+    name = f"{FILE_NAME} {who}."
     try:
-        return os.memfd_create(FILE_NAME, os.MFD_CLOEXEC)
+        return os.memfd_create(name, os.MFD_CLOEXEC)
     except (AttributeError, OSError):
         # Where the kernel or a filter refuses it: a file without a name does as well.
-        descriptor, path = tempfile.mkstemp(prefix=FILE_NAME)
+        descriptor, path = tempfile.mkstemp(prefix=name)
         os.unlink(path)
         return descriptor
 
 
-def _find_file(pid: int) -> str | None:
-    """The path by which the process's file of stacks can be opened."""
+def _find_file(pid: int) -> tuple[str, str] | None:
+    """The path by which the process's file of stacks can be opened, and whose it is."""
     folder = f"/proc/{pid}/fd"
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             path = f"{folder}/{name}"
             with contextlib.suppress(OSError):
-                target = os.readlink(path)
-                if os.path.basename(target).removeprefix("memfd:").startswith(FILE_NAME):
-                    return path
+                target = os.path.basename(os.readlink(path)).removeprefix("memfd:")
+                if target.startswith(FILE_NAME):
+                    return path, target.removeprefix(FILE_NAME).partition(".")[0].strip()
     return None
 
 

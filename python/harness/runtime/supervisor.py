@@ -22,7 +22,9 @@ from harness import _core
 from harness.errors import ConfigError, HarnessError, InternalError, describe_end
 from harness.runtime.config import PipelineConfig
 from harness.runtime.keeper import ask_for_nursery, keeper_main
-from harness.runtime.nursery import ENDING_SIGNALS, nursery_main, receive_message, send_message
+from harness.runtime.nursery import nursery_main, receive_message, send_message
+from harness.runtime.oom import OomWatch, describe_kill
+from harness.runtime.signals import ENDING_SIGNALS
 from harness.runtime.worker import RunContext
 
 LEAVE_TIMEOUT_S = 10.0
@@ -48,11 +50,13 @@ class Death(NamedTuple):
     rank: int
     stage: int
     starting: bool
+    sender: str = ""
+    """For SIGKILL: whether the OOM killer sent it, in words."""
 
     @property
     def cause(self) -> str:
         """Signal or exit code, in words."""
-        return describe_end(self.signalled, self.code)
+        return describe_end(self.signalled, self.code) + self.sender
 
 
 class Supervisor:
@@ -68,6 +72,7 @@ class Supervisor:
         self._keeper_pid = -1
         self._watching = False
         self._watched: set[int] = set()
+        self._oom = OomWatch()
 
     def start_nursery(
         self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: Callable[[], None]
@@ -219,6 +224,8 @@ class Supervisor:
         """The ends of processes that were not asked for and not looked at yet, in the order seen."""
         while (told := run.take_death()) is not None:
             death = Death(*told)
+            if death.signalled and death.code == signal.SIGKILL:
+                death = death._replace(sender=describe_kill(self._oom.new_kills()))
             if not death.orderly:
                 yield death
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from dataclasses import dataclass
@@ -18,8 +17,10 @@ from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, set_default_log
 from harness.runtime import stacks
 from harness.runtime.config import PipelineConfig
+from harness.runtime.cores import ThreadCheck, pin
 from harness.runtime.failure import describe_failure
 from harness.runtime.run_log import LogSettings
+from harness.runtime.signals import leave_signals_to_master
 from harness.runtime.slice import SliceHalf, report_fatal
 
 PARENT_TIMEOUT_MS = 5000
@@ -94,9 +95,8 @@ def worker_main(context: RunContext, worker: int, incarnation: int) -> NoReturn:
 
 def _live(context: RunContext, worker: int, incarnation: int) -> int:
     os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    stacks.register()
+    leave_signals_to_master()
+    stacks.register(f"worker {worker}")
     if not _core.die_with_parent(context.master_pid, PARENT_TIMEOUT_MS):
         return EXIT_ORPHAN
     _core.die_with_pipe(context.life_read_fd)
@@ -106,9 +106,15 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
     run.attach_worker(worker, os.getpid(), incarnation)
     arrays.use_arena(run.arena, context.config.arena_threshold)
     outputs.use_journal(outputs.Journal(journal_path(context.run_dir, worker)))
+    core = pin(worker) if context.config.pin_workers else None
+    check = ThreadCheck(worker)
     slices = {}
     for rank in range(worker, context.config.n_slices, context.config.n_workers):
-        slices[rank] = _set_up(context, rank, replaces=incarnation > 0)
+        half = slices[rank] = _set_up(context, rank, replaces=incarnation > 0)
+        if half is not None:
+            half.after_first_visit = check
+            if core is not None:
+                half.log.info(f"worker {worker} keeps to core {core}")
     if any(half is None for half in slices.values()):
         # The master has read why from the report and ends the run; wait for its word: this is no death.
         stays = run.run_worker(WorkerHooks({}))

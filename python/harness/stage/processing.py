@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness._steps import apply_postprocess, apply_preprocess, apply_process
 from harness.queue import Queue
+from harness.streams import Stream
 
 if TYPE_CHECKING:
     from harness.clipboard import Clipboard
@@ -44,6 +45,9 @@ class StageProcessing:
     # Whether a parallel half keeps from visit to visit what its results depend on. When its worker dies, the
     # visit of its slice is then not run again in a fresh worker, which would lack that, but counts as failed.
     stateful: ClassVar[bool] = False
+
+    # A generator of random numbers for this run, visit, rank and stage, however the slices are spread.
+    rng = Stream()
 
     def __init__(
         self,

@@ -20,6 +20,7 @@
 #include "os/process.hpp"
 #include "shm/arena.hpp"
 #include "sync/run_state.hpp"
+#include "sync/stop_ladder.hpp"
 #include "sync/watcher.hpp"
 
 namespace py = pybind11;
@@ -433,6 +434,7 @@ void bind_schedule(py::module_& module) {
         .value("VISITS_DONE", loop::LoopEnd::VISITS_DONE)
         .value("NO_MORE", loop::LoopEnd::NO_MORE)
         .value("STOPPED", loop::LoopEnd::STOPPED)
+        .value("AT_ONCE", loop::LoopEnd::AT_ONCE)
         .value("PROCESS_DIED", loop::LoopEnd::PROCESS_DIED)
         .value("SLICE_FATAL", loop::LoopEnd::SLICE_FATAL);
 
@@ -531,6 +533,8 @@ void bind_run(py::module_& module) {
 }
 
 void bind_processes(py::module_& module) {
+    module.attr("STOP_AT_ONCE") = py::bytes(std::string(1, static_cast<char>(sync::STOP_AT_ONCE)));
+    module.def("next_stop_level", &sync::next_stop_level, py::arg("level"), py::arg("signal"));
     module.def("set_child_subreaper", &os::set_child_subreaper, py::arg("on"));
     module.def("die_with_parent", &os::die_with_parent, py::arg("parent"), py::arg("timeout_ms"),
                py::call_guard<py::gil_scoped_release>());

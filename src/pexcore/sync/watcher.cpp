@@ -12,6 +12,7 @@
 
 #include "os/clock.hpp"
 #include "os/error.hpp"
+#include "sync/stop_ladder.hpp"
 
 namespace pex::sync {
 
@@ -162,9 +163,12 @@ void Watcher::note_signal() {
     ssize_t count = 0;
     while ((count = read(m_wakeup_read.get(), numbers, sizeof numbers)) > 0) {
         for (ssize_t i = 0; i < count; ++i) {
-            if (numbers[i] != SIGINT && numbers[i] != SIGTERM) continue;
-            m_signal_number = numbers[i];
-            if (m_grace_ns != 0 && m_hard_deadline_ns == os::NO_DEADLINE)
+            if (numbers[i] != STOP_AT_ONCE && !asks_to_stop(numbers[i])) continue;
+            const bool signal = numbers[i] != STOP_AT_ONCE;
+            m_signal_number = signal ? numbers[i] : SIGTERM;
+            m_stop_level = signal ? next_stop_level(m_stop_level, m_signal_number) : 1;
+            // Orderly ends wait for the stage that runs, however long it takes.
+            if (m_stop_level == 1 && m_grace_ns != 0 && m_hard_deadline_ns == os::NO_DEADLINE)
                 m_hard_deadline_ns = os::now_ns() + m_grace_ns;
         }
     }

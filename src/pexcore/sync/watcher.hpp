@@ -44,10 +44,11 @@ public:
     // Watches a child of this process. Errors: os::Error when it is no child or already reaped.
     void watch(std::uint16_t process, pid_t pid);
 
-    // A descriptor for signal.set_wakeup_fd: a byte written to it wakes the master and arms the hard stop.
+    // A descriptor for signal.set_wakeup_fd: the number of a signal written to it wakes the master, and arms the hard
+    // stop once the signals, or a byte STOP_AT_ONCE, ask for an end at once (stop_ladder.hpp).
     int wakeup_fd() const { return m_wakeup_write.get(); }
 
-    // After a signal, ends the whole process with status 128 + signal unless disarm_hard_stop() is called within
+    // Then ends the whole process with status 128 + signal unless disarm_hard_stop() is called within
     // `grace_ns`: a stage stuck in a C library must not keep the operator waiting. 0 switches the guard off.
     // `last_words` go to standard error then. Call before start().
     void set_hard_stop(std::uint64_t grace_ns, std::string last_words) {
@@ -108,6 +109,7 @@ private:
     std::string m_last_words;
     std::uint64_t m_hard_deadline_ns = os::NO_DEADLINE;
     int m_signal_number = 0;
+    int m_stop_level = 0;  // what the signals so far ask for
 };
 
 }  // namespace pex::sync

@@ -7,6 +7,7 @@
 
 #include "check.hpp"
 #include "os/clock.hpp"
+#include "sync/stop_ladder.hpp"
 #include "sync/watcher.hpp"
 
 using namespace pex;
@@ -134,4 +135,49 @@ PEX_TEST(a_signal_byte_wakes_the_master) {
     PEX_CHECK_EQ(write(sut.wakeup_fd(), &number, 1), ssize_t{1});
     PEX_CHECK(wait_for(state.door(MASTER_PROCESS), 0, os::now_ns() + 10'000'000'000u,
                        [&] { return sut.signalled(); }) == WaitOutcome::READY);
+}
+
+PEX_TEST(the_first_signals_ask_for_an_orderly_end_and_the_last_for_one_at_once) {
+    PEX_CHECK_EQ(next_stop_level(0, SIGINT), 4);
+    PEX_CHECK_EQ(next_stop_level(4, SIGINT), 2);
+    PEX_CHECK_EQ(next_stop_level(3, SIGINT), 2);
+    PEX_CHECK_EQ(next_stop_level(2, SIGINT), 1);
+    PEX_CHECK_EQ(next_stop_level(1, SIGINT), 1);
+    for (const int number : {SIGTERM, SIGHUP}) {
+        PEX_CHECK_EQ(next_stop_level(0, number), 2);
+        PEX_CHECK_EQ(next_stop_level(4, number), 2);
+        PEX_CHECK_EQ(next_stop_level(2, number), 1);
+    }
+}
+
+PEX_TEST(a_master_that_is_stuck_is_ended_after_the_signal_that_asks_for_it_and_not_before) {
+    struct Case {
+        std::vector<unsigned char> signals;
+        int code;  // 0: it lives on
+    };
+    const std::vector<Case> cases = {
+        {{SIGINT, SIGINT}, 0},         {{SIGINT, SIGINT, SIGINT}, 128 + SIGINT}, {{SIGTERM}, 0},
+        {{SIGTERM, SIGTERM}, 128 + SIGTERM}, {{SIGINT, SIGTERM, SIGHUP}, 128 + SIGHUP},
+        {{STOP_AT_ONCE}, 128 + SIGTERM},     {{SIGCHLD, SIGCHLD, SIGCHLD}, 0},
+    };
+    for (const Case& item : cases) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            SharedArea area;
+            RunState state(area.bytes(), SHAPE);
+            Watcher sut(state);
+            sut.set_hard_stop(50'000'000, "");
+            sut.start();
+            for (const unsigned char number : item.signals) {
+                if (write(sut.wakeup_fd(), &number, 1) != 1) _exit(99);
+            }
+            const std::uint64_t enough = os::now_ns() + (item.code == 0 ? 150'000'000u : 20'000'000'000u);
+            while (os::now_ns() < enough) usleep(1000);
+            _exit(0);
+        }
+        int status = -1;
+        PEX_CHECK_EQ(waitpid(pid, &status, 0), pid);
+        PEX_CHECK(WIFEXITED(status));
+        PEX_CHECK_EQ(WEXITSTATUS(status), item.code);
+    }
 }

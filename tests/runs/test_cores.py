@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pinned workers, and workers with more threads than their share of the cores."""
+
+import os
+
+STAGES = """
+    import threading
+    class Where(ParallelProcessing):
+        def process(self, clipboard):
+            open(f"cores-{self.rank}", "w").write(f"{sorted(os.sched_getaffinity(0))}")
+
+    class Threads(ParallelProcessing):
+        def setup(self):
+            self.end = threading.Event()
+            self.threads = [threading.Thread(target=self.end.wait) for _ in range(3)]
+            for thread in self.threads:
+                thread.start()
+        def process(self, clipboard):
+            pass
+        def shutdown(self):
+            self.end.set()
+"""
+
+
+def test_pinned_workers_keep_to_one_core_each_in_turn(bench):
+    bench.module(STAGES)
+    bench.policy("where - Where", slices=3, head='executionMode: "oneloop"\npinWorkers: true')
+    done = bench.run("--workers", "3")
+    assert done.code == 0, done.err
+    cores = sorted(os.sched_getaffinity(0))
+    for rank in range(3):
+        core = cores[rank % len(cores)]
+        assert (bench.folder / f"cores-{rank}").read_text() == f"[{core}]"
+        assert f"worker {rank} keeps to core {core}" in done.log(f"Slice{rank}")
+
+
+def test_a_worker_with_more_threads_than_its_share_is_named_once(bench, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    bench.module(STAGES)
+    bench.policy("threads - Threads", "where - Where", slices=2, head="")
+    done = bench.run("--workers", "1", "--visits", "2")
+    assert done.code == 0, done.err
+    logs = done.log("Slice0") + done.log("Slice1")
+    assert logs.count("worker 0 has ") == 1
+    # Two slices with three threads each, and the main thread.
+    assert "worker 0 has 7 threads after its first visit, and its share of the cores is 2" in logs
+
+
+def test_a_worker_that_keeps_to_its_share_is_not_named_and_may_use_every_core(bench, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    bench.module(STAGES)
+    bench.policy("threads - Threads", "where - Where", slices=2)
+    done = bench.run("--workers", "1")
+    assert done.code == 0, done.err
+    assert "threads after its first visit" not in done.log("Slice0") + done.log("Slice1")
+    assert (bench.folder / "cores-0").read_text() == f"{sorted(os.sched_getaffinity(0))}"
