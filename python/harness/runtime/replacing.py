@@ -149,7 +149,8 @@ class Replacing:
         self._log.warn(f"{error.what}; a fresh worker (pid {pid}) takes its place: {told}")
         self._statistics.count_death(
             visit=visit, stage=step, worker=death.worker, pid=death.pid, rank=death.rank,
-            cause=self._cause(death), replayed=[rank for rank, fate in fates.items() if fate == REPLAY],
+            cause=self._cause(death), seen_ns=death.seen_ns,
+            replaced_after_ms=(time.monotonic_ns() - death.seen_ns) / 1e6, replayed=[rank for rank, fate in fates.items() if fate == REPLAY],
             failed=[rank for rank, fate in fates.items() if fate == FAIL],
         )  # fmt: skip
         # Only now, for it may take as long as writing what the slices had received.
