@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a worker's death costs: until it is seen, until the fresh worker is at work, and the whole visit.
 
-Usage: replacement.py [--deaths N]. In every visit one slice kills its worker once; the other goes on. A bare process
-that forks a child and is told of its death by a pidfd is timed before and after: the floor of the same machine.
+Usage: replacement.py [--deaths N]. In every visit one slice kills its worker once; the other goes on. A bare
+process that forks a child and is told of its death by a pidfd is timed before and after: the floor of the same
+machine.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ def main() -> None:
     bare += [bare_detection() for _ in range(deaths - deaths // 2)]
     seen = {death["visit"]: death["seen_ns"] for death in summary["deaths"]}
     print(describe("floor: fork, kill, pidfd", bare))
-    print(describe("death seen", [(seen[visit] - died[visit]) / 1e6 for visit in died]))
-    print(describe("death to the fresh worker's process()", [(back[visit] - died[visit]) / 1e6 for visit in died]))
+    for text, times in (("death seen", seen), ("death to the fresh worker's process()", back)):
+        print(describe(text, [(times[visit] - died[visit]) / 1e6 for visit in died]))
 
 
 if __name__ == "__main__":
