@@ -2,8 +2,7 @@
 """What a worker's death costs: until it is seen, until the fresh worker is at work, and the whole visit.
 
 Usage: replacement.py [--deaths N]. In every visit one slice kills its worker once; the other goes on. A bare
-process that forks a child and is told of its death by a pidfd is timed before and after: the floor of the same
-machine.
+process that forks a child and is told of its death by a pidfd is timed before and after: the floor.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def test_a_replacement_stands_beside_a_bare_death_and_every_death_is_counted(pro
     assert done.returncode == 0, done.stderr
     for words in ("floor: fork, kill, pidfd", "death seen", "death to the fresh worker's process()"):
         assert re.search(rf"^{re.escape(words)} +median +[\d.]+ ms", done.stdout, re.MULTILINE), done.stdout
-    programs.spoil("replacement.py", "os.kill(os.getpid(), signal.SIGKILL)\n        with", "pass\n        with")
+    kills = "os.kill(os.getpid(), signal.SIGKILL)\n        with"
+    programs.spoil("replacement.py", kills, "pass\n        with")
     done = programs.run("replacement.py", "--deaths", "2")
     assert done.returncode == 1 and "2 deaths expected, 0 seen" in done.stderr
 
