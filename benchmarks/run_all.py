@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 CONTESTS = {"handover/step.py": ["--rounds", "3"], "handover/handover.py": ["--rounds", "2"]}
 PROGRAMS = {
     "startup.py": ["--rounds", "5", "--visits", "2000"],
+    "replacement.py": ["--deaths", "200"],
     "handover/calls.py": [],
     "handover/unchanged.py": ["--rounds", "3"],
     **CONTESTS,

@@ -78,6 +78,17 @@ def test_starting_a_run_stands_beside_importing_numpy_and_visits_are_counted(pro
     assert done.returncode == 1 and "expected 3 visits, saw" in done.stderr
 
 
+def test_a_replacement_stands_beside_a_bare_death_and_every_death_is_counted(programs):
+    done = programs.run("replacement.py", "--deaths", "2")
+    assert done.returncode == 0, done.stderr
+    for words in ("floor: fork, kill, pidfd", "death seen", "death to the fresh worker's process()"):
+        assert re.search(rf"^{re.escape(words)} +median +[\d.]+ ms", done.stdout, re.MULTILINE), done.stdout
+    kills = "os.kill(os.getpid(), signal.SIGKILL)\n        with"
+    programs.spoil("replacement.py", kills, "pass\n        with")
+    done = programs.run("replacement.py", "--deaths", "2")
+    assert done.returncode == 1 and "2 deaths expected, 0 seen" in done.stderr
+
+
 def test_policies_are_read_beside_json_and_alike(programs):
     options = ["--rounds", "1", "--size", "3000"]
     core = ROOT / "build" / "cpp" / "benchmarks" / "parse_paf"

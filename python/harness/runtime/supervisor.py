@@ -40,7 +40,10 @@ class NurseryGone(HarnessError):
 
 
 class Death(NamedTuple):
-    """The end of a process: worker -1 is the nursery or the keeper; rank -1: it ran nothing."""
+    """The end of a process, seen at `seen_ns` of the monotonic clock.
+
+    Worker -1 is the nursery or the keeper; rank -1: it ran nothing.
+    """
 
     worker: int
     pid: int
@@ -50,6 +53,7 @@ class Death(NamedTuple):
     rank: int
     stage: int
     starting: bool
+    seen_ns: int = 0
     sender: str = ""
     """For SIGKILL: whether the OOM killer sent it, in words."""
 

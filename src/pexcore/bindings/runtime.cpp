@@ -223,7 +223,7 @@ public:
         }
         const int worker = death->process == sync::NURSERY_PROCESS ? -1 : death->process - 1;
         return py::make_tuple(worker, death->pid, death->status.signalled, death->status.code, death->orderly, rank,
-                              stage, starting);
+                              stage, starting, death->seen_ns);
     }
 
     // Gives the cells of a worker that was reaped to its next incarnation, which it returns. For each rank of the

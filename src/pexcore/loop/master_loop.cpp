@@ -3,6 +3,7 @@
 #include "loop/master_loop.hpp"
 
 #include "os/clock.hpp"
+#include "os/fault_point.hpp"
 
 namespace pex::loop {
 
@@ -142,7 +143,9 @@ void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
             m_state.process(m_state.process_of(rank)).incarnation.load(std::memory_order_relaxed);
         sync::release(m_state.cell(rank), CellWord{visit, step, static_cast<std::uint8_t>(incarnation),
                                                    sync::OUTCOME_OK, sync::CellState::IDLE});
+        os::fault_point("master: releasing");
     }
+    os::fault_point("master: released");
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));
 }
 
@@ -188,7 +191,11 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
             result.end = LoopEnd::SLICE_FATAL;
             return false;
         }
-        if (all) return true;
+        os::fault_point("master: waiting");
+        if (all) {
+            os::fault_point("master: arrived");
+            return true;
+        }
         if (somebody_died()) {
             // Read before they are handled: a death that comes meanwhile is seen again, which is harmless.
             m_deaths_handled = m_watcher.death_count();

@@ -3,6 +3,7 @@
 #include "loop/worker_loop.hpp"
 
 #include "os/clock.hpp"
+#include "os/fault_point.hpp"
 
 namespace pex::loop {
 
@@ -73,6 +74,7 @@ bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
             continue;
         }
         ran = true;
+        os::fault_point("worker: took");
         // ORDER relaxed: only read to name the place after this process has died and was reaped.
         self.busy_rank.store(static_cast<std::int32_t>(rank), std::memory_order_relaxed);
         self.busy_stage.store(taken.step, std::memory_order_relaxed);
@@ -94,7 +96,9 @@ bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
         m_spans.append(span);
         self.busy_rank.store(-1, std::memory_order_relaxed);
         self.since_ns.store(span.end_ns, std::memory_order_relaxed);
+        os::fault_point("worker: ran");
         if (!sync::arrive(m_state.cell(rank), taken, outcome)) return false;
+        os::fault_point("worker: arrived");
         tell_master(outcome);
     }
     return true;
@@ -117,6 +121,7 @@ void WorkerLoop::tell_master(std::uint8_t outcome) {
     sync::RunHeadShm& head = m_state.head();
     // Only the last to arrive needs to ring; the master scans all cells then.
     const bool last = sync::count_arrival(head.arrivals);
+    os::fault_point("worker: counted");
     const bool urgent = note_fatal(outcome);
     // ORDER seq_cst: pairs with the watcher's store. Once somebody has died the count is short for ever; either
     // this load sees the flag, or the watcher's ring comes after the arrival above and the master sees the cell.

@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include "os/clock.hpp"
+#include "os/fault_point.hpp"
 #include "os/futex.hpp"
 
 namespace pex::sync {
@@ -25,6 +26,7 @@ inline void ring(DoorbellShm& door) {
     // ORDER seq_cst: pairs with the loads of `bell` in wait_for(), spinning or in the kernel's comparison.
     // With less, the increment could pass the change of the cell, and the owner would look too early.
     door.bell.fetch_add(1, std::memory_order_seq_cst);
+    os::fault_point("bell: between");
     // ORDER seq_cst: pairs with the store of `sleeping` in wait_for(). Either this load sees the 1, or the
     // owner's later comparison sees the new bell; release/acquire alone allows neither, and a wake is lost.
     if (door.sleeping.load(std::memory_order_seq_cst) != 0) os::futex_wake(door.bell);

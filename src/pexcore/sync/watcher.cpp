@@ -134,9 +134,10 @@ void Watcher::note_ends() {
             ++item;
             continue;
         }
+        Death death;
+        death.seen_ns = os::now_ns();
         // The group is swept before its leader is reaped, while the number still belongs to it.
         os::kill_group(item->pid);
-        Death death;
         os::reap(item->pidfd.get(), death.status);
         death.process = item->process;
         death.pid = item->pid;

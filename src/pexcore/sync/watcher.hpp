@@ -21,6 +21,7 @@ struct Death {
     std::uint16_t process = 0;  // index in the run state; NURSERY_PROCESS for the nursery
     pid_t pid = 0;
     os::ExitStatus status;
+    std::uint64_t seen_ns = 0;  // when it was seen to have ended, before it was reaped
     bool orderly = false;  // left through the LEAVING state with exit code 0
 };
 

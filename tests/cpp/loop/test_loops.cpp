@@ -256,6 +256,24 @@ PEX_TEST(a_stop_at_once_asked_for_in_a_stage_of_the_master_runs_nothing_more) {
     PEX_CHECK_EQ(theatre.journal.lines.back(), std::string("preprocess 1.1"));
 }
 
+PEX_TEST(a_worker_that_was_replaced_in_its_step_leaves_and_its_arrival_does_not_count) {
+    Theatre theatre(1, 1, 1);
+    sync::release(theatre.state.cell(0), {1, 1, 0, sync::OUTCOME_OK, sync::CellState::IDLE});
+    theatre.worker_hooks.outcome = [&](std::uint32_t, std::uint32_t, std::uint16_t) {
+        sync::revoke(theatre.state.cell(0), 1);
+        return std::uint8_t{sync::OUTCOME_OK};
+    };
+    loop::Traffic traffic;
+    loop::WorkerLoop old(theatre.state, 1, traffic, {0, 0});
+    PEX_CHECK(!old.run(theatre.worker_hooks));
+    std::uint8_t outcome = 0;
+    PEX_CHECK(!sync::has_arrived(theatre.state.cell(0), 1, 1, outcome));
+    // Nor does it take anything when it comes back to its cells.
+    loop::WorkerLoop revived(theatre.state, 1, traffic, {0, 0});
+    PEX_CHECK(!revived.run(theatre.worker_hooks));
+    PEX_CHECK_EQ(theatre.journal.lines.size(), std::size_t{1});
+}
+
 PEX_TEST(every_step_leaves_a_span) {
     Theatre theatre(3, 2, 2);
     theatre.play(1);

@@ -46,3 +46,31 @@ PEX_TEST(a_worker_that_was_replaced_cannot_arrive) {
     PEX_CHECK(!take(cell, 0, taken));
     PEX_CHECK(take(cell, 1, taken));
 }
+
+PEX_TEST(a_revoked_step_is_asked_for_again_of_the_next_incarnation_only) {
+    CellShm cell{};
+    release(cell, {7, 2, 0, OUTCOME_OK, CellState::IDLE});
+    CellWord stale;
+    PEX_CHECK(take(cell, 0, stale));
+    PEX_CHECK(revoke(cell, 1).state == CellState::RUNNING);
+    PEX_CHECK(!arrive(cell, stale, OUTCOME_OK));
+    CellWord taken;
+    PEX_CHECK(!take(cell, 0, taken));
+    PEX_CHECK(take(cell, 1, taken));
+    PEX_CHECK_EQ(taken.visit, 7u);
+    PEX_CHECK_EQ(taken.step, std::uint16_t{2});
+    PEX_CHECK(!arrive(cell, stale, OUTCOME_OK));
+    PEX_CHECK(arrive(cell, taken, OUTCOME_OK));
+}
+
+PEX_TEST(what_had_arrived_stays_so_when_it_is_revoked) {
+    CellShm cell{};
+    release(cell, {3, 1, 0, OUTCOME_OK, CellState::IDLE});
+    CellWord taken;
+    PEX_CHECK(take(cell, 0, taken));
+    PEX_CHECK(arrive(cell, taken, OUTCOME_RAISED));
+    revoke(cell, 1);
+    std::uint8_t outcome = 0;
+    PEX_CHECK(has_arrived(cell, 3, 1, outcome));
+    PEX_CHECK_EQ(outcome, std::uint8_t{OUTCOME_RAISED});
+}
