@@ -35,12 +35,13 @@ class OomWatch:
 
 
 def describe_kill(new_kills: int | None) -> str:
-    """What the counter says about a process that SIGKILL has ended, to be put behind the signal's name."""
+    """What the counter says about a process that SIGKILL has ended, to be put behind the signal's name.
+
+    Nothing where the OOM killer was not at work.
+    """
     if new_kills is None:
-        return "; the kernel does not tell whether by its OOM killer"
-    if new_kills > 0:
-        return ", sent by the OOM killer: memory was short, or the control group's limit was reached"
-    return ", not sent by the OOM killer"
+        return " (the kernel does not tell whether from the OOM killer)"
+    return " from the OOM killer, for want of memory," if new_kills > 0 else ""
 
 
 def _counters(root: Path) -> Iterator[Path]:
