@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 
 from contract_rows import marks, sections
-from write_document import DOCUMENT, render
+from write_conformance import DOCUMENT, render
 
 ROWS = [row for _, part in sections() for row in part]
 
@@ -34,4 +34,4 @@ def test_every_section_of_the_contract_has_rows():
 
 def test_the_document_is_current():
     written = DOCUMENT.read_text(encoding="utf-8")
-    assert written == render(), "run: python tests/contract/write_document.py"
+    assert written == render(), "run: python tests/contract/write_conformance.py"

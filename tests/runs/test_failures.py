@@ -76,7 +76,7 @@ def failing(bench, monkeypatch):
     return bench, run
 
 
-@pytest.mark.contract("5.5.serial", "5.5.keys", "17.6")
+@pytest.mark.contract("5.5.serial", "5.5.keys", "17.6", "5.9.failed")
 @pytest.mark.parametrize("where", ["preprocess", "postprocess"])
 def test_a_serial_failure_runs_the_matching_failure_step_and_slices_go_on(failing, where):
     bench, run = failing
@@ -93,7 +93,7 @@ def test_a_serial_failure_runs_the_matching_failure_step_and_slices_go_on(failin
     assert "pex-harness: bad." + where in done.err and "Traceback" not in done.err
 
 
-@pytest.mark.contract("5.5.slice", "17.12")
+@pytest.mark.contract("5.5.slice", "17.12", "5.9.failed")
 def test_a_failure_on_one_slice_leaves_the_others_and_the_master_alone(failing):
     bench, run = failing
     done = run("process")

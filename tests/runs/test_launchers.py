@@ -33,7 +33,8 @@ def launch(bench):
     bench.policy("Show Show -", slices=0)
 
     def launch(program: str, *words: str, home: str | None = "/somewhere") -> subprocess.CompletedProcess:
-        environment = {**bench.environment(), "PEX_HARNESS_DIR": home or ""}
+        environment = {**bench.environment(), "PEX_HARNESS_DIR": home}
+        environment = {name: value for name, value in environment.items() if value is not None}
         return subprocess.run(
             [SCRIPTS / program, *words], cwd=bench.folder, env=environment, capture_output=True, text=True,
             timeout=60,
@@ -147,3 +148,24 @@ def test_the_last_verbosity_wins_and_local_logs_lie_here(launch, bench):
     assert done.returncode == 0, done.stderr
     text = (bench.folder / "Pipeline.log").read_text()
     assert "a detail" in text and "PIPELINE: night\n" in text and "workerid: 3\n" in text
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or waits for a parent that does not look."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.contract("14.1.shell")
+def test_the_shell_s_launcher_runs_in_the_background_and_records_what_is_set_up(launch, bench):
+    done = launch("launchPipeline.sh", "night.paf", "r8", "-w", "w5", home=None)
+    assert done.returncode == 0 and "output in night-r8.log" in done.stdout, done.stderr
+    summary = bench.folder / "r8" / "summary.json"
+    bench.wait_until(summary.exists, "the end of the run in the background")
+    pid = int(done.stdout.split()[1].rstrip(","))
+    bench.wait_until(lambda: has_ended(pid), "the background process to end")
+    assert "run r8 in" in (bench.folder / "night-r8.log").read_text()
+    assert "PEX_HARNESS_DIR=" in (bench.folder / "eups-env.txt").read_text()
+    assert launch("launchPipeline.sh", "night.paf").returncode == 1

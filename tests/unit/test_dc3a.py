@@ -141,6 +141,8 @@ def test_clipboards_of_2007_have_four_methods_and_get_raises():
 
 
 class Confused(OldStage):
+    stateful = True
+
     def process(self):
         self.outputQueue.addDataset(self.inputQueue.element())
 
@@ -165,6 +167,8 @@ def test_either_half_is_found_by_the_name_of_either_api():
         find_half("harness.stage.NoOpSerialProcessing", ParallelProcessing)
     with pytest.raises(ClassLookupError):
         find_half(f"{__name__}.Nothing", ParallelProcessing)
+    assert not find_half(name, SerialProcessing).stateful
+    assert find_half(f"{__name__}.Confused", SerialProcessing).stateful
     serial = find_half("lsst.dps.IOStage.InputStage", SerialProcessing, one_class=True)
     assert serial is InputStageSerial
     with pytest.raises(WrongClassError, match=r"lsst\.dps\.Stage\.Stage"):

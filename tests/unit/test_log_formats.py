@@ -89,6 +89,7 @@ def test_verbose_brief_lists_values_in_order_of_insertion(by_formatter):
     )
 
 
+@pytest.mark.contract("13.3.standard")
 def test_times_are_tai_nanoseconds_and_utc_text():
     rec = record(0)
     rec.getProperties().setDateTime("TIMESTAMP", DateTime("2010-05-04T12:34:56.000456Z"))

@@ -125,6 +125,7 @@ def test_separate_roots_are_independent():
     assert second.getThresholdFor("a") == Log.INFO
 
 
+@pytest.mark.contract("13.2.memory")
 def test_print_and_reset_thresholds():
     root = Log(2)
     root.setThreshold(1)

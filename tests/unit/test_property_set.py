@@ -110,7 +110,7 @@ def test_empty_list_changes_nothing():
     assert ps.toDict() == {"x": 1}
 
 
-@pytest.mark.contract("16.2.typed")
+@pytest.mark.contract("16.2.typed", "16.2.questions")
 @pytest.mark.parametrize("kind", TYPES)
 def test_typed_accessors_agree_with_each_other(kind):
     ps = PropertySet()
@@ -171,7 +171,7 @@ def test_typed_get_takes_a_default_for_absent_names_only():
 # Arrays.
 
 
-@pytest.mark.contract("16.2.get")
+@pytest.mark.contract("16.2.get", "16.2.questions")
 def test_get_returns_scalar_or_list():
     ps = PropertySet()
     ps.set("one", 5)

@@ -262,6 +262,7 @@ def test_other_event_data_is_a_type_error():
         SimpleStageTester().setEvent("newFrame", 3)
 
 
+@pytest.mark.contract("9.toClipboard")
 def test_to_clipboard_takes_every_entry():
     clipboard = SimpleStageTester().toClipboard({"a": 1, "b": None})
     assert sorted(clipboard.getKeys()) == ["a", "b"]

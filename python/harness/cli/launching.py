@@ -88,9 +88,9 @@ def _runner() -> list[str]:
     return [found] if found is not None else ["-m", "harness.cli.run_pipeline"]
 
 
-def build_parser() -> optparse.OptionParser:
-    """The parser of the launcher's command line. Wrong options end the process with code 2."""
-    parser = optparse.OptionParser(usage=USAGE, description=DESCRIPTION, prog="launchPipeline.py")
+def build_parser(program: str = "launchPipeline.py") -> optparse.OptionParser:
+    """The parser of a launcher's command line. Wrong options end the process with code 2."""
+    parser = optparse.OptionParser(usage=USAGE, description=DESCRIPTION, prog=program)
     addAllVerbosityOptions(parser)
     parser.add_option(
         "-n", "--nodelist", metavar="FILE", default=DEFAULT_NODE_LIST,

@@ -193,4 +193,5 @@ def _class_of(dotted_name: str, base: type) -> type | None:
 def _half(cls: type[Dc3aStage], holder: type[_Holder], topic: str | None) -> type[_Holder]:
     """A holder of one class, which shows its name in messages."""
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    return type(cls.__name__, (holder,), {**names, "held_class": cls, "topic": topic})
+    told = {"held_class": cls, "topic": topic, "stateful": getattr(cls, "stateful", False)}
+    return type(cls.__name__, (holder,), {**names, **told})

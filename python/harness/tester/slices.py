@@ -98,6 +98,9 @@ class SliceRun:
 
         policy = Policy()
         policy.set("nSlices", n_slices)
+        # A test wants to know of the first death.
+        policy.set("sliceRetries", 0)
+        policy.set("onSliceFailure", "run")
         if topology is not None:
             policy.set("shareDataOn", True)
             policy.set("topology", topology)

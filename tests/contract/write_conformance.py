@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Writes docs/conformance.md: every row of the DC3b contract with the tests that hold it.
 
-usage: python tests/contract/write_document.py
+usage: python tests/contract/write_conformance.py
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ The rules of the policy language have a page of their own, [policy.md](conforman
 every call of the Policy API, [policy_api.md](conformance/policy_api.md).
 
 A row is a line of `tests/contract/rows.txt`; a test says which rows it holds by
-`@pytest.mark.contract("5.5.keys")`. This page is made by `python tests/contract/write_document.py`. A test
+`@pytest.mark.contract("5.5.keys")`. This page is made by `python tests/contract/write_conformance.py`. A test
 fails when a row has no test and is not marked as open, when a marker names no row, or when this page is not
 current.
 """
