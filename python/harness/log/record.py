@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """LogRecord: the texts and typed properties of one message."""
 
+from __future__ import annotations
+
 import copy
 import time
-from collections.abc import Mapping
-from functools import partialmethod
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
+from harness.log.base import RecordBase
 from harness.properties import DateTime, PropertySet
 
 __all__ = ["RESERVED", "LogRecord", "Prop"]
@@ -15,6 +17,51 @@ NANOSECONDS_PER_SECOND = 1_000_000_000
 
 # Names that addProperties() leaves alone: they belong to the log and the record itself.
 RESERVED = ("LEVEL", "LABEL", "LOG", "TIMESTAMP", "DATE")
+
+
+# (second of UTC, its text, TAI - UTC in it): records come in bursts.
+_last_second: tuple[int, str, int] = (-1, "", 0)
+
+
+def stamp(utc_ns: int) -> tuple[int, str]:
+    """The time as nanoseconds of TAI, and as text in UTC with microseconds."""
+    global _last_second
+    second, fraction = divmod(utc_ns, NANOSECONDS_PER_SECOND)
+    known, text, offset = _last_second
+    if known != second:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        start = second * NANOSECONDS_PER_SECOND
+        offset = DateTime(start, DateTime.UTC).nsecs() - start
+        _last_second = (second, text, offset)
+    return utc_ns + offset, f"{text}.{fraction // 1000:06d}"
+
+
+class PlainRecord(NamedTuple):
+    """A record of texts and plain properties of names that are in nothing else. The time is TAI, in ns."""
+
+    base: RecordBase
+    importance: int
+    comments: list[str]
+    properties: list[tuple[str, Any]]
+    tai_ns: int
+    date: str
+
+
+# What the typed accessors take as it is, and print as it is.
+PLAIN_KINDS = {"Bool": bool, "Int": int, "Long": int, "Double": float, "String": str}
+INT_LIMIT = 1 << 31
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    return kind is str or kind is float or kind is bool or (kind is int and -INT_LIMIT <= value < INT_LIMIT)
+
+
+def _typed(kind: str) -> Callable[[LogRecord, str, Any], None]:
+    def add(record: LogRecord, name: str, value: Any) -> None:
+        record._add_typed(kind, name, value)
+
+    return add
 
 
 class Prop:
@@ -47,18 +94,73 @@ class LogRecord:
         self._show_all = showAll
         self._stamped = False
         self._time = time.time_ns() if self._records else 0
-        self._properties = PropertySet()
-        if self._records and isinstance(preamble, PropertySet):
-            self._properties = preamble.deepCopy()
+        self._base: RecordBase | None = None
+        # Texts, under COMMENT, and plain properties, in order: how to add each to a set, and its value.
+        self._items: dict[str, tuple[str, Any]] = {}
+        # None: nothing but such items has joined the base yet, and no set was needed.
+        self._set: PropertySet | None = None
+        if not self._records or not isinstance(preamble, PropertySet):
+            self._set = PropertySet()
+        else:
+            self._set = preamble.deepCopy()
 
-    def _begin(self, properties: PropertySet) -> None:
-        """Start with these properties, which the caller gives away."""
-        self._properties = properties
+    def _begin(self, base: RecordBase) -> None:
+        """Start with what a log's records start with."""
+        self._base = base
+        self._set = None
+
+    def plain(self) -> PlainRecord | None:
+        """The record, if it is as simple as most are; None: look at its properties."""
+        base = self._base
+        if self._set is not None or base is None or not base.is_plain:
+            return None
+        comments = self._items["COMMENT"][1] if "COMMENT" in self._items else []
+        others = [(name, value) for name, (_, value) in self._items.items() if name != "COMMENT"]
+        return PlainRecord(base, self._importance, comments, others, *stamp(self._time))
+
+    def _keep_plain(self, adder: str, name: str, value: Any) -> bool:
+        """Keep a property without a set, if it needs none."""
+        base = self._base
+        if self._set is not None or base is None or not base.is_plain or not _is_plain(value):
+            return False
+        if name in self._items or "." in name or base.has(name):
+            return False
+        self._items[name] = (adder, value)
+        return True
+
+    def log_name(self) -> str:
+        """The name of the log; empty for a root or a record of no log."""
+        if self._set is None and self._base is not None:
+            return self._base.preamble.log_name
+        return str(self._properties.get("LOG")) if self._properties.exists("LOG") else ""
+
+    def sibling(self, importance: int, text: str) -> LogRecord:
+        """A record of the same log, of now."""
+        record = LogRecord(importance, importance)
+        if self._base is not None:
+            record._begin(self._base)
+        elif self._set is not None and self._set.exists("LOG"):
+            record.addPropertyString("LOG", self._set.getString("LOG"))
+        record.addComment(text)
+        return record
+
+    @property
+    def _properties(self) -> PropertySet:
+        if self._set is None:
+            assert self._base is not None, "a record without a set has begun with a base"
+            self._set = self._base.properties()
+            for name, (adder, value) in self._items.items():
+                getattr(self._set, adder)(name, value)
+        return self._set
 
     def addComment(self, text: Any) -> None:
         """Add one text, which becomes a line of its own."""
-        if self._records:
-            self._properties.addString("COMMENT", str(text))
+        if not self._records:
+            return
+        if self._set is None:
+            self._items.setdefault("COMMENT", ("addString", []))[1].append(str(text))
+        else:
+            self._set.addString("COMMENT", str(text))
 
     def addProperty(self, name: str, value: Any) -> None:
         """Add a value under a name; the type follows from the value as in PropertySet.set().
@@ -67,6 +169,8 @@ class LogRecord:
         """
         if not self._records:
             return
+        if self._keep_plain("add", name, value):
+            return
         if isinstance(value, Mapping):
             for key, item in value.items():
                 self.addProperty(f"{name}.{key}", item)
@@ -74,16 +178,18 @@ class LogRecord:
             self._properties.add(name, value)
 
     def _add_typed(self, kind: str, name: str, value: Any) -> None:
-        if self._records:
+        if self._records and not (
+            type(value) is PLAIN_KINDS.get(kind) and self._keep_plain(f"add{kind}", name, value)
+        ):
             getattr(self._properties, f"add{kind}")(name, value)
 
-    addPropertyBool = partialmethod(_add_typed, "Bool")
-    addPropertyInt = partialmethod(_add_typed, "Int")
-    addPropertyLong = partialmethod(_add_typed, "Long")
-    addPropertyLongLong = partialmethod(_add_typed, "LongLong")
-    addPropertyFloat = partialmethod(_add_typed, "Float")
-    addPropertyDouble = partialmethod(_add_typed, "Double")
-    addPropertyString = partialmethod(_add_typed, "String")
+    addPropertyBool = _typed("Bool")
+    addPropertyInt = _typed("Int")
+    addPropertyLong = _typed("Long")
+    addPropertyLongLong = _typed("LongLong")
+    addPropertyFloat = _typed("Float")
+    addPropertyDouble = _typed("Double")
+    addPropertyString = _typed("String")
 
     def addProperties(self, properties: PropertySet | Mapping[str, Any]) -> None:
         """Add every property of a set or mapping, except LEVEL, LABEL, LOG, TIMESTAMP and DATE."""
@@ -108,10 +214,9 @@ class LogRecord:
         return self._properties
 
     def _write_time(self) -> None:
-        seconds, fraction = divmod(self._time, NANOSECONDS_PER_SECOND)
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        self._properties.setDateTime("TIMESTAMP", DateTime(self._time, DateTime.UTC))
-        self._properties.setString("DATE", f"{text}.{fraction // 1000:06d}")
+        tai_ns, text = stamp(self._time)
+        self._properties.setDateTime("TIMESTAMP", DateTime(tai_ns))
+        self._properties.setString("DATE", text)
 
     def setTimestamp(self) -> None:
         """Make TIMESTAMP and DATE the current time."""
