@@ -164,7 +164,7 @@ except Exception as error:
 """
 
 
-@pytest.mark.contract("5.8.embedding")
+@pytest.mark.contract("5.8.embedding", "5.8.others")
 def test_a_program_sees_its_slices_and_ends_them_in_good_order_or_at_once(bench):
     bench.module("""
     class Slice(ParallelProcessing):

@@ -7,7 +7,7 @@ were, unless ``--pex-leak-check all`` is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +22,14 @@ LEAK_CHECKS = ("stages", "all", "off")
 
 _BEFORE = pytest.StashKey[Holdings]()
 _FAILED = pytest.StashKey[bool]()
+
+
+def _wrapper(**options: Any) -> Callable[[Any], Any]:
+    """`pytest.hookimpl` for a wrapper. A pytest that is too old for one runs its tests all the same."""
+    try:
+        return pytest.hookimpl(wrapper=True, **options)
+    except TypeError:
+        return lambda function: None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -98,7 +106,7 @@ def _pex_holdings(request: pytest.FixtureRequest) -> None:
         request.node.stash[_BEFORE] = Holdings.now()
 
 
-@pytest.hookimpl(wrapper=True)
+@_wrapper()
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Notes that the test failed: what its traceback keeps alive is no leak."""
     try:
@@ -108,7 +116,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         raise
 
 
-@pytest.hookimpl(wrapper=True, trylast=True)
+@_wrapper(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     """Fails the test when something is left after its last fixture and its last reference are gone."""
     yield

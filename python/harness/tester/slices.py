@@ -146,6 +146,10 @@ def _prepare() -> None:
     """Has this process know what every child needs, so that only the first test pays for it."""
     for name in ("pipeline", "master", "slice", "places", "policy_check", "sizes"):
         importlib.import_module(f"harness.runtime.{name}")
+    importlib.import_module("harness.locations")
+    if "numpy" in sys.modules:
+        # What the random streams of slices need.
+        importlib.import_module("numpy.random")
     merge_defaults = importlib.import_module("harness.runtime.dictionary").merge_pipeline_defaults
     merge_defaults(importlib.import_module("harness.policy").Policy())
 
