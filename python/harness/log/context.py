@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.properties import PropertySet
 
-__all__ = ["RecordContext"]
+__all__ = ["RecordContext", "overlay"]
 
 
 INT_LIMIT = 1 << 31
@@ -44,13 +44,14 @@ class RecordContext:
         whole.remove(name)
         self._keep(whole, _without(self._state[1], name))
 
-    def overlay(self, properties: PropertySet) -> None:
-        """Write the current properties over those of the same name in another set."""
-        others, numbers = self._state
-        for name in others:
-            properties.copy(name, others, name)
-        for name, number in numbers.items():
-            properties.set(name, number)
+    @property
+    def state(self) -> tuple[PropertySet, dict[str, int]]:
+        """The properties of this moment, plain numbers apart; another object after each change."""
+        return self._state
+
+    def number(self, name: str) -> int | None:
+        """A plain number, if the context has one of that name."""
+        return self._state[1].get(name)
 
     def _whole(self) -> PropertySet:
         others, numbers = self._state
@@ -63,6 +64,15 @@ class RecordContext:
         for name in numbers:
             whole.remove(name)
         self._state = (whole, numbers)
+
+
+def overlay(state: tuple[PropertySet, dict[str, int]], properties: PropertySet) -> None:
+    """Write the properties of a context's state over those of the same name in another set."""
+    others, numbers = state
+    for name in others:
+        properties.copy(name, others, name)
+    for name, number in numbers.items():
+        properties.set(name, number)
 
 
 def _without(numbers: dict[str, int], name: str) -> dict[str, int]:

@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from harness.log.base import RecordBase
 from harness.log.levels import level_word
 from harness.log.record import LogRecord
 from harness.properties import DateTime, PropertySet, PropertyType
@@ -67,6 +68,8 @@ class BriefFormatter(LogFormatter):
 
     def __init__(self, verbose: bool = False) -> None:
         self._verbose = verbose
+        # A subclass with a prefix of its own looks at the record's properties.
+        self._may_be_plain = type(self).prefix is BriefFormatter.prefix
 
     def isVerbose(self) -> bool:
         """Whether properties are shown even if a record does not ask for it."""
@@ -88,6 +91,8 @@ class BriefFormatter(LogFormatter):
         """The text of a record."""
         if not record.willRecord():
             return ""
+        if self._may_be_plain and (plain := record.plain()) is not None:
+            return self._format_plain(record, *plain)
         properties = record.getProperties()
         indent = self.indent(record)
         name = "".join(_texts(properties, "LOG"))
@@ -99,6 +104,35 @@ class BriefFormatter(LogFormatter):
                     lines += [f"{indent}  {name}: {text}\n" for text in _texts(properties, name)]
             lines.append("\n")
         return "".join(lines)
+
+
+    def _format_plain(self, record: LogRecord, base: RecordBase, comments: list[str], tai_ns: int, date: str) -> str:
+        """The same text as from the properties, in a tenth of the time: most records are texts and no more."""
+        indent, importance = self.indent(record), record.getImportance()
+        start = f"{indent}{base.preamble.log_name}{level_word(importance)}: "
+        text = "".join([f"{start}{comment}\n" for comment in comments])
+        if not (self._verbose or record.willShowAll()):
+            return text
+        start = f"{indent}  "
+        numbers = "".join(
+            [f"{start}{name}: {number}\n" for name, number in base.state[1].items() if name not in self.hidden]
+        )
+        return (
+            f"{text}{self._preamble_text(base, start)}{numbers}"
+            f"{start}LEVEL: {importance}\n{start}TIMESTAMP: {tai_ns}\n{start}DATE: {date}\n\n"
+        )
+
+    def _preamble_text(self, base: RecordBase, start: str) -> str:
+        texts = base.preamble.texts
+        key = (self.hidden, start)
+        if key not in texts:
+            properties = base.preamble.properties
+            texts[key] = "".join(
+                f"{start}{name}: {value}\n"
+                for name in properties.paramNames(False) if name not in self.hidden
+                for value in _texts(properties, name)
+            )
+        return texts[key]
 
 
 class IndentedFormatter(BriefFormatter):

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partialmethod
 from typing import Any, ClassVar, TextIO
 
 import harness.exceptions as pex
 from harness.log import levels
+from harness.log.base import Preamble, RecordBase
 from harness.log.context import RecordContext
 from harness.log.destinations import FileDestination, LogDestination
 from harness.log.formats import IndentedFormatter, LogFormatter
@@ -58,8 +59,7 @@ class Log:
         self._name = name
         self._memory = ThresholdMemory(name, threshold)
         self._destinations: list[LogDestination] = []
-        self._preamble = PropertySet()
-        self._preamble.set("LOG", name)
+        self._change_preamble(lambda properties: properties.set("LOG", name), Preamble(PropertySet()))
         self._root_shows_all = [False]
         self._shows_all: bool | None = None
         self.context = RecordContext()
@@ -70,13 +70,15 @@ class Log:
         self._name = parent._name
         self._memory = parent._memory
         self._destinations = list(parent._destinations)
-        self._preamble = parent._preamble.deepCopy()
+        # Preambles are never changed but replaced: parent and child go on with the same one.
+        self._preamble = parent._preamble
+        self._base = None
         self._root_shows_all = parent._root_shows_all
         self._shows_all = parent._shows_all if child_name is None else None
         self.context = parent.context
         if child_name is not None:
             self._name = f"{parent._name}.{child_name}" if parent._name else child_name
-            self._preamble.set("LOG", self._name)
+            self._change_preamble(lambda properties: properties.set("LOG", self._name))
         if threshold is not None and threshold != self.INHERIT_THRESHOLD:
             self.setThreshold(threshold)
         self._refresh()
@@ -89,7 +91,6 @@ class Log:
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._destinations = list(self._destinations)
-        twin._preamble = self._preamble.deepCopy()
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Log:
@@ -210,8 +211,15 @@ class Log:
         """A record with this log's preamble and context, to be filled and sent."""
         record = LogRecord(self.getThreshold(), importance, None, self.willShowAll())
         if record.willRecord():
-            record._begin(self.getPreamble())
+            record._begin(self.record_base())
         return record
+
+    def record_base(self) -> RecordBase:
+        """What records start with now."""
+        base, state = self._base, self.context.state
+        if base is None or base.state is not state:
+            base = self._base = RecordBase(self._preamble, state)
+        return base
 
     def send(self, record: LogRecord) -> None:
         """Deliver a ready record to every destination, if it passes this log's threshold."""
@@ -223,39 +231,43 @@ class Log:
 
     def getPreamble(self) -> PropertySet:
         """A copy of what every record starts with now: the preamble with the context over it."""
-        properties = self._preamble.deepCopy()
-        self.context.overlay(properties)
-        return properties
+        return self.record_base().properties()
 
     def addPreambleProperty(self, name: str, value: Any) -> None:
         """Append a value to a property of the preamble; the type follows from the value."""
-        self._preamble.add(name, value)
+        self._change_preamble(lambda properties: properties.add(name, value))
 
     def setPreambleProperty(self, name: str, value: Any) -> None:
         """Replace a property of the preamble; the type follows from the value."""
-        self._preamble.set(name, value)
+        self._change_preamble(lambda properties: properties.set(name, value))
 
-    def _change_preamble(self, verb: str, name: str, value: Any) -> None:
-        getattr(self._preamble, verb)(name, value)
+    def _change_preamble(
+        self, change: Callable[[PropertySet], object], preamble: Preamble | None = None
+    ) -> None:
+        self._preamble = (preamble or self._preamble).changed(change)
+        self._base: RecordBase | None = None
 
-    addPreamblePropertyInt = partialmethod(_change_preamble, "addInt")
-    addPreamblePropertyLong = partialmethod(_change_preamble, "addLong")
-    addPreamblePropertyLongLong = partialmethod(_change_preamble, "addLongLong")
-    addPreamblePropertyFloat = partialmethod(_change_preamble, "addFloat")
-    addPreamblePropertyDouble = partialmethod(_change_preamble, "addDouble")
-    addPreamblePropertyBool = partialmethod(_change_preamble, "addBool")
-    addPreamblePropertyString = partialmethod(_change_preamble, "addString")
-    setPreamblePropertyInt = partialmethod(_change_preamble, "setInt")
-    setPreamblePropertyLong = partialmethod(_change_preamble, "setLong")
-    setPreamblePropertyLongLong = partialmethod(_change_preamble, "setLongLong")
-    setPreamblePropertyFloat = partialmethod(_change_preamble, "setFloat")
-    setPreamblePropertyDouble = partialmethod(_change_preamble, "setDouble")
-    setPreamblePropertyBool = partialmethod(_change_preamble, "setBool")
-    setPreamblePropertyString = partialmethod(_change_preamble, "setString")
+    def _change_typed(self, verb: str, name: str, value: Any) -> None:
+        self._change_preamble(lambda properties: getattr(properties, verb)(name, value))
+
+    addPreamblePropertyInt = partialmethod(_change_typed, "addInt")
+    addPreamblePropertyLong = partialmethod(_change_typed, "addLong")
+    addPreamblePropertyLongLong = partialmethod(_change_typed, "addLongLong")
+    addPreamblePropertyFloat = partialmethod(_change_typed, "addFloat")
+    addPreamblePropertyDouble = partialmethod(_change_typed, "addDouble")
+    addPreamblePropertyBool = partialmethod(_change_typed, "addBool")
+    addPreamblePropertyString = partialmethod(_change_typed, "addString")
+    setPreamblePropertyInt = partialmethod(_change_typed, "setInt")
+    setPreamblePropertyLong = partialmethod(_change_typed, "setLong")
+    setPreamblePropertyLongLong = partialmethod(_change_typed, "setLongLong")
+    setPreamblePropertyFloat = partialmethod(_change_typed, "setFloat")
+    setPreamblePropertyDouble = partialmethod(_change_typed, "setDouble")
+    setPreamblePropertyBool = partialmethod(_change_typed, "setBool")
+    setPreamblePropertyString = partialmethod(_change_typed, "setString")
 
     def addLabel(self, text: str) -> None:
         """Append a label, which the prepended format shows, to the preamble."""
-        self._preamble.addString("LABEL", text)
+        self._change_preamble(lambda properties: properties.addString("LABEL", text))
 
     # Destinations and what they show.
 

@@ -40,7 +40,7 @@ class LogRec(LogRecord):
     def __init__(self, log: Log, importance: int) -> None:
         super().__init__(log.getThreshold(), importance, None, log.willShowAll())
         if self._records:
-            self._begin(log.getPreamble())
+            self._begin(log.record_base())
             self._log = log
             self._process = os.getpid()
             self._sent = False

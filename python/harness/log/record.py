@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """LogRecord: the texts and typed properties of one message."""
 
+from __future__ import annotations
+
 import copy
 import time
 from collections.abc import Mapping
 from functools import partialmethod
 from typing import Any
 
+from harness.log.base import RecordBase
 from harness.properties import DateTime, PropertySet
 
 __all__ = ["RESERVED", "LogRecord", "Prop"]
@@ -15,6 +18,23 @@ NANOSECONDS_PER_SECOND = 1_000_000_000
 
 # Names that addProperties() leaves alone: they belong to the log and the record itself.
 RESERVED = ("LEVEL", "LABEL", "LOG", "TIMESTAMP", "DATE")
+
+
+# (second of UTC, its text, TAI - UTC in it): records come in bursts.
+_last_second: tuple[int, str, int] = (-1, "", 0)
+
+
+def stamp(utc_ns: int) -> tuple[int, str]:
+    """The time as nanoseconds of TAI, and as text in UTC with microseconds."""
+    global _last_second
+    second, fraction = divmod(utc_ns, NANOSECONDS_PER_SECOND)
+    known, text, offset = _last_second
+    if known != second:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        start = second * NANOSECONDS_PER_SECOND
+        offset = DateTime(start, DateTime.UTC).nsecs() - start
+        _last_second = (second, text, offset)
+    return utc_ns + offset, f"{text}.{fraction // 1000:06d}"
 
 
 class Prop:
@@ -47,18 +67,56 @@ class LogRecord:
         self._show_all = showAll
         self._stamped = False
         self._time = time.time_ns() if self._records else 0
-        self._properties = PropertySet()
-        if self._records and isinstance(preamble, PropertySet):
-            self._properties = preamble.deepCopy()
+        self._base: RecordBase | None = None
+        self._comments: list[str] = []
+        # None: nothing but texts has joined the base yet, and no set was needed.
+        self._set: PropertySet | None = None
+        if not self._records or not isinstance(preamble, PropertySet):
+            self._set = PropertySet()
+        else:
+            self._set = preamble.deepCopy()
 
-    def _begin(self, properties: PropertySet) -> None:
-        """Start with these properties, which the caller gives away."""
-        self._properties = properties
+    def _begin(self, base: RecordBase) -> None:
+        """Start with what a log's records start with."""
+        self._base = base
+        self._set = None
+
+    def plain(self) -> tuple[RecordBase, list[str], int, str] | None:
+        """(base, texts, time, date) of a record of a log that has nothing else; None: look at its properties.
+
+        The time is in nanoseconds of TAI, the date as DATE.
+        """
+        if self._set is not None or self._base is None or not self._base.is_plain:
+            return None
+        return (self._base, self._comments, *stamp(self._time))
+
+    def sibling(self, importance: int, text: str) -> LogRecord:
+        """A record of the same log, of now."""
+        record = LogRecord(importance, importance)
+        if self._base is not None:
+            record._begin(self._base)
+        elif self._set is not None and self._set.exists("LOG"):
+            record.addPropertyString("LOG", self._set.getString("LOG"))
+        record.addComment(text)
+        return record
+
+    @property
+    def _properties(self) -> PropertySet:
+        if self._set is None:
+            assert self._base is not None, "a record without a set has begun with a base"
+            self._set = self._base.properties()
+            for text in self._comments:
+                self._set.addString("COMMENT", text)
+        return self._set
 
     def addComment(self, text: Any) -> None:
         """Add one text, which becomes a line of its own."""
-        if self._records:
-            self._properties.addString("COMMENT", str(text))
+        if not self._records:
+            return
+        if self._set is None:
+            self._comments.append(str(text))
+        else:
+            self._set.addString("COMMENT", str(text))
 
     def addProperty(self, name: str, value: Any) -> None:
         """Add a value under a name; the type follows from the value as in PropertySet.set().
@@ -108,10 +166,9 @@ class LogRecord:
         return self._properties
 
     def _write_time(self) -> None:
-        seconds, fraction = divmod(self._time, NANOSECONDS_PER_SECOND)
-        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        self._properties.setDateTime("TIMESTAMP", DateTime(self._time, DateTime.UTC))
-        self._properties.setString("DATE", f"{text}.{fraction // 1000:06d}")
+        tai_ns, text = stamp(self._time)
+        self._properties.setDateTime("TIMESTAMP", DateTime(tai_ns))
+        self._properties.setString("DATE", text)
 
     def setTimestamp(self) -> None:
         """Make TIMESTAMP and DATE the current time."""

@@ -36,7 +36,7 @@ class ScreenLog(Log):
     def _set_up(self, preamble: PropertySet | None, verbose: bool = False, threshold: int = INFO) -> None:
         super().__init__(threshold)
         if preamble is not None:
-            self._preamble.combine(preamble)
+            self._change_preamble(lambda properties: properties.combine(preamble))
         self._screen_format = IndentedFormatter(verbose)
         self._screen = ScreenDestination(self._screen_format)
         self.addDestination(self._screen)

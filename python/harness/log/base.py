@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RecordBase: what the records of a log start with, shared by them until preamble or context change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.log.context import overlay
+from harness.properties import PropertySet
+
+__all__ = ["Preamble", "RecordBase"]
+
+# A record puts these behind the preamble, unless the preamble has them: then it replaces or extends them there.
+OF_THE_RECORD = frozenset(("COMMENT", "LEVEL", "TIMESTAMP", "DATE"))
+
+
+class Preamble:
+    """The properties of a log, never changed once they are here, and their text as formats have asked for it."""
+
+    __slots__ = ("log_name", "names", "properties", "texts")
+
+    def __init__(self, properties: PropertySet) -> None:
+        self.properties = properties
+        self.names = frozenset(properties.names())
+        self.log_name = "".join(map(str, properties.getArray("LOG"))) if "LOG" in self.names else ""
+        self.texts: dict[object, str] = {}
+
+    def changed(self, change: Callable[[PropertySet], object]) -> Preamble:
+        """Another preamble, with the change made to a copy."""
+        properties = self.properties.deepCopy()
+        change(properties)
+        return Preamble(properties)
+
+
+class RecordBase:
+    """A preamble with the context of one moment over it."""
+
+    __slots__ = ("is_plain", "preamble", "state")
+
+    def __init__(self, preamble: Preamble, state: tuple[PropertySet, dict[str, int]]) -> None:
+        self.preamble = preamble
+        self.state = state
+        others, numbers = state
+        # Plain: the text is the preamble's, then the context's numbers, then what the record adds.
+        self.is_plain = (
+            len(others) == 0
+            and preamble.names.isdisjoint(OF_THE_RECORD)
+            and preamble.names.isdisjoint(numbers)
+            and OF_THE_RECORD.isdisjoint(numbers)
+        )
+
+    def properties(self) -> PropertySet:
+        """A fresh set of all properties."""
+        properties = self.preamble.properties.deepCopy()
+        overlay(self.state, properties)
+        return properties
