@@ -14,6 +14,7 @@ void bind_policy(pybind11::module_& module);
 void bind_blocks(pybind11::module_& module);
 void bind_plain_arrays(pybind11::module_& module);
 void bind_births(pybind11::module_& module);
+void bind_log_ring(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 
 // Entries cross the language border as tuples: (key, kind, flags, payload, copied, shared, [(ref, offset, bytes)...],

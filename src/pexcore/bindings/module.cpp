@@ -9,5 +9,6 @@ PYBIND11_MODULE(_core, module) {
     pex::bindings::bind_blocks(module);
     pex::bindings::bind_plain_arrays(module);
     pex::bindings::bind_births(module);
+    pex::bindings::bind_log_ring(module);
     pex::bindings::bind_runtime(module);
 }

@@ -379,6 +379,11 @@ public:
     }
     std::uint64_t lost_spans() const { return m_lost_spans; }
 
+    sync::LogRing log_ring(std::uint16_t process) const {
+        if (process > m_shape.workers) throw py::index_error("no such process in this run");
+        return m_state.log_ring(process);
+    }
+
 private:
     std::uint16_t exchange_before(std::uint16_t stage) const {
         for (std::size_t i = 0; i < m_exchanges.size(); ++i)
@@ -529,7 +534,10 @@ void bind_run(py::module_& module) {
         .def("count_shared", [](Run& run, std::uint64_t bytes) { run.traffic().shared += bytes; })
         .def("set_clipboard_bytes", [](Run& run, std::uint64_t bytes) { run.traffic().clipboard = bytes; })
         .def("drain_spans", &Run::drain_spans)
-        .def("lost_spans", &Run::lost_spans);
+        .def("lost_spans", &Run::lost_spans)
+        .def("log_ring", &Run::log_ring, py::arg("process"), py::keep_alive<0, 1>())
+        .def("first_at", [](Run& run, std::uint64_t place) { return sync::first_at(run.state().log_places(), place); },
+             py::arg("place"));
 }
 
 void bind_processes(py::module_& module) {

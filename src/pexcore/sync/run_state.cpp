@@ -19,7 +19,7 @@ std::uint64_t ring_capacity(const RunShape& shape) {
 }
 
 struct Offsets {
-    std::uint64_t processes, doors, cells, ranks, reports, rings, down, across, end;
+    std::uint64_t processes, doors, cells, ranks, reports, rings, log_places, log_rings, down, across, end;
 };
 
 Offsets offsets_of(const RunShape& shape) {
@@ -31,7 +31,9 @@ Offsets offsets_of(const RunShape& shape) {
     at.ranks = at.cells + shape.ranks * sizeof(CellShm);
     at.reports = at.ranks + shape.ranks * sizeof(RankShm);
     at.rings = at.reports + shape.ranks * sizeof(ReportShm);
-    at.down = at.rings + members * SpanRing::bytes_for(ring_capacity(shape));
+    at.log_places = at.rings + members * SpanRing::bytes_for(ring_capacity(shape));
+    at.log_rings = at.log_places + sizeof(LogPlacesShm);
+    at.down = at.log_rings + members * sizeof(LogRingShm);
     at.across = at.down + (1u + shape.stages) * sizeof(ManifestPlaceShm);
     at.end = at.across + std::uint64_t{shape.ranks} * shape.exchanges * sizeof(ManifestPlaceShm);
     return at;
@@ -54,6 +56,8 @@ RunState::RunState(std::span<std::byte> area, const RunShape& shape) : m_shape(s
     m_rings = base + at.rings;
     m_down = reinterpret_cast<ManifestPlaceShm*>(base + at.down);
     m_across = reinterpret_cast<ManifestPlaceShm*>(base + at.across);
+    m_log_places = reinterpret_cast<LogPlacesShm*>(base + at.log_places);
+    m_log_rings = reinterpret_cast<LogRingShm*>(base + at.log_rings);
 }
 
 SpanRing RunState::ring(std::uint16_t index) const {

@@ -12,6 +12,7 @@
 #include "sync/arrivals.hpp"
 #include "sync/cell.hpp"
 #include "sync/doorbell.hpp"
+#include "sync/log_ring.hpp"
 #include "sync/span.hpp"
 
 namespace pex::sync {
@@ -103,6 +104,8 @@ struct RunShape {
 //  +------------+----------------+------------+--------------+--------------+----------------+----------------+
 //  | RunHeadShm | processes[1+W] | doors[1+W] | cells[ranks] | ranks[ranks] | reports[ranks] | span rings[1+W]
 //  +------------+----------------+------------+--------------+--------------+----------------+----------------+
+//  | LogPlacesShm | log rings[1+W]
+//  +--------------+----------------
 //  | down[stages+1] | across[ranks][exchanges] |    where the manifests of the visit lie, for all its steps:
 //  +----------------+--------------------------+    a worker that died is replaced by one that reads them again
 //
@@ -131,6 +134,8 @@ public:
         return m_across[std::size_t{index} * m_shape.exchanges + exchange];
     }
     SpanRing ring(std::uint16_t index) const;
+    LogRing log_ring(std::uint16_t index) const { return LogRing(m_log_rings + index); }
+    LogPlacesShm& log_places() { return *m_log_places; }
 
     std::uint16_t process_of(std::uint32_t rank) const { return static_cast<std::uint16_t>(1 + rank % m_shape.workers); }
 
@@ -149,6 +154,8 @@ private:
     std::byte* m_rings;
     ManifestPlaceShm* m_down;
     ManifestPlaceShm* m_across;
+    LogPlacesShm* m_log_places;
+    LogRingShm* m_log_rings;
 };
 
 }  // namespace pex::sync

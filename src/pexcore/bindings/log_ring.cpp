@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Python face of the log rings, and of the C library's buffers of what compiled stages print.
+#include <pybind11/pybind11.h>
+
+#include <cstdio>
+#include <string_view>
+#include <vector>
+
+#include "bindings.hpp"
+#include "sync/log_ring.hpp"
+
+namespace py = pybind11;
+
+namespace pex::bindings {
+
+namespace {
+
+// ([(rank, importance, flags, text)], position behind them, whether what was behind those made no sense).
+py::tuple peek(const sync::LogRing& ring) {
+    std::vector<sync::LogFrame> frames;
+    bool broken = false;
+    const std::uint64_t position = ring.peek(frames, &broken);
+    py::list out;
+    for (const sync::LogFrame& frame : frames)
+        out.append(py::make_tuple(frame.rank, frame.importance, frame.flags, py::bytes(frame.text)));
+    return py::make_tuple(out, position, broken);
+}
+
+}  // namespace
+
+void bind_log_ring(py::module_& module) {
+    py::class_<sync::LogRing>(module, "LogRing", "Log records of one process, in shared memory, that wait for their file.")
+        .def("try_append",
+             // The interpreter lock makes the threads of a process one writer.
+             [](sync::LogRing& ring, std::int32_t rank, std::int32_t importance, std::uint32_t flags,
+                const py::bytes& text) { return ring.try_append(rank, importance, flags, std::string_view(text)); },
+             py::arg("rank"), py::arg("importance"), py::arg("flags"), py::arg("text"))
+        .def("peek", &peek)
+        .def("commit", &sync::LogRing::commit, py::arg("position"))
+        .def("waiting", &sync::LogRing::waiting);
+    module.def("line_buffer_stdio", [] { std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); },
+               "What C code prints reaches the file line by line, in order with what Python prints.");
+    module.def("flush_stdio", [] { std::fflush(nullptr); }, "Writes out what C code has printed.");
+}
+
+}  // namespace pex::bindings
