@@ -50,6 +50,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.run_dir = folder / "run"
+        self.stage_output = "terminal"
 
     def module(self, text: str, name: str = "stages_here") -> None:
         """Writes a module that stages can be imported from."""
@@ -94,6 +95,8 @@ class Bench:
             "r1",
             "--run-dir",
             str(self.run_dir),
+            "--stage-output",
+            self.stage_output,
             *options,
         ]
 

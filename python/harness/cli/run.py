@@ -40,6 +40,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("-w", "--workerid", help="worker id within a production")
     parser.add_argument("-g", "--logdir", help="directory of the log files (default: RUNDIR/log)")
+    parser.add_argument(
+        "--stage-output", choices=("file", "terminal"),
+        help="where goes what stages of slices print: LOGDIR/Worker<n>.out or the terminal (default: as the"
+        " policy's stageOutput says, else file)",
+    )  # fmt: skip
     parser.add_argument("--run-dir", help="run directory (default: as the dir policy says, else ./RUNID)")
     parser.add_argument(
         "--workers", type=int, help="worker processes (default: one per slice, at most one per core)"
@@ -92,6 +97,7 @@ def handle(arguments: argparse.Namespace) -> int:
         progress=not arguments.no_progress,
         resume=arguments.resume,
         resume_anyway=arguments.resume_anyway,
+        stage_output=arguments.stage_output,
     )
     # What is left is to exit: a signal that comes now must not replace the code that says how the run ended.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -115,6 +121,7 @@ def run_pipeline(
     resume_anyway: bool = False,
     program: str = PROGRAM,
     tracebacks: bool = False,
+    stage_output: str | None = None,
 ) -> int:
     """Runs one pipeline in this process and reports on the terminal; returns the exit code.
 
@@ -132,6 +139,7 @@ def run_pipeline(
         resume_anyway=resume_anyway,
     )
     pipeline.allow_hard_stop()
+    pipeline.stage_output = stage_output
     pipeline.add_log_destination(terminal_destination())
     if threshold is not None:
         pipeline.setLogThreshold(threshold)

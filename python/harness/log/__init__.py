@@ -13,6 +13,7 @@ from harness.log.formats import (
     PrependedFormatter,
 )
 from harness.log.forward import forward_to_logging
+from harness.log.json_format import JsonFormatter
 from harness.log.log import Log
 from harness.log.log_rec import LogRec, Rec, endr
 from harness.log.record import LogRecord, Prop
@@ -29,6 +30,7 @@ __all__ = [
     "DualLog",
     "FileDestination",
     "IndentedFormatter",
+    "JsonFormatter",
     "Log",
     "LogDestination",
     "LogFormatter",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Forwarding of records to the standard library's logging, for programs that embed a pipeline."""
 
+import sys
 from typing import Any
 
 from harness.log import levels
@@ -10,7 +11,10 @@ from harness.log.log import Log
 from harness.log.record import LogRecord
 from harness.properties import DateTime
 
-__all__ = ["LoggingDestination", "forward_to_logging"]
+__all__ = ["LoggingDestination", "forward_to_logging", "importance_of", "level_of"]
+
+# The numbers of logging's levels, which is imported only by who uses it.
+DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
 
 
 class LoggingDestination(LogDestination):
@@ -26,37 +30,54 @@ class LoggingDestination(LogDestination):
 
     def write(self, record: LogRecord) -> bool:
         """Forward a record if it passes the threshold; whether the logger took it."""
-        import logging
-
-        if record.getImportance() < self.getThreshold() or not record.willRecord():
+        logging = sys.modules.get("logging")
+        # Where nobody has imported logging, nobody listens.
+        if logging is None or record.getImportance() < self.getThreshold() or not record.willRecord():
             return False
-        properties = record.getProperties().toDict()
-        name = properties.get("LOG")
-        logger = logging.getLogger(name if isinstance(name, str) and name else "harness")
-        level = _level(record.getImportance())
-        if not logger.isEnabledFor(level):
+        name = record.log_name() or "harness"
+        logger = logging.getLogger(name)
+        level = level_of(record.getImportance())
+        if not listens(logger) or not logger.isEnabledFor(level):
             return False
-        logger.handle(_translate(logger, level, record, properties))
+        logger.handle(_translate(logger, level, record))
         return True
 
 
-def _level(importance: int) -> int:
-    import logging
+def listens(logger: Any) -> bool:
+    """Whether a handler gets what the logger passes, other than the one that brings records to the harness."""
+    at = logger
+    while at is not None:
+        if any(not getattr(handler, "brings_to_harness", False) for handler in at.handlers):
+            return True
+        at = at.parent if at.propagate else None
+    return False
 
+
+def level_of(importance: int) -> int:
+    """The level of logging for an importance."""
     if importance >= levels.FATAL:
-        return logging.CRITICAL
+        return CRITICAL
     if importance >= levels.WARN:
-        return logging.WARNING
-    return logging.INFO if importance >= levels.INFO else logging.DEBUG
+        return WARNING
+    return INFO if importance >= levels.INFO else DEBUG
 
 
-def _translate(logger: Any, level: int, record: LogRecord, properties: dict[str, Any]) -> Any:
+def importance_of(level: int) -> int:
+    """The importance for a level of logging: ERROR lies between WARN and FATAL, others are interpolated down."""
+    known = ((CRITICAL, levels.FATAL), (ERROR, 15), (WARNING, levels.WARN), (INFO, levels.INFO), (DEBUG, levels.DEBUG))
+    return next((importance for bound, importance in known if level >= bound), levels.DEBUG - (DEBUG - level))
+
+
+def _translate(logger: Any, level: int, record: LogRecord) -> Any:
     comments = record.getProperties()
+    properties = comments.toDict()
     text = "\n".join(comments.getArrayString("COMMENT")) if comments.exists("COMMENT") else ""
     forwarded = logger.makeRecord(logger.name, level, "", 0, text, (), None)
     forwarded.created = comments.getDateTime("TIMESTAMP").nsecs(DateTime.UTC) / 1e9
     forwarded.msecs = float(int(forwarded.created * 1000) % 1000)
     forwarded.properties = properties
+    # What brings records of other libraries to the harness leaves these where they came from.
+    forwarded.is_of_harness = True
     for name, value in properties.items():
         if not hasattr(forwarded, name):
             setattr(forwarded, name, value)

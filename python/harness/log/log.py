@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partialmethod
 from typing import Any, ClassVar, TextIO
 
@@ -283,6 +283,15 @@ class Log:
         elif not isinstance(destination, LogDestination):
             destination = _stream_destination(destination, *options, **named)
         self._destinations.append(destination)
+
+    @property
+    def destinations(self) -> tuple[LogDestination, ...]:
+        """Where records of this log go."""
+        return tuple(self._destinations)
+
+    def replace_destinations(self, destinations: Iterable[LogDestination]) -> None:
+        """Send records of this log elsewhere from now on; its children keep what they have."""
+        self._destinations = list(destinations)
 
     @property
     def root(self) -> Log:

@@ -90,6 +90,12 @@ class LogRecord:
             return None
         return (self._base, self._comments, *stamp(self._time))
 
+    def log_name(self) -> str:
+        """The name of the log; empty for a root or a record of no log."""
+        if self._set is None and self._base is not None:
+            return self._base.preamble.log_name
+        return str(self._properties.get("LOG")) if self._properties.exists("LOG") else ""
+
     def sibling(self, importance: int, text: str) -> LogRecord:
         """A record of the same log, of now."""
         record = LogRecord(importance, importance)

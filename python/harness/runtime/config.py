@@ -69,6 +69,9 @@ class PipelineConfig:
     random_seed: int | None = None
     isolate_stages: str = "auto"
     pin_workers: bool = False
+    log_flood: int = 0
+    log_format: str = "indented"
+    stage_output: str = "file"
     share: SharePolicy = field(default=SharePolicy())
     topology: Topology | None = None
     exchanges: frozenset[int] = field(default=frozenset())
@@ -156,6 +159,9 @@ def _config(
         random_seed=policy.getInt("randomSeed") if policy.exists("randomSeed") else None,
         isolate_stages=policy.getString("isolateStages"),
         pin_workers=policy.getBool("pinWorkers"),
+        log_flood=policy.getInt("logFlood"),
+        log_format=policy.getString("logFormat"),
+        stage_output=policy.getString("stageOutput"),
         share=_share_policy(policy),
         topology=Topology.from_policy(policy.getPolicy("topology"), n_slices) if shares else None,
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from harness import _core, births, streams
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
+from harness.log.run_logs import off_console
 from harness.queue import Queue
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
 from harness.runtime.isolation import isolate
@@ -19,6 +20,7 @@ from harness.transport import Transport
 if TYPE_CHECKING:
     from harness.ledger.post_mortem import PostMortems
     from harness.log import Log
+    from harness.log.foreign import ForeignRecords
     from harness.runtime.config import PipelineConfig, StageConfig
 
 TRACE = -1
@@ -38,6 +40,7 @@ class Half(Generic[StageT]):
         self.run_id = run_id
         self.rank = rank
         self.log = log
+        self.foreign: ForeignRecords | None = None
         self.transport = Transport(run, config.share, self._audience(), keeps_manifests=rank < 0)
         self.stages: list[StageT] = []
         self.failure_stage: StageT | None = None
@@ -101,6 +104,8 @@ class Half(Generic[StageT]):
         """Empties every queue and puts one fresh clipboard into the first."""
         self.visit = visit
         self.error_flagged = False
+        if self.foreign is not None:
+            self.foreign.follow()
         # Here, and not once at the start: a stage may import NumPy when it is first called.
         if complaint := births.prepare():
             self.log.warn(complaint)
@@ -137,7 +142,9 @@ class Half(Generic[StageT]):
         """
         stage = self.stages[number - 1]
         self.error_flagged = True
-        self.log.fatal(f"{stage.getName()}.{method} raised in visit {self.visit}:\n{format_failure(error)}")
+        # The master tells of it on the console, in one line.
+        log = off_console(self.log)
+        log.fatal(f"{stage.getName()}.{method} raised in visit {self.visit}:\n{format_failure(error)}")
         source, target = self.queues[number - 1], self.queues[number]
         # By size: a clipboard that holds nothing yet is false.
         failed = source.element() if source.size() > 0 else target.element()
@@ -166,7 +173,7 @@ class Half(Generic[StageT]):
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
             cause = describe_failure(error)
             text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {cause}"
-            self.log.fatal(f"{text}\n{format_failure(error)}")
+            off_console(self.log).fatal(f"{text}\n{format_failure(error)}")
             raise StageFailed(text, rank=self.rank, details=format_failure(error)) from error
 
     def shut_down(self) -> None:

@@ -22,6 +22,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import NoReturn
@@ -35,6 +36,7 @@ from harness.runtime.worker import RunContext, worker_main
 
 LENGTH = struct.Struct("!I")
 SPARE_DESCRIPTORS = 256
+BURIAL_S = 0.05
 
 
 def send_message(connection: socket.socket, message: tuple) -> None:
@@ -145,6 +147,10 @@ def _bury_workers(context: RunContext) -> None:
     for pid in context.run.worker_pids():
         if pid > 0:
             _core.kill_group(pid)
+    if os.getppid() != context.master_pid:
+        # What workers send between the master's death and their own belongs to the log, too.
+        time.sleep(BURIAL_S)
+        context.drain.take_over()
 
 
 def _fork_worker(context: RunContext, connection: socket.socket, worker: tuple[int, int]) -> None:

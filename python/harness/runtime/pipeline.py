@@ -18,11 +18,14 @@ from harness.errors import ConfigError, HarnessError, InternalError, SliceDied, 
 from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
-from harness.log import Log, LogDestination, set_default_log
+from harness.log import Log, LogDestination, LogRecord, set_default_log
+from harness.log.foreign import ForeignRecords, follow_levels
+from harness.log.run_logs import run_files
 from harness.runtime import stacks
 from harness.runtime.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.control import ControlSocket, Master, announce, runs, withdraw
+from harness.runtime.log_drain import LogDrain
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.post_mortems import write_after_death
 from harness.runtime.recording import Recorder
@@ -33,6 +36,7 @@ from harness.runtime.schedule import compile_schedule
 from harness.runtime.shutdown import LevelSource, ShutdownListener
 from harness.runtime.signals import StoppedAtOnce, raising_signals
 from harness.runtime.slice_threads import SliceThread
+from harness.runtime.stage_output import output_tail
 from harness.runtime.statistics import RunStatistics
 from harness.runtime.stopping import StopRequests
 from harness.runtime.supervisor import Supervisor
@@ -84,6 +88,10 @@ class Pipeline:
         self._log_dir: str | None = None
         self._log_threshold: int | None = None
         self._destinations: list[LogDestination] = []
+        self._drain: LogDrain | None = None
+        self._foreign: ForeignRecords | None = None
+        self.stage_output: str | None = None
+        """`"file"` or `"terminal"`: where goes what stages of slices print; `None`: as the policy says."""
         self._config: PipelineConfig | None = None
         self._log: Log | None = None
         self._run: _core.Run | None = None
@@ -199,8 +207,13 @@ class Pipeline:
             threshold=self.getLogThreshold(),
             directory=directory,
             truncate=not self._resume,
+            flood=config.log_flood,
+            layout=config.log_format,
+            captures_output=(self.stage_output or config.stage_output) == "file",
         )
         self._log = self._logs.open_pipeline()
+        self._logs.make_slice_files(config.n_slices, config.n_workers)
+        follow_levels(self._log.root)
         self._file_log = Log(self._log)
         for destination in self._destinations:
             self._log.addDestination(destination)
@@ -239,10 +252,12 @@ class Pipeline:
             ) from error
         run.set_spin(*SPIN_NS)
         self._stops.attach(run)
+        self._open_rings(run, config)
         set_location_map(config, self._run_id)
         self._supervisor = Supervisor(config)
         if config.n_slices > 0:
             self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
+        self._require_drain().start()
         run.attach_master()
         arrays.use_arena(run.arena, config.arena_threshold)
         import_serial_classes(config)
@@ -281,6 +296,7 @@ class Pipeline:
             self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics,
             self._record_slice,
         )  # fmt: skip
+        master.foreign = self._foreign
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
@@ -428,6 +444,7 @@ class Pipeline:
             self._require_log().warn(complaint)
         self._tell_refused_births()
         self.write_summary()
+        self._close_rings()
 
     def _tell_refused_births(self) -> None:
         _shared, refused, size = self._require_run().births()
@@ -449,6 +466,7 @@ class Pipeline:
             self._run.stop_watcher()
         self._record_end(LOST, 2, "closed before its end")
         self._listener.close()
+        self._close_rings()
         if Pipeline._active is self:
             Pipeline._active = None
             stacks.unregister()
@@ -494,7 +512,37 @@ class Pipeline:
             life_read_fd=life_read_fd,
             run_dir=self._home,
             post_mortems=self._post_mortems,
+            drain=self._require_drain(),
+            foreign=self._require_foreign(),
         )
+
+    def _open_rings(self, run: _core.Run, config: PipelineConfig) -> None:
+        """Records go through shared memory from now on, and those of other libraries come to the logs."""
+        drain = self._drain = LogDrain(run, self._logs, config.n_workers)
+        drain.on_console = self._tell_console
+        for file in run_files(self._require_log()):
+            file.use_ring(run.log_ring(0), drain.wake)
+        self._foreign = ForeignRecords(run.first_at)
+        self._foreign.install()
+
+    def _close_rings(self) -> None:
+        """Every record is in its file. Safe to call twice."""
+        if self._foreign is not None:
+            self._foreign.uninstall()
+            self._foreign = None
+        if self._drain is not None:
+            for file in run_files(self._require_log()):
+                file.close()
+                file.use_ring(None)
+            self._drain.stop()
+            self._drain = None
+
+    def _tell_console(self, importance: int, text: str) -> None:
+        """A line about a slice's record, in the drain's thread."""
+        record = LogRecord(importance, importance)
+        record.addComment(text)
+        for destination in self._destinations:
+            destination.write(record)
 
     def _slice_fatal(self) -> StageFailed:
         run, config = self._require_run(), self._require_config()
@@ -511,12 +559,26 @@ class Pipeline:
         import traceback
 
         details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
+        if isinstance(error, SliceDied) and error.worker >= 0 and self._logs.captures_output:
+            details += f"\nthe last of {self._logs.output_file(error.worker)}:\n" + output_tail(
+                self._logs.output_file(error.worker)
+            )
         self._file_log.fatal(f"the run has failed: {error}\n{details}")
 
     def _require_config(self) -> PipelineConfig:
         if self._config is None:
             raise InternalError("initializeLogger() must be called first: it reads the policy")
         return self._config
+
+    def _require_drain(self) -> LogDrain:
+        if self._drain is None:
+            raise InternalError("configurePipeline() must be called first: it maps the rings of the log")
+        return self._drain
+
+    def _require_foreign(self) -> ForeignRecords:
+        if self._foreign is None:
+            raise InternalError("configurePipeline() must be called first")
+        return self._foreign
 
     def _require_log(self) -> Log:
         if self._log is None:

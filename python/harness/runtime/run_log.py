@@ -3,10 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from harness.log import Log, open_run_log
+from harness.log.forward import forward_to_logging
+from harness.log.levels import WARN
+from harness.log.run_logs import log_file_name, run_files
+
+if TYPE_CHECKING:
+    from harness import _core
 
 
 @dataclass(frozen=True)
@@ -14,6 +22,8 @@ class LogSettings:
     """What every process of a run needs to open its logs. The threshold is an importance.
 
     Without `truncate`, as a resumed run has it, files that are there are continued.
+    `flood` bounds the records of a visit, slice and kind; `layout` is a name in `harness.log.run_logs.LAYOUTS`.
+    With `captures_output` what workers print goes to `output_file(worker)`.
     """
 
     run_id: str
@@ -22,18 +32,51 @@ class LogSettings:
     threshold: int
     directory: Path
     truncate: bool = True
+    flood: int = 0
+    layout: str = "indented"
+    captures_output: bool = False
 
     def open_pipeline(self) -> Log:
         """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened."""
-        return self._open("pipeline", -1)
+        return self._open("pipeline", -1, truncate=self.truncate)
 
-    def open_slice(self, rank: int) -> Log:
-        """The log of one slice. Raises `harness.exceptions.IoError` when its file can't be opened."""
-        return self._open("slice", rank)
+    def open_slice(self, rank: int, ring: _core.LogRing, wake: Callable[[], object]) -> Log:
+        """The log of one slice; its file was made by `make_slice_files`.
 
-    def _open(self, kind: str, rank: int) -> Log:
-        return open_run_log(
-            kind=kind,  # type: ignore[arg-type]
+        Records go through `ring`; `wake` asks the master to write them now. Raises
+        `harness.exceptions.IoError` when the file can't be opened.
+        """
+        log = self._open("slice", rank, truncate=False)
+        for file in run_files(log):
+            file.use_ring(ring, wake)
+            file.show_on_console(WARN)
+        return log
+
+    def make_slice_files(self, n_slices: int, n_workers: int) -> None:
+        """Makes the files of all slices, or empties them. Raises `harness.exceptions.IoError`."""
+        from harness.log.append import AppendFile
+        from harness.exceptions import IoError
+
+        paths = [self.log_file(rank) for rank in range(n_slices)]
+        if self.captures_output:
+            paths += [self.output_file(worker) for worker in range(n_workers)]
+        for path in paths:
+            try:
+                AppendFile(path).open(truncate=True)
+            except OSError as error:
+                raise IoError(error.errno, f"cannot open log file: {error.strerror}", str(path)) from error
+
+    def log_file(self, rank: int) -> Path:
+        """The log file of a slice, or of the Pipeline (rank -1)."""
+        return self.directory / log_file_name("pipeline" if rank < 0 else "slice", rank)
+
+    def output_file(self, worker: int) -> Path:
+        """Where goes what a worker's stages, and the libraries they use, print."""
+        return self.directory / f"Worker{worker}.out"
+
+    def _open(self, kind: Literal["pipeline", "slice"], rank: int, *, truncate: bool) -> Log:
+        log = open_run_log(
+            kind=kind,
             rank=rank,
             run_id=self.run_id,
             pipeline_name=self.pipeline_name,
@@ -41,5 +84,10 @@ class LogSettings:
             threshold=self.threshold,
             logdir=self.directory,
             screen_threshold=None,
-            truncate=self.truncate,
+            truncate=truncate,
+            layout=self.layout,
+            flood=self.flood,
         )
+        forward_to_logging(log.root)
+        forward_to_logging(log)
+        return log

@@ -8,13 +8,15 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from harness import _core, arrays, current, outputs
 from harness.errors import HarnessError
 from harness.ledger.journals import journal_path
 from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, set_default_log
+from harness.log.foreign import follow_levels
+from harness.log.run_logs import off_console, run_files
 from harness.runtime import stacks
 from harness.runtime.config import PipelineConfig
 from harness.runtime.cores import ThreadCheck, pin
@@ -22,6 +24,11 @@ from harness.runtime.failure import describe_failure
 from harness.runtime.run_log import LogSettings
 from harness.runtime.signals import leave_signals_to_master
 from harness.runtime.slice import SliceHalf, report_fatal
+from harness.runtime.stage_output import StageOutput
+
+if TYPE_CHECKING:
+    from harness.log.foreign import ForeignRecords
+    from harness.runtime.log_drain import LogDrain
 
 PARENT_TIMEOUT_MS = 5000
 ADMISSION_TIMEOUT_MS = 60_000
@@ -43,13 +50,16 @@ class RunContext:
     life_read_fd: int
     run_dir: Path
     post_mortems: PostMortems
+    drain: LogDrain
+    foreign: ForeignRecords
 
 
 class WorkerHooks:
     """What the C++ loop of a worker calls."""
 
-    def __init__(self, slices: dict[int, SliceHalf]) -> None:
+    def __init__(self, slices: dict[int, SliceHalf], output: StageOutput | None) -> None:
         self._slices = slices
+        self._output = output
         self._pid = os.getpid()
         self._current: SliceHalf | None = None
 
@@ -63,11 +73,13 @@ class WorkerHooks:
         try:
             outcome = half.run_step(visit, step)
             self._end_forks_of_stages()
+            if self._output is not None:
+                self._output.mark(rank, visit, step, half.stages)
             return outcome
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._end_forks_of_stages()
             if not isinstance(error, HarnessError):
-                half.log.fatal(f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}")
+                off_console(half.log).fatal(f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}")
             report_fatal(half.run, rank, error)
             return _core.OUTCOME_FATAL
 
@@ -108,40 +120,50 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
     outputs.use_journal(outputs.Journal(journal_path(context.run_dir, worker)))
     core = pin(worker) if context.config.pin_workers else None
     check = ThreadCheck(worker)
+    output = StageOutput(context.logs.output_file(worker)) if context.logs.captures_output else None
     slices = {}
     for rank in range(worker, context.config.n_slices, context.config.n_workers):
-        half = slices[rank] = _set_up(context, rank, replaces=incarnation > 0)
+        half = slices[rank] = _set_up(context, worker, rank, replaces=incarnation > 0)
+        if output is not None:
+            output.mark(rank, 0, 0, [])
         if half is not None:
             half.after_first_visit = check
             if core is not None:
                 half.log.info(f"worker {worker} keeps to core {core}")
     if any(half is None for half in slices.values()):
         # The master has read why from the report and ends the run; wait for its word: this is no death.
-        stays = run.run_worker(WorkerHooks({}))
+        stays = run.run_worker(WorkerHooks({}, output))
     else:
-        stays = run.run_worker(WorkerHooks({rank: half for rank, half in slices.items() if half is not None}))
+        halves = {rank: half for rank, half in slices.items() if half is not None}
+        stays = run.run_worker(WorkerHooks(halves, output))
     if not stays:
         return EXIT_REPLACED
     for half in slices.values():
         if half is not None:
             half.shut_down()
             half.log.info("the run has ended")
+            for file in run_files(half.log):
+                file.close()
+            if output is not None:
+                output.mark(half.rank, half.visit, 0, [])
     run.leave()
     return 0
 
 
-def _set_up(context: RunContext, rank: int, *, replaces: bool) -> SliceHalf | None:
+def _set_up(context: RunContext, worker: int, rank: int, *, replaces: bool) -> SliceHalf | None:
     log: Log | None = None
     try:
-        log = context.logs.open_slice(rank)
+        log = context.logs.open_slice(rank, context.run.log_ring(1 + worker), context.drain.wake)
         set_default_log(log.root)
+        follow_levels(log.root)
         half = SliceHalf(context.run, context.config, context.run_id, rank, log)
         half.post_mortems = context.post_mortems
         half.replaces = replaces
+        half.foreign = context.foreign
         half.set_up()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if log is not None:
-            log.fatal(f"{describe_failure(error)}\n{traceback.format_exc()}")
+            off_console(log).fatal(f"{describe_failure(error)}\n{traceback.format_exc()}")
         report_fatal(context.run, rank, error)
         context.run.arrive_ready(rank, _core.OUTCOME_FATAL)
         return None

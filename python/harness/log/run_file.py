@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""RunFile: the log file of one Pipeline or Slice, reached through shared memory while a run lasts.
+
+A record is one append to a ring that the master empties: no system call, and the record outlives the process
+that sent it. Where there is no ring (before and after a run, in a process that a stage has forked), where the ring
+stays full or the record is long, it is one write to the file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import harness.exceptions as pex
+from harness.log.append import AppendFile
+from harness.log.destinations import LogDestination
+from harness.log.flood import FloodGuard
+from harness.log.formats import LogFormatter
+from harness.log.levels import PASS_ALL, WARN
+from harness.log.record import LogRecord
+
+if TYPE_CHECKING:
+    from harness import _core
+
+__all__ = ["CONSOLE", "RunFile"]
+
+CONSOLE = 1
+"""Flag of a frame in a ring: a line for the console, not for the file."""
+
+LONG_BYTES = 32 * 1024
+FULL_TIMEOUT_S = 0.5
+FULL_STEP_S = 0.001
+
+_generation = 0
+
+
+def _count_fork() -> None:
+    global _generation
+    _generation += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
+
+class RunFile(LogDestination):
+    """A log file of a run; its directory must exist. Raises IoError if the file cannot be opened.
+
+    ``rank`` is the Slice's, or -1 for the Pipeline. ``guard`` bounds floods.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        rank: int,
+        formatter: LogFormatter,
+        *,
+        threshold: int = PASS_ALL,
+        truncate: bool = True,
+        guard: FloodGuard | None = None,
+    ) -> None:
+        super().__init__(None, formatter, threshold)
+        self._file = AppendFile(path)
+        self._rank = rank
+        self._guard = guard
+        self._ring: _core.LogRing | None = None
+        self._ring_generation = -1
+        self._wake: Callable[[], object] = _nobody
+        self._console_threshold: int | None = None
+        try:
+            self._file.open(truncate)
+        except OSError as error:
+            raise pex.IoError(error.errno, f"cannot open log file: {error.strerror}", self._file.path) from error
+
+    def use_ring(self, ring: _core.LogRing | None, wake: Callable[[], object] | None = None) -> None:
+        """Send records of this process through a ring from now on; None: straight to the file.
+
+        ``wake`` asks whoever empties the ring to do so now. It is called for records from WARN on.
+        """
+        self._ring = ring
+        self._wake = wake or _nobody
+        self._ring_generation = _generation
+
+    def show_on_console(self, threshold: int | None) -> None:
+        """Send a line about each record from this importance on to the master's console, too; None: none."""
+        self._console_threshold = threshold
+
+    def write(self, record: LogRecord) -> bool:
+        """Write a record if it passes the threshold and the bound on floods; whether it was taken."""
+        importance = record.getImportance()
+        if importance < self._threshold or not record.willRecord():
+            return False
+        if self._guard is not None:
+            allowed, notice = self._guard.judge(importance)
+            if notice:
+                self._send(record.sibling(WARN, notice), WARN)
+            if not allowed:
+                return False
+        return self._send(record, importance)
+
+    def close(self) -> None:
+        """Write how many records a flood has lost, if that was not told yet."""
+        if self._guard is not None and (notice := self._guard.end()):
+            record = LogRecord(WARN, WARN)
+            record.addPropertyString("LOG", "harness.log")
+            record.addComment(notice)
+            self._send(record, WARN)
+
+    def _send(self, record: LogRecord, importance: int) -> bool:
+        text = self._formatter.format(record)
+        if not text:
+            return True
+        data = text.encode("utf-8", "backslashreplace")
+        if self._ring is None or self._ring_generation != _generation:
+            return self._file.append(data, 1)
+        sent = self._append(self._ring, importance, 0, data) or self._file.append(data, 1)
+        if self._console_threshold is not None and importance >= self._console_threshold:
+            self._append(self._ring, importance, CONSOLE, console_line(record, self._rank).encode("utf-8", "replace"))
+        if importance >= WARN:
+            self._wake()
+        return sent
+
+    def _append(self, ring: _core.LogRing, importance: int, flags: int, data: bytes) -> bool:
+        """Whether the ring has taken it; if not, all that was sent before is in the file, unless that takes long."""
+        if len(data) <= LONG_BYTES and ring.try_append(self._rank, importance, flags, data):
+            return True
+        self._wake()
+        deadline = time.monotonic() + FULL_TIMEOUT_S
+        while time.monotonic() < deadline:
+            time.sleep(FULL_STEP_S)
+            if len(data) > LONG_BYTES:
+                if not ring.waiting():
+                    return False
+            elif ring.try_append(self._rank, importance, flags, data):
+                return True
+        return False
+
+
+def console_line(record: LogRecord, rank: int) -> str:
+    """Who, in which visit and stage, and the first line of the first text."""
+    properties = record.getProperties()
+    text = properties.getArrayString("COMMENT")[0] if properties.exists("COMMENT") else ""
+    where = [f"slice {rank}" if rank >= 0 else "pipeline"]
+    where += [f"{word} {properties.get(name)}" for word, name in (("visit", "LOOPNUM"), ("stage", "STAGEID"))
+              if properties.exists(name)]  # fmt: skip
+    return f"{', '.join(where)}: {text.partition(chr(10))[0]}"
+
+
+def _nobody() -> None:
+    """Nobody empties a ring."""

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""StageOutput: what stages and C libraries print in a worker, in one file, with marks that say who printed it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import _core
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from harness.stage import StageProcessing
+
+TAIL_BYTES = 2048
+
+
+class StageOutput:
+    """Standard output and standard error of this process go to the end of a file from now on.
+
+    A file, not a pipe: nothing can fill up, and what was printed before a crash is there. Text of Python and of
+    the C library is written line by line. Raises `OSError` when the file can't be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        _core.flush_stdio()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+        _core.line_buffer_stdio()
+        # Kept: a stage may put something else in their place.
+        self._streams = (_text_stream(1), _text_stream(2))
+        sys.stdout, sys.stderr = self._streams
+        self._marked = os.fstat(1).st_size
+
+    def mark(self, rank: int, visit: int, step: int, stages: Sequence[StageProcessing]) -> None:
+        """Says under what was printed since the last mark that it is of this rank, visit and stage.
+
+        Step 0 is set-up or shutdown; the one past the last stage is the end of a visit.
+        """
+        with contextlib.suppress(ValueError, OSError):
+            # A stage may have closed a stream, or descriptor 1 itself: it prints nothing then.
+            for stream in self._streams:
+                stream.flush()
+            _core.flush_stdio()
+            size = os.fstat(1).st_size
+            if size != self._marked:
+                os.write(1, mark_text(rank, visit, _step_name(step, stages), size - self._marked))
+                self._marked = os.fstat(1).st_size
+
+
+def mark_text(rank: int, visit: int, what: str, size: int) -> bytes:
+    """The mark below `size` bytes of output."""
+    return f"--- {size} bytes above: slice {rank}, visit {visit}, {what} ---\n".encode("utf-8", "replace")
+
+
+def _step_name(step: int, stages: Sequence[StageProcessing]) -> str:
+    if 1 <= step <= len(stages):
+        return f"stage {step} {stages[step - 1].getName()}"
+    return "end of visit" if step else "set-up or shutdown"
+
+
+def output_tail(path: Path) -> str:
+    """The last lines of a worker's output, for a report about its death; empty if there are none."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            tail = file.read()
+    except OSError:
+        return ""
+    return tail.decode("utf-8", "replace")
+
+
+class _Forgiving(io.FileIO):
+    """What the disk has no room for is lost: a stage must not fail because it prints."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _text_stream(descriptor: int) -> io.TextIOWrapper:
+    raw = io.BufferedWriter(_Forgiving(descriptor, "w", closefd=False))
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
