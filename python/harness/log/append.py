@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""AppendFile: whole records at the end of a file, whatever else writes there, and an account of those it lost."""
+"""AppendFile: whole records at the end of a file, whatever else writes there, and a count of those lost."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 class AppendFile:
     """Opened for each append: a file that was renamed or removed is followed by a new one of the same name.
 
-    One append is one write call, so records of several threads and processes do not mix. Nothing raises while
-    records are appended: what cannot be written is told once on standard error, counted, and the count stands in
-    front of the first record that gets through again.
+    One append is one write call, so records of several threads and processes do not mix. Nothing raises
+    while records are appended: what cannot be written is told once on standard error, counted, and the
+    count stands in front of the first record that gets through again.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -10,12 +10,12 @@ from harness.properties import PropertySet
 
 __all__ = ["Preamble", "RecordBase"]
 
-# A record puts these behind the preamble, unless the preamble has them: then it replaces or extends them there.
+# A record puts these behind the preamble, unless the preamble has them: then they stay where they are.
 OF_THE_RECORD = frozenset(("COMMENT", "LEVEL", "TIMESTAMP", "DATE"))
 
 
 class Preamble:
-    """The properties of a log, never changed once they are here, and their text as formats have asked for it."""
+    """The properties of a log, never changed once they are here, and their text as formats asked for it."""
 
     __slots__ = ("log_name", "names", "properties", "texts")
 

@@ -13,9 +13,10 @@ KINDS = ("records below WARN", "warnings", "FATAL records")
 
 
 class FloodGuard:
-    """Lets at most ``limit`` records of a visit pass, as many from WARN on, as many from FATAL on; counts the others.
+    """Lets at most ``limit`` records of a visit and kind pass, and counts the others.
 
-    The visit is LOOPNUM of the context. A limit of 0 means no bound.
+    The kinds: below WARN, from WARN on, from FATAL on: a flood of one does not hide the others. The visit is
+    LOOPNUM of the context. A limit of 0 means no bound.
     """
 
     def __init__(self, limit: int, context: RecordContext) -> None:
@@ -49,7 +50,9 @@ class FloodGuard:
         """What to write about the visit that ends: how many records were not written; empty if all were."""
         lost = sum(max(0, seen - self._limit) for seen in self._seen) if self._limit else 0
         self._seen = [0, 0, 0]
-        return f"{lost} records{self._where()} were not written: more than logFlood, {self._limit}" if lost else ""
+        if not lost:
+            return ""
+        return f"{lost} records{self._where()} were not written: more than logFlood, {self._limit}"
 
     def _where(self) -> str:
         return f" in visit {self._visit}" if self._visit is not None else " before the first visit"

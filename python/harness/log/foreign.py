@@ -18,11 +18,12 @@ __all__ = ["ForeignRecords"]
 
 
 class ForeignRecords:
-    """Sends what the standard library's logging and warnings tell to the default log, while it is installed.
+    """Sends what the standard library's logging and warnings tell to the default log, while installed.
 
-    A record keeps the name of its logger, and what was passed as ``extra`` becomes properties. Levels, filters and
-    handlers of the loggers stay as they are. A warning is a record of ``warnings``, once per location and run:
-    ``first_at(place)`` says whether no process of the run has told of a place, a number, before.
+    A record keeps the name of its logger, and what was passed as ``extra`` becomes properties. Levels,
+    filters and handlers of the loggers stay as they are. A warning is a record of the log ``warnings``,
+    once per location and run: ``first_at(place)`` says whether no process of the run has told of a place,
+    a number, before.
     """
 
     def __init__(self, first_at: Callable[[int], bool]) -> None:
@@ -51,7 +52,8 @@ class ForeignRecords:
             return
         self._known_loggers = len(loggers)
         for logger in list(loggers.values()):
-            if isinstance(logger, logging.Logger) and not logger.propagate and logger not in self._holders:
+            own = isinstance(logger, logging.Logger) and not logger.propagate
+            if own and logger not in self._holders:
                 self._hold(logger)
 
     def _hold(self, logger: Any) -> None:
@@ -118,16 +120,20 @@ def make_handler(logging: Any) -> Any:
                     extra = {name: value for name, value in vars(record).items() if name not in usual}
                     log.log(importance, self.format(record), _storable(extra))
             except Exception:
-                # The rule of logging: what goes wrong with a record is told, and never raised where it was sent.
+                # The rule of logging: what goes wrong with a record is told, not raised where it was sent.
                 self.handleError(record)
 
     return HarnessHandler()
 
 
 def _storable(extra: dict[str, Any]) -> dict[str, Any]:
-    plain = (bool, int, float, str)
+    """What a property can hold stays as it is, anything else becomes text."""
     return {
-        name: value if isinstance(value, plain) and (not isinstance(value, int) or abs(value) < 2**63) else str(value)
+        name: value if isinstance(value, (float, str)) or _is_storable_int(value) else str(value)
         for name, value in extra.items()
-        if name not in ("COMMENT", "LEVEL", "LABEL", "LOG", "TIMESTAMP", "DATE")
+        if name != "COMMENT"
     }
+
+
+def _is_storable_int(value: Any) -> bool:
+    return isinstance(value, int) and -(2**63) <= value < 2**63

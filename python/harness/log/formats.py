@@ -106,17 +106,18 @@ class BriefFormatter(LogFormatter):
         return "".join(lines)
 
 
-    def _format_plain(self, record: LogRecord, base: RecordBase, comments: list[str], tai_ns: int, date: str) -> str:
-        """The same text as from the properties, in a tenth of the time: most records are texts and no more."""
+    def _format_plain(
+        self, record: LogRecord, base: RecordBase, comments: list[str], tai_ns: int, date: str
+    ) -> str:
+        """The same text as from the properties, in a tenth of the time: most records hold texts only."""
         indent, importance = self.indent(record), record.getImportance()
         start = f"{indent}{base.preamble.log_name}{level_word(importance)}: "
         text = "".join([f"{start}{comment}\n" for comment in comments])
         if not (self._verbose or record.willShowAll()):
             return text
         start = f"{indent}  "
-        numbers = "".join(
-            [f"{start}{name}: {number}\n" for name, number in base.state[1].items() if name not in self.hidden]
-        )
+        shown = [item for item in base.state[1].items() if item[0] not in self.hidden]
+        numbers = "".join([f"{start}{name}: {number}\n" for name, number in shown])
         return (
             f"{text}{self._preamble_text(base, start)}{numbers}"
             f"{start}LEVEL: {importance}\n{start}TIMESTAMP: {tai_ns}\n{start}DATE: {date}\n\n"

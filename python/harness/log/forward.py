@@ -15,6 +15,9 @@ __all__ = ["LoggingDestination", "forward_to_logging", "importance_of", "level_o
 
 # The numbers of logging's levels, which is imported only by who uses it.
 DEBUG, INFO, WARNING, ERROR, CRITICAL = 10, 20, 30, 40, 50
+IMPORTANCES = (
+    (CRITICAL, levels.FATAL), (ERROR, 15), (WARNING, levels.WARN), (INFO, levels.INFO), (DEBUG, levels.DEBUG),
+)  # fmt: skip
 
 
 class LoggingDestination(LogDestination):
@@ -44,7 +47,7 @@ class LoggingDestination(LogDestination):
 
 
 def listens(logger: Any) -> bool:
-    """Whether a handler gets what the logger passes, other than the one that brings records to the harness."""
+    """Whether a handler gets what the logger passes, but for the one that brings records to the harness."""
     at = logger
     while at is not None:
         if any(not getattr(handler, "brings_to_harness", False) for handler in at.handlers):
@@ -63,9 +66,8 @@ def level_of(importance: int) -> int:
 
 
 def importance_of(level: int) -> int:
-    """The importance for a level of logging: ERROR lies between WARN and FATAL, others are interpolated down."""
-    known = ((CRITICAL, levels.FATAL), (ERROR, 15), (WARNING, levels.WARN), (INFO, levels.INFO), (DEBUG, levels.DEBUG))
-    return next((importance for bound, importance in known if level >= bound), levels.DEBUG - (DEBUG - level))
+    """The importance for a level of logging: that of the next named level below it."""
+    return next((importance for bound, importance in IMPORTANCES if level >= bound), level + levels.DEBUG - DEBUG)
 
 
 def _translate(logger: Any, level: int, record: LogRecord) -> Any:

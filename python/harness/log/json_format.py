@@ -21,11 +21,11 @@ LEFT_OUT = ("COMMENT", "LEVEL", "TIMESTAMP", "DATE", *RENAMED)
 class JsonFormatter(LogFormatter):
     """One object per line, UTF-8, without a line break inside.
 
-    Fields: ``time`` (text, UTC, microseconds, ending in Z), ``log``, ``importance`` (int), ``level`` (DEBUG, INFO,
-    WARNING or FATAL), ``message`` (the texts, joined by line breaks), then ``run``, ``rank`` (-1: the Pipeline),
-    ``visit`` and ``stage`` if the record has them, and ``properties``: an object of all others, left out if there
-    are none. A property with several values is an array, nested ones are objects, times are integers (TAI, ns);
-    a number that JSON lacks is a text.
+    Fields: ``time`` (text, UTC, microseconds, ending in Z), ``log``, ``importance`` (int), ``level``
+    (DEBUG, INFO, WARNING or FATAL), ``message`` (the texts, joined by line breaks), then ``run``, ``rank``
+    (-1: the Pipeline), ``visit`` and ``stage`` if the record has them, and ``properties``: an object of all
+    others, left out if there are none. A property with several values is an array, nested ones are objects,
+    times are integers (TAI, ns); a number that JSON lacks is a text.
     """
 
     def format(self, record: LogRecord) -> str:

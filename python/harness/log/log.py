@@ -36,6 +36,9 @@ class Log:
     FATAL: ClassVar[int] = levels.FATAL
     INHERIT_THRESHOLD: ClassVar[int] = levels.INHERIT
 
+    _preamble: Preamble
+    _base: RecordBase | None
+
     def __init__(
         self,
         first: Log | int | None = None,
@@ -245,7 +248,7 @@ class Log:
         self, change: Callable[[PropertySet], object], preamble: Preamble | None = None
     ) -> None:
         self._preamble = (preamble or self._preamble).changed(change)
-        self._base: RecordBase | None = None
+        self._base = None
 
     def _change_typed(self, verb: str, name: str, value: Any) -> None:
         self._change_preamble(lambda properties: getattr(properties, verb)(name, value))

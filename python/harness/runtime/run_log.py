@@ -54,8 +54,8 @@ class LogSettings:
 
     def make_slice_files(self, n_slices: int, n_workers: int) -> None:
         """Makes the files of all slices, or empties them. Raises `harness.exceptions.IoError`."""
-        from harness.log.append import AppendFile
         from harness.exceptions import IoError
+        from harness.log.append import AppendFile
 
         paths = [self.log_file(rank) for rank in range(n_slices)]
         if self.captures_output:
