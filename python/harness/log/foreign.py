@@ -90,7 +90,7 @@ class ForeignRecords:
 
 
 def follow_levels(root: Log) -> None:
-    """Make levels that were set for loggers ``harness`` and below it the thresholds of the logs of that name."""
+    """Make levels that were set for loggers named ``harness...`` the thresholds of the logs of that name."""
     logging = sys.modules.get("logging")
     if logging is None:
         return

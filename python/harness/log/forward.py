@@ -67,7 +67,8 @@ def level_of(importance: int) -> int:
 
 def importance_of(level: int) -> int:
     """The importance for a level of logging: that of the next named level below it."""
-    return next((importance for bound, importance in IMPORTANCES if level >= bound), level + levels.DEBUG - DEBUG)
+    below = level + levels.DEBUG - DEBUG
+    return next((importance for bound, importance in IMPORTANCES if level >= bound), below)
 
 
 def _translate(logger: Any, level: int, record: LogRecord) -> Any:

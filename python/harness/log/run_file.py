@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """RunFile: the log file of one Pipeline or Slice, reached through shared memory while a run lasts.
 
-A record is one append to a ring that the master empties: no system call, and the record outlives the process
-that sent it. Where there is no ring (before and after a run, in a process that a stage has forked), where the ring
-stays full or the record is long, it is one write to the file.
+A record is one append to a ring that the master empties: no system call, and the record outlives the
+process that sent it. Where there is no ring (before and after a run, in a process that a stage has forked),
+where the ring stays full or the record is long, it is one write to the file.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ class RunFile(LogDestination):
         try:
             self._file.open(truncate)
         except OSError as error:
-            raise pex.IoError(error.errno, f"cannot open log file: {error.strerror}", self._file.path) from error
+            message = f"cannot open log file: {error.strerror}"
+            raise pex.IoError(error.errno, message, self._file.path) from error
 
     def use_ring(self, ring: _core.LogRing | None, wake: Callable[[], object] | None = None) -> None:
         """Send records of this process through a ring from now on; None: straight to the file.
@@ -116,13 +117,14 @@ class RunFile(LogDestination):
             return self._file.append(data, 1)
         sent = self._append(self._ring, importance, 0, data) or self._file.append(data, 1)
         if self._console_threshold is not None and importance >= self._console_threshold:
-            self._append(self._ring, importance, CONSOLE, console_line(record, self._rank).encode("utf-8", "replace"))
+            line = console_line(record, self._rank).encode("utf-8", "replace")
+            self._append(self._ring, importance, CONSOLE, line)
         if importance >= WARN:
             self._wake()
         return sent
 
     def _append(self, ring: _core.LogRing, importance: int, flags: int, data: bytes) -> bool:
-        """Whether the ring has taken it; if not, all that was sent before is in the file, unless that takes long."""
+        """Whether the ring has taken it; if not, what was sent before is in the file, or takes long."""
         if len(data) <= LONG_BYTES and ring.try_append(self._rank, importance, flags, data):
             return True
         self._wake()

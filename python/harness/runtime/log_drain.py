@@ -4,8 +4,8 @@
     workers, master ── ring each ──> drain (a thread of the master) ── one write per file and batch ──> files
                      └─ eventfd: a record from WARN on, or a ring that is full, wakes the drain at once
 
-A record is taken at most `INTERVAL_S` after it was sent, whatever stages do. What a killed process has sent is in
-its ring, and is written in its turn. Should the master be killed, the nursery writes what is left.
+A record is taken at most `INTERVAL_S` after it was sent, whatever stages do. What a killed process has sent
+is in its ring, and is written in its turn. Should the master be killed, the nursery writes what is left.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class LogDrain:
         return self._files[rank]
 
     def take_over(self) -> None:
-        """Writes what a master that was killed has left, and no record that it has written. For the nursery."""
+        """Writes what a master that was killed has left, and nothing that it has written. For the nursery."""
         for ring in self._rings:
             frames, position, _broken = ring.peek()
             for rank, (data, _count) in _by_rank(frames).items():
@@ -112,7 +112,7 @@ class LogDrain:
 
 
 def _by_rank(frames: list[tuple[int, int, int, bytes]]) -> dict[int, tuple[bytes, int]]:
-    """The text for each file, and of how many records it is; lines for the console left out."""
+    """The text for each file, and of how many records it is, without the lines for the console."""
     texts: dict[int, list[bytes]] = {}
     for rank, _importance, flags, text in frames:
         if not flags & CONSOLE:

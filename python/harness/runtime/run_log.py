@@ -22,8 +22,8 @@ class LogSettings:
     """What every process of a run needs to open its logs. The threshold is an importance.
 
     Without `truncate`, as a resumed run has it, files that are there are continued.
-    `flood` bounds the records of a visit, slice and kind; `layout` is a name in `harness.log.run_logs.LAYOUTS`.
-    With `captures_output` what workers print goes to `output_file(worker)`.
+    `flood` bounds the records of a visit, slice and kind; `layout` is a name in
+    `harness.log.run_logs.LAYOUTS`. With `captures_output` what workers print goes to `output_file(worker)`.
     """
 
     run_id: str

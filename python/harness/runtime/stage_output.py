@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""StageOutput: what stages and C libraries print in a worker, in one file, with marks that say who printed it."""
+"""StageOutput: what stages and C libraries print in a worker, in one file, with marks saying whose it is."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TAIL_BYTES = 2048
 class StageOutput:
     """Standard output and standard error of this process go to the end of a file from now on.
 
-    A file, not a pipe: nothing can fill up, and what was printed before a crash is there. Text of Python and of
-    the C library is written line by line. Raises `OSError` when the file can't be opened.
+    A file, not a pipe: nothing can fill up, and what was printed before a crash is there. Text of Python and
+    of the C library is written line by line. Raises `OSError` when the file can't be opened.
     """
 
     def __init__(self, path: Path) -> None:

@@ -79,7 +79,8 @@ class WorkerHooks:
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             self._end_forks_of_stages()
             if not isinstance(error, HarnessError):
-                off_console(half.log).fatal(f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}")
+                text = f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}"
+                off_console(half.log).fatal(text)
             report_fatal(half.run, rank, error)
             return _core.OUTCOME_FATAL
 
