@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from harness.log.context import overlay
 from harness.properties import PropertySet
@@ -23,7 +24,7 @@ class Preamble:
         self.properties = properties
         self.names = frozenset(properties.names())
         self.log_name = "".join(map(str, properties.getArray("LOG"))) if "LOG" in self.names else ""
-        self.texts: dict[object, str] = {}
+        self.texts: dict[object, Any] = {}
 
     def changed(self, change: Callable[[PropertySet], object]) -> Preamble:
         """Another preamble, with the change made to a copy."""

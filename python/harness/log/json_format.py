@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
+from harness.log.base import Preamble, RecordBase
 from harness.log.formats import LogFormatter
 from harness.log.levels import FATAL, INFO, WARN
 from harness.log.record import LogRecord
@@ -32,6 +34,8 @@ class JsonFormatter(LogFormatter):
         """The text of a record."""
         if not record.willRecord():
             return ""
+        if (plain := record.plain()) is not None:
+            return _format_plain(record.getImportance(), *plain)
         properties = record.getProperties()
         importance = record.getImportance()
         texts = properties.getArray("COMMENT") if properties.exists("COMMENT") else []
@@ -51,7 +55,42 @@ class JsonFormatter(LogFormatter):
         return f"{_dump(line)}\n"
 
 
-def _dump(line: dict[str, Any]) -> str:
+def _format_plain(importance: int, base: RecordBase, comments: list[str], _tai_ns: int, date: str) -> str:
+    """The same line, made of what is kept with the preamble and what the record adds."""
+    log, fields, rest = _parts_of(base.preamble)
+    numbers = base.state[1]
+    head = [
+        f'{{"time": "{date}Z", "log": {log}, "importance": {importance}, "level": "{_level(importance)}",'
+        f' "message": {quoted(chr(10).join(comments))}'
+    ]
+    for name, key in RENAMED.items():
+        if name in fields:
+            head.append(fields[name])
+        elif name in numbers:
+            head.append(f', "{key}": {numbers[name]}')
+    others = [rest] if rest else []
+    others += [f"{quoted(name)}: {number}" for name, number in numbers.items() if name not in LEFT_OUT]
+    if others:
+        head.append(f', "properties": {{{", ".join(others)}}}')
+    return "".join([*head, "}\n"])
+
+
+def _parts_of(preamble: Preamble) -> Any:
+    """The log's name, the renamed fields, and the inside of `properties`, as JSON."""
+    parts = preamble.texts.get(JsonFormatter)
+    if parts is None:
+        properties = preamble.properties
+        log = _dump(properties.get("LOG") if properties.exists("LOG") else "")
+        fields = {
+            name: f', "{key}": {_dump(properties.get(name))}'
+            for name, key in RENAMED.items() if properties.exists(name) and key != "log"
+        }  # fmt: skip
+        rest = {name: value for name, value in properties.toDict().items() if name not in LEFT_OUT}
+        parts = preamble.texts[JsonFormatter] = (log, fields, _dump(rest)[1:-1])
+    return parts
+
+
+def _dump(line: Any) -> str:
     try:
         return json.dumps(line, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError:

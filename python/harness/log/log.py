@@ -66,7 +66,7 @@ class Log:
         self._root_shows_all = [False]
         self._shows_all: bool | None = None
         self.context = RecordContext()
-        self._refresh()
+        self._memory.follow(self)
 
     def _derive(self, parent: Log, child_name: str | None, threshold: int | None) -> None:
         self._root = parent.root
@@ -84,7 +84,7 @@ class Log:
             self._change_preamble(lambda properties: properties.set("LOG", self._name))
         if threshold is not None and threshold != self.INHERIT_THRESHOLD:
             self.setThreshold(threshold)
-        self._refresh()
+        self._memory.follow(self)
 
     def createChildLog(self, name: str, threshold: int = levels.INHERIT) -> Log:
         """A child log, as the constructor makes it."""
@@ -94,6 +94,7 @@ class Log:
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._destinations = list(self._destinations)
+        self._memory.follow(twin)
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Log:
@@ -111,15 +112,12 @@ class Log:
 
     # Thresholds.
 
-    def _refresh(self) -> None:
-        # The version comes first: a change after it is then noticed at the next call.
-        self._seen = self._memory.version
+    def take_threshold(self) -> None:
+        """Look the threshold up; the memory asks for it at every change."""
         self._passes = self._memory.find(self._name)
 
     def getThreshold(self) -> int:
         """The least importance a record must have to be sent."""
-        if self._seen is not self._memory.version:
-            self._refresh()
         return self._passes
 
     def sends(self, importance: int) -> bool:
@@ -159,8 +157,6 @@ class Log:
         self, importance: int, message: Any, properties: PropertySet | Mapping[str, Any] | None = None
     ) -> None:
         """Send a text, and properties, if the importance passes the threshold."""
-        if self._seen is not self._memory.version:
-            self._refresh()
         if importance < self._passes:
             return
         record = self.new_record(importance)

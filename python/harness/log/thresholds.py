@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The memory of thresholds by log name that all logs of one tree share."""
 
-from typing import TextIO
+from __future__ import annotations
+
+import weakref
+from typing import Protocol, TextIO
 
 from harness.log.levels import INHERIT
 
@@ -10,19 +13,48 @@ __all__ = ["ThresholdMemory"]
 NAME_WIDTH = 20
 
 
+class HasThreshold(Protocol):
+    """What follows a memory."""
+
+    def take_threshold(self) -> None:
+        """Look the own threshold up."""
+
+
 class ThresholdMemory:
     """Thresholds of one tree; a name without its own uses the nearest ancestor's, finally the root's.
 
-    ``version`` is another object after each change, so that logs may keep the threshold they found
-    until then. It takes no lock: logs of forked processes and of threads read it freely.
+    Logs keep the threshold they have, and are told of every change, so that a call that does not pass costs
+    one comparison. There is no lock: forked processes and threads read and change it freely.
     """
 
     def __init__(self, root_name: str, root_threshold: int) -> None:
-        self.version = object()
+        self._version = object()
+        self._logs: weakref.WeakSet[HasThreshold] = weakref.WeakSet()
         self._root_name = root_name
         self._initial = root_threshold
         self._root = root_threshold
         self._names: dict[str, int] = {}
+
+    def follow(self, log: HasThreshold) -> None:
+        """Keep the threshold of a log up to date from now on, as long as it lives."""
+        self._logs.add(log)
+        log.take_threshold()
+
+    def _tell(self) -> None:
+        version = None
+        # A change that another thread makes meanwhile is told by it, and here, whoever comes last.
+        while version is not self._version:
+            version = self._version = object()
+            for log in self._listening():
+                log.take_threshold()
+
+    def _listening(self) -> list[HasThreshold]:
+        while True:
+            try:
+                return list(self._logs)
+            except RuntimeError:
+                # Another thread has just made a log.
+                continue
 
     def is_root(self, name: str) -> bool:
         """Whether the name is the root's."""
@@ -46,12 +78,12 @@ class ThresholdMemory:
             self._names.pop(name, None)
         else:
             self._names[name] = threshold
-        self.version = object()
+        self._tell()
 
     def remember_root(self, threshold: int) -> None:
         """Set the root's threshold; PASS_ALL lets everything pass."""
         self._root = threshold
-        self.version = object()
+        self._tell()
 
     def forget(self) -> None:
         """Forget every name; the root goes back to its first threshold."""

@@ -41,7 +41,7 @@ class LogSettings:
         return self._open("pipeline", -1, truncate=self.truncate)
 
     def open_slice(self, rank: int, ring: _core.LogRing, wake: Callable[[], object]) -> Log:
-        """The log of one slice; its file was made by `make_slice_files`.
+        """The log of one slice, appended to its file: the master has emptied it, if it was there.
 
         Records go through `ring`; `wake` asks the master to write them now. Raises
         `harness.exceptions.IoError` when the file can't be opened.
@@ -52,15 +52,15 @@ class LogSettings:
             file.show_on_console(WARN)
         return log
 
-    def make_slice_files(self, n_slices: int, n_workers: int) -> None:
-        """Makes the files of all slices, or empties them. Raises `harness.exceptions.IoError`."""
+    def empty_slice_files(self, n_slices: int, n_workers: int) -> None:
+        """Empties what an earlier run has left. Raises `harness.exceptions.IoError`."""
         from harness.exceptions import IoError
         from harness.log.append import AppendFile
 
         paths = [self.log_file(rank) for rank in range(n_slices)]
         if self.captures_output:
             paths += [self.output_file(worker) for worker in range(n_workers)]
-        for path in paths:
+        for path in filter(Path.exists, paths):
             try:
                 AppendFile(path).open(truncate=True)
             except OSError as error:

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a log record costs who sends it: suppressed and written, here, in logging and in structlog.
+
+    python benchmarks/log_records.py [--rounds N]
+
+Suppressed: a call with a constant text whose level is too low. Written: a text and the context of a run
+(six properties) as one JSON line, and for us also as a run's default layout. `ring` is the way of a run: the
+record goes to shared memory, and what the master's thread does then, appending it to the file, is done
+between the rounds here; `file` is one write per record, as in logging and structlog. The lines are read back
+and counted. Nanoseconds per call: the median of the rounds, and the fastest. structlog is left out where it
+is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import _core
+from harness.log import Log, open_run_log
+from harness.log.run_logs import run_files
+from harness.runtime.log_drain import LogDrain
+from harness.runtime.run_log import LogSettings
+
+CALLS = 300
+SUPPRESSED_CALLS = 100_000
+TEXT = "fit converged"
+CONTEXT = {"PIPELINE": "night", "workerid": "-1", "RUNID": "r1", "SLICEID": 0, "LOOPNUM": 7, "STAGEID": 3}
+
+
+def per_call(call: Callable[[], object], calls: int) -> float:
+    """Nanoseconds per call, the loop taken off."""
+    start = time.perf_counter_ns()
+    for _ in range(calls):
+        call()
+    middle = time.perf_counter_ns()
+    for _ in range(calls):
+        pass
+    return (2 * middle - start - time.perf_counter_ns()) / calls
+
+
+class Ours:
+    """A slice's log, as a run opens it."""
+
+    def __init__(self, folder: Path, layout: str, ring: bool) -> None:
+        self.path = folder / "Slice0.log"
+        self._log: Log = open_run_log(
+            kind="slice", rank=0, run_id="r1", pipeline_name="night", threshold=0, logdir=folder,
+            screen_threshold=None, layout=layout,
+        )  # fmt: skip
+        self._log.context.set("LOOPNUM", 7)
+        self._log.context.set("STAGEID", 3)
+        self._drain: LogDrain | None = None
+        if ring:
+            self._run = _core.Run(16 << 20, 1, 1, 1)
+            self._drain = LogDrain(self._run, LogSettings("r1", "night", "-1", 0, folder), 1)
+            for file in run_files(self._log):
+                file.use_ring(self._run.log_ring(1), self._drain.wake)
+
+    def write(self) -> None:
+        self._log.info(TEXT)
+
+    def suppressed(self) -> None:
+        self._log.log(-5, TEXT)
+
+    def settle(self) -> None:
+        if self._drain is not None:
+            self._drain.drain()
+
+
+class Standard:
+    """logging with a formatter that writes one JSON object per line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "standard.log"
+
+        class Json(logging.Formatter):
+            def format(self, record: logging.LogRecord) -> str:
+                line = {"time": record.created, "level": record.levelname, "log": record.name}
+                return json.dumps(line | {"message": record.getMessage()} | CONTEXT)
+
+        self._logger = logging.getLogger("standard")
+        self._logger.propagate = False
+        self._logger.setLevel(logging.INFO)
+        handler = logging.FileHandler(self.path)
+        handler.setFormatter(Json())
+        self._logger.addHandler(handler)
+
+    def write(self) -> None:
+        self._logger.info(TEXT)
+
+    def suppressed(self) -> None:
+        self._logger.debug(TEXT)
+
+    def settle(self) -> None:
+        """Every record was written when it was sent."""
+
+
+class Structlog:
+    """structlog as it advises for speed: a filtering logger, bytes, one JSON object per line."""
+
+    def __init__(self, folder: Path) -> None:
+        import structlog
+
+        self.path = folder / "structlog.log"
+        self._stream = open(self.path, "wb", buffering=0)  # noqa: SIM115
+        self._log = structlog.wrap_logger(
+            structlog.BytesLogger(self._stream),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(serializer=lambda event, **_: json.dumps(event).encode()),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        ).bind(**CONTEXT)
+
+    def write(self) -> None:
+        self._log.info(TEXT)
+
+    def suppressed(self) -> None:
+        self._log.debug(TEXT)
+
+    def settle(self) -> None:
+        """Every record was written when it was sent."""
+
+
+def measure(name: str, writer: Ours | Standard | Structlog, rounds: int) -> str:
+    """One row; AssertionError when the writer has not written."""
+    suppressed, written = [], []
+    for _ in range(rounds + 1):
+        suppressed.append(per_call(writer.suppressed, SUPPRESSED_CALLS))
+        written.append(per_call(writer.write, CALLS))
+        writer.settle()
+    text = writer.path.read_text()
+    assert text.count(TEXT) == (rounds + 1) * CALLS, f"{name}: {text.count(TEXT)} records"
+    assert "RUNID" in text or '"run": "r1"' in text
+    least, median = min, statistics.median
+    rows = [f"{median(times[1:]):>8.0f} {least(times[1:]):>8.0f}" for times in (suppressed, written)]
+    return f"{name:<28} {rows[0]}   {rows[1]}"
+
+
+def main() -> None:
+    """Prints one row per way to log."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    print(f"{'ns per call':<28} {'suppressed':>17}   {'written':>17}\n{'':<28} {'median':>8} {'least':>8}   "
+          f"{'median':>8} {'least':>8}")
+    ways: list[tuple[str, Callable[[Path], Ours | Standard | Structlog]]] = [
+        ("ours, indented, ring", lambda folder: Ours(folder, "indented", True)),
+        ("ours, indented, file", lambda folder: Ours(folder, "indented", False)),
+        ("ours, JSON, ring", lambda folder: Ours(folder, "json", True)),
+        ("ours, JSON, file", lambda folder: Ours(folder, "json", False)),
+        ("logging, JSON, file", Standard),
+        ("structlog, JSON, file", Structlog),
+    ]
+    for name, make in ways:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                writer = make(Path(folder))
+            except ImportError as error:
+                print(f"{name:<28} left out: {error}")
+                continue
+            print(measure(name, writer, rounds))
+
+
+if __name__ == "__main__":
+    main()
