@@ -50,6 +50,10 @@ class RecordBase:
             and OF_THE_RECORD.isdisjoint(numbers)
         )
 
+    def has(self, name: str) -> bool:
+        """Whether a property of that name is here, or belongs to every record."""
+        return name in self.preamble.names or name in self.state[1] or name in OF_THE_RECORD
+
     def properties(self) -> PropertySet:
         """A fresh set of all properties."""
         properties = self.preamble.properties.deepCopy()

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from harness.log.base import RecordBase
 from harness.log.levels import level_word
-from harness.log.record import LogRecord
+from harness.log.record import LogRecord, PlainRecord
 from harness.properties import DateTime, PropertySet, PropertyType
 
 __all__ = [
@@ -92,7 +92,7 @@ class BriefFormatter(LogFormatter):
         if not record.willRecord():
             return ""
         if self._may_be_plain and (plain := record.plain()) is not None:
-            return self._format_plain(record, *plain)
+            return self._format_plain(record, plain)
         properties = record.getProperties()
         indent = self.indent(record)
         name = "".join(_texts(properties, "LOG"))
@@ -106,20 +106,19 @@ class BriefFormatter(LogFormatter):
         return "".join(lines)
 
 
-    def _format_plain(
-        self, record: LogRecord, base: RecordBase, comments: list[str], tai_ns: int, date: str
-    ) -> str:
-        """The same text as from the properties, in a tenth of the time: most records hold texts only."""
-        indent, importance = self.indent(record), record.getImportance()
+    def _format_plain(self, record: LogRecord, plain: PlainRecord) -> str:
+        """The same text as from the properties, in a tenth of the time."""
+        base, importance, comments, properties, tai_ns, date = plain
+        indent = self.indent(record)
         start = f"{indent}{base.preamble.log_name}{level_word(importance)}: "
         text = "".join([f"{start}{comment}\n" for comment in comments])
         if not (self._verbose or record.willShowAll()):
             return text
         start = f"{indent}  "
-        shown = [item for item in base.state[1].items() if item[0] not in self.hidden]
-        numbers = "".join([f"{start}{name}: {number}\n" for name, number in shown])
+        shown = [item for item in (*base.state[1].items(), *properties) if item[0] not in self.hidden]
+        others = "".join([f"{start}{name}: {value_text(value)}\n" for name, value in shown])
         return (
-            f"{text}{self._preamble_text(base, start)}{numbers}"
+            f"{text}{self._preamble_text(base, start)}{others}"
             f"{start}LEVEL: {importance}\n{start}TIMESTAMP: {tai_ns}\n{start}DATE: {date}\n\n"
         )
 

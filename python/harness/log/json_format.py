@@ -7,10 +7,10 @@ import json
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
-from harness.log.base import Preamble, RecordBase
+from harness.log.base import Preamble
 from harness.log.formats import LogFormatter
 from harness.log.levels import FATAL, INFO, WARN
-from harness.log.record import LogRecord
+from harness.log.record import LogRecord, PlainRecord
 from harness.properties import DateTime
 
 __all__ = ["JsonFormatter"]
@@ -35,7 +35,7 @@ class JsonFormatter(LogFormatter):
         if not record.willRecord():
             return ""
         if (plain := record.plain()) is not None:
-            return _format_plain(record.getImportance(), *plain)
+            return _format_plain(plain)
         properties = record.getProperties()
         importance = record.getImportance()
         texts = properties.getArray("COMMENT") if properties.exists("COMMENT") else []
@@ -55,10 +55,11 @@ class JsonFormatter(LogFormatter):
         return f"{_dump(line)}\n"
 
 
-def _format_plain(importance: int, base: RecordBase, comments: list[str], _tai_ns: int, date: str) -> str:
+def _format_plain(plain: PlainRecord) -> str:
     """The same line, made of what is kept with the preamble and what the record adds."""
+    base, importance, comments, properties, _tai_ns, date = plain
     log, fields, rest = _parts_of(base.preamble)
-    numbers = base.state[1]
+    added = {**base.state[1], **dict(properties)}
     head = [
         f'{{"time": "{date}Z", "log": {log}, "importance": {importance}, "level": "{_level(importance)}",'
         f' "message": {quoted(chr(10).join(comments))}'
@@ -66,10 +67,10 @@ def _format_plain(importance: int, base: RecordBase, comments: list[str], _tai_n
     for name, key in RENAMED.items():
         if name in fields:
             head.append(fields[name])
-        elif name in numbers:
-            head.append(f', "{key}": {numbers[name]}')
+        elif name in added:
+            head.append(f', "{key}": {_dump(added[name])}')
     others = [rest] if rest else []
-    others += [f"{quoted(name)}: {number}" for name, number in numbers.items() if name not in LEFT_OUT]
+    others += [f"{quoted(name)}: {_dump(value)}" for name, value in added.items() if name not in LEFT_OUT]
     if others:
         head.append(f', "properties": {{{", ".join(others)}}}')
     return "".join([*head, "}\n"])
@@ -91,6 +92,8 @@ def _parts_of(preamble: Preamble) -> Any:
 
 
 def _dump(line: Any) -> str:
+    if type(line) is int:
+        return str(line)
     try:
         return json.dumps(line, ensure_ascii=False, allow_nan=False, default=_plain)
     except ValueError:

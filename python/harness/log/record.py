@@ -7,7 +7,7 @@ import copy
 import time
 from collections.abc import Mapping
 from functools import partialmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.log.base import RecordBase
 from harness.properties import DateTime, PropertySet
@@ -35,6 +35,27 @@ def stamp(utc_ns: int) -> tuple[int, str]:
         offset = DateTime(start, DateTime.UTC).nsecs() - start
         _last_second = (second, text, offset)
     return utc_ns + offset, f"{text}.{fraction // 1000:06d}"
+
+
+class PlainRecord(NamedTuple):
+    """A record of texts and plain properties of names that are in nothing else. The time is TAI, in ns."""
+
+    base: RecordBase
+    importance: int
+    comments: list[str]
+    properties: list[tuple[str, Any]]
+    tai_ns: int
+    date: str
+
+
+# What the typed accessors take as it is, and print as it is.
+PLAIN_KINDS = {"Bool": bool, "Int": int, "Long": int, "Double": float, "String": str}
+INT_LIMIT = 1 << 31
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    return kind is str or kind is float or kind is bool or (kind is int and -INT_LIMIT <= value < INT_LIMIT)
 
 
 class Prop:
@@ -68,8 +89,9 @@ class LogRecord:
         self._stamped = False
         self._time = time.time_ns() if self._records else 0
         self._base: RecordBase | None = None
-        self._comments: list[str] = []
-        # None: nothing but texts has joined the base yet, and no set was needed.
+        # (how to add it to a set, name, value) of texts and plain properties, in order.
+        self._items: list[tuple[str, str, Any]] = []
+        # None: nothing but such items has joined the base yet, and no set was needed.
         self._set: PropertySet | None = None
         if not self._records or not isinstance(preamble, PropertySet):
             self._set = PropertySet()
@@ -81,14 +103,24 @@ class LogRecord:
         self._base = base
         self._set = None
 
-    def plain(self) -> tuple[RecordBase, list[str], int, str] | None:
-        """(base, texts, time, date) of a record of a log that has nothing else; None: look at its properties.
-
-        The time is in nanoseconds of TAI, the date as DATE.
-        """
-        if self._set is not None or self._base is None or not self._base.is_plain:
+    def plain(self) -> PlainRecord | None:
+        """The record, if it is as simple as most are; None: look at its properties."""
+        base = self._base
+        if self._set is not None or base is None or not base.is_plain:
             return None
-        return (self._base, self._comments, *stamp(self._time))
+        comments = [value for _, name, value in self._items if name == "COMMENT"]
+        others = [(name, value) for _, name, value in self._items if name != "COMMENT"]
+        return PlainRecord(base, self._importance, comments, others, *stamp(self._time))
+
+    def _keep_plain(self, adder: str, name: str, value: Any) -> bool:
+        """Keep a property without a set, if it needs none."""
+        base = self._base
+        if self._set is not None or base is None or not base.is_plain or not _is_plain(value):
+            return False
+        if "." in name or base.has(name) or any(name == known for _, known, _ in self._items):
+            return False
+        self._items.append((adder, name, value))
+        return True
 
     def log_name(self) -> str:
         """The name of the log; empty for a root or a record of no log."""
@@ -111,8 +143,8 @@ class LogRecord:
         if self._set is None:
             assert self._base is not None, "a record without a set has begun with a base"
             self._set = self._base.properties()
-            for text in self._comments:
-                self._set.addString("COMMENT", text)
+            for adder, name, value in self._items:
+                getattr(self._set, adder)(name, value)
         return self._set
 
     def addComment(self, text: Any) -> None:
@@ -120,7 +152,7 @@ class LogRecord:
         if not self._records:
             return
         if self._set is None:
-            self._comments.append(str(text))
+            self._items.append(("addString", "COMMENT", str(text)))
         else:
             self._set.addString("COMMENT", str(text))
 
@@ -131,6 +163,8 @@ class LogRecord:
         """
         if not self._records:
             return
+        if self._keep_plain("add", name, value):
+            return
         if isinstance(value, Mapping):
             for key, item in value.items():
                 self.addProperty(f"{name}.{key}", item)
@@ -138,7 +172,9 @@ class LogRecord:
             self._properties.add(name, value)
 
     def _add_typed(self, kind: str, name: str, value: Any) -> None:
-        if self._records:
+        if self._records and not (
+            type(value) is PLAIN_KINDS.get(kind) and self._keep_plain(f"add{kind}", name, value)
+        ):
             getattr(self._properties, f"add{kind}")(name, value)
 
     addPropertyBool = partialmethod(_add_typed, "Bool")
