@@ -212,7 +212,8 @@ class Pipeline:
             captures_output=(self.stage_output or config.stage_output) == "file",
         )
         self._log = self._logs.open_pipeline()
-        self._logs.empty_slice_files(config.n_slices, config.n_workers)
+        if self._logs.truncate:
+            self._logs.empty_slice_files(config.n_slices, config.n_workers)
         follow_levels(self._log.root)
         self._file_log = Log(self._log)
         for destination in self._destinations:
