@@ -46,11 +46,51 @@ def test_records_carry_run_rank_visit_and_stage_and_what_a_stage_attaches(bench)
         assert record.splitlines()[:9] == expected
 
 
+def test_visits_stages_and_half_steps_are_blocks_with_usage(bench):
+    bench.module("""
+    class Both(SerialProcessing):
+        def preprocess(self, clipboard):
+            pass
+    class Work(ParallelProcessing):
+        def setup(self):
+            self.log.traceBlock("mine").done()
+        def process(self, clipboard):
+            self.log.setPreambleProperty("exposure", 7)
+    """)
+    bench.policy("isr Both Work", slices=1)
+    done = bench.run("-L", "verb2")
+    assert done.code == 0, done.err
+    marks = re.compile(r"^ *(harness[\w.]+) DEBUG: (Starting|Ending) (.*)$", re.MULTILINE)
+    assert marks.findall(done.log("Slice0")) == [
+        ("harness.slice.mine", "Starting", "mine"),
+        ("harness.slice.mine", "Ending", "mine"),
+        ("harness.slice.visit", "Starting", "visit 1"),
+        ("harness.slice.visit.stage", "Starting", "stage isr"),
+        ("harness.slice.visit.stage.process", "Starting", "isr.process"),
+        ("harness.slice.visit.stage.process", "Ending", "isr.process"),
+        ("harness.slice.visit.stage", "Ending", "stage isr"),
+        ("harness.slice.visit", "Ending", "visit 1"),
+    ]
+    assert [name for name, _, _ in marks.findall(done.log())] == [
+        "harness.pipeline.visit",
+        "harness.pipeline.visit.stage",
+        "harness.pipeline.visit.stage.preprocess", "harness.pipeline.visit.stage.preprocess",
+        "harness.pipeline.visit.stage.postprocess", "harness.pipeline.visit.stage.postprocess",
+        "harness.pipeline.visit.stage",
+        "harness.pipeline.visit",
+    ]  # fmt: skip
+    end = next(record for record in records(done.log("Slice0")) if "Ending stage isr" in record)
+    for line in ("exposure: 7", "LOOPNUM: 1", "STAGEID: 1", "STATUS: end", "stagename: isr"):
+        assert f"\n   {line}\n" in end
+    assert all(f"\n   {name}: " in end for name in ("usertime", "systemtime", "minflt", "majflt"))
+
+
 def test_what_a_killed_worker_has_sent_is_in_its_log_once_and_in_order(bench):
     bench.module("""
     class Die(ParallelProcessing):
         def process(self, clipboard):
-            for number in range(300):
+            # More than the ring holds.
+            for number in range(2000):
                 self.log.info(f"record {number}")
             if self.rank == 1:
                 self.log.log(-1, "the last")
@@ -61,7 +101,7 @@ def test_what_a_killed_worker_has_sent_is_in_its_log_once_and_in_order(bench):
     assert done.code == 3
     sent = ("record", "the last")
     seen = [text for text in texts(done.log("Slice1")) if text.startswith(sent)]
-    assert seen == [*(f"record {number}" for number in range(300)), "the last"]
+    assert seen == [*(f"record {number}" for number in range(2000)), "the last"]
 
 
 def test_what_was_sent_before_the_master_was_killed_is_in_the_logs_once(bench):

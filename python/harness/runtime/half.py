@@ -11,6 +11,7 @@ from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.log.run_logs import off_console
 from harness.queue import Queue
+from harness.runtime.blocks import Blocks
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
 from harness.runtime.isolation import isolate
 from harness.runtime.post_mortems import write_after_raise
@@ -40,6 +41,7 @@ class Half(Generic[StageT]):
         self.run_id = run_id
         self.rank = rank
         self.log = log
+        self.blocks = Blocks(log)
         self.foreign: ForeignRecords | None = None
         self.transport = Transport(run, config.share, self._audience(), keeps_manifests=rank < 0)
         self.stages: list[StageT] = []

@@ -10,6 +10,7 @@ from harness import _core
 from harness.clipboard import Clipboard, Pending
 from harness.dc3a import find_half
 from harness.queue import Queue
+from harness.runtime.blocks import STAGE, VISIT
 from harness.runtime.failure import describe_failure
 from harness.runtime.half import TRACE, VERB2, Half
 from harness.stage import NoOpSerialProcessing, SerialProcessing
@@ -63,7 +64,7 @@ class MasterHalf(Half[SerialProcessing]):
         self.statistics.tally.begin_visit(visit)
         self.log.context.set("LOOPNUM", visit)
         if self.log.sends(TRACE):
-            self.log.log(TRACE, f"visit {visit} starts", {"STATUS": "start"})
+            self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
 
     def preprocess(self, number: int) -> int:
         """Runs `preprocess` of stage `number`; returns the outcome bits."""
@@ -75,7 +76,7 @@ class MasterHalf(Half[SerialProcessing]):
             self.on_progress(self.visit, stage.getName())
         passes = self.log.getThreshold()
         if passes <= VERB2:
-            self.log.log(VERB2, f"stage {number} {stage.getName()} starts", {"STATUS": "start"})
+            self.blocks.mark(STAGE, "start", VERB2, f"stage {number} {stage.getName()}", stage.getName())
         self._between = None
         if self.error_flagged:
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
@@ -180,7 +181,7 @@ class MasterHalf(Half[SerialProcessing]):
         self._tell_notes(number, UP)
         self.recorder.leave_stage(number)
         if self.log.sends(VERB2):
-            self.log.log(VERB2, f"stage {number} {stage.getName()} ends", {"STATUS": "end"})
+            self.blocks.mark(STAGE, "end", VERB2, f"stage {number} {stage.getName()}", stage.getName())
         return outcome
 
     def fail(
@@ -231,7 +232,7 @@ class MasterHalf(Half[SerialProcessing]):
         self.recorder.end_visit(spans)
         self.statistics.end_visit(visit)
         if self.log.sends(TRACE):
-            self.log.log(TRACE, f"visit {visit} ends", {"STATUS": "end"})
+            self.blocks.mark(VISIT, "end", TRACE, f"visit {visit}")
         if self.on_progress is not None:
             self.on_progress(visit, "")
 
@@ -243,9 +244,10 @@ class MasterHalf(Half[SerialProcessing]):
         return after.element() if after.size() > 0 else before.element()
 
     def _traced(self, stage: SerialProcessing, method: str, call: Callable[[], None]) -> None:
-        self.log.log(TRACE, f"{stage.getName()}.{method} starts", {"STATUS": "start"})
+        what = f"{stage.getName()}.{method}"
+        self.blocks.mark(f"{STAGE}.{method}", "start", TRACE, what)
         call()
-        self.log.log(TRACE, f"{stage.getName()}.{method} ends", {"STATUS": "end"})
+        self.blocks.mark(f"{STAGE}.{method}", "end", TRACE, what)
 
 
 def _drain(queue: Queue) -> list[Clipboard]:

@@ -11,6 +11,7 @@ from harness import _core
 from harness.clipboard import Clipboard, Pending
 from harness.dc3a import find_half
 from harness.errors import StageFailed
+from harness.runtime.blocks import STAGE, VISIT
 from harness.runtime.exchange import make_exchange
 from harness.runtime.failure import describe_failure, format_failure, write_report
 from harness.runtime.half import TRACE, Half
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from harness.transport.entry import Entry
 
 INFO = 0
+PROCESS = f"{STAGE}.process"
 
 
 class SliceHalf(Half[ParallelProcessing]):
@@ -75,7 +77,7 @@ class SliceHalf(Half[ParallelProcessing]):
         self.log.context.set("LOOPNUM", visit)
         self._started = (time.monotonic(), os.times())
         if self.log.sends(TRACE):
-            self.log.log(TRACE, f"visit {visit} starts", {"STATUS": "start"})
+            self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
 
     def process(self, number: int) -> int:
         """Runs stage `number`, or passes it over after a failure. Returns the outcome bits."""
@@ -127,9 +129,12 @@ class SliceHalf(Half[ParallelProcessing]):
             self.transport.publish_again(clipboard)
 
     def _traced(self, stage: ParallelProcessing) -> None:
-        self.log.log(TRACE, f"{stage.getName()}.process starts", {"STATUS": "start"})
+        name = stage.getName()
+        self.blocks.mark(STAGE, "start", TRACE, f"stage {name}", name)
+        self.blocks.mark(PROCESS, "start", TRACE, f"{name}.process")
         stage.applyProcess()
-        self.log.log(TRACE, f"{stage.getName()}.process ends", {"STATUS": "end"})
+        self.blocks.mark(PROCESS, "end", TRACE, f"{name}.process")
+        self.blocks.mark(STAGE, "end", TRACE, f"stage {name}", name)
 
     def _receive(self, number: int) -> None:
         clipboard = self.queues[number - 1].element()
@@ -195,11 +200,7 @@ class SliceHalf(Half[ParallelProcessing]):
             if memory:
                 self.log.info(memory)
         if self.log.sends(TRACE):
-            self.log.log(
-                TRACE,
-                f"visit {self.visit} ends",
-                {"STATUS": "end", "usertime": now.user, "systemtime": now.system},
-            )
+            self.blocks.mark(VISIT, "end", TRACE, f"visit {self.visit}")
 
 
 def report_fatal(run: _core.Run, rank: int, error: BaseException) -> None:
