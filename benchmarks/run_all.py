@@ -24,6 +24,7 @@ PROGRAMS = {
     **CONTESTS,
     "born_shared.py": ["--rounds", "3", "--sizes", "4", "64"],
     "policy/read_policies.py": ["--rounds", "5"],
+    "log_records.py": ["--rounds", "5"],
 }
 
 

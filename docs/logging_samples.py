@@ -4,6 +4,7 @@
 from harness.log import (
     BriefFormatter,
     IndentedFormatter,
+    JsonFormatter,
     LogRecord,
     NetLoggerFormatter,
     PrependedFormatter,
@@ -18,6 +19,7 @@ FORMATS = {
     "prepended": PrependedFormatter(),
     "prepended, verbose": PrependedFormatter(True),
     "NetLogger": NetLoggerFormatter(),
+    "JSON": JsonFormatter(),
 }
 
 
