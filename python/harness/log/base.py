@@ -18,12 +18,13 @@ OF_THE_RECORD = frozenset(("COMMENT", "LEVEL", "TIMESTAMP", "DATE"))
 class Preamble:
     """The properties of a log, never changed once they are here, and their text as formats asked for it."""
 
-    __slots__ = ("log_name", "names", "properties", "texts")
+    __slots__ = ("is_plain", "log_name", "names", "properties", "texts")
 
     def __init__(self, properties: PropertySet) -> None:
         self.properties = properties
         self.names = frozenset(properties.names())
         self.log_name = "".join(map(str, properties.getArray("LOG"))) if "LOG" in self.names else ""
+        self.is_plain = self.names.isdisjoint(OF_THE_RECORD)
         self.texts: dict[object, Any] = {}
 
     def changed(self, change: Callable[[PropertySet], object]) -> Preamble:
@@ -44,8 +45,8 @@ class RecordBase:
         others, numbers = state
         # Plain: the text is the preamble's, then the context's numbers, then what the record adds.
         self.is_plain = (
-            len(others) == 0
-            and preamble.names.isdisjoint(OF_THE_RECORD)
+            preamble.is_plain
+            and len(others) == 0
             and preamble.names.isdisjoint(numbers)
             and OF_THE_RECORD.isdisjoint(numbers)
         )

@@ -31,6 +31,11 @@ TYPE_LETTERS = {
 
 def value_text(value: Any) -> str:
     """One value: booleans as true and false, times as TAI nanoseconds, doubles with all digits."""
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if kind is int or kind is float:
+        return repr(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, DateTime):

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
-from functools import partialmethod
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from harness.log.base import RecordBase
@@ -58,6 +57,13 @@ def _is_plain(value: Any) -> bool:
     return kind is str or kind is float or kind is bool or (kind is int and -INT_LIMIT <= value < INT_LIMIT)
 
 
+def _typed(kind: str) -> Callable[[LogRecord, str, Any], None]:
+    def add(record: LogRecord, name: str, value: Any) -> None:
+        record._add_typed(kind, name, value)
+
+    return add
+
+
 class Prop:
     """A named value to be sent into a record with ``<<``."""
 
@@ -89,8 +95,8 @@ class LogRecord:
         self._stamped = False
         self._time = time.time_ns() if self._records else 0
         self._base: RecordBase | None = None
-        # (how to add it to a set, name, value) of texts and plain properties, in order.
-        self._items: list[tuple[str, str, Any]] = []
+        # Texts, under COMMENT, and plain properties, in order: how to add each to a set, and its value.
+        self._items: dict[str, tuple[str, Any]] = {}
         # None: nothing but such items has joined the base yet, and no set was needed.
         self._set: PropertySet | None = None
         if not self._records or not isinstance(preamble, PropertySet):
@@ -108,8 +114,8 @@ class LogRecord:
         base = self._base
         if self._set is not None or base is None or not base.is_plain:
             return None
-        comments = [value for _, name, value in self._items if name == "COMMENT"]
-        others = [(name, value) for _, name, value in self._items if name != "COMMENT"]
+        comments = self._items["COMMENT"][1] if "COMMENT" in self._items else []
+        others = [(name, value) for name, (_, value) in self._items.items() if name != "COMMENT"]
         return PlainRecord(base, self._importance, comments, others, *stamp(self._time))
 
     def _keep_plain(self, adder: str, name: str, value: Any) -> bool:
@@ -117,9 +123,9 @@ class LogRecord:
         base = self._base
         if self._set is not None or base is None or not base.is_plain or not _is_plain(value):
             return False
-        if "." in name or base.has(name) or any(name == known for _, known, _ in self._items):
+        if name in self._items or "." in name or base.has(name):
             return False
-        self._items.append((adder, name, value))
+        self._items[name] = (adder, value)
         return True
 
     def log_name(self) -> str:
@@ -143,7 +149,7 @@ class LogRecord:
         if self._set is None:
             assert self._base is not None, "a record without a set has begun with a base"
             self._set = self._base.properties()
-            for adder, name, value in self._items:
+            for name, (adder, value) in self._items.items():
                 getattr(self._set, adder)(name, value)
         return self._set
 
@@ -152,7 +158,7 @@ class LogRecord:
         if not self._records:
             return
         if self._set is None:
-            self._items.append(("addString", "COMMENT", str(text)))
+            self._items.setdefault("COMMENT", ("addString", []))[1].append(str(text))
         else:
             self._set.addString("COMMENT", str(text))
 
@@ -177,13 +183,13 @@ class LogRecord:
         ):
             getattr(self._properties, f"add{kind}")(name, value)
 
-    addPropertyBool = partialmethod(_add_typed, "Bool")
-    addPropertyInt = partialmethod(_add_typed, "Int")
-    addPropertyLong = partialmethod(_add_typed, "Long")
-    addPropertyLongLong = partialmethod(_add_typed, "LongLong")
-    addPropertyFloat = partialmethod(_add_typed, "Float")
-    addPropertyDouble = partialmethod(_add_typed, "Double")
-    addPropertyString = partialmethod(_add_typed, "String")
+    addPropertyBool = _typed("Bool")
+    addPropertyInt = _typed("Int")
+    addPropertyLong = _typed("Long")
+    addPropertyLongLong = _typed("LongLong")
+    addPropertyFloat = _typed("Float")
+    addPropertyDouble = _typed("Double")
+    addPropertyString = _typed("String")
 
     def addProperties(self, properties: PropertySet | Mapping[str, Any]) -> None:
         """Add every property of a set or mapping, except LEVEL, LABEL, LOG, TIMESTAMP and DATE."""
