@@ -14,6 +14,9 @@ import pytest
 TEXT = re.compile(r"^ *harness\.slice[\w.]*(?: [A-Z]+)?: (.*)$", re.MULTILINE)
 
 
+NO_RETRY = 'executionMode: "oneloop"\nsliceRetries: 0\nonSliceFailure: "run"'
+
+
 def texts(log: str) -> list[str]:
     """The texts of a slice log, in order."""
     return TEXT.findall(log)
@@ -24,6 +27,7 @@ def records(log: str) -> list[str]:
     return log.split("\n\n")[:-1]
 
 
+@pytest.mark.contract("13.8.attached", "13.8.preamble")
 def test_records_carry_run_rank_visit_and_stage_and_what_a_stage_attaches(bench):
     bench.module("""
     class Attach(ParallelProcessing):
@@ -46,6 +50,7 @@ def test_records_carry_run_rank_visit_and_stage_and_what_a_stage_attaches(bench)
         assert record.splitlines()[:9] == expected
 
 
+@pytest.mark.contract("13.8.blocks", "17.60")
 def test_visits_stages_and_half_steps_are_blocks_with_usage(bench):
     bench.module("""
     class Both(SerialProcessing):
@@ -96,12 +101,33 @@ def test_what_a_killed_worker_has_sent_is_in_its_log_once_and_in_order(bench):
                 self.log.log(-1, "the last")
                 os.kill(os.getpid(), signal.SIGKILL)
     """)
-    bench.policy("one - Die")
+    bench.policy("one - Die", head=NO_RETRY)
     done = bench.run("--workers", "2")
     assert done.code == 3
     sent = ("record", "the last")
     seen = [text for text in texts(done.log("Slice1")) if text.startswith(sent)]
     assert seen == [*(f"record {number}" for number in range(2000)), "the last"]
+
+
+def test_a_fresh_worker_goes_on_in_the_log_and_the_output_of_the_dead_one(bench):
+    bench.module("""
+    class Once(ParallelProcessing):
+        def process(self, clipboard):
+            again = os.path.exists("died")
+            self.log.info("second life" if again else "first life")
+            print("second words" if again else "first words")
+            if not again:
+                open("died", "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    bench.policy("one - Once", slices=1)
+    bench.stage_output = "file"
+    done = bench.run()
+    assert done.code == 0, done.err
+    assert [text for text in texts(done.log("Slice0")) if "life" in text] == ["first life", "second life"]
+    printed = (bench.run_dir / "log" / "Worker0.out").read_text()
+    assert printed.index("first words") < printed.index("second words")
+    assert "the last of" in done.log() and "first words" in done.log()
 
 
 def test_what_was_sent_before_the_master_was_killed_is_in_the_logs_once(bench):
@@ -298,7 +324,7 @@ def test_the_last_words_of_a_worker_are_kept_and_told(bench):
             ctypes.CDLL(None).printf(b"about to die\\n")
             os.kill(os.getpid(), signal.SIGKILL)
     """)
-    bench.policy("one - Die", slices=1)
+    bench.policy("one - Die", slices=1, head=NO_RETRY)
     bench.stage_output = "file"
     done = bench.run()
     assert done.code == 3

@@ -365,7 +365,10 @@ class Pipeline:
             self._record_slice(error.rank, self._stage_number(error.stage), error, False)
 
     def _record_slice(self, rank: int, stage: int, error: SliceDied, retried: bool) -> None:
-        """Notes what a death cost a slice."""
+        """Notes what a death cost a slice, and what its worker printed last."""
+        path = self._logs.output_file(error.worker)
+        if self._logs.captures_output and (tail := output_tail(path)):
+            self._file_log.warn(f"the last of {path}:\n{tail}")
         write_after_death(self._require_master(), rank, stage, error.cause, str(error), error.pid)
         self._require_recorder().record_death(rank, stage, error.cause, str(error), retried=retried)
 
@@ -560,10 +563,6 @@ class Pipeline:
         import traceback
 
         details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
-        if isinstance(error, SliceDied) and error.worker >= 0 and self._logs.captures_output:
-            details += f"\nthe last of {self._logs.output_file(error.worker)}:\n" + output_tail(
-                self._logs.output_file(error.worker)
-            )
         self._file_log.fatal(f"the run has failed: {error}\n{details}")
 
     def _require_config(self) -> PipelineConfig:
