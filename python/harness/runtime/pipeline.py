@@ -18,14 +18,13 @@ from harness.errors import ConfigError, HarnessError, InternalError, SliceDied, 
 from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
-from harness.log import Log, LogDestination, LogRecord, set_default_log
-from harness.log.foreign import ForeignRecords, follow_levels
-from harness.log.run_logs import run_files
+from harness.log import Log, LogDestination, set_default_log
+from harness.log.foreign import follow_levels
 from harness.runtime import stacks
 from harness.runtime.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.control import ControlSocket, Master, announce, runs, withdraw
-from harness.runtime.log_drain import LogDrain
+from harness.runtime.log_flow import LogFlow
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.post_mortems import write_after_death
 from harness.runtime.recording import Recorder
@@ -88,8 +87,7 @@ class Pipeline:
         self._log_dir: str | None = None
         self._log_threshold: int | None = None
         self._destinations: list[LogDestination] = []
-        self._drain: LogDrain | None = None
-        self._foreign: ForeignRecords | None = None
+        self._flow: LogFlow | None = None
         self.stage_output: str | None = None
         """`"file"` or `"terminal"`: where goes what stages of slices print; `None`: as the policy says."""
         self._config: PipelineConfig | None = None
@@ -253,12 +251,12 @@ class Pipeline:
             ) from error
         run.set_spin(*SPIN_NS)
         self._stops.attach(run)
-        self._open_rings(run, config)
+        self._flow = LogFlow(run, self._logs, config.n_workers, log, self._destinations)
         set_location_map(config, self._run_id)
         self._supervisor = Supervisor(config)
         if config.n_slices > 0:
             self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
-        self._require_drain().start()
+        self._flow.drain.start()
         run.attach_master()
         arrays.use_arena(run.arena, config.arena_threshold)
         import_serial_classes(config)
@@ -297,7 +295,7 @@ class Pipeline:
             self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics,
             self._record_slice,
         )  # fmt: skip
-        master.foreign = self._foreign
+        master.foreign = self._require_flow().foreign
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
@@ -448,7 +446,8 @@ class Pipeline:
             self._require_log().warn(complaint)
         self._tell_refused_births()
         self.write_summary()
-        self._close_rings()
+        if self._flow is not None:
+            self._flow.close()
 
     def _tell_refused_births(self) -> None:
         _shared, refused, size = self._require_run().births()
@@ -470,7 +469,8 @@ class Pipeline:
             self._run.stop_watcher()
         self._record_end(LOST, 2, "closed before its end")
         self._listener.close()
-        self._close_rings()
+        if self._flow is not None:
+            self._flow.close()
         if Pipeline._active is self:
             Pipeline._active = None
             stacks.unregister()
@@ -516,37 +516,9 @@ class Pipeline:
             life_read_fd=life_read_fd,
             run_dir=self._home,
             post_mortems=self._post_mortems,
-            drain=self._require_drain(),
-            foreign=self._require_foreign(),
+            drain=self._require_flow().drain,
+            foreign=self._require_flow().foreign,
         )
-
-    def _open_rings(self, run: _core.Run, config: PipelineConfig) -> None:
-        """Records go through shared memory from now on, and those of other libraries come to the logs."""
-        drain = self._drain = LogDrain(run, self._logs, config.n_workers)
-        drain.on_console = self._tell_console
-        for file in run_files(self._require_log()):
-            file.use_ring(run.log_ring(0), drain.wake)
-        self._foreign = ForeignRecords(run.first_at)
-        self._foreign.install()
-
-    def _close_rings(self) -> None:
-        """Every record is in its file. Safe to call twice."""
-        if self._foreign is not None:
-            self._foreign.uninstall()
-            self._foreign = None
-        if self._drain is not None:
-            for file in run_files(self._require_log()):
-                file.close()
-                file.use_ring(None)
-            self._drain.stop()
-            self._drain = None
-
-    def _tell_console(self, importance: int, text: str) -> None:
-        """A line about a slice's record, in the drain's thread."""
-        record = LogRecord(importance, importance)
-        record.addComment(text)
-        for destination in self._destinations:
-            destination.write(record)
 
     def _slice_fatal(self) -> StageFailed:
         run, config = self._require_run(), self._require_config()
@@ -570,15 +542,10 @@ class Pipeline:
             raise InternalError("initializeLogger() must be called first: it reads the policy")
         return self._config
 
-    def _require_drain(self) -> LogDrain:
-        if self._drain is None:
+    def _require_flow(self) -> LogFlow:
+        if self._flow is None:
             raise InternalError("configurePipeline() must be called first: it maps the rings of the log")
-        return self._drain
-
-    def _require_foreign(self) -> ForeignRecords:
-        if self._foreign is None:
-            raise InternalError("configurePipeline() must be called first")
-        return self._foreign
+        return self._flow
 
     def _require_log(self) -> Log:
         if self._log is None:
