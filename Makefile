@@ -77,8 +77,8 @@ test-python: install
 
 # What touches shared memory, under the address and undefined behaviour sanitizers; with fewer seeds, for runs are slower.
 # Left out: a control group too small for the sanitizer's own memory, and a thousand copies of its page tables.
-SANITIZED_TESTS := $(addprefix tests/unit/test_,arrays.py births.py births_fork.py clipboard.py) \
-    $(addprefix tests/runs/test_,born_shared.py births.py compiled_stage.py copies.py embedding.py exchange.py \
+SANITIZED_TESTS := $(addprefix tests/unit/test_,arrays.py births.py births_fork.py clipboard.py plain_arrays.py) \
+    $(addprefix tests/runs/test_,born_shared.py births.py compiled_stage.py copies.py embedding.py exchange.py keys.py \
     machines.py odd_crossings.py riding.py sharing.py stress.py transport.py)
 NOT_SANITIZED := -k 'not control_group_that_fills_up and not thousand_forks'
 test-python-asan: install test-asan

@@ -335,8 +335,32 @@ def run_program(text, **environment):
     )
 
 
-def test_views_kept_past_the_run_and_past_the_exit_of_the_interpreter_are_sound():
-    done = run_program(PAST_THE_END)
+# No array that NumPy allocated keeps the arena here: the blocks themselves have to.
+BLOCKS_PAST_THE_END = """
+    import atexit, sys
+    import numpy as np, harness
+    from harness import _core, arrays
+
+    run = _core.Run(16 << 20, 1, 1, 1)
+    run.attach_master()
+    arrays.use_arena(run.arena)
+    made = [harness.full(200_000, number) for number in range(4)]
+    assert run.arena.find(made[0].ctypes.data) is not None
+    arrays.use_arena(None)
+    del run
+    made.pop()
+    sys.kept_past_the_end = made[0][::-1]
+    @atexit.register
+    def look():
+        made.pop()
+        assert sys.kept_past_the_end[0] == 0 and made[1][9] == 1
+        print("sound")
+"""
+
+
+@pytest.mark.parametrize("program", [PAST_THE_END, BLOCKS_PAST_THE_END], ids=["births and blocks", "blocks"])
+def test_views_kept_past_the_run_and_past_the_exit_of_the_interpreter_are_sound(program):
+    done = run_program(program)
     assert (done.returncode, done.stdout, done.stderr) == (0, "sound\n", "")
 
 
