@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Machines that refuse: no descriptors, no processes; and stages that leave processes, threads and pools behind."""
+"""Machines that refuse descriptors or processes; stages that leave processes, threads and pools behind."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ def run_with(bench, prepare):
     return bench.finish(process)
 
 
-@pytest.mark.parametrize("descriptors", [8, 14, 18, 24, 32])
+@pytest.mark.parametrize("descriptors", [8, 18, 28])
 def test_a_process_without_descriptors_ends_with_a_reason_or_does_its_work(bench, descriptors):
     bench.module(QUICK)
     bench.policy("quick - Slice", slices=3)
@@ -60,7 +60,7 @@ def few_processes():
         folder.rmdir()
 
 
-@pytest.mark.parametrize("processes", range(1, 8))
+@pytest.mark.parametrize("processes", [1, 3, 5, 7])
 def test_a_machine_that_forks_no_more_ends_the_run_with_a_reason(bench, few_processes, processes):
     bench.module(QUICK)
     bench.policy("quick - Slice", slices=3)
