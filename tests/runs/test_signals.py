@@ -323,6 +323,46 @@ def test_a_run_that_was_stopped_and_continued_goes_on(bench, monkeypatch):
     assert work[-1].endswith("postprocess 2")
 
 
+@pytest.mark.parametrize(
+    ("phase", "whole_group"),
+    [("import", False), ("setup", False), ("visit", False), ("visit", True), ("end", False)],
+)
+def test_killing_the_master_in_any_phase_takes_every_process_along(bench, monkeypatch, phase, whole_group):
+    import subprocess
+
+    monkeypatch.setenv("PHASE", phase)
+    bench.module("""
+    def rest(phase):
+        if os.environ["PHASE"] == phase:
+            open("asleep", "w").close()
+            time.sleep(600)
+    rest("import")
+    class Slice(ParallelProcessing):
+        def setup(self):
+            rest("setup")
+        def process(self, clipboard):
+            rest("visit")
+        def shutdown(self):
+            rest("end")
+    """)
+    bench.policy("slow - Slice", slices=2)
+    process = subprocess.Popen(
+        bench.command(), cwd=bench.folder, env=bench.environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    bench.wait_until((bench.folder / "asleep").exists, "the phase")
+    assert len(bench.processes()) > 1
+    if whole_group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait(timeout=20)
+    bench.wait_until(lambda: not bench.processes(), "every process to end", timeout=5.0)
+    # What is left does not stand in the way of the next run.
+    monkeypatch.setenv("PHASE", "none")
+    assert bench.run().code == 0
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_killing_the_master_at_a_random_moment_leaves_nothing(bench, seed):
     bench.module(STAGES)

@@ -7,14 +7,20 @@ import importlib
 
 from harness.errors import ConfigError
 from harness.runtime.config import PipelineConfig
+from harness.runtime.strangers import ImportWatch
 
 
-def import_parallel_classes(config: PipelineConfig) -> None:
-    """Imports the parallel halves and what runs them. Raises `ConfigError` with places and reasons."""
+def import_parallel_classes(config: PipelineConfig) -> list[str]:
+    """Imports the parallel halves and what runs them; a text for each thing that forked workers would lack.
+
+    Raises `ConfigError` with places and reasons.
+    """
     from harness.stage import ParallelProcessing
 
-    _check_classes(config, "parallel_class", ParallelProcessing)
+    watch = ImportWatch()
+    found = _check_classes(config, "parallel_class", ParallelProcessing, watch)
     importlib.import_module("harness.runtime.slice")
+    return found + watch.look("harness.runtime.slice")
 
 
 def import_serial_classes(config: PipelineConfig) -> None:
@@ -24,11 +30,14 @@ def import_serial_classes(config: PipelineConfig) -> None:
     _check_classes(config, "serial_class", SerialProcessing)
 
 
-def _check_classes(config: PipelineConfig, attribute: str, base: type) -> None:
+def _check_classes(
+    config: PipelineConfig, attribute: str, base: type, watch: ImportWatch | None = None
+) -> list[str]:
     from harness.dc3a import find_half
 
     key = "serialClass" if attribute == "serial_class" else "parallelClass"
     failed: list[tuple[str, Exception]] = []
+    found: list[str] = []
     for stage in [*config.stages, *([config.failure] if config.failure else [])]:
         name = getattr(stage, attribute)
         if name is None:
@@ -37,8 +46,11 @@ def _check_classes(config: PipelineConfig, attribute: str, base: type) -> None:
             find_half(name, base, one_class=stage.one_class)
         except (ImportError, ValueError) as error:
             failed.append((stage.where, error))
+        if watch is not None:
+            found += watch.look(name)
     if failed:
         raise _at_names(config, key, failed) from failed[0][1]
+    return found
 
 
 def _at_names(config: PipelineConfig, key: str, failed: list[tuple[str, Exception]]) -> ConfigError:

@@ -17,12 +17,11 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
 from typing import NoReturn
 
 from harness import _core
 from harness.runtime import stacks
-from harness.runtime.nursery import nursery_main
+from harness.runtime.nursery import ImportStages, nursery_main
 from harness.runtime.signals import ENDING_SIGNALS, leave_signals_to_master
 from harness.runtime.worker import RunContext
 
@@ -42,7 +41,7 @@ def ask_for_nursery(connection: socket.socket, theirs: socket.socket) -> int:
 
 
 def keeper_main(
-    context: RunContext, connection: socket.socket, import_stages: Callable[[], None]
+    context: RunContext, connection: socket.socket, import_stages: ImportStages
 ) -> NoReturn:
     """The life of the keeper. Never returns."""
     code = 1
@@ -64,7 +63,7 @@ def keeper_main(
         os._exit(code)
 
 
-def _serve(context: RunContext, connection: socket.socket, import_stages: Callable[[], None]) -> None:
+def _serve(context: RunContext, connection: socket.socket, import_stages: ImportStages) -> None:
     while True:
         request, descriptors, _flags, _address = socket.recv_fds(connection, len(REQUEST), 1)
         if not request:
@@ -74,7 +73,7 @@ def _serve(context: RunContext, connection: socket.socket, import_stages: Callab
 
 
 def _fork_nursery(
-    context: RunContext, connection: socket.socket, theirs: socket.socket, import_stages: Callable[[], None]
+    context: RunContext, connection: socket.socket, theirs: socket.socket, import_stages: ImportStages
 ) -> str:
     """Forks twice, so that the nursery is the master's child. Returns its pid, or why there is none."""
     read_fd, write_fd = os.pipe()
@@ -98,7 +97,7 @@ def _bear_nursery(
     context: RunContext,
     connection: socket.socket,
     theirs: socket.socket,
-    import_stages: Callable[[], None],
+    import_stages: ImportStages,
     answer_fd: int,
 ) -> NoReturn:
     """The life of the intermediate process."""

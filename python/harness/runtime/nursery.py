@@ -34,6 +34,8 @@ from harness.runtime.cores import limit_threads
 from harness.runtime.signals import ENDING_SIGNALS, leave_signals_to_master
 from harness.runtime.worker import RunContext, worker_main
 
+ImportStages = Callable[[], list[str]]
+"""Imports the stage modules, and returns a text for each thing that is no good to workers."""
 LENGTH = struct.Struct("!I")
 SPARE_DESCRIPTORS = 256
 BURIAL_S = 0.05
@@ -65,7 +67,7 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
 
 
 def nursery_main(
-    context: RunContext, connection: socket.socket, import_stages: Callable[[], None]
+    context: RunContext, connection: socket.socket, import_stages: ImportStages
 ) -> NoReturn:
     """The life of the nursery. Never returns."""
     try:
@@ -115,20 +117,23 @@ def _allow_open_files(slices_per_worker: int) -> None:
 
 
 def _import_and_report(
-    connection: socket.socket, life_read_fd: int, import_stages: Callable[[], None]
+    connection: socket.socket, life_read_fd: int, import_stages: ImportStages
 ) -> bool:
-    """Imports the stage modules and tells the master how it went. Returns whether workers can be born."""
+    """Imports the stage modules, tells the master how it went and what was found amiss.
+
+    Returns whether workers can be born.
+    """
     # Until the nursery listens to its master, this is how it learns of the master's end.
     _core.die_with_pipe(life_read_fd)
     try:
-        import_stages()
+        found = import_stages()
     except BaseException as error:
         told = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
         send_message(connection, ("failed", told, traceback.format_exc()))
         return False
     # From here on the nursery outlives the master for as long as it takes to kill the workers.
     fcntl.fcntl(life_read_fd, fcntl.F_SETFL, fcntl.fcntl(life_read_fd, fcntl.F_GETFL) & ~os.O_ASYNC)
-    send_message(connection, ("imported",))
+    send_message(connection, ("imported", found))
     return True
 
 

@@ -261,7 +261,8 @@ class Pipeline:
         arrays.use_arena(run.arena, config.arena_threshold)
         import_serial_classes(config)
         if config.n_slices > 0:
-            self._supervisor.wait_for_imports()
+            for complaint in self._supervisor.wait_for_imports():
+                log.warn(complaint)
         self._open_ledger()
         log.log(-1, "configuration complete")
 

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from harness.errors import HarnessError
+
 Request = Callable[[int, str], str]
 """Takes a shutdown level and who asks for it; returns what follows, in words. ValueError for other levels."""
 
@@ -32,11 +34,21 @@ class ShutdownListener:
         self._running: list[tuple[LevelSource, threading.Thread]] = []
 
     def start(self, sources: Iterable[LevelSource]) -> None:
-        """A thread for each source. The process does not wait for them at its end."""
+        """A thread for each source. The process does not wait for them at its end.
+
+        Raises:
+            HarnessError: the machine has no thread left for it.
+        """
         for source in sources:
             thread = threading.Thread(target=self._listen, args=(source,), name="pex-shutdown", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                source.close()
+                raise HarnessError(
+                    f"listening for shutdown requests: {error}; look at the limits on processes and memory"
+                ) from error
             self._running.append((source, thread))
-            thread.start()
 
     def _listen(self, source: LevelSource) -> None:
         try:

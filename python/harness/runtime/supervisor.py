@@ -22,7 +22,7 @@ from harness import _core
 from harness.errors import ConfigError, HarnessError, InternalError, describe_end
 from harness.runtime.config import PipelineConfig
 from harness.runtime.keeper import ask_for_nursery, keeper_main
-from harness.runtime.nursery import nursery_main, receive_message, send_message
+from harness.runtime.nursery import ImportStages, nursery_main, receive_message, send_message
 from harness.runtime.oom import OomWatch, describe_kill
 from harness.runtime.signals import ENDING_SIGNALS
 from harness.runtime.worker import RunContext
@@ -79,7 +79,7 @@ class Supervisor:
         self._oom = OomWatch()
 
     def start_nursery(
-        self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: Callable[[], None]
+        self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: ImportStages
     ) -> None:
         """Forks the nursery, and the keeper. `make_context(life_read_fd)` gives what workers inherit."""
         _core.set_child_subreaper(True)
@@ -115,11 +115,15 @@ class Supervisor:
         self._connection = ours
         self._keeper = our_keeper
 
-    def wait_for_imports(self) -> None:
-        """Waits until the nursery has imported the stages. Raises `ConfigError` with its reason if not."""
+    def wait_for_imports(self) -> list[str]:
+        """Waits until the nursery has imported the stages; what in it is no good to workers, for the log.
+
+        Raises `ConfigError` with its reason if it could not import them.
+        """
         message = self._receive(None, "importing the stage modules")
         if message[0] == "failed":
             raise ConfigError(message[1], details=message[2])
+        return list(message[1])
 
     def start_workers(self, run: _core.Run) -> None:
         """Starts the watcher, then worker after worker. Raises `HarnessError` when one can't be born."""

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Machines that refuse descriptors or processes; stages that leave processes, threads and pools behind."""
+
+import contextlib
+import os
+import resource
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+QUICK = """
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            open(f"ran-{self.rank}", "w").close()
+"""
+
+
+def run_with(bench, prepare):
+    """A run whose process calls `prepare` before it starts."""
+    process = subprocess.Popen(
+        bench.command(), cwd=bench.folder, env=bench.environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, preexec_fn=prepare,
+    )  # fmt: skip
+    return bench.finish(process)
+
+
+@pytest.mark.parametrize("descriptors", [8, 18, 28])
+def test_a_process_without_descriptors_ends_with_a_reason_or_does_its_work(bench, descriptors):
+    bench.module(QUICK)
+    bench.policy("quick - Slice", slices=3)
+    done = run_with(
+        bench, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    )
+    if done.code == 0:
+        assert all((bench.folder / f"ran-{rank}").exists() for rank in range(3))
+    else:
+        assert done.code > 0 and "Too many open files" in done.err, (done.code, done.err)
+
+
+@pytest.fixture
+def few_processes():
+    """Makes control groups that allow so many processes; a function that a process calls to enter one."""
+    made = []
+
+    def make(count):
+        places = [Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")]
+        for place in places:
+            folder = place / f"pex-test-{uuid.uuid4().hex}"
+            with contextlib.suppress(OSError):
+                folder.mkdir()
+                made.append(folder)
+                (folder / "pids.max").write_text(str(count))
+                return lambda: (folder / "cgroup.procs").write_text(str(os.getpid()))
+        pytest.skip("no control group for processes can be made here")
+
+    yield make
+    for folder in made:
+        folder.rmdir()
+
+
+@pytest.mark.parametrize("processes", [1, 3, 5, 7])
+def test_a_machine_that_forks_no_more_ends_the_run_with_a_reason(bench, few_processes, processes):
+    bench.module(QUICK)
+    bench.policy("quick - Slice", slices=3)
+    done = run_with(bench, few_processes(processes))
+    if done.code == 0:
+        assert all((bench.folder / f"ran-{rank}").exists() for rank in range(3))
+    else:
+        assert done.code > 0, (done.code, done.err)
+        assert "Resource temporarily unavailable" in done.err or "start new thread" in done.err, done.err
+
+
+def test_what_stages_leave_behind_ends_with_the_run(bench):
+    bench.module("""
+    import multiprocessing, subprocess, threading
+    class Leaves(ParallelProcessing):
+        def process(self, clipboard):
+            self.pool = multiprocessing.get_context("fork").Pool(2)
+            assert self.pool.map(abs, [-1]) == [1]
+            self.child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", os.getcwd()])
+            threading.Thread(target=time.sleep, args=(600,)).start()
+            if os.fork() == 0:
+                time.sleep(600)
+    """)
+    bench.policy("leaves - Leaves")
+    done = bench.run()
+    assert done.code == 0, done.err
+
+    def left():
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and str(bench.folder).encode() in (entry / "cmdline").read_bytes():
+                    found.append(entry.name)
+        return found
+
+    bench.wait_until(lambda: not left(), "what the stages left to end", timeout=5.0)
