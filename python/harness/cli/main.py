@@ -7,7 +7,7 @@ import argparse
 import sys
 
 import harness
-from harness.cli import check, demo, policy, replay, run, status, stop
+from harness.cli import check, demo, listen, policy, publish, replay, run, status, stop
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -23,13 +23,22 @@ def build_parser() -> argparse.ArgumentParser:
     policy.add_parser(subparsers)
     status.add_parser(subparsers)
     replay.add_parser(subparsers)
+    publish.add_parser(subparsers)
+    listen.add_parser(subparsers)
     demo.add_parser(subparsers)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line; returns the exit code."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest:
+        # argparse takes the words of a list up to the next option only.
+        words = getattr(arguments, "properties", None)
+        if words is None or any(word.startswith("-") for word in rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        words += rest
     return arguments.handler(arguments)
 
 
