@@ -39,7 +39,7 @@ from harness.runtime.run_records import LOST, describe_plan, exit_code_of, open_
 from harness.runtime.schedule import compile_schedule
 from harness.runtime.shutdown import LevelSource, ShutdownListener
 from harness.runtime.signals import StoppedAtOnce, raising_signals
-from harness.runtime.slice_threads import SliceThread
+from harness.runtime.slice_threads import NOBODY, SliceThread
 from harness.runtime.stage_output import output_tail
 from harness.runtime.statistics import RunStatistics
 from harness.runtime.stopping import StopRequests
@@ -171,7 +171,11 @@ class Pipeline:
         config, run = self._require_config(), self._require_run()
 
         def slice_thread(rank: int) -> SliceThread:
-            return SliceThread(rank, lambda: run.worker_pids()[rank % config.n_workers], runs)
+            def find() -> int:
+                pid = run.worker_pids()[rank % config.n_workers]
+                return pid if pid or Pipeline._active is self else NOBODY
+
+            return SliceThread(rank, find, runs)
 
         return [slice_thread(rank) for rank in range(config.n_slices if self._slices_started else 0)]
 

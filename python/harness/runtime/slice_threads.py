@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 
 LOOK_S = 0.01
+NOBODY = -1
+"""The number of no process: that of a slice whose process was ended before it was there."""
 
 
 class SliceThread:
     """One slice: `rank`, the process that runs it, whether that lives. Slices may share a process.
 
-    `find` gives that process's number, 0 while it is being born; `runs` says whether a process has not ended.
+    `find` gives that process's number, 0 while it is being born, `NOBODY` if there
+    will be none; `runs` says whether a process has not ended.
     """
 
     def __init__(self, rank: int, find: Callable[[], int], runs: Callable[[int], bool]) -> None:
