@@ -131,6 +131,8 @@ def test_a_slice_that_kills_its_worker_once_is_replayed_and_results_are_those_of
     assert int(rank) in death["replayed"] and death["failed"] == [] and death["cause"] == cause
     assert done.summary["partial_visits"] == [] and done.summary["failures"] == []
     assert done.summary["arena"]["live_blocks"] == 0
+    published = {row["key"]: row["items"] for row in done.summary["keys"] if row["direction"] == "up"}
+    assert published == dict.fromkeys(("sum", "mean", "end"), RANKS * VISITS)
     assert not list(bench.folder.glob("swept-*"))
     number = {"first": 1, "before": 2, "second": 2, "last": 3}[stage]
     with sqlite3.connect(done.run_dir / "ledger.sqlite") as ledger:
