@@ -124,11 +124,11 @@ def test_a_slice_that_kills_its_worker_once_is_replayed_and_results_are_those_of
     assert done.code == 0, done.err
     assert (bench.folder / "results").read_text() == serial()
     stage, rank, visit = place.split(".")
-    for words in (f"worker {int(rank) % 2} (pid ", f"died of {cause} while it ran stage",
+    for words in (f"worker {int(rank) % 2} (pid ", f"died of {cause}", "while it ran stage",
                   f"visit {visit} for rank {rank}", "(retry 1 of 1)"):  # fmt: skip
         assert words in done.log()
     (death,) = done.summary["deaths"]
-    assert int(rank) in death["replayed"] and death["failed"] == [] and death["cause"] == cause
+    assert int(rank) in death["replayed"] and death["failed"] == [] and death["cause"].startswith(cause)
     assert done.summary["partial_visits"] == [] and done.summary["failures"] == []
     assert done.summary["arena"]["live_blocks"] == 0
     published = {row["key"]: row["items"] for row in done.summary["keys"] if row["direction"] == "up"}
@@ -165,7 +165,8 @@ def test_a_slice_whose_retries_are_used_up_fails_alone_and_the_exit_code_says_so
     assert done.summary["partial_visits"] == [2]
     swept = (bench.folder / "swept-2").read_text()
     assert "['meet', 2, \"<class 'harness.errors.SliceDied'>\", \"worker 0 (pid" in swept
-    assert "died of SIGKILL (signal 9) while it ran stage 'meet' of visit 2 for rank 2" in swept
+    assert "died of SIGKILL (signal 9)" in swept
+    assert "while it ran stage 'meet' of visit 2 for rank 2" in swept
     assert swept.count("\n") == 1
     assert done.summary["failures"] == [{"visit": 2, "stage": s, "rank": r} for s, r in ((2, 2), (3, 0))]
 
