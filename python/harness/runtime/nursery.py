@@ -39,6 +39,8 @@ ImportStages = Callable[[], list[str]]
 LENGTH = struct.Struct("!I")
 SPARE_DESCRIPTORS = 256
 BURIAL_S = 0.05
+PARTING_S = 5.0
+PARTING_STEP_S = 0.005
 
 
 def send_message(connection: socket.socket, message: tuple) -> None:
@@ -152,10 +154,20 @@ def _bury_workers(context: RunContext) -> None:
     for pid in context.run.worker_pids():
         if pid > 0:
             _core.kill_group(pid)
-    if os.getppid() != context.master_pid:
+    if _master_ends(context.master_pid):
         # What workers send between the master's death and their own belongs to the log, too.
         time.sleep(BURIAL_S)
         context.drain.take_over()
+
+
+def _master_ends(master_pid: int) -> bool:
+    """Whether the master is dead: its sockets close first. One that lives on kills the nursery in time."""
+    deadline = time.monotonic() + PARTING_S
+    while os.getppid() == master_pid:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PARTING_STEP_S)
+    return True
 
 
 def _fork_worker(context: RunContext, connection: socket.socket, worker: tuple[int, int]) -> None:
