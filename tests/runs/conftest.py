@@ -109,6 +109,8 @@ class Bench:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A group of its own whose parent is in another: what a shell gives a job, so that it can be stopped.
+            preexec_fn=os.setpgrp,
         )
 
     def start_command(self, *arguments: str) -> subprocess.Popen:

@@ -27,8 +27,8 @@ from harness.runtime import stacks
 from harness.runtime.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.control import ControlSocket, Master, announce, runs, withdraw
-from harness.runtime.log_flow import LogFlow
 from harness.runtime.listening import EventListener
+from harness.runtime.log_flow import LogFlow
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.post_mortems import write_after_death
 from harness.runtime.recording import Recorder
