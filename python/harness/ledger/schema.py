@@ -15,6 +15,8 @@ APPLICATION_ID = 0x70657868
 """`pexh`, at byte 68 of the file: tells a ledger from other SQLite files."""
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
+CHECKPOINT_PAGES = 4000
+"""Of 4 KiB: how much of the log is written before it goes into the file, for which the disk is waited for."""
 
 TABLES = """
 CREATE TABLE runs (
@@ -123,7 +125,9 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             connection.execute(f"PRAGMA journal_mode = {journal}")
             # The writer syncs the write-ahead log by itself, see there.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
-            connection.execute("PRAGMA foreign_keys = ON")
+            # References are held by check(): to look them up at every row would cost as much as the rows.
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             if fresh:
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID};"

@@ -193,8 +193,8 @@ class Pipeline:
         directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
         for folder in (self.run_dir, directory):
             make_directory(folder)
-        if self._lock is None:
-            self._lock = RunLock(self.run_dir)
+        self._unlock()
+        self._lock = RunLock(self.run_dir)
         # Stage code may change the current directory.
         self._home = self.run_dir.absolute()
         self._post_mortems = PostMortems(self._home, directory)
@@ -377,9 +377,17 @@ class Pipeline:
         return numbers[0] if numbers else 0
 
     def _record_end(self, end: str, exit_code: int, reason: str) -> None:
+        if os.getpid() != self._pid:
+            return
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.end_run(end, exit_code, reason)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @property
     def lost_slices(self) -> int:
@@ -480,9 +488,6 @@ class Pipeline:
             arrays.use_arena(None)
             outputs.use_journal(None)
             current.work_for(None)
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
         set_default_log(None)
 
     def write_summary(self) -> None:
