@@ -4,8 +4,8 @@
     python benchmarks/ledger.py [--visits N] [--folder DIR]
 
 The first table is the master's time per visit in the ledger alone (beginning, outcomes, times, end), on the
-file system of DIR; "each" waits for the disk at every visit. The second runs pipelines of one empty stage with
-the ledger's calls taken out, and in place.
+file system of DIR; "each" waits for the disk at every visit. The second runs pipelines of one empty stage
+without the ledger's calls, and with them.
 """
 
 from __future__ import annotations
