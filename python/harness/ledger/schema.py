@@ -119,16 +119,17 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         connection = _connect(path, "rwc")
         try:
             journal = "delete" if is_network_path(path) else "wal"
-            if _is_empty(connection):
-                # Before there is a log: a kill leaves all tables or none.
+            fresh = _is_empty(connection)
+            if not fresh:
+                _require_ledger(connection, path)
+            # The writer syncs the write-ahead log by itself, see there.
+            connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
+            connection.execute(f"PRAGMA journal_mode = {journal}")
+            if fresh:
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID};"
                     f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
-            _require_ledger(connection, path)
-            connection.execute(f"PRAGMA journal_mode = {journal}")
-            # The writer syncs the write-ahead log by itself, see there.
-            connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
             # References are held by check(): to look them up at every row would cost as much as the rows.
             connection.execute("PRAGMA foreign_keys = OFF")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")

@@ -234,7 +234,7 @@ class Ledger:
         with self._errors(doing):
             self._begin()
             yield
-            self._commit(wait=True)
+            self._commit(wait=False)
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
