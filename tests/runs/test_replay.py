@@ -38,6 +38,11 @@ STAGES = """
             seen = (clipboard.get("level"), clipboard.get("words")["visit"], total)
             with open(f"seen-{self.rank}", "a") as out:
                 out.write(f"{seen} {clipboard.get('image').flags.writeable}\\n")
+            if how == "once":
+                harness.record_output(f"seen-{self.rank}")
+                if self.rank == 1 and not os.path.exists("died"):
+                    open("died", "w").close()
+                    os.kill(os.getpid(), signal.SIGKILL)
             if self.rank == 1 and how == "raise":
                 clipboard.get("image")[0, 0] = 1 / (self.scale - 2)
             if self.rank == 1 and how == "kill":
@@ -133,7 +138,7 @@ def test_a_stage_that_raises_leaves_all_there_is_to_know_and_can_be_run_again(br
 
 def test_a_worker_that_dies_leaves_a_post_mortem_and_dies_again_in_the_replay(broken, monkeypatch):
     bench, run = broken
-    assert run("kill").code == 3
+    assert run("kill", 'sliceRetries: 0\nonSliceFailure: "run"').code == 3
     found = post_mortem(bench, 1, "slice-1")
     assert (found["cause"], found["kind"], found["stage"]) == ("died", "SIGABRT (signal 6)", 2)
     assert found["clipboard"] is None and any("divide" in line for line in found["log"])
@@ -145,6 +150,28 @@ def test_a_worker_that_dies_leaves_a_post_mortem_and_dies_again_in_the_replay(br
     (bench.folder / "seen-1").unlink()
     assert replay(bench, 1, 1).returncode == 0
     assert (bench.folder / "seen-1").read_text() == "(2.0, 1, 199990000.0) False\n"
+
+
+def test_a_slice_that_is_lost_is_failed_in_the_ledger_with_its_tries_and_the_others_are_done(broken):
+    bench, run = broken
+    assert run("kill").code == 6
+    assert check(bench.run_dir) == []
+    status = read_status(bench.run_dir)
+    assert status["state"] == "partial" and status["runs"][0]["exit_code"] == 6
+    # Two visits: a try and a retry each.
+    assert [(one["cause"], one["retried"]) for one in status["failures"]] == [("died", 1), ("died", 0)] * 2
+    assert status["outcomes"] == {"done": 10, "failed": 2, "retries": 2}
+
+
+def test_a_slice_that_dies_once_is_done_with_a_retry_and_its_files_are_recorded_once(broken):
+    bench, run = broken
+    assert run("once").code == 0
+    assert check(bench.run_dir) == []
+    status = read_status(bench.run_dir)
+    assert status["state"] == "complete" and status["outcomes"] == {"done": 12, "retries": 1}
+    assert [(one["visit"], one["retried"]) for one in status["failures"]] == [(1, 1)]
+    written = [(out["visit"], out["rank"]) for out in status["outputs"]["last"]]
+    assert sorted(written) == [(1, 0), (1, 1), (2, 0), (2, 1)]
 
 
 def test_a_failure_of_the_master_leaves_one_too(broken):

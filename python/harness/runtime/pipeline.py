@@ -30,7 +30,7 @@ from harness.runtime.post_mortems import write_after_death
 from harness.runtime.recording import Recorder
 from harness.runtime.replacing import Replacing, limits_ns
 from harness.runtime.run_log import LogSettings
-from harness.runtime.run_records import LOST, describe_plan, exit_code_of, open_ledger
+from harness.runtime.run_records import EXIT_SLICES_LOST, LOST, describe_plan, exit_code_of, open_ledger
 from harness.runtime.schedule import compile_schedule
 from harness.runtime.shutdown import LevelSource, ShutdownListener
 from harness.runtime.signals import StoppedAtOnce, raising_signals
@@ -338,7 +338,8 @@ class Pipeline:
             if end == _core.LoopEnd.NO_MORE:
                 self._require_recorder().end_without_data(visit)
             self._end()
-        self._record_end(end.name.lower().replace("_", " "), 0, reason)
+        exit_code = EXIT_SLICES_LOST if self.lost_slices else 0
+        self._record_end(end.name.lower().replace("_", " "), exit_code, reason)
 
     def _take_end(self, end: _core.LoopEnd, visit: int, stage: int) -> str:
         """Why the loop has ended, which is logged. Raises when that is no orderly end."""
