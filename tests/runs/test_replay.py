@@ -35,6 +35,7 @@ STAGES = """
         def process(self, clipboard):
             how = os.environ.get("BREAK", "")
             total = float(clipboard.get("offset").sum())
+            assert clipboard.get("words")["visit"] == harness.current_visit()
             seen = (clipboard.get("level"), clipboard.get("words")["visit"], total)
             with open(f"seen-{self.rank}", "a") as out:
                 out.write(f"{seen} {clipboard.get('image').flags.writeable}\\n")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import current
 from harness.clipboard import Clipboard
 from harness.errors import ConfigError, LedgerError, StageFailed
 from harness.ledger.inputs import load_inputs
@@ -39,7 +40,10 @@ class FailedAgain:
 
 
 class Replay:
-    """The replay of one slice's visit. Call `set_up`, then `run`."""
+    """The replay of one slice's visit. Call `set_up`, then `run`.
+
+    Attributes: `visit`, `rank`, and `stage_number` of the stage that runs (from 1).
+    """
 
     def __init__(self, run_dir: Path, visit: int, rank: int) -> None:
         """Reads what the run has left.
@@ -48,8 +52,9 @@ class Replay:
             LedgerError: the ledger or the kept input is missing or cannot be used.
             ConfigError: there is no such visit or rank; the run's directory or policy cannot be used.
         """
-        self._visit = visit
-        self._rank = rank
+        self.visit = visit
+        self.rank = rank
+        self.stage_number = 0
         row = _run_of(run_dir / LEDGER_NAME, visit)
         if not 0 <= rank < row["slices"]:
             raise ConfigError(
@@ -79,7 +84,7 @@ class Replay:
             if stage.parallel_class is not None:
                 sysdata = {
                     "name": stage.name,
-                    "rank": self._rank,
+                    "rank": self.rank,
                     "stageId": stage.number,
                     "universeSize": self._config.n_slices + 1,
                     "runId": self._run_id,
@@ -90,7 +95,7 @@ class Replay:
                 except Exception as error:
                     raise StageFailed(
                         f"stage {stage.name!r} could not be set up: {describe_failure(error)}",
-                        rank=self._rank,
+                        rank=self.rank,
                         details=format_failure(error),
                     ) from error
             self._stages.append((stage.name, instance))
@@ -98,7 +103,9 @@ class Replay:
     def run(self) -> FailedAgain | None:
         """Runs stage after stage until one raises; returns that one."""
         clipboard = Clipboard()
+        current.work_for(self)
         for number, (name, stage) in enumerate(self._stages, 1):
+            self.stage_number = number
             for item in self._received:
                 if item.stage == number:
                     clipboard._receive(item.key, _as_received(item.value))
