@@ -35,6 +35,8 @@ STAGES = """
         def process(self, clipboard):
             how = os.environ.get("BREAK", "")
             total = float(clipboard.get("offset").sum())
+            with open(f"drawn-{self.rank}", "a") as out:
+                out.write(f"{self.rng.random()} {np.random.random()}\\n")
             assert clipboard.get("words")["visit"] == harness.current_visit()
             seen = (clipboard.get("level"), clipboard.get("words")["visit"], total)
             with open(f"seen-{self.rank}", "a") as out:
@@ -128,6 +130,8 @@ def test_a_stage_that_raises_leaves_all_there_is_to_know_and_can_be_run_again(br
     assert "stage 2 (divide) failed again" in again.stderr and "1 / (self.scale - 2)" in again.stderr
     # What it received is what the run's slice had received, read-only too.
     assert (bench.folder / "seen-1").read_text() == "(3.0, 2, 199990000.0) False\n"
+    _, drawn, drawn_again = (bench.folder / "drawn-1").read_text().splitlines()
+    assert drawn_again == drawn
 
     stopped = replay(bench, 2, 1, "--pdb", told="p self.rank + 41\nq\n")
     assert "42" in stopped.stdout and stopped.returncode == 3

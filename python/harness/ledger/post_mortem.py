@@ -52,7 +52,7 @@ class PostMortem:
 
 
 class PostMortems:
-    """Where a run's post-mortems go: `postmortem` in the run directory. Made in the master, inherited by forks.
+    """Where post-mortems go: `postmortem` in the run directory. Made in the master, inherited by forks.
 
     Attributes: `settle`, which the master calls before it reads a log file: it writes out what is on its way.
     """
@@ -87,7 +87,7 @@ class PostMortems:
         return ""
 
     def complete_log(self, visit: int, rank: int) -> str:
-        """Puts the rank's last log lines as of now into its post-mortem. For the master, after a worker's writing.
+        """Puts the rank's last log lines as of now into its post-mortem, which a worker may have written.
 
         Returns why it could not; empty if it did.
         """
