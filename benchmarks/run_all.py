@@ -23,6 +23,7 @@ PROGRAMS = {
     "handover/unchanged.py": ["--rounds", "3"],
     **CONTESTS,
     "born_shared.py": ["--rounds", "3", "--sizes", "4", "64"],
+    "ledger.py": ["--visits", "500"],
     "policy/read_policies.py": ["--rounds", "5"],
     "log_records.py": ["--rounds", "5"],
 }

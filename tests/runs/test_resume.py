@@ -2,15 +2,19 @@
 """`pex-harness run --resume`: what the ledger proves complete is not done again, everything else is."""
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from harness.errors import LedgerError
 from harness.ledger import check, read_status
+from harness.ledger.schema import open_for_reading
 
 STAGES = """
     def call(stage, visit):
@@ -326,3 +330,51 @@ def test_stage_times_and_outputs_are_in_the_ledger(night):
     assert told["outputs"]["count"] == 6
     newest = told["outputs"]["last"][-1]
     assert newest["bytes"] == len("visit 3 rank 0") and Path(newest["path"]).parent == night.folder
+
+
+# --- killed at any moment
+
+
+def complete_visits(bench) -> set[int]:
+    try:
+        connection = open_for_reading(bench.run_dir / "ledger.sqlite")
+    except LedgerError:
+        return set()
+    rows = connection.execute(
+        "SELECT v.visit FROM standing s JOIN visits v ON v.run = s.run AND v.visit = s.visit"
+        " WHERE v.state = 'complete'"
+    ).fetchall()
+    connection.close()
+    return {visit for (visit,) in rows}
+
+
+def test_masters_killed_at_random_moments_lose_nothing_and_do_nothing_twice(night):
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    visits = 60
+    for _ in range(4):
+        before = complete_visits(night)
+        process = night.start("--visits", str(visits), "--workers", "2", "-s", "--resume")
+        target = len(before) + moments.randint(1, 8)
+        night.wait_until(
+            lambda target=target, process=process: process.poll() is not None
+            or len(complete_visits(night)) >= target,
+            "a few visits",
+        )
+        time.sleep(moments.random() * 0.01)
+        process.kill()
+        night.finish(process)
+        night.wait_until(lambda: not night.processes(), "the workers to end")
+        assert check(night.run_dir) == []
+        assert before <= complete_visits(night)
+        assert called_visits(night) & before == set()
+    before = complete_visits(night)
+    assert night.run("--visits", str(visits), "-s", "--resume").code == 0
+    assert called_visits(night) == set(range(1, visits + 1)) - before
+    assert complete_visits(night) == set(range(1, visits + 1)) and check(night.run_dir) == []
+    assert outputs(night) == {
+        f"out-{visit}-{rank}.txt": f"visit {visit} rank {rank}"
+        for visit in range(1, visits + 1)
+        for rank in (0, 1)
+    }

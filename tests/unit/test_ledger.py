@@ -173,6 +173,18 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_file_that_its_maker_had_no_time_to_fill_is_a_new_ledger(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = wal")
+    connection.close()
+    assert path.stat().st_size > 0
+    with pytest.raises(LedgerError, match="there is no run in it yet"):
+        check(path)
+    Ledger(path).close()
+    assert check(path) == []
+
+
 @pytest.mark.parametrize(("version", "words"), [(0, "an older"), (2, "a newer")])
 def test_other_versions_of_the_schema_are_refused_by_number(ledger, tmp_path, version, words):
     ledger.close()

@@ -16,11 +16,10 @@ from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, verbosity2threshold
 from harness.runtime.pipeline import Pipeline
+from harness.runtime.run_records import EXIT_SLICES_LOST
 from harness.runtime.signals import Interrupted
 
 PROGRAM = "pex-harness run"
-EXIT_SLICES_LOST = 6
-"""The run went to its end, but slices lack results because their workers died."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

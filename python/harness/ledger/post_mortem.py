@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,9 +52,14 @@ class PostMortem:
 
 
 class PostMortems:
-    """Where a run's post-mortems go: `postmortem` in the run directory. One instance per process."""
+    """Where post-mortems go: `postmortem` in the run directory. Made in the master, inherited by forks.
+
+    Attributes: `settle`, which the master calls before it reads a log file: it writes out what is on its way.
+    """
 
     def __init__(self, run_dir: Path, log_dir: Path) -> None:
+        self.settle: Callable[[], None] | None = None
+        self._master = os.getpid()
         self._folder = run_dir.absolute() / FOLDER
         self._logs = log_dir.absolute()
         self._written = 0
@@ -81,9 +86,27 @@ class PostMortems:
         self._written += 1
         return ""
 
+    def complete_log(self, visit: int, rank: int) -> str:
+        """Puts the rank's last log lines as of now into its post-mortem, which a worker may have written.
+
+        Returns why it could not; empty if it did.
+        """
+        path = self.file(visit, rank)
+        document = read_post_mortem(path)
+        if not document:
+            return ""
+        try:
+            text = json.dumps({**document, "log": self._last_records(rank)}, indent=1) + "\n"
+            write_atomically(path, text.encode("utf-8", "backslashreplace"))
+        except Exception as error:
+            return f"the post-mortem {path} lacks the last log records: {type(error).__name__}: {error}"
+        return ""
+
     def _last_records(self, rank: int) -> list[str]:
         """The last lines of the rank's log file; a line that says why there are none."""
         path = self._logs / ("Pipeline.log" if rank < 0 else f"Slice{rank}.log")
+        if self.settle is not None and os.getpid() == self._master:
+            self.settle()
         try:
             with path.open("rb") as stream:
                 stream.seek(max(0, stream.seek(0, os.SEEK_END) - LOG_BYTES))

@@ -15,6 +15,8 @@ APPLICATION_ID = 0x70657868
 """`pexh`, at byte 68 of the file: tells a ledger from other SQLite files."""
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
+CHECKPOINT_PAGES = 4000
+"""Of 4 KiB: how much of the log is written before it goes into the file, for which the disk is waited for."""
 
 TABLES = """
 CREATE TABLE runs (
@@ -113,22 +115,24 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     Raises:
         LedgerError: the file is something else, damaged, of another version, or cannot be written.
     """
-    fresh = not path.exists() or path.stat().st_size == 0
     try:
         connection = _connect(path, "rwc")
         try:
             journal = "delete" if is_network_path(path) else "wal"
+            fresh = _is_empty(connection)
             if not fresh:
                 _require_ledger(connection, path)
-            connection.execute(f"PRAGMA journal_mode = {journal}")
             # The writer syncs the write-ahead log by itself, see there.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
-            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_mode = {journal}")
             if fresh:
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID};"
                     f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
+            # References are held by check(): to look them up at every row would cost as much as the rows.
+            connection.execute("PRAGMA foreign_keys = OFF")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         except BaseException:
             connection.close()
             raise
@@ -165,9 +169,17 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether the file is new, or nothing had got into it when its maker was killed."""
+    ids = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    return ids == [0, 0] and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+
+
 def _require_ledger(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if _is_empty(connection):
+        raise LedgerError(f"ledger {path}: there is no run in it yet; the run that made it has just begun")
     if application != APPLICATION_ID:
         raise LedgerError(
             f"ledger {path}: expected a ledger of pex-harness (application id {APPLICATION_ID:#x}), saw"

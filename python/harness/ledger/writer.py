@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The master's ledger: what it writes, and when that is on the disk.
 
-A visit's end and the next one's beginning are one transaction. After `kill -9` all committed transactions are
-there. A commit waits for the disk only if the last such wait was a while ago, or files were written: after a
-power failure the visits since then run again.
+A visit's end and the next one's beginning are one transaction, unless files were written or something failed:
+then the end is one by itself. After `kill -9` all committed transactions are there. The disk is waited for
+every few seconds only: after a power failure the file is whole, and the visits since then run again.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.errors import LedgerError
 from harness.ledger.schema import describe, open_for_writing
 from harness.ledger.visit import VisitRecord
 
-SYNC_INTERVAL_S = 0.1
+SYNC_INTERVAL_S = 2.0
 
 
 class StageTime(NamedTuple):
@@ -152,9 +153,9 @@ class Ledger:
                 "UPDATE visits SET state = ?, ended = ?, reason = ? WHERE run = ? AND visit = ?",
                 (record.verdict()[0], time.time(), record.verdict()[1], run, visit),
             )
-            now = time.monotonic()
-            if outputs or record.failures or now - self._synced_at >= SYNC_INTERVAL_S:
-                self._commit(wait=True)
+            late = time.monotonic() - self._synced_at >= SYNC_INTERVAL_S
+            if outputs or record.failures or late:
+                self._commit(wait=late)
 
     def _add_outputs(self, outputs: Sequence[Output]) -> None:
         if outputs:
@@ -173,6 +174,12 @@ class Ledger:
                 ((self._run, record.visit, one.rank, one.stage, one.at, one.cause, one.kind, _text(one.text),
                   one.post_mortem, int(one.retried)) for one in record.failures),
             )
+
+    def sync(self) -> None:
+        """Commits, and returns when the disk has it. Needed before others are told that a visit is over."""
+        with self._errors("syncing it"):
+            self._begin()
+            self._commit(wait=True)
 
     def break_visit(self, record: VisitRecord, outputs: Sequence[Output], reason: str) -> None:
         """Notes that the run ended within a visit; outcomes are not recorded then."""
@@ -228,6 +235,11 @@ class Ledger:
     # --- transactions
 
     def _begin(self) -> None:
+        if os.getpid() != self._pid:
+            raise LedgerError(
+                f"ledger {self.path}: process {os.getpid()} writes to it, which stage code has forked and let"
+                f" return into the run of process {self._pid}; it must end by itself (os._exit)"
+            )
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
 
@@ -244,14 +256,14 @@ class Ledger:
         with self._errors(doing):
             self._begin()
             yield
-            self._commit(wait=True)
+            self._commit(wait=False)
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            if self._connection.in_transaction:
+            if os.getpid() == self._pid and self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise describe(error, self.path, doing) from error
 

@@ -11,12 +11,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import streams
 
 if TYPE_CHECKING:
-    from harness.runtime.half import Half
+    from harness.runtime.config import PipelineConfig
     from harness.stage import StageProcessing
 
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
@@ -24,7 +24,16 @@ TELLING_NAMES = frozenset({"random", "chdir", "fchdir", "umask"})
 METHODS = ("applyPreprocess", "applyProcess", "applyPostprocess")
 
 
-def isolate(stage: StageProcessing, half: Half, number: int) -> None:
+class Seeded(Protocol):
+    """Whose stages they are: a rank in a visit, with the seed of its run."""
+
+    config: PipelineConfig
+    random_seed: int
+    rank: int
+    visit: int
+
+
+def isolate(stage: StageProcessing, half: Seeded, number: int) -> None:
     """Makes the calls of a stage isolated, if the policy key `isolateStages` and its code ask for that.
 
     A stage that is not costs nothing. `number` is its position, -1 for a failure stage.
@@ -38,7 +47,7 @@ def isolate(stage: StageProcessing, half: Half, number: int) -> None:
             setattr(stage, name, _isolated(method, half, number))
 
 
-def _isolated(method: Callable[..., Any], half: Half, number: int) -> Callable[..., Any]:
+def _isolated(method: Callable[..., Any], half: Seeded, number: int) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         with _kept_place():
             streams.reseed(half.random_seed, half.visit, half.rank, number)

@@ -35,7 +35,7 @@ from harness.runtime.recording import Recorder
 from harness.runtime.replacing import Replacing, limits_ns
 from harness.runtime.run_events import RunEvents, broker_of
 from harness.runtime.run_log import LogSettings
-from harness.runtime.run_records import LOST, describe_plan, exit_code_of, open_ledger
+from harness.runtime.run_records import EXIT_SLICES_LOST, LOST, describe_plan, exit_code_of, open_ledger
 from harness.runtime.schedule import compile_schedule
 from harness.runtime.shutdown import LevelSource, ShutdownListener
 from harness.runtime.signals import StoppedAtOnce, raising_signals
@@ -209,8 +209,8 @@ class Pipeline:
         directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
         for folder in (self.run_dir, directory):
             make_directory(folder)
-        if self._lock is None:
-            self._lock = RunLock(self.run_dir)
+        self._unlock()
+        self._lock = RunLock(self.run_dir)
         # Stage code may change the current directory.
         self._home = self.run_dir.absolute()
         self._post_mortems = PostMortems(self._home, directory)
@@ -381,7 +381,8 @@ class Pipeline:
             if end == _core.LoopEnd.DRAINED or not self._require_events().waiting:
                 self._require_events().publish_exit()
             self._end()
-        self._record_end(end.name.lower().replace("_", " "), 0, reason)
+        exit_code = EXIT_SLICES_LOST if self.lost_slices else 0
+        self._record_end(end.name.lower().replace("_", " "), exit_code, reason)
 
     def _take_end(self, end: _core.LoopEnd, visit: int, stage: int) -> str:
         """Why the loop has ended, which is logged. Raises when that is no orderly end."""
@@ -422,9 +423,17 @@ class Pipeline:
         return numbers[0] if numbers else 0
 
     def _record_end(self, end: str, exit_code: int, reason: str) -> None:
+        if os.getpid() != self._pid:
+            return
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.end_run(end, exit_code, reason)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @property
     def lost_slices(self) -> int:
@@ -529,9 +538,6 @@ class Pipeline:
             arrays.use_arena(None)
             outputs.use_journal(None)
             current.work_for(None)
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
         set_default_log(None)
 
     def write_summary(self) -> None:

@@ -90,6 +90,8 @@ class Recorder:
         # One of an earlier attempt may be there still.
         if known.get("cause") != cause or known.get("at", 0.0) < self._record.started:
             known = {}
+        elif cause == RAISED and (complaint := self._post_mortems.complete_log(self._record.visit, rank)):
+            self._log.warn(complaint)
         self._record.fail(
             Failure(
                 rank=rank,

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import current, streams
 from harness.clipboard import Clipboard
+from harness.dc3a import find_half
 from harness.errors import ConfigError, LedgerError, StageFailed
 from harness.ledger.inputs import load_inputs
 from harness.ledger.post_mortem import FOLDER, name_of
@@ -23,9 +25,9 @@ from harness.log.formats import IndentedFormatter
 from harness.queue import Queue
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.failure import describe_failure, format_failure
+from harness.runtime.isolation import isolate
 from harness.runtime.places import set_location_map
 from harness.stage import ParallelProcessing
-from harness.stage.class_lookup import find_class
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,11 @@ class FailedAgain:
 
 
 class Replay:
-    """The replay of one slice's visit. Call `set_up`, then `run`."""
+    """The replay of one slice's visit. Call `set_up`, then `run`.
+
+    Attributes: `visit`, `rank`, and `stage_number` of the stage that runs (from 1); `config` and
+    `random_seed` are the run's, so that random numbers are, too.
+    """
 
     def __init__(self, run_dir: Path, visit: int, rank: int) -> None:
         """Reads what the run has left.
@@ -48,8 +54,9 @@ class Replay:
             LedgerError: the ledger or the kept input is missing or cannot be used.
             ConfigError: there is no such visit or rank; the run's directory or policy cannot be used.
         """
-        self._visit = visit
-        self._rank = rank
+        self.visit = visit
+        self.rank = rank
+        self.stage_number = 0
         row = _run_of(run_dir / LEDGER_NAME, visit)
         if not 0 <= rank < row["slices"]:
             raise ConfigError(
@@ -64,41 +71,53 @@ class Replay:
                 f"replaying visit {visit}: the run's current directory {row['directory']}: {error.strerror}"
             ) from error
         self._run_id = row["run_id"]
-        self._config = _config_of(row)
+        self.config = _config_of(row)
+        seed = self.config.random_seed
+        self.random_seed = seed if seed is not None else streams.seed_of(self._run_id)
         self._received = load_inputs(inputs)
         self._stages: list[tuple[str, ParallelProcessing | None]] = []
 
     def set_up(self) -> None:
         """Creates the stages of the rank, as a worker does. Raises `StageFailed`, or as `find_class`."""
-        set_location_map(self._config, self._run_id)
+        set_location_map(self.config, self._run_id)
+        streams.use_seed(self.random_seed)
         self._log = Log(0)
         self._log.addDestination(ScreenDestination(IndentedFormatter(), 0))
         set_default_log(self._log)
-        for stage in self._config.stages:
+        for stage in self.config.stages:
             instance = None
             if stage.parallel_class is not None:
                 sysdata = {
                     "name": stage.name,
-                    "rank": self._rank,
+                    "rank": self.rank,
                     "stageId": stage.number,
-                    "universeSize": self._config.n_slices + 1,
+                    "universeSize": self.config.n_slices + 1,
                     "runId": self._run_id,
                 }
                 try:
-                    cls = find_class(stage.parallel_class, ParallelProcessing)
-                    instance = cls(stage.policy, self._log, self._config.event_broker, sysdata)
+                    streams.reseed(self.random_seed, 0, self.rank, stage.number)
+                    cls = find_half(
+                        stage.parallel_class,
+                        ParallelProcessing,
+                        one_class=stage.one_class,
+                        topic=stage.event_topic,
+                    )
+                    instance = cls(stage.policy, self._log, self.config.event_broker, sysdata)
                 except Exception as error:
                     raise StageFailed(
                         f"stage {stage.name!r} could not be set up: {describe_failure(error)}",
-                        rank=self._rank,
+                        rank=self.rank,
                         details=format_failure(error),
                     ) from error
+                isolate(instance, self, stage.number)
             self._stages.append((stage.name, instance))
 
     def run(self) -> FailedAgain | None:
         """Runs stage after stage until one raises; returns that one."""
         clipboard = Clipboard()
+        current.work_for(self)
         for number, (name, stage) in enumerate(self._stages, 1):
+            self.stage_number = number
             for item in self._received:
                 if item.stage == number:
                     clipboard._receive(item.key, _as_received(item.value))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.runtime.config import PipelineConfig
 
 MOST_REASONS = 20
+EXIT_SLICES_LOST = 6
+"""Of a run that came to its end, but lacks results of slices whose workers died."""
 LOST = "failed"
 """How a run is recorded to have ended that an error ended; the others are named after the loop's ends."""
 
