@@ -39,12 +39,18 @@ class PythonMaster final : public loop::MasterHooks {
 public:
     explicit PythonMaster(const py::object& target)
         : m_slices_ready(target.attr("slices_ready")), m_begin_visit(target.attr("begin_visit")),
+          m_take_event(target.attr("take_event")), m_drop_visit(target.attr("drop_visit")),
           m_preprocess(target.attr("preprocess")), m_publish(target.attr("publish")), m_gather(target.attr("gather")),
           m_postprocess(target.attr("postprocess")), m_end_visit(target.attr("end_visit")),
           m_workers_died(target.attr("workers_died")), m_late(target.attr("late")) {}
 
     void slices_ready() override { call(m_slices_ready); }
     void begin_visit(std::uint32_t visit) override { call(m_begin_visit, visit); }
+    loop::EventLook take_event(std::uint16_t stage) override {
+        const py::gil_scoped_acquire gil;
+        return m_take_event(stage).cast<loop::EventLook>();
+    }
+    void drop_visit(std::uint32_t visit) override { call(m_drop_visit, visit); }
     std::uint8_t preprocess(std::uint16_t stage) override { return call_for_outcome(m_preprocess, stage); }
     // A failed publication runs the failure stage.
     void publish(std::uint16_t stage) override {
@@ -77,8 +83,8 @@ private:
         return method(stage).cast<std::uint8_t>();
     }
 
-    py::object m_slices_ready, m_begin_visit, m_preprocess, m_publish, m_gather, m_postprocess, m_end_visit;
-    py::object m_workers_died, m_late;
+    py::object m_slices_ready, m_begin_visit, m_take_event, m_drop_visit, m_preprocess, m_publish, m_gather;
+    py::object m_postprocess, m_end_visit, m_workers_died, m_late;
 };
 
 class PythonWorker final : public loop::WorkerHooks {
@@ -186,6 +192,10 @@ public:
         // Lower levels are more urgent; a request never takes an earlier, more urgent one back.
         if (m_stop_level == 0 || level < m_stop_level) m_stop_level = level;
         if (m_loop) m_loop->request_stop(m_stop_level);
+    }
+
+    void notify_event() {
+        if (m_loop) m_loop->notify_event();
     }
 
     // Tells every worker to leave; each ends its loop, shuts its stages down and exits.
@@ -423,15 +433,18 @@ void bind_schedule(py::module_& module) {
     py::class_<loop::Schedule>(module, "Schedule", "The compiled steps of one visit.")
         .def(py::init([](std::vector<std::string> stages, bool has_slices, std::uint64_t max_visits,
                          std::map<std::uint16_t, std::string> exchanges,
-                         const std::vector<std::pair<std::uint32_t, std::uint32_t>>& skips) {
+                         const std::vector<std::pair<std::uint32_t, std::uint32_t>>& skips,
+                         std::map<std::uint16_t, std::string> topics) {
                  std::vector<loop::VisitRange> ranges;
                  for (const auto& [first, last] : skips) ranges.push_back({first, last});
                  return loop::Schedule::compile(
-                     {std::move(stages), has_slices, max_visits, std::move(exchanges), std::move(ranges)});
+                     {std::move(stages), has_slices, max_visits, std::move(exchanges), std::move(ranges),
+                      std::move(topics)});
              }),
              py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"),
              py::arg("exchanges") = std::map<std::uint16_t, std::string>{},
-             py::arg("skips") = std::vector<std::pair<std::uint32_t, std::uint32_t>>{})
+             py::arg("skips") = std::vector<std::pair<std::uint32_t, std::uint32_t>>{},
+             py::arg("topics") = std::map<std::uint16_t, std::string>{})
         .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
         .def_property_readonly("close_step", &loop::Schedule::close_step);
 
@@ -440,8 +453,15 @@ void bind_schedule(py::module_& module) {
         .value("NO_MORE", loop::LoopEnd::NO_MORE)
         .value("STOPPED", loop::LoopEnd::STOPPED)
         .value("AT_ONCE", loop::LoopEnd::AT_ONCE)
+        .value("EVENT_TIMEOUT", loop::LoopEnd::EVENT_TIMEOUT)
+        .value("DRAINED", loop::LoopEnd::DRAINED)
         .value("PROCESS_DIED", loop::LoopEnd::PROCESS_DIED)
         .value("SLICE_FATAL", loop::LoopEnd::SLICE_FATAL);
+    py::enum_<loop::EventLook>(module, "EventLook", "What a look for the event of a stage found.")
+        .value("NOT_YET", loop::EventLook::NOT_YET)
+        .value("TAKEN", loop::EventLook::TAKEN)
+        .value("TIMED_OUT", loop::EventLook::TIMED_OUT)
+        .value("DRAINED", loop::EventLook::DRAINED);
 
     module.attr("OUTCOME_OK") = static_cast<int>(sync::OUTCOME_OK);
     module.attr("OUTCOME_RAISED") = static_cast<int>(sync::OUTCOME_RAISED);
@@ -476,6 +496,7 @@ void bind_run(py::module_& module) {
         .def("run_master", &Run::run_master, py::arg("schedule"), py::arg("hooks"),
              py::arg("limits_ns") = std::vector<std::uint64_t>{}, py::keep_alive<1, 2>())
         .def("request_stop", &Run::request_stop, py::arg("level"))
+        .def("notify_event", &Run::notify_event)
         .def("stop_workers", &Run::stop_workers)
         .def("start_watcher", [](Run& run) { run.watcher().start(); })
         .def("stop_watcher",

@@ -9,6 +9,13 @@ namespace pex::loop {
 
 using sync::CellWord;
 
+namespace {
+
+// Who published an event may have died before ringing: so often the master looks without being rung.
+constexpr std::uint64_t EVENT_LOOK_NS = 1'000'000'000;
+
+}  // namespace
+
 void MasterLoop::request_stop(int level) {
     m_stop_level.store(level, std::memory_order_seq_cst);
     // A master that waits for its slices looks up.
@@ -44,7 +51,8 @@ LoopResult MasterLoop::run(MasterHooks& hooks) {
 
 bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result) {
     bool leaving = false;
-    bool released = false;
+    bool begun = false;     // stage code of this visit has run
+    bool released = false;  // slices have begun the visit, and must close it
     Arrivals arrivals;
     auto leave = [&](LoopEnd end) {
         leaving = true;
@@ -65,7 +73,14 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
             case StepKind::BEGIN_VISIT:
                 hooks.begin_visit(visit);
                 break;
+            case StepKind::WAIT_EVENT:
+                if (wait_event(hooks, step.stage, result)) break;
+                if (result.end == LoopEnd::AT_ONCE) return false;
+                leaving = true;
+                if (!begun) result.visit = visit - 1;
+                break;
             case StepKind::PREPROCESS:
+                begun = true;
                 serial(hooks, step, visit);
                 leave_if_asked(2);
                 break;
@@ -97,11 +112,39 @@ bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& 
                 if (!wait_all(hooks, visit, m_schedule.close_step(), arrivals, result)) return false;
                 break;
             case StepKind::END_VISIT:
-                hooks.end_visit(visit);
+                if (begun) hooks.end_visit(visit);
+                else hooks.drop_visit(visit);
                 break;
         }
     }
     return !leaving;
+}
+
+bool MasterLoop::wait_event(MasterHooks& hooks, std::uint16_t stage, LoopResult& result) {
+    // ORDER seq_cst on both: pairs with the stores in request_stop() and notify_event(), which precede their rings.
+    auto stopping = [&] { return m_stop_level.load(std::memory_order_seq_cst) != 0; };
+    auto rung = [&] { return m_event_bell.load(std::memory_order_seq_cst); };
+    auto end = [&](LoopEnd why) {
+        result.end = why;
+        return false;
+    };
+    for (;;) {
+        m_event_bell.store(false, std::memory_order_seq_cst);
+        if (stopping()) return end(asked_for(1) ? LoopEnd::AT_ONCE : LoopEnd::STOPPED);
+        switch (hooks.take_event(stage)) {
+            case EventLook::TAKEN: return true;
+            case EventLook::TIMED_OUT: return end(LoopEnd::EVENT_TIMEOUT);
+            case EventLook::DRAINED: return end(LoopEnd::DRAINED);
+            case EventLook::NOT_YET: break;
+        }
+        // A worker that dies now owes nothing: wait_all() replaces it once its slices are released.
+        sync::wait_for(m_state.door(sync::MASTER_PROCESS), 0, os::now_ns() + EVENT_LOOK_NS,
+                       [&] { return rung() || stopping() || m_watcher.signalled(); });
+        if (m_watcher.signalled()) {
+            m_watcher.clear_signalled();
+            hooks.check_signals();
+        }
+    }
 }
 
 void MasterLoop::serial(MasterHooks& hooks, const Step& step, std::uint32_t visit) {

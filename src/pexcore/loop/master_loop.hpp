@@ -22,18 +22,29 @@ struct Arrivals {
     bool no_more = false;
 };
 
+// What a look for the event of a stage found.
+enum class EventLook : std::uint8_t {
+    NOT_YET,    // nothing has arrived: look again when the bell rings
+    TAKEN,      // the event is on the clipboard
+    TIMED_OUT,  // the wait has lasted as long as the policy allows
+    DRAINED,    // nothing will arrive any more
+};
+
 // What the loop calls. Implemented by the bindings; every method may throw, which ends the loop.
 class MasterHooks {
 public:
     virtual ~MasterHooks() = default;
     virtual void slices_ready() = 0;
     virtual void begin_visit(std::uint32_t visit) = 0;
+    virtual EventLook take_event(std::uint16_t stage) = 0;
     // Returns the outcome bits of sync::Outcome.
     virtual std::uint8_t preprocess(std::uint16_t stage) = 0;
     virtual void publish(std::uint16_t stage) = 0;
     virtual void gather(std::uint16_t stage, const Arrivals& arrivals) = 0;
     virtual std::uint8_t postprocess(std::uint16_t stage) = 0;
     virtual void end_visit(std::uint32_t visit) = 0;
+    // The run ends before any stage of the visit has begun.
+    virtual void drop_visit(std::uint32_t visit) = 0;
     // A signal has arrived: run the interpreter's handlers.
     virtual void check_signals() = 0;
     // One or more workers have died and were reaped, in a step of a visit: replaces them, so that their cells are
@@ -48,6 +59,8 @@ enum class LoopEnd : std::uint8_t {
     NO_MORE,         // a slice said noMoreDatasets
     STOPPED,         // request_stop() was called with a level of 2 to 4
     AT_ONCE,         // request_stop(1) was called: whatever runs is to be killed
+    EVENT_TIMEOUT,   // the event of a stage did not arrive in time
+    DRAINED,         // no more events will arrive
     PROCESS_DIED,    // a worker died, and the run does not go on without it
     SLICE_FATAL,     // setup or a failure stage raised in a slice: see the reports
 };
@@ -76,8 +89,16 @@ public:
     // Before the first visit any level returns as soon as the slices are ready.
     void request_stop(int level);
 
+    // Says that an event may have arrived. From any thread.
+    void notify_event() {
+        m_event_bell.store(true, std::memory_order_seq_cst);
+        sync::ring(m_state.door(sync::MASTER_PROCESS));
+    }
+
 private:
     bool run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result);
+    // Waits for the event of a stage. Returns false, with `result.end` set, when the run ends instead.
+    bool wait_event(MasterHooks& hooks, std::uint16_t stage, LoopResult& result);
     void serial(MasterHooks& hooks, const Step& step, std::uint32_t visit);
     void publish(MasterHooks& hooks, const Step& step, std::uint32_t visit);
     template <class Call>
@@ -105,6 +126,8 @@ private:
     std::uint32_t m_deaths_handled = 0;
     // ORDER seq_cst: set by a signal handler's thread or a stage, read between steps.
     std::atomic<int> m_stop_level{0};
+    // ORDER seq_cst: set before the bell is rung, cleared before a look at the events.
+    std::atomic<bool> m_event_bell{false};
 };
 
 }  // namespace pex::loop

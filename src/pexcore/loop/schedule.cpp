@@ -15,6 +15,7 @@ constexpr std::size_t MAX_STAGES = 10'000;
 const char* describe(StepKind kind) {
     switch (kind) {
         case StepKind::BEGIN_VISIT: return "begin the visit: a fresh clipboard in the master";
+        case StepKind::WAIT_EVENT: return "wait for an event and put it on the clipboards";
         case StepKind::PREPROCESS: return "preprocess in the master";
         case StepKind::EXCHANGE:
             return "slices exchange what they mark shareable: offered at the end of the stage before, taken after the"
@@ -50,14 +51,19 @@ Schedule Schedule::compile(const ScheduleInput& input) {
     schedule.m_exchanges = input.exchanges;
     require_ascending(input.skips);
     schedule.m_skips = input.skips;
+    schedule.m_topics = input.topics;
     if (!input.exchanges.empty() && (input.exchanges.begin()->first == 0 ||
                                      input.exchanges.rbegin()->first > input.stage_names.size()))
         throw std::invalid_argument("an exchange belongs to a stage that is not in the pipeline");
+    if (!input.topics.empty() && (input.topics.begin()->first == 0 ||
+                                  input.topics.rbegin()->first > input.stage_names.size()))
+        throw std::invalid_argument("an event belongs to a stage that is not in the pipeline");
     auto add = [&](StepKind kind, std::size_t stage) {
         schedule.m_steps.push_back({kind, static_cast<std::uint16_t>(stage)});
     };
     add(StepKind::BEGIN_VISIT, 0);
     for (std::size_t stage = 1; stage <= input.stage_names.size(); ++stage) {
+        if (input.topics.count(static_cast<std::uint16_t>(stage)) != 0) add(StepKind::WAIT_EVENT, stage);
         add(StepKind::PREPROCESS, stage);
         if (input.has_slices) {
             add(StepKind::RELEASE, stage);
@@ -89,6 +95,7 @@ std::string Schedule::explain() const {
         out << ++number << ". ";
         if (step.stage != 0) out << "stage " << step.stage << " (" << m_names[step.stage - 1u] << "): ";
         out << describe(step.kind);
+        if (step.kind == StepKind::WAIT_EVENT) out << " (topic " << m_topics.at(step.stage) << ")";
         if (step.kind == StepKind::EXCHANGE) out << " (" << m_exchanges.at(step.stage) << ")";
         out << "\n";
     }

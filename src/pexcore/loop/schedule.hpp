@@ -11,6 +11,7 @@ namespace pex::loop {
 
 enum class StepKind : std::uint8_t {
     BEGIN_VISIT,  // fresh clipboards
+    WAIT_EVENT,   // master: wait for the event of the stage's topic, put it on the clipboard
     PREPROCESS,   // master: serial stage code
     EXCHANGE,     // slices: take what their neighbours offer for the stage; nobody waits for anybody
     RELEASE,      // master: publish what is shareable, let every slice go
@@ -40,13 +41,15 @@ struct ScheduleInput {
     std::map<std::uint16_t, std::string> exchanges = {};
     // Visits that are left out, ascending and disjoint: they keep their numbers, and count towards max_visits.
     std::vector<VisitRange> skips = {};
+    // Stages (from 1) that wait for an event, with their topics.
+    std::map<std::uint16_t, std::string> topics = {};
 };
 
 // Lifetime: immutable once compiled. Thread/process safety: read-only, inherited by fork.
 class Schedule {
 public:
     // Compiles the lockstep schedule. Errors: std::invalid_argument when there is no stage, or too many, or an
-    // exchange before a stage that isn't there, or skips that are out of order.
+    // exchange or event before a stage that isn't there, or skips that are out of order.
     static Schedule compile(const ScheduleInput& input);
 
     const std::vector<Step>& steps() const { return m_steps; }
@@ -64,6 +67,7 @@ private:
     std::vector<Step> m_steps;
     std::vector<std::string> m_names;
     std::map<std::uint16_t, std::string> m_exchanges;
+    std::map<std::uint16_t, std::string> m_topics;
     std::uint64_t m_max_visits = 0;
     std::vector<VisitRange> m_skips;
 };

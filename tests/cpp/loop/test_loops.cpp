@@ -2,6 +2,7 @@
 // The two loops together, over threads: order of steps, outcomes, ends. Meant for the thread sanitizer too.
 #include <atomic>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -49,12 +50,20 @@ public:
     void gather(std::uint16_t, const loop::Arrivals& arrivals) override { raised += arrivals.raised; }
     std::uint8_t postprocess(std::uint16_t stage) override { return note("postprocess", stage); }
     void end_visit(std::uint32_t) override { ++ended; }
+    loop::EventLook take_event(std::uint16_t stage) override {
+        const loop::EventLook found = look(m_visit, stage);
+        if (found == loop::EventLook::TAKEN) note("event", stage);
+        return found;
+    }
+    void drop_visit(std::uint32_t) override { ++dropped; }
     void check_signals() override {}
     std::function<void(const std::string&)> during_serial;
     bool workers_died(std::uint32_t, std::uint16_t) override { return false; }
     void late(std::uint16_t, std::uint32_t, std::uint16_t) override {}
     std::uint32_t raised = 0;
     std::uint32_t ended = 0;
+    std::uint32_t dropped = 0;
+    std::function<loop::EventLook(std::uint32_t, std::uint16_t)> look;
 
 private:
     std::uint8_t note(const char* what, std::uint16_t stage) {
@@ -86,10 +95,11 @@ public:
                 worker.run(worker_hooks);
             });
         std::vector<std::string> names(m_shape.stages, "stage");
-        const loop::Schedule schedule = loop::Schedule::compile({names, m_shape.ranks != 0, visits});
+        const loop::Schedule schedule = loop::Schedule::compile({names, m_shape.ranks != 0, visits, {}, {}, topics});
         loop::Traffic traffic;
         loop::MasterLoop master(schedule, state, watcher, traffic, {20'000, 200'000});
         playing = &master;
+        if (before_the_loop) before_the_loop(master);
         const loop::LoopResult result = master.run(hooks);
         if (after_the_loop) after_the_loop();
         state.head().stop.store(1, std::memory_order_seq_cst);
@@ -295,4 +305,71 @@ PEX_TEST(a_run_without_slices_only_runs_the_master) {
     const loop::LoopResult result = theatre.play(2);
     PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
     PEX_CHECK_EQ(theatre.journal.lines.size(), std::size_t{1 + 2 * 4});
+}
+
+PEX_TEST(a_visit_waits_for_its_event_until_the_bell_is_rung) {
+    Theatre theatre(2, 2, 2);
+    theatre.topics = {{std::uint16_t{2}, "newFrame"}};
+    std::atomic<int> published{0};
+    int taken = 0;
+    theatre.hooks.look = [&](std::uint32_t, std::uint16_t) {
+        if (taken == published) return loop::EventLook::NOT_YET;
+        ++taken;
+        return loop::EventLook::TAKEN;
+    };
+    std::thread publisher;
+    theatre.before_the_loop = [&](loop::MasterLoop& master) {
+        publisher = std::thread([&] {
+            for (int event = 0; event < 50; ++event) {
+                ++published;
+                master.notify_event();
+                std::this_thread::yield();
+            }
+        });
+    };
+    theatre.after_the_loop = [&] { publisher.join(); };
+    const loop::LoopResult result = theatre.play(50);
+    PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK_EQ(taken, 50);
+    const std::vector<std::string> first(theatre.journal.lines.begin() + 1, theatre.journal.lines.begin() + 7);
+    const std::vector<std::string> expected = {"preprocess 1.1",  "process 1.1", "process 1.1",
+                                               "postprocess 1.1", "event 1.2",   "preprocess 1.2"};
+    PEX_CHECK(first == expected);
+}
+
+PEX_TEST(an_event_that_does_not_come_ends_the_run_and_drops_a_visit_that_has_not_begun) {
+    for (const std::uint16_t stage : {std::uint16_t{1}, std::uint16_t{2}}) {
+        Theatre theatre(2, 1, 2);
+        theatre.topics = {{stage, "newFrame"}};
+        theatre.hooks.look = [](std::uint32_t visit, std::uint16_t) {
+            return visit < 3 ? loop::EventLook::TAKEN : loop::EventLook::TIMED_OUT;
+        };
+        const loop::LoopResult result = theatre.play(0);
+        PEX_CHECK(result.end == loop::LoopEnd::EVENT_TIMEOUT);
+        PEX_CHECK_EQ(result.visit, stage == 1 ? 2u : 3u);
+        PEX_CHECK_EQ(theatre.hooks.ended, stage == 1 ? 2u : 3u);
+        PEX_CHECK_EQ(theatre.hooks.dropped, stage == 1 ? 1u : 0u);
+    }
+}
+
+PEX_TEST(a_stop_ends_the_wait_for_an_event) {
+    Theatre theatre(2, 1, 1);
+    theatre.topics = {{std::uint16_t{1}, "newFrame"}};
+    std::atomic<bool> waiting{false};
+    theatre.hooks.look = [&](std::uint32_t, std::uint16_t) {
+        waiting = true;
+        return loop::EventLook::NOT_YET;
+    };
+    std::thread stopper;
+    theatre.before_the_loop = [&](loop::MasterLoop& master) {
+        stopper = std::thread([&] {
+            while (!waiting) std::this_thread::yield();
+            master.request_stop(4);
+        });
+    };
+    theatre.after_the_loop = [&] { stopper.join(); };
+    const loop::LoopResult result = theatre.play(0);
+    PEX_CHECK(result.end == loop::LoopEnd::STOPPED);
+    PEX_CHECK_EQ(result.visit, 0u);
+    PEX_CHECK_EQ(theatre.hooks.dropped, 1u);
 }

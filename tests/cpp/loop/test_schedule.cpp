@@ -67,3 +67,20 @@ PEX_TEST(visits_to_skip_that_are_out_of_order_are_refused) {
     PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {{2, 1}}}), std::invalid_argument);
     PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {{1, 3}, {3, 4}}}), std::invalid_argument);
 }
+
+PEX_TEST(a_stage_with_a_topic_waits_before_preprocess_and_explain_names_the_topic) {
+    const Schedule sut = Schedule::compile({{"one", "two"}, false, 0, {}, {}, {{std::uint16_t{2}, "newFrame"}}});
+    std::vector<StepKind> kinds;
+    for (const Step& step : sut.steps()) kinds.push_back(step.kind);
+    const std::vector<StepKind> expected = {StepKind::BEGIN_VISIT, StepKind::PREPROCESS,  StepKind::POSTPROCESS,
+                                            StepKind::WAIT_EVENT,  StepKind::PREPROCESS,  StepKind::POSTPROCESS,
+                                            StepKind::END_VISIT};
+    PEX_CHECK(kinds == expected);
+    PEX_CHECK(sut.explain().find("stage 2 (two): wait for an event") != std::string::npos);
+    PEX_CHECK(sut.explain().find("(topic newFrame)") != std::string::npos);
+}
+
+PEX_TEST(an_event_before_a_stage_that_is_not_there_is_refused) {
+    PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {}, {{std::uint16_t{2}, "t"}}}), std::invalid_argument);
+    PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {}, {{std::uint16_t{0}, "t"}}}), std::invalid_argument);
+}
