@@ -22,7 +22,7 @@ LAYERS = [
     {"arrays", "births", "clipboard", "properties", "outputs", "streams"},
     {"log", "locations", "policy", "queue"},
     {"dataset", "directories", "ledger", "stage", "transport"},
-    {"dc3a", "storage", "utils"},
+    {"dc3a", "events", "storage", "utils"},
     {"iostage", "runtime"},
     {"check", "tester"},
     {"examples"},
@@ -105,7 +105,7 @@ DC3B_MODULES = list(modules(ROOT / "python" / "lsst", "lsst"))
 
 
 def test_namespaces_shared_with_other_distributions_have_no_init():
-    for folder in ("lsst", "lsst/pex", "lsst/daf", "lsst/dps"):
+    for folder in ("lsst", "lsst/ctrl", "lsst/pex", "lsst/daf", "lsst/dps"):
         assert not (ROOT / "python" / folder / "__init__.py").exists()
 
 
