@@ -7,7 +7,7 @@ import argparse
 import sys
 
 import harness
-from harness.cli import check, demo, policy, replay, run, status, stop
+from harness.cli import check, demo, listen, policy, publish, replay, run, status, stop
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -23,6 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
     policy.add_parser(subparsers)
     status.add_parser(subparsers)
     replay.add_parser(subparsers)
+    publish.add_parser(subparsers)
+    listen.add_parser(subparsers)
     demo.add_parser(subparsers)
     return parser
 

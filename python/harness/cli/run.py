@@ -59,6 +59,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--resume-anyway", action="store_true", help="the same, although policy or code have changed since"
     )
+    parser.add_argument(
+        "--feed", metavar="FILE", help="publish this file's events, one per line, and end when all are done"
+    )
     parser.add_argument("--no-progress", action="store_true", help="no progress bar even on a terminal")
     parser.add_argument("--explain", action="store_true", help="print the schedule of a visit and do not run")
     levels = parser.add_mutually_exclusive_group()
@@ -93,6 +96,7 @@ def handle(arguments: argparse.Namespace) -> int:
         run_dir=arguments.run_dir,
         workers=arguments.workers,
         max_visits=arguments.visits,
+        feed=arguments.feed,
         threshold=threshold,
         progress=not arguments.no_progress,
         resume=arguments.resume,
@@ -115,6 +119,7 @@ def run_pipeline(
     run_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     max_visits: int | None = None,
+    feed: str | os.PathLike[str] | None = None,
     threshold: int | None = None,
     progress: bool = True,
     resume: bool = False,
@@ -143,6 +148,8 @@ def run_pipeline(
     pipeline.add_log_destination(terminal_destination())
     if threshold is not None:
         pipeline.setLogThreshold(threshold)
+    if feed is not None:
+        pipeline.feed_events(feed)
     if log_dir is not None:
         pipeline.setLogDir(log_dir)
     with _progress(pipeline, progress):

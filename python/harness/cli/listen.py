@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pex-harness listen`: shows the events of a topic as lines of JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from harness.cli.output import complain, write_exactly
+from harness.cli.spools import add_spool_options, spool_host
+
+if TYPE_CHECKING:
+    from harness.events.event import Event
+    from harness.events.receiver import EventReceiver
+
+COMMAND = "pex-harness listen"
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the subcommand."""
+    parser = subparsers.add_parser(
+        "listen",
+        help="show the events of a topic",
+        description="Writes every event of a topic as a line of JSON with topic, ident, header and payload:"
+        " those that the spool still has, then those that come. Exit codes: 0 as many as asked for, or the"
+        " time is over, 1 wrong usage, 2 a spool that cannot be used.",
+    )
+    parser.add_argument("topic", help="name of the topic")
+    parser.add_argument("--selector", default="", help="which events, such as \"RUNID = 'r1'\"")
+    parser.add_argument("--new", action="store_true", help="only events published from now on")
+    parser.add_argument("--name", default="", help="go on where the last listener of this name had come to")
+    parser.add_argument("--count", type=int, help="end after this many events")
+    parser.add_argument("--timeout", type=float, help="end when none has come for so many seconds")
+    add_spool_options(parser)
+    parser.set_defaults(handler=handle)
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """Shows events until the end that the command line names, or a signal."""
+    from harness.exceptions import Exception as LsstException
+
+    wrong = _wrong_usage(arguments)
+    if wrong:
+        complain(COMMAND, wrong)
+        return 1
+    try:
+        from harness.events.receiver import EventReceiver
+
+        start = "new" if arguments.new else "oldest"
+        receiver = EventReceiver(
+            spool_host(arguments), arguments.topic, arguments.selector, name=arguments.name, start=start,
+            acknowledge="explicit",
+        )  # fmt: skip
+        with receiver:
+            _show(receiver, arguments.count, arguments.timeout)
+    except (LsstException, OSError) as error:
+        complain(COMMAND, str(error))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _wrong_usage(arguments: argparse.Namespace) -> str:
+    if arguments.count is not None and arguments.count < 1:
+        return f"--count: expected 1 or more, saw {arguments.count}"
+    if arguments.timeout is not None and not 0 <= arguments.timeout < 1e9:
+        return f"--timeout: expected 0 or more seconds, saw {arguments.timeout}"
+    return ""
+
+
+def _show(receiver: EventReceiver, count: int | None, timeout: float | None) -> None:
+    shown = 0
+    while count is None or shown < count:
+        event = receiver.receiveEvent(-1 if timeout is None else int(timeout * 1000))
+        if event is None:
+            return
+        write_exactly(as_line(event))
+        # Only what has been written is done.
+        receiver.acknowledge(event)
+        shown += 1
+
+
+def as_line(event: Event) -> str:
+    """The event as a line of JSON."""
+    from harness.events.wire import encode
+
+    parts = {
+        "topic": event.getTopic(),
+        "ident": event.ident,
+        "header": event.header_values(),
+        "payload": json.loads(encode(event.getCustomPropertySet())),
+    }
+    return json.dumps(parts, ensure_ascii=False) + "\n"

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pex-harness publish`: sends events to a topic."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.cli.output import complain
+from harness.cli.spools import add_spool_options, spool_host
+
+if TYPE_CHECKING:
+    from harness.events.event import Event
+
+COMMAND = "pex-harness publish"
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the subcommand."""
+    parser = subparsers.add_parser(
+        "publish",
+        help="publish events on a topic",
+        description="Publishes an event with properties of the command line or of a JSON file, or one per"
+        " line of a feed. It is on the disk when the command ends. Exit codes: 0 published, 1 wrong usage,"
+        " 2 events or a spool that cannot be used; nothing is published then.",
+    )
+    parser.add_argument("topic", help="name of the topic")
+    parser.add_argument("properties", nargs="*", metavar="KEY=VALUE", help="properties of the event")
+    parser.add_argument("--json", metavar="FILE", help="properties from a JSON object; - is standard input")
+    parser.add_argument("--feed", metavar="FILE", help="an event per line, each a JSON object")
+    parser.add_argument("--runid", help="run id of the events, as shutdown events need it")
+    parser.add_argument("--status", help="status of the event")
+    add_spool_options(parser)
+    parser.set_defaults(handler=handle)
+
+
+def handle(arguments: argparse.Namespace) -> int:
+    """Publishes what the command line says."""
+    from harness.exceptions import Exception as LsstException
+
+    sources = (bool(arguments.properties), arguments.json is not None, arguments.feed is not None)
+    if sum(sources) > 1:
+        complain(COMMAND, "expected KEY=VALUE arguments, --json or --feed, saw several of them")
+        return 1
+    try:
+        _publish(arguments, _events(arguments))
+    except (LsstException, OSError) as error:
+        complain(COMMAND, str(error))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _events(arguments: argparse.Namespace) -> list[tuple[str, Event]]:
+    from harness.events.feed import make_event, properties_from_words, read_lines
+    from harness.events.settings import checked_name
+    from harness.events.wire import MAX_BYTES, parse
+
+    topic = checked_name(arguments.topic)
+    if arguments.feed is not None:
+        events = list(read_lines(Path(arguments.feed), topic))
+    elif arguments.json is not None:
+        with sys.stdin.buffer if arguments.json == "-" else open(arguments.json, "rb") as stream:
+            # One byte more shows that there is too much.
+            events = [make_event(parse(stream.read(MAX_BYTES + 1)), topic)]
+    else:
+        from harness.events.event import Event
+
+        events = [(topic, Event(properties_from_words(arguments.properties)))]
+    for _, event in events:
+        if arguments.runid is not None:
+            event.setRunId(arguments.runid)
+        if arguments.status is not None:
+            event.setStatus(arguments.status)
+    return events
+
+
+def _publish(arguments: argparse.Namespace, events: list[tuple[str, Event]]) -> None:
+    from harness.events.hosts import open_spool
+    from harness.events.transmitter import message_of
+
+    spool = open_spool(spool_host(arguments))
+    spool.publish([message_of(topic, event) for topic, event in events])
