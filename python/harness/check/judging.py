@@ -69,9 +69,10 @@ def _own_policy(block: Policy) -> Policy | None:
     return Policy(block.getPolicy(KEY), True) if block.isPolicy(KEY) else None
 
 
-def _broker(policy: Policy) -> str | None:
+def _broker(policy: Policy) -> str:
+    """The host that a run tells its stages; the directory of its spool is not known here."""
     host = policy.getString("eventBrokerHost") if policy.isString("eventBrokerHost") else ""
-    return None if host in ("", "None") else host
+    return "spool:" if host in ("", "None") else host
 
 
 def _sysdata(policy: Policy, block: Policy, job: Job) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class StageConfig:
     one_class: bool = False
     """Both classes are one of 2007 or 2008 that has both halves."""
     event_topic: str | None = None
+    """The topic of the event that the stage waits for."""
     timeout: float | None = None
     """Seconds that `process()` may take on a slice; `None`: for ever."""
 
@@ -147,7 +148,7 @@ def _config(
         arena_bytes=arena_bytes(policy),
         arena_threshold=arena_threshold(policy),
         arena_warm=arena_warm(policy),
-        event_broker=None if broker in ("", "None") else broker,
+        event_broker=None if broker is None or broker.strip() in ("", "None") else broker.strip(),
         exit_topic=_optional(policy, "exitTopic"),
         shutdown_topic=policy.getString("shutdownTopic"),
         event_timeout=policy.getInt("eventTimeout"),
@@ -165,7 +166,7 @@ def _config(
         share=_share_policy(policy),
         topology=Topology.from_policy(policy.getPolicy("topology"), n_slices) if shares else None,
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),
-        warnings=(*warnings, *_not_transported(policy), *_shared_too_early(stages if shares else ())),
+        warnings=(*warnings, *_unreachable_broker(policy), *_shared_too_early(stages if shares else ())),
         slice_retries=policy.getInt("sliceRetries"),
         failure_ends_run=policy.getString("onSliceFailure") == "run",
         timeout=timeout,
@@ -204,15 +205,14 @@ def _optional(policy: Policy, key: str) -> str | None:
     return policy.getString(key) if policy.exists(key) else None
 
 
-def _not_transported(policy: Policy) -> list[str]:
-    """Keys that are right, and that this version does nothing with."""
-    warnings = []
-    broker, exit_topic = _optional(policy, "eventBrokerHost"), _optional(policy, "exitTopic")
-    if broker not in (None, "", "None"):
-        warnings.append(f"eventBrokerHost {broker!r} is not used: events are not transported in this version")
-    if exit_topic is not None:
-        warnings.append(f"exitTopic {exit_topic!r} is not used: events are not transported in this version")
-    return warnings
+def _unreachable_broker(policy: Policy) -> list[str]:
+    """A broker that is named, and that this version cannot reach. Stages that wait for events are refused."""
+    from harness.events.hosts import is_embedded
+
+    broker = _optional(policy, "eventBrokerHost")
+    if is_embedded(broker):
+        return []
+    return [f"eventBrokerHost {broker!r} is not reached: this version has the embedded event spool only"]
 
 
 def _n_workers(policy: Policy, n_slices: int, override: int | None) -> int:
@@ -262,7 +262,7 @@ def _stage(block: Policy, where: str, number: int, timeout: float | None) -> Sta
 
 def _topic(block: Policy) -> str | None:
     topic = block.getString("eventTopic").strip()
-    return None if topic == "None" else topic
+    return None if topic in ("", "None") else topic
 
 
 def _class_name(block: Policy, key: str) -> str | None:

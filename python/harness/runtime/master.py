@@ -19,9 +19,11 @@ from harness.transport.entry import Entry
 from harness.transport.tally import ACROSS, DOWN, UP
 
 if TYPE_CHECKING:
+    from harness.properties import PropertySet
     from harness.runtime.config import StageConfig
     from harness.runtime.recording import Recorder
     from harness.runtime.replacing import Replacing
+    from harness.runtime.run_events import RunEvents
     from harness.runtime.statistics import RunStatistics
 
 
@@ -31,6 +33,7 @@ class MasterHalf(Half[SerialProcessing]):
     statistics: RunStatistics
     recorder: Recorder
     replacing: Replacing
+    events: RunEvents
     on_progress: Callable[[int, str], None] | None = None
 
     def set_up(self) -> None:
@@ -50,6 +53,8 @@ class MasterHalf(Half[SerialProcessing]):
         self._between: Queue | None = None
         self.published: list[tuple[int, list[Entry]]] = []
         """What the slices have received in this visit, by the stage before which they did."""
+        self._event: tuple[int, str, PropertySet] | None = None
+        self._reached = 0
 
     def slices_ready(self) -> None:
         """Every slice has set its stages up."""
@@ -61,10 +66,28 @@ class MasterHalf(Half[SerialProcessing]):
         self.recorder.begin_visit(visit)
         self.published.clear()
         self.replacing.begin_visit()
+        self._event, self._reached = None, 0
+        self.events.begin_visit()
         self.statistics.tally.begin_visit(visit)
         self.log.context.set("LOOPNUM", visit)
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
+
+    def take_event(self, number: int) -> _core.EventLook:
+        """Looks for the event that stage `number` waits for; it goes on the clipboard before the stage."""
+
+        def accept(topic: str, payload: PropertySet) -> None:
+            clipboard = self.queues[number - 1].element()
+            if clipboard is not None:
+                clipboard.put(topic, payload)
+            self._event = (number, topic, payload)
+
+        return self.events.look(number, accept)
+
+    def drop_visit(self, visit: int) -> None:
+        """The run ends before any stage of the visit has begun."""
+        self.empty_queues()
+        self.transport.end_visit()
 
     def preprocess(self, number: int) -> int:
         """Runs `preprocess` of stage `number`; returns the outcome bits."""
@@ -105,9 +128,10 @@ class MasterHalf(Half[SerialProcessing]):
         clipboard = self._current(number)
         self._tell_notes(number, DOWN)
         if clipboard is None or self.error_flagged:
-            self.run.set_down_manifest(number, 0, 0)
+            self._publish_event_alone(number)
             return
         try:
+            self._let_event_ride(number, clipboard)
             manifest, entries = self.transport.publish(clipboard)
             if entries:
                 self.published.append((number, entries))
@@ -120,6 +144,24 @@ class MasterHalf(Half[SerialProcessing]):
             self._between = None
             self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
             self._tell_notes(number, DOWN)
+
+    def _let_event_ride(self, number: int, clipboard: Clipboard) -> None:
+        """Has the event of the stage cross with what is marked shareable, without being marked to stages."""
+        if self._event is None or self._event[0] != number:
+            return
+        _, topic, payload = self._event
+        if clipboard.get(topic) is payload:
+            clipboard._publish_once(topic)
+
+    def _publish_event_alone(self, number: int) -> None:
+        """Slices go on when the master has failed, and get the event of their stage all the same."""
+        manifest = (0, 0)
+        if self._event is not None and self._event[0] == number:
+            alone = Clipboard()
+            alone.put(self._event[1], self._event[2], True)
+            manifest, entries = self.transport.publish(alone)
+            self.published.append((number, entries))
+        self.run.set_down_manifest(number, *manifest)
 
     def _tell_notes(self, number: int, direction: str) -> None:
         """Counts what `take` copied, and a crossing that failed."""
@@ -178,6 +220,7 @@ class MasterHalf(Half[SerialProcessing]):
                 self._fail_postprocess(number, error, between)
                 self.statistics.count_partial(self.visit)
                 outcome = _core.OUTCOME_RAISED
+        self._reached = number
         self._tell_notes(number, UP)
         self.recorder.leave_stage(number)
         if self.log.sends(VERB2):
@@ -231,6 +274,8 @@ class MasterHalf(Half[SerialProcessing]):
         self.statistics.add_spans(spans)
         self.recorder.end_visit(spans)
         self.statistics.end_visit(visit)
+        if self._reached == len(self.stages):
+            self.events.acknowledge()
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "end", TRACE, f"visit {visit}")
         if self.on_progress is not None:

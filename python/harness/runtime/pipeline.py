@@ -8,8 +8,10 @@ forked before this process imports any stage (with NumPy and its threads) or sta
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,17 +20,21 @@ from harness.errors import ConfigError, HarnessError, InternalError, SliceDied, 
 from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
+from harness.events.feed import read_feed
+from harness.events.hosts import is_embedded, spool_directory
 from harness.log import Log, LogDestination, set_default_log
 from harness.log.foreign import follow_levels
 from harness.runtime import stacks
 from harness.runtime.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.config import PipelineConfig, load_config
 from harness.runtime.control import ControlSocket, Master, announce, runs, withdraw
+from harness.runtime.listening import EventListener
 from harness.runtime.log_flow import LogFlow
 from harness.runtime.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.post_mortems import write_after_death
 from harness.runtime.recording import Recorder
 from harness.runtime.replacing import Replacing, limits_ns
+from harness.runtime.run_events import RunEvents, broker_of
 from harness.runtime.run_log import LogSettings
 from harness.runtime.run_records import LOST, describe_plan, exit_code_of, open_ledger
 from harness.runtime.schedule import compile_schedule
@@ -97,6 +103,9 @@ class Pipeline:
         self._master: MasterHalf | None = None
         self._lock: RunLock | None = None
         self._recorder: Recorder | None = None
+        self._events: RunEvents | None = None
+        self._event_source: EventListener | None = None
+        self._feed_path: Path | None = None
         self._hard_stop = False
         self._event_timeout: int | None = None
         self._slices_started = False
@@ -167,6 +176,10 @@ class Pipeline:
 
         return [slice_thread(rank) for rank in range(config.n_slices if self._slices_started else 0)]
 
+    def feed_events(self, path: str | os.PathLike[str]) -> None:
+        """Has the run publish the events of a file to itself, one per line, and end when none is left."""
+        self._feed_path = Path(path)
+
     def allow_hard_stop(self) -> None:
         """Lets a signal end the whole process when stage code does not yield in time. For command lines."""
         self._hard_stop = True
@@ -198,6 +211,7 @@ class Pipeline:
         # Stage code may change the current directory.
         self._home = self.run_dir.absolute()
         self._post_mortems = PostMortems(self._home, directory)
+        self._config = config = replace(config, event_broker=broker_of(config, self.run_dir))
         self._logs = LogSettings(
             run_id=self._run_id,
             pipeline_name=config.pipeline_name,
@@ -264,6 +278,7 @@ class Pipeline:
             for complaint in self._supervisor.wait_for_imports():
                 log.warn(complaint)
         self._open_ledger()
+        self._open_events(config, log)
         log.log(-1, "configuration complete")
 
     def _open_ledger(self) -> None:
@@ -279,6 +294,18 @@ class Pipeline:
                 log.info(text)
         if plan is not None:
             self._schedule = compile_schedule(config, plan.last_visit or self.max_visits, plan.skips)
+
+    def _open_events(self, config: PipelineConfig, log: Log) -> None:
+        """Opens the receivers of the stages' topics and of shutdown events, and publishes the feed."""
+        events = self._events = RunEvents(config, self._run_id, log)
+        if is_embedded(config.event_broker):
+            directory = spool_directory(config.event_broker)
+            self._event_source = EventListener(directory, config.shutdown_topic, self._run_id, log)
+            self._event_source.open()
+        events.open()
+        if self._feed_path is not None:
+            count = events.feed(read_feed(self._feed_path, events.topics))
+            log.info(f"{count} new events from {self._feed_path}")
 
     def initializeQueues(self) -> None:
         """Makes the queues between the stages."""
@@ -297,17 +324,22 @@ class Pipeline:
             self._record_slice,
         )  # fmt: skip
         master.foreign = self._require_flow().foreign
+        master.events = self._require_events()
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
         self._require_master().set_up()
 
     def startShutdownThread(self, *sources: LevelSource) -> None:
-        """Listens for shutdown levels: those of `pex-harness stop`, and of further `sources`."""
+        """Listens for shutdown levels: those of `pex-harness stop`, of events, and of further `sources`."""
         if self._here is None:
             raise InternalError("configurePipeline() must be called first")
-        self._listener.start([ControlSocket(self._here), *sources])
-        self._require_log().log(-3, f"not listening on {self.getShutdownTopic()}: no event transport")
+        events = [self._event_source] if self._event_source is not None else []
+        for source in events:
+            source.on_bell = self._require_run().notify_event
+        self._listener.start([ControlSocket(self._here), *events, *sources])
+        where = "listening" if events else "not listening, for no broker is reached,"
+        self._require_log().log(-3, f"{where} on {self.getShutdownTopic()}")
 
     def startSlices(self) -> None:
         """Forks the workers, which set their slices up."""
@@ -332,11 +364,17 @@ class Pipeline:
 
     def _run_stages(self) -> None:
         config, run = self._require_config(), self._require_run()
+        self._require_events().timeout = self.getEventTimeout()
         with self._stops.signals():
             end, visit, stage = run.run_master(self._schedule, self._require_master(), limits_ns(config))
             reason = self._take_end(end, visit, stage)
             if end == _core.LoopEnd.NO_MORE:
                 self._require_recorder().end_without_data(visit)
+                # The visit is done, in the words of a stage: its events must not bring it back.
+                self._require_events().acknowledge()
+            # A run that leaves while it waits for an event publishes none itself.
+            if end == _core.LoopEnd.DRAINED or not self._require_events().waiting:
+                self._require_events().publish_exit()
             self._end()
         self._record_end(end.name.lower().replace("_", " "), 0, reason)
 
@@ -355,6 +393,8 @@ class Pipeline:
             _core.LoopEnd.VISITS_DONE: "one loop done" if config.one_loop else "as many visits as asked for",
             _core.LoopEnd.NO_MORE: f"no more datasets, said in stage {stage}",
             _core.LoopEnd.STOPPED: f"{self._stops.cause}, level {self._stops.level}; left in stage {stage}",
+            _core.LoopEnd.EVENT_TIMEOUT: f"no event for stage {stage} in time",
+            _core.LoopEnd.DRAINED: f"no event for stage {stage} is left",
         }
         log.info(f"the loop has ended after {visit} visits: {reasons[end]}")
         return reasons[end]
@@ -470,6 +510,10 @@ class Pipeline:
             self._run.stop_watcher()
         self._record_end(LOST, 2, "closed before its end")
         self._listener.close()
+        if self._event_source is not None:
+            self._event_source.dispose()
+        if self._events is not None:
+            self._events.close()
         if self._flow is not None:
             self._flow.close()
         if Pipeline._active is self:
@@ -562,6 +606,11 @@ class Pipeline:
         if self._recorder is None:
             raise InternalError("configurePipeline() must be called first: it opens the ledger")
         return self._recorder
+
+    def _require_events(self) -> RunEvents:
+        if self._events is None:
+            raise InternalError("configurePipeline() must be called first: it opens the receivers")
+        return self._events
 
     def _require_supervisor(self) -> Supervisor:
         if self._supervisor is None:

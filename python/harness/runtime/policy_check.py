@@ -48,6 +48,7 @@ def policy_problems(text: PolicyText) -> list[Problem]:
         problems = _stage_problems(block, breadcrumb, breadcrumb in text.broken)
         found += [relocated(text, breadcrumb, problem) for problem in problems]
     found += _share_problems(text.policy, text.prefix)
+    found += _broker_problems(text)
     topology = _topology_problems(text)
     if topology:
         # What parameters are right depends on the type: the topology's own word is the better one.
@@ -171,8 +172,6 @@ def _stage_problems(block: Policy, breadcrumb: str, is_broken: bool) -> list[Pro
     found += stage_name_problems(block, breadcrumb)
     if not is_broken:
         found.append(stage_policy_problem(block, prefix))
-    if not breadcrumb.endswith("failureStage"):
-        found.append(_topic_problem(block, prefix))
     return [problem for problem in found if problem is not None]
 
 
@@ -196,13 +195,25 @@ def stage_policy_problem(block: Policy, prefix: str) -> Problem | None:
     )  # fmt: skip
 
 
-def _topic_problem(block: Policy, prefix: str) -> Problem | None:
-    key = "eventTopic"
-    topic = block.getString(key).strip() if block.isString(key) else "None"
-    if topic == "None":
-        return None
-    message = f"this version transports no events, so nothing would ever arrive on topic {topic!r}"
-    return _at(block, key, message, prefix, expected='eventTopic: "None"', seen=repr(topic))
+def _broker_problems(text: PolicyText) -> list[Problem]:
+    """A host that this version cannot reach, named where a stage waits for an event."""
+    from harness.events.hosts import is_embedded
+
+    key, policy = "eventBrokerHost", text.policy
+    broker = policy.getString(key) if policy.isString(key) else None
+    topics = [
+        block.getString("eventTopic").strip()
+        for breadcrumb, block in stage_blocks(policy, text.prefix)
+        if block.isString("eventTopic") and not breadcrumb.endswith("failureStage")
+    ]
+    waited_for = [topic for topic in topics if topic not in ("", "None")]
+    if is_embedded(broker) or not waited_for:
+        return []
+    message = (
+        f"message brokers cannot be reached in this version: nothing would arrive on topic {waited_for[0]!r}"
+    )
+    expected = 'no eventBrokerHost, or "spool:" and the directory of an event spool'
+    return [_at(policy, key, message, text.prefix, expected=expected, seen=repr(broker))]
 
 
 def _at(policy: Policy, key: str, message: str, prefix: str, **parts: Any) -> Problem:

@@ -23,6 +23,7 @@ def compile_schedule(
         1 if config.one_loop else (max_visits or 0),
         describe_exchanges(config),
         skips,
+        {stage.number: stage.event_topic for stage in config.stages if stage.event_topic is not None},
     )
 
 

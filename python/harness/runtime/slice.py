@@ -51,6 +51,7 @@ class SliceHalf(Half[ParallelProcessing]):
             return cls(stage.policy, self.log, self.config.event_broker, sysdata)
 
         self.build(make)
+        self._started = (time.monotonic(), os.times())
         self.exchange = make_exchange(self.run, self.config, self.rank, self.transport)
         self.received: list[tuple[int, list[Entry]]] = []
         self.received_across: list[tuple[int, list[tuple[str, Pending]]]] = []

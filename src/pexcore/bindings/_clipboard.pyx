@@ -277,6 +277,10 @@ cdef class Clipboard:
         """The arrays that are canvases here."""
         return [self._values[key] for key in self._canvases if key in self._values]
 
+    def _publish_once(self, key):
+        """Has the value of `key` cross with the next publication, shareable or not."""
+        self._unpublished[key] = None
+
     def _published(self, origins):
         """Notes that everything unpublished has crossed; `origins` is what `take` asks about those values."""
         self._unpublished.clear()

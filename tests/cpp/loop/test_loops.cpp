@@ -122,6 +122,8 @@ public:
     Master hooks;
     Worker worker_hooks;
     std::function<void()> after_the_loop;
+    std::map<std::uint16_t, std::string> topics;
+    std::function<void(loop::MasterLoop&)> before_the_loop;
     std::atomic<loop::MasterLoop*> playing{nullptr};
 };
 
