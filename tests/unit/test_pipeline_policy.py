@@ -72,7 +72,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(load):
         load,
         'nSlices: 2.0\nlocalLogMode: "true"\nappStage: { parallelClass: "Bare"\n  stagePolicy: 5 }\n'
         'appStage: { name: 3 }\narenaSize: true\nbarrierDelay: 1\n'
-        'appStage: { eventTopic: "frames"\n serialClass: "a.B" }\n',
+        'appStage: { eventTopic: 4\n serialClass: "a.B" }\n',
     )
     spots = [(problem.line, problem.breadcrumb) for problem in error.problems]
     assert spots == [

@@ -161,11 +161,11 @@ class _Parser:
                     f"selector {self._text!r}: column {column}: expected one character, saw {escape!r}",
                     column,
                 )
-        like = _like_pattern(pattern, escape)
+        matches = _like(pattern, escape)
 
         def test(header: Mapping[str, Any]) -> bool | None:
             value = left(header)
-            return like.fullmatch(value) is not None if isinstance(value, str) else None
+            return matches(value) if isinstance(value, str) else None
 
         return test
 
@@ -277,15 +277,38 @@ def _arithmetic(sign: str, left: Test, right: Test) -> Test:
     return value
 
 
-def _like_pattern(pattern: str, escape: str) -> re.Pattern[str]:
-    """`%` is any text, `_` any character; what follows the escape character is itself."""
-    parts, literal = [], False
+def _like(pattern: str, escape: str) -> Callable[[str], bool]:
+    """`%` is any text, `_` any character; what follows the escape character is itself.
+
+    The parts between the `%` are looked for one after the other: one expression with all of them could take
+    for ever on texts that almost match.
+    """
+    parts: list[list[str]] = [[]]
+    literal = False
     for character in pattern:
         if literal or character not in ("%", "_", escape):
-            parts.append(re.escape(character))
+            parts[-1].append(re.escape(character))
             literal = False
         elif character == escape:
             literal = True
-        elif not (character == "%" and parts and parts[-1] == ".*"):
-            parts.append(".*" if character == "%" else ".")
-    return re.compile("".join(parts), re.DOTALL)
+        elif character == "%":
+            parts.append([])
+        else:
+            parts[-1].append(".")
+    first, *others = [re.compile("".join(part), re.DOTALL) for part in parts]
+    if not others:
+        return lambda text: first.fullmatch(text) is not None
+    *middle, last = others
+    last_length = len(parts[-1])
+
+    def matches(text: str) -> bool:
+        found = first.match(text)
+        for part in middle:
+            found = found and part.search(text, found.end())
+        return bool(
+            found
+            and len(text) - last_length >= found.end()
+            and last.fullmatch(text, len(text) - last_length)
+        )
+
+    return matches

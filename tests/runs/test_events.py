@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pipelines that wait for events, are stopped by events, and tell of their end by one."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+STAGES = """
+    def note(text):
+        with open("seen", "a") as out:
+            out.write(text + "\\n")
+
+    class Serial(SerialProcessing):
+        def preprocess(self, clipboard):
+            event = clipboard.get("newFrame")
+            note(f"pre {event.getInt('visitId')} shared {clipboard.getSharedKeys()}")
+
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            event = clipboard.get("newFrame")
+            note(f"slice {self.rank} {event.getInt('visitId')} {event.getString('filter')}")
+            if event.getInt("visitId") == 99:
+                clipboard.put("noMoreDatasets", True)
+
+    class Failing(SerialProcessing):
+        def preprocess(self, clipboard):
+            raise ValueError("on purpose")
+
+    class Dying(SerialProcessing):
+        def preprocess(self, clipboard):
+            note(f"pre {clipboard.get('newFrame').getInt('visitId')}")
+            if clipboard.get("newFrame").getInt("visitId") == 2 and not os.path.exists("died"):
+                open("died", "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def pipeline(bench, *stages, head="", slices=2):
+    """A policy whose stages are (name, serial, parallel, topic)."""
+    bench.module(STAGES)
+    lines = [f"nSlices: {slices}", 'arenaSize: "64 MiB"', head]
+    for name, serial, parallel, topic in stages:
+        lines.append(f'appStage: {{\n    name: "{name}"')
+        lines += [f'    {key}: "stages_here.{cls}"' for key, cls in
+                  (("serialClass", serial), ("parallelClass", parallel)) if cls]  # fmt: skip
+        lines.append(f'    eventTopic: "{topic}"\n}}')
+    (bench.folder / "night.paf").write_text("\n".join(lines) + "\n")
+
+
+def feed(bench, *visits):
+    lines = [json.dumps({"visitId": visit, "filter": "r"}) for visit in visits]
+    (bench.folder / "night.jsonl").write_text("\n".join(lines) + "\n")
+    return "--feed", "night.jsonl"
+
+
+def command(bench, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", *arguments, "--run-dir", str(bench.run_dir)],
+        cwd=bench.folder, env=bench.environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def seen(bench):
+    path = bench.folder / "seen"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def visits(bench):
+    return [int(line.split()[1]) for line in seen(bench) if line.startswith("pre")]
+
+
+def test_every_event_of_a_feed_is_a_visit_and_the_run_ends_with_the_last(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='exitTopic: "exits"')
+    done = bench.run(*feed(bench, 1, 2, 3))
+    assert done.code == 0, done.err
+    assert done.summary["visits"] == 3
+    assert visits(bench) == [1, 2, 3] and "pre 1 shared []" in seen(bench)
+    assert sorted(line for line in seen(bench) if line.startswith("slice")) == [
+        f"slice {rank} {visit} r" for rank in range(2) for visit in (1, 2, 3)
+    ]
+    assert "the loop has ended after 3 visits: no event for stage 1 is left" in done.log()
+    (exit_event,) = map(json.loads, command(bench, "listen", "exits", "--timeout", "0").splitlines())
+    assert exit_event["payload"] == {"message": "exiting_r1"} and exit_event["header"]["RUNID"] == "r1"
+
+
+def test_events_are_received_from_other_processes_and_a_shutdown_event_ends_the_wait(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='exitTopic: "exits"')
+    command(bench, "publish", "newFrame", "visitId=1", "filter=g")
+    process = bench.start()
+    bench.wait_until(lambda: len(seen(bench)) == 3, "the first visit")
+    command(bench, "publish", "newFrame", "visitId=2", "filter=g")
+    bench.wait_until(lambda: len(seen(bench)) == 6, "the second visit")
+    command(bench, "publish", "triggerShutdownEvent", "level=4", "--runid", "another")
+    command(bench, "publish", "triggerShutdownEvent", "level=4")
+    command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=9")
+    command(bench, "publish", "triggerShutdownEvent", "--runid", "r1")
+    command(bench, "publish", "newFrame", "visitId=3", "filter=g")
+    bench.wait_until(lambda: len(seen(bench)) == 9, "the third visit")
+    command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=3")
+    done = bench.finish(process)
+    assert done.code == 0, done.err
+    assert done.summary["visits"] == 3 and visits(bench) == [1, 2, 3]
+    log = done.log()
+    assert "expected level 1 (at once), 2" in log and "saw 9" in log and "no property level" in log
+    assert command(bench, "listen", "exits", "--timeout", "0") == ""
+
+
+def test_a_shutdown_event_of_level_1_ends_the_run_at_once(bench):
+    pipeline(bench, ("one", "Serial", "", "newFrame"), slices=0)
+    process = bench.start()
+    bench.wait_until(lambda: (bench.run_dir / "events" / "events.sqlite3").exists(), "the spool")
+    bench.wait_until(lambda: "waits for an event" in (bench.run_dir / "log/Pipeline.log").read_text(), "the wait")
+    command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=1")
+    assert bench.finish(process).code == 128 + signal.SIGTERM
+
+
+def test_a_run_without_events_makes_no_spool_and_obeys_a_shutdown_event_all_the_same(bench):
+    bench.module("""
+    class Slow(SerialProcessing):
+        def preprocess(self, clipboard):
+            open("began", "w").close()
+            time.sleep(0.01)
+    """)
+    (bench.folder / "night.paf").write_text('appStage: {\nname: "slow"\nserialClass: "stages_here.Slow"\n}\n')
+    process = bench.start()
+    bench.wait_until(lambda: (bench.folder / "began").exists(), "the first visit")
+    assert not (bench.run_dir / "events").exists()
+    command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=4")
+    done = bench.finish(process)
+    assert done.code == 0 and "shutdown event of level 4" in done.log()
+
+
+def test_a_shutdown_event_of_an_earlier_run_stops_nothing(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
+    command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=2")
+    assert bench.run(*feed(bench, 1, 2)).summary["visits"] == 2
+
+
+def test_a_killed_run_gets_the_event_of_its_visit_again_and_no_other(bench):
+    pipeline(bench, ("one", "Dying", "Slice", "newFrame"))
+    options = feed(bench, 1, 2, 3)
+    assert bench.run(*options).code == -signal.SIGKILL
+    done = bench.run(*options)
+    assert done.code == 0, done.err
+    assert visits(bench) == [1, 2, 2, 3]
+    assert bench.run(*options).summary["visits"] == 0
+
+
+def test_an_event_that_does_not_come_in_time_ends_the_run_without_exit_event(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='eventTimeout: 1\nexitTopic: "exits"')
+    done = bench.run()
+    assert done.code == 0 and done.summary["visits"] == 0
+    assert "no event of topic 'newFrame' has arrived within 1 polls" in done.log()
+    assert command(bench, "listen", "exits", "--timeout", "0") == ""
+
+
+def test_two_stages_of_one_topic_have_an_event_each_and_a_visit_cut_short_gets_its_own_again(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), ("two", "Serial", "Slice", "newFrame"))
+    options = feed(bench, 1, 2, 3)
+    done = bench.run(*options)
+    assert done.code == 0 and visits(bench) == [1, 2, 3]
+    assert "no event for stage 2 is left" in done.log()
+    done = bench.run(*options)
+    assert done.code == 0 and visits(bench) == [1, 2, 3, 3]
+
+
+def test_slices_get_their_event_when_the_master_has_failed(bench):
+    pipeline(bench, ("bad", "Failing", "", "None"), ("one", "", "Slice", "newFrame"))
+    done = bench.run(*feed(bench, 1))
+    assert done.code == 0, done.err
+    assert sorted(seen(bench)) == ["slice 0 1 r", "slice 1 1 r"]
+
+
+def test_no_more_datasets_acknowledges_the_event_that_said_so(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), ("two", "", "", "None"))
+    options = feed(bench, 99, 1)
+    assert bench.run(*options).summary["visits"] == 1
+    assert bench.run(*options).code == 0
+    assert visits(bench) == [99, 1]
+
+
+def test_a_worker_that_dies_while_a_stage_waits_is_noticed(bench):
+    bench.module("""
+    class Late(ParallelProcessing):
+        def setup(self):
+            import threading
+            threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGSEGV)).start()
+    """, "late")
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
+    policy = (bench.folder / "night.paf").read_text()
+    (bench.folder / "night.paf").write_text(policy.replace("stages_here.Slice", "late.Late"))
+    done = bench.run()
+    assert done.code == 3 and "SIGSEGV" in done.err
+
+
+def test_a_signal_ends_the_wait_for_an_event(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
+    process = bench.start()
+    bench.wait_until(lambda: (bench.run_dir / "log/Pipeline.log").exists()
+                     and "waits for an event" in (bench.run_dir / "log/Pipeline.log").read_text(), "the wait")
+    process.send_signal(signal.SIGTERM)
+    assert bench.finish(process).code == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"visitId": 1}\n{"visitId"}\n', "night.jsonl:2: event data"),
+        ('{"topic": "newFlame", "payload": {}}\n', "night.jsonl:1: topic 'newFlame': no stage waits for it"),
+    ],
+)
+def test_a_feed_that_is_wrong_ends_the_run_before_it_begins(bench, text, words):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
+    (bench.folder / "night.jsonl").write_text(text)
+    done = bench.run("--feed", "night.jsonl")
+    assert done.code == 2 and words in done.err
+    assert seen(bench) == []
+
+
+def test_a_feed_for_a_pipeline_without_topics_is_refused(bench):
+    pipeline(bench, ("one", "Failing", "", "None"))
+    done = bench.run(*feed(bench, 1))
+    assert done.code == 2 and "no stage of the pipeline waits for an event" in done.err
+
+
+def test_a_second_run_of_the_same_name_is_refused_while_the_first_lives(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), slices=0)
+    process = bench.start()
+    bench.wait_until(lambda: (bench.run_dir / "log/Pipeline.log").exists()
+                     and "waits for an event" in (bench.run_dir / "log/Pipeline.log").read_text(), "the wait")
+    second = bench.run()
+    assert second.code == 2 and f"is open in process {process.pid}" in second.err
+    command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=4")
+    assert bench.finish(process).code == 0
+
+
+def test_stages_publish_through_the_host_that_they_are_told(bench):
+    bench.module("""
+    from lsst.ctrl.events import EventTransmitter, StatusEvent, EventSystem
+    from lsst.daf.base import PropertySet
+
+    class Tells(ParallelProcessing):
+        def process(self, clipboard):
+            payload = PropertySet()
+            payload.set("rank", self.rank)
+            who = EventSystem.getDefaultEventSystem().createOriginatorId()
+            EventTransmitter(self.getEventBrokerHost(), "ranks").publishEvent(StatusEvent(self.runId, who, payload))
+    """)
+    bench.policy("one - Tells", slices=3)
+    done = bench.run()
+    assert done.code == 0, done.err
+    lines = [json.loads(line) for line in command(bench, "listen", "ranks", "--timeout", "0").splitlines()]
+    assert sorted(line["payload"]["rank"] for line in lines) == [0, 1, 2]
+    assert {line["header"]["RUNID"] for line in lines} == {"r1"}
+
+
+def test_a_broker_that_cannot_be_reached_is_refused_where_a_stage_waits(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='eventBrokerHost: "stomp://b:61613"')
+    done = bench.run()
+    assert done.code == 2
+    assert "night.paf:3" in done.err and "nothing would arrive on topic 'newFrame'" in done.err
