@@ -74,6 +74,12 @@ def visits(bench):
     return [int(line.split()[1]) for line in seen(bench) if line.startswith("pre")]
 
 
+def waits(bench):
+    """Whether the run waits for an event."""
+    log = bench.run_dir / "log" / "Pipeline.log"
+    return lambda: log.exists() and "waits for an event" in log.read_text()
+
+
 def test_every_event_of_a_feed_is_a_visit_and_the_run_ends_with_the_last(bench):
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='exitTopic: "exits"')
     done = bench.run(*feed(bench, 1, 2, 3))
@@ -113,8 +119,7 @@ def test_events_are_received_from_other_processes_and_a_shutdown_event_ends_the_
 def test_a_shutdown_event_of_level_1_ends_the_run_at_once(bench):
     pipeline(bench, ("one", "Serial", "", "newFrame"), slices=0)
     process = bench.start()
-    bench.wait_until(lambda: (bench.run_dir / "events" / "events.sqlite3").exists(), "the spool")
-    bench.wait_until(lambda: "waits for an event" in (bench.run_dir / "log/Pipeline.log").read_text(), "the wait")
+    bench.wait_until(waits(bench), "the wait")
     command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=1")
     assert bench.finish(process).code == 128 + signal.SIGTERM
 
@@ -184,25 +189,32 @@ def test_no_more_datasets_acknowledges_the_event_that_said_so(bench):
     assert visits(bench) == [99, 1]
 
 
-def test_a_worker_that_dies_while_a_stage_waits_is_noticed(bench):
+def test_a_worker_that_dies_while_a_stage_waits_is_replaced_for_the_event(bench):
     bench.module("""
-    class Late(ParallelProcessing):
+    import stages_here, threading
+
+    class Dies(stages_here.Slice):
         def setup(self):
-            import threading
-            threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGSEGV)).start()
+            if self.rank == 0 and not os.path.exists("died"):
+                open("died", "w").close()
+                threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGSEGV)).start()
     """, "late")
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
     policy = (bench.folder / "night.paf").read_text()
-    (bench.folder / "night.paf").write_text(policy.replace("stages_here.Slice", "late.Late"))
-    done = bench.run()
-    assert done.code == 3 and "SIGSEGV" in done.err
+    (bench.folder / "night.paf").write_text(policy.replace("stages_here.Slice", "late.Dies"))
+    process = bench.start("--visits", "1", "--workers", "2")
+    bench.wait_until(lambda: len(bench.processes()) == 4, "all processes")
+    bench.wait_until(lambda: len(bench.processes()) == 3, "the death of a worker")
+    command(bench, "publish", "newFrame", "visitId=1", "filter=r")
+    done = bench.finish(process)
+    assert done.code == 0, done.err
+    assert sorted(line for line in seen(bench) if line[0] == "s") == ["slice 0 1 r", "slice 1 1 r"]
 
 
 def test_a_signal_ends_the_wait_for_an_event(bench):
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
     process = bench.start()
-    bench.wait_until(lambda: (bench.run_dir / "log/Pipeline.log").exists()
-                     and "waits for an event" in (bench.run_dir / "log/Pipeline.log").read_text(), "the wait")
+    bench.wait_until(waits(bench), "the wait")
     process.send_signal(signal.SIGTERM)
     assert bench.finish(process).code == 128 + signal.SIGTERM
 
@@ -228,14 +240,19 @@ def test_a_feed_for_a_pipeline_without_topics_is_refused(bench):
     assert done.code == 2 and "no stage of the pipeline waits for an event" in done.err
 
 
-def test_a_second_run_of_the_same_name_is_refused_while_the_first_lives(bench):
-    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), slices=0)
+def test_two_runs_of_one_name_over_a_shared_spool_are_refused(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), slices=0, head='eventBrokerHost: "spool:shared"')
     process = bench.start()
-    bench.wait_until(lambda: (bench.run_dir / "log/Pipeline.log").exists()
-                     and "waits for an event" in (bench.run_dir / "log/Pipeline.log").read_text(), "the wait")
+    bench.wait_until(waits(bench), "the wait")
+    first, bench.run_dir = bench.run_dir, bench.folder / "other"
     second = bench.run()
+    bench.run_dir = first
     assert second.code == 2 and f"is open in process {process.pid}" in second.err
-    command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=4")
+    assert not (bench.run_dir / "events").exists()
+    subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", "publish", "triggerShutdownEvent", "--spool", "shared",
+         "--runid", "r1", "level=4"], cwd=bench.folder, check=True, timeout=60,
+    )  # fmt: skip
     assert bench.finish(process).code == 0
 
 
@@ -249,7 +266,8 @@ def test_stages_publish_through_the_host_that_they_are_told(bench):
             payload = PropertySet()
             payload.set("rank", self.rank)
             who = EventSystem.getDefaultEventSystem().createOriginatorId()
-            EventTransmitter(self.getEventBrokerHost(), "ranks").publishEvent(StatusEvent(self.runId, who, payload))
+            event = StatusEvent(self.runId, who, payload)
+            EventTransmitter(self.getEventBrokerHost(), "ranks").publishEvent(event)
     """)
     bench.policy("one - Tells", slices=3)
     done = bench.run()

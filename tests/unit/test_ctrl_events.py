@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from harness.events.errors import SelectorError
 from lsst.ctrl.events import (
     CommandEvent,
     Event,
@@ -24,8 +25,6 @@ from lsst.ctrl.events import (
 from lsst.daf.base import DateTime, PropertySet
 from lsst.pex.exceptions import NotFoundError
 from lsst.pex.policy import Policy
-
-from harness.events.errors import SelectorError
 
 
 @pytest.fixture
@@ -176,7 +175,8 @@ def test_one_event_object_published_twice_is_two_events(host):
 
 def test_a_receiver_that_waits_for_ever_is_woken_from_another_process(host):
     code = (
-        "import sys, time; from lsst.ctrl.events import *; from lsst.daf.base import PropertySet; time.sleep(.2);"
+        "import sys, time; from lsst.ctrl.events import *; from lsst.daf.base import PropertySet;"
+        "time.sleep(.2);"
         "ps = PropertySet(); ps.set('a', 7); EventTransmitter(sys.argv[1], 't').publish(ps)"
     )
     with EventReceiver(host, "t") as sut:
@@ -215,7 +215,8 @@ def test_a_name_goes_on_where_it_had_come_to(host):
         done = sut.receiveEvent(0)
         assert done.getCustomPropertySet().getInt("n") == 1 and sut.receive(0).getInt("n") == 2
         sut.acknowledge(done)
-    assert [event.getCustomPropertySet().getInt("n") for event in received(host, "t", name="script")] == [2, 3]
+    rest = received(host, "t", name="script")
+    assert [event.getCustomPropertySet().getInt("n") for event in rest] == [2, 3]
 
 
 def test_filterable_values_that_are_no_scalars_are_refused_at_publication(host):
@@ -242,7 +243,7 @@ def test_queues_store_events_for_one_receiver(host):
     for number in range(3):
         sender.publish(properties(n=number))
     with EventDequeuer(host, "jobs") as one, EventDequeuer(host, "jobs", "STATUS = 'unknown'") as two:
-        assert [one.receive(0).getInt("n"), two.receive(0).getInt("n"), one.receive(0).getInt("n")] == [0, 1, 2]
+        assert [reader.receive(0).getInt("n") for reader in (one, two, one)] == [0, 1, 2]
         assert one.receive(0) is None and two.receive(20) is None
         assert sender.getQueueName() == one.getQueueName() == "jobs"
     assert received(host, "jobs") == []
@@ -325,7 +326,7 @@ def test_registering_again_with_the_same_parameters_does_nothing_and_with_others
 
 def test_names_that_are_not_registered_are_refused_with_those_that_are(host, system):
     system.createTransmitter(host, "flats")
-    with pytest.raises(RuntimeError, match="no EventTransmitter is registered for 'flat'; there are: 'flats'"):
+    with pytest.raises(RuntimeError, match="no EventTransmitter is registered for 'flat'; .*: 'flats'"):
         system.publish("flat", PropertySet())
     with pytest.raises(RuntimeError, match="no EventReceiver is registered for 'flats'; there are: none"):
         system.receive("flats", 0)
@@ -336,7 +337,8 @@ def test_a_signal_ends_an_endless_wait(host):
         "import sys; from lsst.ctrl.events import EventReceiver; sut = EventReceiver(sys.argv[1], 't');"
         "print('ready', flush=True); sut.receiveEvent()"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, host], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", code, host], stdout=pipe, stderr=pipe)
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(signal.SIGINT)
     assert b"KeyboardInterrupt" in process.communicate(timeout=20)[1]

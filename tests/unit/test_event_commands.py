@@ -4,9 +4,8 @@
 import json
 
 import pytest
-from lsst.ctrl.events import EventReceiver
-
 from harness.cli.main import main
+from lsst.ctrl.events import EventReceiver
 
 
 @pytest.fixture
@@ -33,15 +32,15 @@ def listen(spool, capsys, *arguments):
 
 
 def test_words_become_typed_properties(spool):
-    words = ["visitId=85", "ra=1.5", "filter=r", "ok=true", 'id="85"', "many=[1,2]", "site.name=x y", "odd=1e999",
-             "none=null", "expr=a=b"]  # fmt: skip
+    words = ["visitId=85", "ra=1.5", "filter=r", "ok=true", 'id="85"', "many=[1,2]", "site.name=x y",
+             "odd=1e999", "none=null", "expr=a=b"]  # fmt: skip
     assert publish(spool, "newFrame", *words, "--runid", "r1", "--status", "new") == 0
     (event,) = events(spool, "newFrame", "RUNID = 'r1' AND STATUS = 'new'")
     got = event.getCustomPropertySet()
     assert (got.getInt("visitId"), got.getDouble("ra"), got.getString("filter")) == (85, 1.5, "r")
     assert (got.getBool("ok"), got.getString("id"), got.getArrayInt("many")) == (True, "85", [1, 2])
-    assert (got.getString("site.name"), got.getString("odd"), got.getString("none")) == ("x y", "1e999", "null")
-    assert got.getString("expr") == "a=b"
+    texts = [got.getString(name) for name in ("site.name", "odd", "none", "expr")]
+    assert texts == ["x y", "1e999", "null", "a=b"]
 
 
 def test_a_json_file_becomes_an_event(spool, tmp_path):
@@ -72,7 +71,7 @@ def test_a_feed_becomes_an_event_per_line_on_the_topics_it_names(spool, tmp_path
         (["--json", "list.json"], 2, "expected a JSON object, saw [1]"),
     ],
 )
-def test_what_cannot_be_published_is_told_and_nothing_is_published(spool, tmp_path, capsys, arguments, code, words):
+def test_what_cannot_be_published_is_told(spool, tmp_path, capsys, arguments, code, words):
     (tmp_path / "bad.jsonl").write_text('{"a": 1}\n{no}\n')
     (tmp_path / "odd.jsonl").write_text('{"topic": "t", "payload": {}, "pay": 1}\n')
     (tmp_path / "list.json").write_text("[1]")
@@ -87,7 +86,8 @@ def test_listen_shows_events_as_lines_and_goes_on_by_name(spool, capsys):
     lines = listen(spool, capsys, "t")
     assert [line["payload"] for line in lines] == [{"n": 0}, {"n": 1}, {"n": 2}]
     assert lines[1]["topic"] == "t" and lines[1]["header"]["RUNID"] == "r1" and lines[1]["ident"]
-    assert [line["payload"]["n"] for line in listen(spool, capsys, "t", "--selector", "RUNID <> 'r1'")] == [0, 2]
+    picked = listen(spool, capsys, "t", "--selector", "RUNID <> 'r1'")
+    assert [line["payload"]["n"] for line in picked] == [0, 2]
     assert len(listen(spool, capsys, "t", "--name", "me", "--count", "2")) == 2
     assert [line["payload"]["n"] for line in listen(spool, capsys, "t", "--name", "me")] == [2]
     assert listen(spool, capsys, "t", "--new") == []

@@ -4,7 +4,6 @@
 import random
 
 import pytest
-
 from harness.events.errors import SelectorError
 from harness.events.selectors import Selector
 
@@ -47,8 +46,8 @@ def test_what_is_selected(text, selected):
 
 
 @pytest.mark.parametrize(
-    "text", ["NOSUCH = 1", "NOT NOSUCH = 1", "NOSUCH <> 1", "NOSUCH IN ('a')", "NOT NOSUCH LIKE '%'", "LEVEL / 0 = 1",
-             "NOSUCH = 1 AND LEVEL = 3", "NOSUCH = 1 OR LEVEL = 4", "LEVEL", "NOT LEVEL"]
+    "text", ["NOSUCH = 1", "NOT NOSUCH = 1", "NOSUCH <> 1", "NOSUCH IN ('a')", "NOT NOSUCH LIKE '%'",
+             "LEVEL / 0 = 1", "NOSUCH = 1 AND LEVEL = 3", "NOSUCH = 1 OR LEVEL = 4", "LEVEL", "NOT LEVEL"]
 )  # fmt: skip
 def test_what_is_unknown_is_not_selected(text):
     assert Selector(text).matches(HEADER) is False
@@ -82,7 +81,9 @@ def test_a_wrong_selector_is_refused_with_its_column(text, column, words):
     assert words in str(caught.value) and f"column {column}" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["(" * 2000, "A = " + "1" * 5000, "NOT " * 900 + "A", "-" * 4000 + "1 = 1", 3])
+@pytest.mark.parametrize(
+    "text", ["(" * 2000, "A = " + "1" * 5000, "NOT " * 900 + "A", "-" * 4000 + "1 = 1", 3]
+)
 def test_an_enormous_selector_is_refused_or_works(text):
     try:
         assert Selector(text).matches(HEADER) in (True, False)
@@ -92,8 +93,8 @@ def test_an_enormous_selector_is_refused_or_works(text):
 
 def test_random_texts_are_parsed_or_refused_and_nothing_else():
     chance = random.Random(11)
-    words = ["RUNID", "LEVEL", "'r12'", "3", "2.5e1", "=", "<>", "<", "(", ")", ",", "AND", "OR", "NOT", "IN", "IS",
-             "NULL", "LIKE", "ESCAPE", "'!'", "BETWEEN", "+", "-", "*", "/", "TRUE"]  # fmt: skip
+    words = ["RUNID", "LEVEL", "'r12'", "3", "2.5e1", "=", "<>", "<", "(", ")", ",", "AND", "OR", "NOT", "IN",
+             "IS", "NULL", "LIKE", "ESCAPE", "'!'", "BETWEEN", "+", "-", "*", "/", "TRUE"]  # fmt: skip
     parsed = 0
     for _ in range(20_000):
         text = " ".join(chance.choices(words, k=chance.randrange(1, 9)))

@@ -10,7 +10,6 @@ import textwrap
 import time
 
 import pytest
-
 from harness.events.bell import BellListener
 from harness.events.errors import SpoolError, SpoolFull
 from harness.events.place import refuse_network
@@ -146,7 +145,8 @@ def test_the_bell_wakes_a_receiver_that_sleeps(spool):
     listener = BellListener(spool.bell)
     try:
         assert not listener.wait(0)
-        process = run("time.sleep(0.2); spool.publish([Message('frames', b'{}', b'1', 'x')])", spool.directory)
+        code = "time.sleep(0.2); spool.publish([Message('frames', b'{}', b'1', 'x')])"
+        process = run(code, spool.directory)
         assert listener.wait(20)
         process.communicate(timeout=20)
         listener.drain()
@@ -246,7 +246,7 @@ def test_old_events_go_unless_somebody_waits_for_them(tmp_path):
 
 def test_a_file_that_is_no_database_is_named(tmp_path):
     (tmp_path / "events.sqlite3").write_bytes(b"no database" * 100)
-    with pytest.raises(SpoolError, match=r"events\.sqlite3: opening: the file is no SQLite file; move it away"):
+    with pytest.raises(SpoolError, match=r"events\.sqlite3: opening: the file is no SQLite file; move"):
         Spool(tmp_path)
 
 

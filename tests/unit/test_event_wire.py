@@ -5,7 +5,6 @@ import json
 import random
 
 import pytest
-
 from harness.events import wire
 from harness.events.errors import EventFormatError
 from harness.properties import DateTime, PropertyList, PropertySet
@@ -60,8 +59,11 @@ def test_a_property_list_arrives_as_a_set_with_its_dotted_names():
 
 
 def test_plain_json_of_other_programs_is_read():
-    got = wire.decode(b'{"visitId": 85, "ra": [1, 2.5], "site": {"name": "x"}, "when": {"$datetime": "2010-01-01T00:00:00Z"}}')  # noqa: E501
-    assert (got.getInt("visitId"), got.getArrayDouble("ra"), got.getString("site.name")) == (85, [1.0, 2.5], "x")
+    got = wire.decode(
+        b'{"visitId": 85, "ra": [1, 2.5], "site": {"name": "x"}, "when": {"$datetime": "2010-01-01T00:00:00Z"}}'
+    )
+    assert got.getInt("visitId") == 85 and got.getString("site.name") == "x"
+    assert got.getArrayDouble("ra") == [1.0, 2.5]
     assert got.getDateTime("when") == DateTime("2010-01-01T00:00:00Z")
 
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness import _core, arrays, current, outputs
 from harness.errors import ConfigError, HarnessError, InternalError, SliceDied, StageFailed
+from harness.events.feed import read_feed
+from harness.events.hosts import is_embedded, spool_directory
 from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
-from harness.events.feed import read_feed
-from harness.events.hosts import is_embedded, spool_directory
 from harness.log import Log, LogDestination, set_default_log
 from harness.log.foreign import follow_levels
 from harness.runtime import stacks

@@ -57,7 +57,7 @@ class RunEvents:
         self.drains = False
         self.timeout = config.event_timeout
         self.idents: list[str] = []
-        self._topics = {stage.number: stage.event_topic for stage in config.stages if stage.event_topic is not None}
+        self._topics = {one.number: one.event_topic for one in config.stages if one.event_topic is not None}
 
     @property
     def topics(self) -> list[str]:
