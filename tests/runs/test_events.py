@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Pipelines that wait for events, are stopped by events, and tell of their end by one."""
 
+import contextlib
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -156,6 +158,31 @@ def test_a_killed_run_gets_the_event_of_its_visit_again_and_no_other(bench):
     assert bench.run(*options).summary["visits"] == 0
 
 
+def test_a_resumed_run_counts_on_and_gets_the_event_of_the_visit_that_was_cut_off(bench):
+    pipeline(bench, ("one", "Dying", "Slice", "newFrame"))
+    options = feed(bench, 1, 2, 3)
+    assert bench.run(*options).code == -signal.SIGKILL
+    done = bench.run(*options, "--resume")
+    assert done.code == 0, done.err
+    assert visits(bench) == [1, 2, 2, 3]
+    with contextlib.closing(sqlite3.connect(bench.run_dir / "ledger.sqlite")) as ledger:
+        rows = ledger.execute("SELECT visit, state, input FROM visits ORDER BY run, visit").fetchall()
+    assert [row[:2] for row in rows] == [(1, "complete"), (2, "failed"), (3, "complete"), (4, "complete")]
+    assert rows[1][2] == rows[2][2] and len({row[2] for row in rows}) == 3
+
+
+def test_an_event_whose_visit_the_ledger_has_as_complete_is_not_run_again(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
+    options = feed(bench, 1, 2, 3)
+    assert bench.run(*options).summary["visits"] == 3
+    with contextlib.closing(sqlite3.connect(bench.run_dir / "events" / "events.sqlite3")) as spool, spool:
+        # As if the run had been killed after the ledger was written, and before the event was acknowledged.
+        assert spool.execute("UPDATE subscriptions SET low = 1").rowcount == 1
+    done = bench.run(*options)
+    assert done.code == 0 and visits(bench) == [1, 2, 3]
+    assert done.log().count("was complete before and is not run again") == 2
+
+
 def test_an_event_that_does_not_come_in_time_ends_the_run_without_exit_event(bench):
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='eventTimeout: 1\nexitTopic: "exits"')
     done = bench.run()
@@ -196,15 +223,18 @@ def test_a_worker_that_dies_while_a_stage_waits_is_replaced_for_the_event(bench)
     class Dies(stages_here.Slice):
         def setup(self):
             if self.rank == 0 and not os.path.exists("died"):
-                open("died", "w").close()
+                with open("died.tmp", "w") as out:
+                    out.write(str(os.getpid()))
+                os.rename("died.tmp", "died")
                 threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGSEGV)).start()
     """, "late")
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
     policy = (bench.folder / "night.paf").read_text()
     (bench.folder / "night.paf").write_text(policy.replace("stages_here.Slice", "late.Dies"))
     process = bench.start("--visits", "1", "--workers", "2")
-    bench.wait_until(lambda: len(bench.processes()) == 4, "all processes")
-    bench.wait_until(lambda: len(bench.processes()) == 3, "the death of a worker")
+    bench.wait_until(waits(bench), "the wait")
+    dying = int((bench.folder / "died").read_text())
+    bench.wait_until(lambda: dying not in bench.processes(), "the death of a worker")
     command(bench, "publish", "newFrame", "visitId=1", "filter=r")
     done = bench.finish(process)
     assert done.code == 0, done.err

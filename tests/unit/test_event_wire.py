@@ -60,7 +60,8 @@ def test_a_property_list_arrives_as_a_set_with_its_dotted_names():
 
 def test_plain_json_of_other_programs_is_read():
     got = wire.decode(
-        b'{"visitId": 85, "ra": [1, 2.5], "site": {"name": "x"}, "when": {"$datetime": "2010-01-01T00:00:00Z"}}'
+        b'{"visitId": 85, "ra": [1, 2.5], "site": {"name": "x"},'
+        b' "when": {"$datetime": "2010-01-01T00:00:00Z"}}'
     )
     assert got.getInt("visitId") == 85 and got.getString("site.name") == "x"
     assert got.getArrayDouble("ra") == [1.0, 2.5]

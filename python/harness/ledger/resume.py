@@ -21,7 +21,8 @@ class ResumePlan:
 
     Attributes: `series` (the chain of runs that is continued), `skips` (ranges of visits, both ends included,
     ascending), `last_visit` (where the data sets ended, or 0), `redone` (per visit why it is run again
-    although it was begun), `differences` (of policy and code, that the caller chose to overlook).
+    although it was begun), `differences` (of policy and code, that the caller chose to overlook),
+    `unfinished` (visits within `skips` that are not complete, and that are not run again by their number).
     """
 
     series: int
@@ -29,11 +30,19 @@ class ResumePlan:
     last_visit: int = 0
     redone: dict[int, str] = field(default_factory=dict)
     differences: tuple[str, ...] = ()
+    unfinished: int = 0
+
+    def follow_events(self) -> None:
+        """For visits that events make: they keep their numbers; what was not finished comes as an event."""
+        last = max([0, *self.redone, *(end for _, end in self.skips)])
+        self.unfinished = len(self.redone)
+        self.skips = [(1, last)] if last else []
+        self.redone = {}
 
     @property
     def skipped(self) -> int:
         """How many visits are left out."""
-        return sum(last - first + 1 for first, last in self.skips)
+        return sum(last - first + 1 for first, last in self.skips) - self.unfinished
 
 
 def plan_resume(

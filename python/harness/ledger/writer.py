@@ -110,6 +110,28 @@ class Ledger:
             )
             self._commit(wait=False)
 
+    def note_input(self, visit: int, input_id: str) -> None:
+        """Notes what a visit works on."""
+        with self._errors(f"noting the input of visit {visit}"):
+            self._begin()
+            self._connection.execute(
+                "UPDATE visits SET input = ? WHERE run = ? AND visit = ?", (input_id, self._run, visit)
+            )
+            self._commit(wait=False)
+
+    def complete_inputs(self) -> set[str]:
+        """The identities that complete visits of all runs have as their input; a visit may have several."""
+        with self._errors("reading what is complete"):
+            rows = self._connection.execute(
+                "SELECT input FROM visits WHERE state = 'complete' AND input IS NOT NULL"
+            ).fetchall()
+        return {identity for (inputs,) in rows for identity in inputs.split()}
+
+    def settle(self) -> None:
+        """Returns when the disk has all that was written."""
+        with self._transaction("making visits permanent"):
+            pass
+
     def end_visit(self, record: VisitRecord, times: Iterable[StageTime], outputs: Sequence[Output]) -> None:
         """Notes a visit's outcomes, times, outputs and failures, all of them or none."""
         with self._errors(f"recording visit {record.visit}"):

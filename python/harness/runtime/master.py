@@ -63,7 +63,8 @@ class MasterHalf(Half[SerialProcessing]):
     def begin_visit(self, visit: int) -> None:
         """A fresh clipboard, no error."""
         super().begin_visit(visit)
-        self.recorder.begin_visit(visit)
+        if not self.events.come_first:
+            self.recorder.begin_visit(visit)
         self.published.clear()
         self.replacing.begin_visit()
         self._event, self._reached = None, 0
@@ -81,6 +82,11 @@ class MasterHalf(Half[SerialProcessing]):
             if clipboard is not None:
                 clipboard.put(topic, payload)
             self._event = (number, topic, payload)
+            identity = " ".join(self.events.idents)
+            if number == 1:
+                self.recorder.begin_visit(self.visit, identity)
+            else:
+                self.recorder.note_input(identity)
 
         return self.events.look(number, accept)
 
@@ -274,7 +280,9 @@ class MasterHalf(Half[SerialProcessing]):
         self.statistics.add_spans(spans)
         self.recorder.end_visit(spans)
         self.statistics.end_visit(visit)
-        if self._reached == len(self.stages):
+        if self._reached == len(self.stages) and self.events.idents:
+            # An event must not be forgotten before the disk knows what became of its visit.
+            self.recorder.settle()
             self.events.acknowledge()
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "end", TRACE, f"visit {visit}")

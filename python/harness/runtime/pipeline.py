@@ -289,6 +289,8 @@ class Pipeline:
         )
         self._recorder = Recorder(ledger, config, self._home, self._post_mortems, log)
         outputs.use_journal(outputs.Journal(journal_path(self._home, MASTER)))
+        if plan is not None and any(stage.event_topic for stage in config.stages):
+            plan.follow_events()
         if self._resume:
             for text in describe_plan(plan):
                 log.info(text)
@@ -302,7 +304,7 @@ class Pipeline:
             directory = spool_directory(config.event_broker)
             self._event_source = EventListener(directory, config.shutdown_topic, self._run_id, log)
             self._event_source.open()
-        events.open()
+        events.open(self._require_recorder().complete_inputs() if events.topics else set())
         if self._feed_path is not None:
             count = events.feed(read_feed(self._feed_path, events.topics))
             log.info(f"{count} new events from {self._feed_path}")

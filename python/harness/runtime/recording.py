@@ -50,6 +50,18 @@ class Recorder:
         self._ledger.begin_visit(visit, self._record.started, input_id)
         self._in_visit = True
 
+    def note_input(self, input_id: str) -> None:
+        """Notes what the visit in progress works on, where that is known later than its beginning."""
+        self._ledger.note_input(self._record.visit, input_id)
+
+    def settle(self) -> None:
+        """Returns when the disk has all that was recorded."""
+        self._ledger.settle()
+
+    def complete_inputs(self) -> set[str]:
+        """What complete visits of every run of this directory worked on."""
+        return self._ledger.complete_inputs()
+
     def leave_stage(self, stage: int) -> None:
         """Notes that all ranks have left a stage behind."""
         self._record.reached = stage

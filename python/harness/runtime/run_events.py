@@ -43,8 +43,8 @@ def broker_of(config: PipelineConfig, run_dir: Path) -> str | None:
 class RunEvents:
     """What the master receives and publishes. Used by its main thread only.
 
-    Attributes: `drains`, whether the run ends when no event is left; `timeout`, in polls, of a wait; `idents`, the identities of the events
-    of the visit in progress.
+    Attributes: `drains`, whether the run ends when no event is left; `timeout`, in polls, of a wait; `idents`,
+    the identities of the events of the visit in progress.
     """
 
     def __init__(self, config: PipelineConfig, run_id: str, log: Log) -> None:
@@ -54,6 +54,7 @@ class RunEvents:
         self._subscriptions: dict[str, Subscription] = {}
         self._taken: list[tuple[Subscription, Message]] = []
         self._since: float | None = None
+        self._complete: set[str] = set()
         self.drains = False
         self.timeout = config.event_timeout
         self.idents: list[str] = []
@@ -69,11 +70,20 @@ class RunEvents:
         """Whether a stage waits for its event."""
         return self._since is not None
 
-    def open(self) -> None:
+    @property
+    def come_first(self) -> bool:
+        """Whether a visit begins with the wait for an event."""
+        return 1 in self._topics
+
+    def open(self, complete: set[str]) -> None:
         """Opens a receiver per topic, under a name that a later process of this run takes up again.
+
+        `complete` has the identities of events whose visits are known to be complete: they are not run again,
+        though a run that was killed had no time to acknowledge them.
 
         Raises `SpoolError`, also while another process of the same run and pipeline name lives.
         """
+        self._complete = complete
         name = f"{self._run_id}/{self._config.pipeline_name}"
         for topic in self.topics:
             spool = open_spool(self._config.event_broker)
@@ -108,6 +118,10 @@ class RunEvents:
     def _next(self, subscription: Subscription) -> Event | None:
         """The next event that can be read; what is none is told in the log and left behind."""
         while (message := subscription.look()) is not None:
+            if message.ident in self._complete:
+                self._log.info(f"event {message.ident} was complete before and is not run again")
+                subscription.acknowledge(message)
+                continue
             try:
                 event = event_from_wire(message.ident, message.header, message.payload)
             except (EventFormatError, LsstRuntimeError) as error:
