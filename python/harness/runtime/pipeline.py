@@ -8,7 +8,6 @@ forked before this process imports any stage (with NumPy and its threads) or sta
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace

@@ -43,8 +43,8 @@ def broker_of(config: PipelineConfig, run_dir: Path) -> str | None:
 class RunEvents:
     """What the master receives and publishes. Used by its main thread only.
 
-    Attributes: `drains`, whether the run ends when no event is left; `timeout`, in polls, of a wait; `idents`,
-    the identities of the events of the visit in progress.
+    Attributes: `drains`, whether the run ends when no event is left; `timeout`, in polls, of a wait;
+    `idents`, the identities of the events of the visit in progress.
     """
 
     def __init__(self, config: PipelineConfig, run_id: str, log: Log) -> None:
