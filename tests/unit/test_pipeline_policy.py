@@ -216,7 +216,8 @@ def test_a_topic_in_the_lists_is_that_of_its_stage(load):
 
 def test_a_broker_that_is_not_reached_is_a_problem_where_a_stage_waits_and_else_a_warning(load):
     broker = 'eventBrokerHost: "stomp://b:61613"\n'
-    (problem,) = refused(load, broker + 'appStage: { serialClass: "a.B"\n eventTopic: " frames " }\n').problems
+    stage = 'appStage: { serialClass: "a.B"\n eventTopic: " frames " }\n'
+    (problem,) = refused(load, broker + stage).problems
     assert (problem.line, problem.breadcrumb) == (1, "eventBrokerHost")
     assert "nothing would arrive on topic 'frames'" in problem.message
     assert any("stomp://b:61613" in warning for warning in load(broker + STAGE).warnings)
