@@ -105,7 +105,7 @@ DC3B_MODULES = list(modules(ROOT / "python" / "lsst", "lsst"))
 
 
 def test_namespaces_shared_with_other_distributions_have_no_init():
-    for folder in ("lsst", "lsst/ctrl", "lsst/daf", "lsst/dps", "lsst/pex"):
+    for folder in ("lsst", "lsst/ctrl", "lsst/pex", "lsst/daf", "lsst/dps"):
         assert not (ROOT / "python" / folder / "__init__.py").exists()
 
 

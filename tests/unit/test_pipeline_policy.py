@@ -209,9 +209,25 @@ def test_lists_of_different_lengths_or_kinds_are_told(load):
     assert "expected 2 values" in str(error) and "missing" not in str(error)
 
 
-def test_a_topic_in_the_lists_is_told_where_it_stands(load):
-    (problem,) = refused(load, 'nSlices: 1\neventTopics: "None" "frames"\n' + LISTS).problems
-    assert (problem.line, problem.breadcrumb) == (2, "eventTopics[1]")
+def test_a_topic_in_the_lists_is_that_of_its_stage(load):
+    config = load('nSlices: 1\neventTopics: "None" "frames"\n' + LISTS)
+    assert [stage.event_topic for stage in config.stages] == [None, "frames"]
+
+
+def test_a_broker_that_is_not_reached_is_a_problem_where_a_stage_waits_and_else_a_warning(load):
+    broker = 'eventBrokerHost: "stomp://b:61613"\n'
+    stage = 'appStage: { serialClass: "a.B"\n eventTopic: " frames " }\n'
+    (problem,) = refused(load, broker + stage).problems
+    assert (problem.line, problem.breadcrumb) == (1, "eventBrokerHost")
+    assert "nothing would arrive on topic 'frames'" in problem.message
+    assert any("stomp://b:61613" in warning for warning in load(broker + STAGE).warnings)
+
+
+@pytest.mark.parametrize("host", ["None", "", " spool:/data/events "])
+def test_a_spool_or_no_broker_serves_a_stage_that_waits(load, host):
+    config = load(f'eventBrokerHost: "{host}"\nappStage: {{ serialClass: "a.B"\n eventTopic: "frames" }}\n')
+    assert config.stages[0].event_topic == "frames"
+    assert config.event_broker == (host.strip() if "spool" in host else None)
 
 
 @pytest.mark.contract("15.2.lists")
