@@ -109,7 +109,7 @@ class Bench:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A group of its own whose parent is in another: what a shell gives a job, so that it can be stopped.
+            # A group of its own whose parent is in another, as a shell gives a job: it can be stopped.
             preexec_fn=os.setpgrp,
         )
 
