@@ -23,7 +23,7 @@ LAYERS = [
     {"log", "locations", "policy", "queue"},
     {"dataset", "directories", "ledger", "stage", "transport"},
     {"dc3a", "events", "storage", "utils"},
-    {"iostage", "runtime"},
+    {"event_stage", "iostage", "runtime"},
     {"check", "tester"},
     {"examples"},
     {"cli", "pytest_plugin"},
