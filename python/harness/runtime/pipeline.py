@@ -274,6 +274,7 @@ class Pipeline:
         if config.n_slices > 0:
             self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
         self._flow.drain.start()
+        self._post_mortems.settle = self._flow.drain.drain
         run.attach_master()
         arrays.use_arena(run.arena, config.arena_threshold)
         import_serial_classes(config)
