@@ -77,6 +77,8 @@ public:
     void gather(std::uint16_t, const loop::Arrivals&) override {}
     std::uint8_t postprocess(std::uint16_t) override { return sync::OUTCOME_OK; }
     void end_visit(std::uint32_t) override { ++ended; }
+    void drop_visit(std::uint32_t) override {}
+    loop::EventLook take_event(std::uint16_t) override { return loop::EventLook::TAKEN; }
     void check_signals() override {}
     void late(std::uint16_t, std::uint32_t, std::uint16_t) override {}
     bool workers_died(std::uint32_t, std::uint16_t) override {
