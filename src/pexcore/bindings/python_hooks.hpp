@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the C++ loops call, answered by methods of Python objects.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+
+#include "births.hpp"
+#include "loop/master_loop.hpp"
+#include "loop/worker_loop.hpp"
+
+namespace pex::bindings {
+
+namespace py = pybind11;
+
+inline void run_signal_handlers() {
+    const py::gil_scoped_acquire gil;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+// Calls the methods of a Python object. Looks them up once: an attribute look-up costs as much as the call.
+class PythonMaster final : public loop::MasterHooks {
+public:
+    explicit PythonMaster(const py::object& target)
+        : m_slices_ready(target.attr("slices_ready")), m_begin_visit(target.attr("begin_visit")),
+          m_take_event(target.attr("take_event")), m_drop_visit(target.attr("drop_visit")),
+          m_preprocess(target.attr("preprocess")), m_publish(target.attr("publish")), m_gather(target.attr("gather")),
+          m_postprocess(target.attr("postprocess")), m_end_visit(target.attr("end_visit")),
+          m_workers_died(target.attr("workers_died")), m_late(target.attr("late")) {}
+
+    void slices_ready() override { call(m_slices_ready); }
+    void begin_visit(std::uint32_t visit) override { call(m_begin_visit, visit); }
+    loop::EventLook take_event(std::uint16_t stage) override {
+        const py::gil_scoped_acquire gil;
+        return m_take_event(stage).cast<loop::EventLook>();
+    }
+    void drop_visit(std::uint32_t visit) override { call(m_drop_visit, visit); }
+    std::uint8_t preprocess(std::uint16_t stage) override { return call_for_outcome(m_preprocess, stage); }
+    // A failed publication runs the failure stage.
+    void publish(std::uint16_t stage) override {
+        const births::Scope stage_code;
+        call(m_publish, stage);
+    }
+    void gather(std::uint16_t stage, const loop::Arrivals& arrivals) override {
+        call(m_gather, stage, arrivals.raised);
+    }
+    std::uint8_t postprocess(std::uint16_t stage) override { return call_for_outcome(m_postprocess, stage); }
+    void end_visit(std::uint32_t visit) override { call(m_end_visit, visit); }
+    void check_signals() override { run_signal_handlers(); }
+    bool workers_died(std::uint32_t visit, std::uint16_t step) override {
+        const py::gil_scoped_acquire gil;
+        return m_workers_died(visit, step).cast<bool>();
+    }
+    void late(std::uint16_t worker, std::uint32_t visit, std::uint16_t step) override {
+        call(m_late, worker, visit, step);
+    }
+
+private:
+    template <class... Args>
+    static void call(const py::object& method, Args... args) {
+        const py::gil_scoped_acquire gil;
+        method(args...);
+    }
+    static std::uint8_t call_for_outcome(const py::object& method, std::uint16_t stage) {
+        const births::Scope stage_code;
+        const py::gil_scoped_acquire gil;
+        return method(stage).cast<std::uint8_t>();
+    }
+
+    py::object m_slices_ready, m_begin_visit, m_take_event, m_drop_visit, m_preprocess, m_publish, m_gather;
+    py::object m_postprocess, m_end_visit, m_workers_died, m_late;
+};
+
+class PythonWorker final : public loop::WorkerHooks {
+public:
+    explicit PythonWorker(const py::object& target) : m_run_step(target.attr("run_step")) {}
+
+    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) override {
+        const births::Scope stage_code;
+        const py::gil_scoped_acquire gil;
+        return m_run_step(rank, visit, step).cast<std::uint8_t>();
+    }
+    void check_signals() override { run_signal_handlers(); }
+
+private:
+    py::object m_run_step;
+};
+
+}  // namespace pex::bindings

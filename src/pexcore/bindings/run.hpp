@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A run: the arena with the run's tables, the two loops, the watcher.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "births.hpp"
+#include "fork_guests.hpp"
+#include "loop/master_loop.hpp"
+#include "loop/worker_loop.hpp"
+#include "os/clock.hpp"
+#include "os/process.hpp"
+#include "python_hooks.hpp"
+#include "shm/arena.hpp"
+#include "sync/run_state.hpp"
+#include "sync/stop_ladder.hpp"
+#include "sync/watcher.hpp"
+
+namespace pex::bindings {
+
+inline std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::uint64_t application_bytes) {
+    shm::ArenaConfig config;
+    config.arena_bytes = arena_bytes;
+    config.application_bytes = application_bytes;
+    return shm::Arena::create(config);
+}
+
+// A run as Python sees it: created in the master before the first fork, inherited by every process of the run.
+class Run {
+public:
+    Run(std::uint64_t arena_bytes, std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
+        std::vector<std::uint16_t> exchanges)
+        : m_exchanges(std::move(exchanges)),
+          m_shape{ranks, workers, stages, static_cast<std::uint16_t>(m_exchanges.size())},
+          m_arena(create_arena(arena_bytes, sync::RunState::bytes_for(m_shape))),
+          m_state(m_arena->application(), m_shape) {}
+
+    const std::shared_ptr<shm::Arena>& arena() const { return m_arena; }
+    sync::RunState& state() { return m_state; }
+    loop::Traffic& traffic() { return m_traffic; }
+
+    void attach_master() { attach(0); }
+
+    void attach_worker(std::uint16_t worker, int pid, std::uint32_t incarnation) {
+        m_process = static_cast<std::uint16_t>(1 + worker);
+        m_incarnation = static_cast<std::uint8_t>(incarnation);
+        // What the process that forked this one was doing is not what this one does.
+        births::close_all();
+        attach(m_process);
+        sync::ProcessShm& self = m_state.process(m_process);
+        self.busy_rank.store(-1, std::memory_order_relaxed);
+        self.pid.store(pid, std::memory_order_seq_cst);
+        self.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
+    }
+
+    void set_spin(std::uint64_t least_ns, std::uint64_t most_ns) { m_spin = {least_ns, most_ns}; }
+
+    void arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
+        loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
+        worker.set_incarnation(m_incarnation);
+        worker.arrive_ready(rank, outcome);
+    }
+
+    bool run_worker(const py::object& target) {
+        PythonWorker hooks(target);
+        m_state.process(m_process).since_ns.store(os::now_ns(), std::memory_order_relaxed);
+        m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
+        loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
+        worker.set_incarnation(m_incarnation);
+        const py::gil_scoped_release unlocked;
+        return worker.run(hooks);
+    }
+
+    void leave() {
+        note_births();
+        m_state.process(m_process).state.store(sync::ProcessState::LEAVING, std::memory_order_seq_cst);
+    }
+
+    // (shared, refused, refused bytes) of the master now and of the workers that have left.
+    py::tuple births() {
+        note_births();
+        std::uint64_t shared = 0, refused = 0, bytes = 0;
+        for (std::uint16_t index = 0; index <= m_shape.workers; ++index) {
+            const sync::ProcessShm& process = m_state.process(index);
+            shared += process.births_shared.load(std::memory_order_relaxed);
+            refused += process.births_refused.load(std::memory_order_relaxed);
+            bytes += process.births_refused_bytes.load(std::memory_order_relaxed);
+        }
+        return py::make_tuple(shared, refused, bytes);
+    }
+
+    py::tuple run_master(const loop::Schedule& schedule, const py::object& target,
+                         std::vector<std::uint64_t> limits_ns) {
+        PythonMaster hooks(target);
+        m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin);
+        m_loop->set_limits(std::move(limits_ns));
+        // A stop that was asked for while the run started counts.
+        if (m_stop_level != 0) m_loop->request_stop(m_stop_level);
+        loop::LoopResult result;
+        {
+            const py::gil_scoped_release unlocked;
+            result = m_loop->run(hooks);
+        }
+        return py::make_tuple(result.end, result.visit, result.stage);
+    }
+
+    void request_stop(int level) {
+        // Lower levels are more urgent; a request never takes an earlier, more urgent one back.
+        if (m_stop_level == 0 || level < m_stop_level) m_stop_level = level;
+        if (m_loop) m_loop->request_stop(m_stop_level);
+    }
+
+    void notify_event() {
+        if (m_loop) m_loop->notify_event();
+    }
+
+    // Tells every worker to leave; each ends its loop, shuts its stages down and exits.
+    void stop_workers() {
+        m_state.head().stop.store(1, std::memory_order_seq_cst);
+        for (std::uint16_t worker = 1; worker <= m_shape.workers; ++worker) sync::ring(m_state.door(worker));
+    }
+
+    sync::Watcher& watcher() {
+        if (!m_watcher) m_watcher = std::make_unique<sync::Watcher>(m_state);
+        return *m_watcher;
+    }
+
+    // Waits until nothing that is watched is alive, or the deadline. Returns whether all have ended.
+    bool wait_for_ends(double seconds) {
+        const std::uint64_t deadline = os::now_ns() + static_cast<std::uint64_t>(seconds * 1e9);
+        const py::gil_scoped_release unlocked;
+        return sync::wait_for(m_state.door(sync::MASTER_PROCESS), 0, deadline,
+                              [&] { return watcher().alive_count() == 0; }) == sync::WaitOutcome::READY;
+    }
+
+    py::object take_death() {
+        const std::optional<sync::Death> death = watcher().take_death();
+        if (!death) return py::none();
+        int rank = -1;
+        int stage = 0;
+        bool starting = false;
+        if (death->process != sync::NURSERY_PROCESS) {
+            // ORDER seq_cst: pairs with the owner's stores; it was reaped.
+            starting = m_state.process(death->process).state.load(std::memory_order_seq_cst) <=
+                       sync::ProcessState::STARTING;
+            rank = m_state.process(death->process).busy_rank.load(std::memory_order_relaxed);
+            stage = m_state.process(death->process).busy_stage.load(std::memory_order_relaxed);
+            m_arena->sweep(shm::ProcessSlot{static_cast<std::uint8_t>(death->process)});
+        }
+        const int worker = death->process == sync::NURSERY_PROCESS ? -1 : death->process - 1;
+        return py::make_tuple(worker, death->pid, death->status.signalled, death->status.code, death->orderly, rank,
+                              stage, starting, death->seen_ns);
+    }
+
+    // Gives the cells of a worker that was reaped to its next incarnation, which it returns. For each rank of the
+    // worker, what is to be done instead of a replay must be said before.
+    std::uint32_t revoke(std::uint16_t worker) {
+        sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
+        // ORDER relaxed: only this thread changes it.
+        // Never 0 again, which is the first of all.
+        const std::uint32_t next = process.incarnation.load(std::memory_order_relaxed) % 255 + 1;
+        process.incarnation.store(next, std::memory_order_relaxed);
+        process.busy_rank.store(-1, std::memory_order_relaxed);
+        process.admitted.store(0, std::memory_order_seq_cst);
+        process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
+        for (std::uint32_t rank = worker; rank < m_shape.ranks; rank += m_shape.workers)
+            sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(next));
+        return next;
+    }
+
+    // Says that `pid` is the worker: what a nursery has forked and not told of, because it died, is none.
+    void admit(std::uint16_t worker, int pid) {
+        m_state.process(static_cast<std::uint16_t>(1 + worker)).admitted.store(pid, std::memory_order_seq_cst);
+    }
+    // Waits until the master says who is the worker. Returns whether it is `pid`.
+    bool await_admission(std::uint16_t worker, int pid, int timeout_ms) {
+        const sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
+        const std::uint64_t deadline = os::now_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000u;
+        const py::gil_scoped_release unlocked;
+        for (;;) {
+            // ORDER seq_cst: pairs with admit(), which follows all that the master did for this worker.
+            const int admitted = process.admitted.load(std::memory_order_seq_cst);
+            if (admitted != 0 || os::now_ns() > deadline) return admitted == pid;
+            os::pause_ns(50'000);
+        }
+    }
+
+    // (has arrived, outcome) of a rank in the step that was released last.
+    py::tuple arrival(std::uint32_t rank) {
+        const sync::CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+        return py::make_tuple(word.state == sync::CellState::ARRIVED, word.outcome);
+    }
+
+    void set_stateful(std::uint32_t rank) { m_state.rank(rank).is_stateful.store(1, std::memory_order_relaxed); }
+    bool is_stateful(std::uint32_t rank) {
+        return m_state.rank(rank).is_stateful.load(std::memory_order_relaxed) != 0;
+    }
+
+    // Notes that the visit of the rank that runs in this process can't be repeated from its beginning.
+    void spend(sync::Spent why) {
+        if (m_process == sync::MASTER_PROCESS) return;
+        const int rank = m_state.process(m_process).busy_rank.load(std::memory_order_relaxed);
+        if (rank < 0) return;
+        sync::RankShm& entry = m_state.rank(static_cast<std::uint32_t>(rank));
+        const auto bits = m_state.cell(static_cast<std::uint32_t>(rank)).word.load(std::memory_order_seq_cst);
+        entry.spent_why.store(why, std::memory_order_relaxed);
+        entry.spent_visit.store(sync::unpack(bits).visit, std::memory_order_relaxed);
+    }
+    sync::Spent spent(std::uint32_t rank, std::uint32_t visit) {
+        const sync::RankShm& entry = m_state.rank(rank);
+        if (entry.spent_visit.load(std::memory_order_relaxed) != visit) return sync::Spent::NOT;
+        return entry.spent_why.load(std::memory_order_relaxed);
+    }
+
+    void set_verdict(std::uint32_t rank, std::uint32_t visit, std::uint16_t stage, sync::Verdict verdict) {
+        sync::RankShm& entry = m_state.rank(rank);
+        entry.verdict_visit = visit;
+        entry.verdict_stage = stage;
+        entry.verdict = verdict;
+    }
+    py::tuple verdict(std::uint32_t rank, std::uint32_t visit) {
+        const sync::RankShm& entry = m_state.rank(rank);
+        if (entry.verdict_visit != visit) return py::make_tuple(sync::Verdict::REPLAY, 0);
+        return py::make_tuple(entry.verdict, entry.verdict_stage);
+    }
+
+    // Notes that a stage of an earlier step runs again: for messages, and for the step's deadline.
+    void note_replay(std::uint16_t stage) {
+        sync::ProcessShm& self = m_state.process(m_process);
+        self.busy_stage.store(stage, std::memory_order_relaxed);
+        self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
+    }
+
+    // (rank, stage) that a worker (from 0) runs; rank -1: none.
+    py::tuple busy(std::uint16_t worker) {
+        const sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
+        return py::make_tuple(process.busy_rank.load(std::memory_order_relaxed),
+                              process.busy_stage.load(std::memory_order_relaxed));
+    }
+
+    // Puts every process that was killed and has not ended in quarantine; (worker, pid, blocks, bytes) of each, with
+    // worker -1 for the nursery, which holds nothing.
+    py::list quarantine() {
+        py::list out;
+        for (const auto& [process, pid] : watcher().alive()) {
+            if (process == sync::NURSERY_PROCESS) {
+                out.append(py::make_tuple(-1, pid, 0, 0));
+                continue;
+            }
+            const shm::HolderInfo kept = m_arena->quarantine(shm::ProcessSlot{static_cast<std::uint8_t>(process)});
+            out.append(py::make_tuple(process - 1, pid, kept.blocks, kept.bytes));
+        }
+        return out;
+    }
+
+    std::vector<int> worker_pids() {
+        std::vector<int> pids;
+        for (std::uint16_t worker = 1; worker <= m_shape.workers; ++worker)
+            pids.push_back(m_state.process(worker).pid.load(std::memory_order_seq_cst));
+        return pids;
+    }
+
+    void set_down_manifest(std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
+        m_state.down(stage) = {ref, bytes};
+    }
+    py::tuple down_manifest(std::uint16_t stage) {
+        return py::make_tuple(m_state.down(stage).ref, m_state.down(stage).bytes);
+    }
+    void set_up_manifest(std::uint32_t rank, std::uint64_t ref, std::uint64_t bytes) {
+        m_state.cell(rank).manifest_ref = ref;
+        m_state.cell(rank).manifest_bytes = bytes;
+    }
+    py::tuple up_manifest(std::uint32_t rank) {
+        return py::make_tuple(m_state.cell(rank).manifest_ref, m_state.cell(rank).manifest_bytes);
+    }
+    // (rank, manifest) of the ranks that have published upwards.
+    py::list up_manifests() {
+        py::list out;
+        for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
+            if (m_state.cell(rank).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
+        return out;
+    }
+    void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
+        m_state.across(rank, exchange_before(stage)) = {ref, bytes};
+    }
+    py::tuple across_manifest(std::uint32_t rank, std::uint16_t stage) {
+        const sync::ManifestPlaceShm& place = m_state.across(rank, exchange_before(stage));
+        return py::make_tuple(place.ref, place.bytes);
+    }
+    std::uint8_t outcome(std::uint32_t rank) {
+        return sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst)).outcome;
+    }
+
+    py::list drain_spans() {
+        if (m_rings.empty())
+            for (std::uint16_t index = 0; index <= m_shape.workers; ++index) m_rings.push_back(m_state.ring(index));
+        std::vector<sync::SpanShm> spans;
+        for (sync::SpanRing& ring : m_rings) m_lost_spans += ring.drain(spans);
+        py::list out;
+        for (const sync::SpanShm& span : spans)
+            out.append(py::make_tuple(static_cast<int>(span.kind), span.stage, span.rank, span.visit, span.outcome,
+                                      span.start_ns, span.end_ns, span.bytes_copied, span.bytes_shared,
+                                      span.bytes_clipboard));
+        return out;
+    }
+    std::uint64_t lost_spans() const { return m_lost_spans; }
+
+    sync::LogRing log_ring(std::uint16_t process) const {
+        if (process > m_shape.workers) throw py::index_error("no such process in this run");
+        return m_state.log_ring(process);
+    }
+
+private:
+    std::uint16_t exchange_before(std::uint16_t stage) const {
+        for (std::size_t i = 0; i < m_exchanges.size(); ++i)
+            if (m_exchanges[i] == stage) return static_cast<std::uint16_t>(i);
+        throw std::invalid_argument("no exchange belongs to that stage");
+    }
+
+    void attach(std::uint16_t process) {
+        m_arena->attach(shm::ProcessSlot{static_cast<std::uint8_t>(process)});
+        make_forks_guests(m_arena);
+    }
+
+    void note_births() {
+        const births::Counts now = births::counts();
+        sync::ProcessShm& self = m_state.process(m_process);
+        self.births_shared.store(now.shared, std::memory_order_relaxed);
+        self.births_refused.store(now.refused, std::memory_order_relaxed);
+        self.births_refused_bytes.store(now.refused_bytes, std::memory_order_relaxed);
+    }
+
+    std::vector<std::uint16_t> m_exchanges;
+    sync::RunShape m_shape;
+    std::shared_ptr<shm::Arena> m_arena;
+    sync::RunState m_state;
+    loop::Traffic m_traffic;
+    sync::SpinBudget m_spin{50'000, 1'000'000};
+    std::uint16_t m_process = sync::MASTER_PROCESS;
+    std::uint8_t m_incarnation = 0;
+    std::unique_ptr<sync::Watcher> m_watcher;
+    std::optional<loop::MasterLoop> m_loop;
+    int m_stop_level = 0;
+    std::vector<sync::SpanRing> m_rings;
+    std::uint64_t m_lost_spans = 0;
+};
+
+}  // namespace pex::bindings
