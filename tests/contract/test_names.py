@@ -37,6 +37,10 @@ LOGGING = (
     "Log LogRec Rec Prop endr LogRecord Debug BlockTimingLog ScreenLog DualLog Trace FileDestination"
     " getDefaultLog"
 )
+EVENTS = (
+    "EventSystem EventTransmitter EventReceiver EventEnqueuer EventDequeuer Event StatusEvent CommandEvent"
+    " LogEvent LocationId EventBroker EventTypes"
+)
 EXCEPTIONS = (
     "Exception LogicError RuntimeError NotFoundError DomainError InvalidParameterError LengthError"
     " OutOfRangeError RangeError OverflowError UnderflowError MemoryError IoError TypeError TimeoutError"
@@ -54,7 +58,9 @@ def test_a_module_of_the_harness_gives_its_names(module):
     assert missing(module, HARNESS[module]) == []
 
 
-@pytest.mark.contract("1.1.policy", "1.1.logging", "1.1.base", "1.1.exceptions", "1.1.location")
+@pytest.mark.contract(
+    "1.1.policy", "1.1.logging", "1.1.base", "1.1.exceptions", "1.1.location", "1.1.events"
+)
 @pytest.mark.parametrize(
     ("module", "names"),
     [
@@ -63,6 +69,8 @@ def test_a_module_of_the_harness_gives_its_names(module):
         ("lsst.daf.base", "PropertySet PropertyList DateTime"),
         ("lsst.pex.exceptions", EXCEPTIONS),
         ("lsst.daf.persistence", "LogicalLocation"),
+        ("lsst.ctrl.events", EVENTS),
+        ("lsst.pex.harness.EventStage", "EventStageSerial"),
     ],
 )
 def test_a_module_beside_the_harness_gives_its_names(module, names):
