@@ -15,6 +15,7 @@ HARNESS = {
     " InputStage OutputStage",
     "lsst.pex.harness.Pipeline": "Pipeline",
     "lsst.pex.harness.Queue": "Queue",
+    "lsst.pex.harness.Slice": "Slice",
     "lsst.pex.harness.Stage": "Stage",
     "lsst.pex.harness.SymLinkStage": "SymLinkStageSerial SymLinkStageParallel",
     "lsst.pex.harness.Utils": "createAdditionalData propertySetToDict",
@@ -52,7 +53,7 @@ def missing(module: str, names: str) -> list[str]:
     return [name for name in names.split() if not hasattr(found, name)]
 
 
-@pytest.mark.contract("1.1.harness")
+@pytest.mark.contract("1.1.harness", "1.1.slice")
 @pytest.mark.parametrize("module", HARNESS)
 def test_a_module_of_the_harness_gives_its_names(module):
     assert missing(module, HARNESS[module]) == []
