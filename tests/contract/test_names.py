@@ -15,6 +15,7 @@ HARNESS = {
     " InputStage OutputStage",
     "lsst.pex.harness.Pipeline": "Pipeline",
     "lsst.pex.harness.Queue": "Queue",
+    "lsst.pex.harness.Slice": "Slice",
     "lsst.pex.harness.Stage": "Stage",
     "lsst.pex.harness.SymLinkStage": "SymLinkStageSerial SymLinkStageParallel",
     "lsst.pex.harness.Utils": "createAdditionalData propertySetToDict",
@@ -37,6 +38,10 @@ LOGGING = (
     "Log LogRec Rec Prop endr LogRecord Debug BlockTimingLog ScreenLog DualLog Trace FileDestination"
     " getDefaultLog"
 )
+EVENTS = (
+    "EventSystem EventTransmitter EventReceiver EventEnqueuer EventDequeuer Event StatusEvent CommandEvent"
+    " LogEvent LocationId EventBroker EventTypes"
+)
 EXCEPTIONS = (
     "Exception LogicError RuntimeError NotFoundError DomainError InvalidParameterError LengthError"
     " OutOfRangeError RangeError OverflowError UnderflowError MemoryError IoError TypeError TimeoutError"
@@ -48,13 +53,15 @@ def missing(module: str, names: str) -> list[str]:
     return [name for name in names.split() if not hasattr(found, name)]
 
 
-@pytest.mark.contract("1.1.harness")
+@pytest.mark.contract("1.1.harness", "1.1.slice")
 @pytest.mark.parametrize("module", HARNESS)
 def test_a_module_of_the_harness_gives_its_names(module):
     assert missing(module, HARNESS[module]) == []
 
 
-@pytest.mark.contract("1.1.policy", "1.1.logging", "1.1.base", "1.1.exceptions", "1.1.location")
+@pytest.mark.contract(
+    "1.1.policy", "1.1.logging", "1.1.base", "1.1.exceptions", "1.1.location", "1.1.events"
+)
 @pytest.mark.parametrize(
     ("module", "names"),
     [
@@ -63,6 +70,8 @@ def test_a_module_of_the_harness_gives_its_names(module):
         ("lsst.daf.base", "PropertySet PropertyList DateTime"),
         ("lsst.pex.exceptions", EXCEPTIONS),
         ("lsst.daf.persistence", "LogicalLocation"),
+        ("lsst.ctrl.events", EVENTS),
+        ("lsst.pex.harness.EventStage", "EventStageSerial"),
     ],
 )
 def test_a_module_beside_the_harness_gives_its_names(module, names):

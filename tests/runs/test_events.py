@@ -8,7 +8,9 @@ import sqlite3
 import subprocess
 import sys
 
+import numpy
 import pytest
+from harness.storage import storage_named
 
 STAGES = """
     def note(text):
@@ -82,6 +84,7 @@ def waits(bench):
     return lambda: log.exists() and "waits for an event" in log.read_text()
 
 
+@pytest.mark.contract("4.1.exitTopic", "4.2.eventTopic", "7.2.pipeline")
 def test_every_event_of_a_feed_is_a_visit_and_the_run_ends_with_the_last(bench):
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='exitTopic: "exits"')
     done = bench.run(*feed(bench, 1, 2, 3))
@@ -96,6 +99,7 @@ def test_every_event_of_a_feed_is_a_visit_and_the_run_ends_with_the_last(bench):
     assert exit_event["payload"] == {"message": "exiting_r1"} and exit_event["header"]["RUNID"] == "r1"
 
 
+@pytest.mark.contract("5.4.events", "5.7.shutdown", "17.9")
 def test_events_are_received_from_other_processes_and_a_shutdown_event_ends_the_wait(bench):
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='exitTopic: "exits"')
     command(bench, "publish", "newFrame", "visitId=1", "filter=g")
@@ -118,14 +122,69 @@ def test_events_are_received_from_other_processes_and_a_shutdown_event_ends_the_
     assert command(bench, "listen", "exits", "--timeout", "0") == ""
 
 
+@pytest.mark.contract("5.7.shutdown", "17.4")
 def test_a_shutdown_event_of_level_1_ends_the_run_at_once(bench):
-    pipeline(bench, ("one", "Serial", "", "newFrame"), slices=0)
+    pipeline(bench, ("one", "Serial", "", "newFrame"), slices=0, head='exitTopic: "exits"')
     process = bench.start()
     bench.wait_until(waits(bench), "the wait")
     command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", "level=1")
     assert bench.finish(process).code == 128 + signal.SIGTERM
+    assert command(bench, "listen", "exits", "--timeout", "0") == ""
 
 
+STOPPED = """
+    class Serial(SerialProcessing):
+        def setup(self):
+            self.visit = 0
+        def preprocess(self, clipboard):
+            self.visit += 1
+            self.note("pre")
+            while self.stageId == 1 and not os.path.exists("go"):
+                time.sleep(0.005)
+        def postprocess(self, clipboard):
+            self.note("post")
+        def shutdown(self):
+            self.note("shutdown")
+        def note(self, what):
+            with open("steps", "a") as out:
+                out.write(f"{self.visit} {what} {self.stageId}" + chr(10))
+"""
+
+
+@pytest.mark.contract("4.1.exitTopic", "5.7.shutdown", "17.8")
+@pytest.mark.parametrize(
+    ("level", "steps"),
+    [
+        (2, ["1 pre 1"]),
+        (3, ["1 pre 1", "1 post 1"]),
+        (4, ["1 pre 1", "1 post 1", "1 pre 2", "1 post 2"]),
+    ],
+)
+def test_a_shutdown_event_in_a_visit_ends_it_where_the_level_says_and_the_run_in_good_order(
+    bench, level, steps
+):
+    bench.module(STOPPED)
+    bench.policy("one Serial -", "two Serial -", slices=1, head='exitTopic: "exits"')
+    written = bench.folder / "steps"
+    process = bench.start()
+    bench.wait_until(written.exists, "the first stage")
+    log = bench.run_dir / "log" / "Pipeline.log"
+    # A later event may be more urgent, and never less.
+    for asked in dict.fromkeys((level + 1, level, 4)):
+        command(bench, "publish", "triggerShutdownEvent", "--runid", "r1", f"level={asked}")
+        heard = "saw 5" if asked == 5 else f"shutdown event of level {asked} on"
+        bench.wait_until(lambda words=heard: words in log.read_text(), "the event to be heard")
+    (bench.folder / "go").touch()
+    done = bench.finish(process)
+    assert done.code == 0, done.err
+    seen_steps = written.read_text().splitlines()
+    visit_of_two = 1 if level == 4 else 0
+    assert seen_steps == [*steps, "1 shutdown 1", f"{visit_of_two} shutdown 2"]
+    (exit_event,) = map(json.loads, command(bench, "listen", "exits", "--timeout", "0").splitlines())
+    assert exit_event["payload"] == {"message": "exiting_r1"}
+
+
+@pytest.mark.contract("4.1.spool")
 def test_a_run_without_events_makes_no_spool_and_obeys_a_shutdown_event_all_the_same(bench):
     bench.module("""
     class Slow(SerialProcessing):
@@ -183,6 +242,7 @@ def test_an_event_whose_visit_the_ledger_has_as_complete_is_not_run_again(bench)
     assert done.log().count("was complete before and is not run again") == 2
 
 
+@pytest.mark.contract("4.1.eventTimeout", "5.4.events", "17.8")
 def test_an_event_that_does_not_come_in_time_ends_the_run_without_exit_event(bench):
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='eventTimeout: 1\nexitTopic: "exits"')
     done = bench.run()
@@ -191,6 +251,7 @@ def test_an_event_that_does_not_come_in_time_ends_the_run_without_exit_event(ben
     assert command(bench, "listen", "exits", "--timeout", "0") == ""
 
 
+@pytest.mark.contract("7.2.pipeline", "17.29")
 def test_two_stages_of_one_topic_have_an_event_each_and_a_visit_cut_short_gets_its_own_again(bench):
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"), ("two", "Serial", "Slice", "newFrame"))
     options = feed(bench, 1, 2, 3)
@@ -201,6 +262,7 @@ def test_two_stages_of_one_topic_have_an_event_each_and_a_visit_cut_short_gets_i
     assert done.code == 0 and visits(bench) == [1, 2, 3, 3]
 
 
+@pytest.mark.contract("7.2.pipeline")
 def test_slices_get_their_event_when_the_master_has_failed(bench):
     pipeline(bench, ("bad", "Failing", "", "None"), ("one", "", "Slice", "newFrame"))
     done = bench.run(*feed(bench, 1))
@@ -271,6 +333,7 @@ def test_a_feed_for_a_pipeline_without_topics_is_refused(bench):
     assert done.code == 2 and "no stage of the pipeline waits for an event" in done.err
 
 
+@pytest.mark.contract("4.1.spool")
 def test_two_runs_of_one_name_over_a_shared_spool_are_refused(bench):
     pipeline(bench, ("one", "Serial", "Slice", "newFrame"), slices=0, head='eventBrokerHost: "spool:shared"')
     process = bench.start()
@@ -287,6 +350,7 @@ def test_two_runs_of_one_name_over_a_shared_spool_are_refused(bench):
     assert bench.finish(process).code == 0
 
 
+@pytest.mark.contract("7.3.calls", "17.29")
 def test_stages_publish_through_the_host_that_they_are_told(bench):
     bench.module("""
     from lsst.ctrl.events import EventTransmitter, StatusEvent, EventSystem
@@ -313,3 +377,92 @@ def test_a_broker_that_cannot_be_reached_is_refused_where_a_stage_waits(bench):
     done = bench.run()
     assert done.code == 2
     assert "night.paf:3" in done.err and "nothing would arrive on topic 'newFrame'" in done.err
+
+
+EXAMPLE = """#<?cfg paf policy ?>
+execute: {
+    nSlices: 4
+    executionMode: "oneloop"
+    localLogMode: true
+    logThreshold: -3
+    eventBrokerHost: "spool:broker"
+    shutdownTopic: "stopWarp"
+    appStage: {
+        name: "ReadFrame"
+        parallelClass: "lsst.pex.harness.IOStage.InputStageParallel"
+        eventTopic: "newFrame"
+        stagePolicy: @policy/read.paf
+    }
+    appStage: {
+        name: "Warp"
+        serialClass: "stages_here.WarpSerial"
+        parallelClass: "stages_here.WarpParallel"
+        eventTopic: "None"
+        stagePolicy: @policy/warp.paf
+    }
+    failureStage: {
+        name: "Sweep"
+        parallelClass: "stages_here.SweepParallel"
+        stagePolicy: "None"
+    }
+    dir: { defaultRoot: /data/runs
+           runDirPattern: "%(runid)s/%(shortname)s"
+           shortName: warp
+           work: work
+           input: input
+           output: output
+           update: update
+           scratch: scratch
+    }
+}
+"""
+READ = """parameters: {
+    additionalData: "visit=newFrame.visitId"
+    inputItems: {
+        raw: {
+            pythonType: "harness.storage.Image"
+            storagePolicy: {
+                storage: "FitsStorage"
+                location: "%(input)/raw-%(visit)-%(sliceId).fits"
+            }
+        }
+    }
+}
+"""
+
+
+@pytest.mark.contract("4.5.example")
+def test_the_example_of_a_policy_runs_with_a_spool_in_place_of_its_broker(bench):
+    bench.module("""
+    class WarpSerial(SerialProcessing):
+        def preprocess(self, clipboard):
+            assert self.policy.getDouble("scale") == 2.5
+
+    class WarpParallel(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank == 3:
+                raise ValueError("on purpose")
+            value = clipboard.get("raw").array[0, 0] * self.policy.getDouble("scale")
+            with open(f"warped-{self.rank}", "w") as out:
+                out.write(f"{value:g}")
+
+    class SweepParallel(ParallelProcessing):
+        def process(self, clipboard):
+            with open(f"swept-{self.rank}", "w") as out:
+                out.write(clipboard.get("failedInStage"))
+    """)
+    (bench.folder / "policy").mkdir()
+    (bench.folder / "policy" / "read.paf").write_text(READ)
+    (bench.folder / "policy" / "warp.paf").write_text("scale: 2.5\n")
+    (bench.folder / "warp.paf").write_text(EXAMPLE.replace("/data/runs", str(bench.folder)))
+    places = bench.folder / "r1" / "warp" / "input"
+    places.mkdir(parents=True)
+    for rank in range(4):
+        image = numpy.full((2, 3), 10 + rank, "f4")
+        storage_named("FitsStorage").write(str(places / f"raw-85-{rank}.fits"), image)
+    sent = bench.command_line("publish", "newFrame", "visitId=85", "--spool", str(bench.folder / "broker"))
+    assert sent.code == 0, sent.err
+    done = bench.run(policy="warp.paf")
+    assert done.code == 0, done.err
+    left = {path.name: path.read_text() for path in bench.folder.glob("*-?")}
+    assert left == {"warped-0": "25", "warped-1": "27.5", "warped-2": "30", "swept-3": "Warp"}

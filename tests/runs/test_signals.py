@@ -180,6 +180,7 @@ def test_the_command_ends_a_run_where_its_level_says(bench, monkeypatch, level, 
     assert not (bench.run_dir / "master.json").exists()
 
 
+@pytest.mark.contract("17.4")
 @pytest.mark.parametrize("where", ["slices", "master", "c code"])
 def test_the_command_ends_a_run_at_once_wherever_it_is(bench, monkeypatch, where):
     monkeypatch.setenv("WHERE", where)

@@ -57,6 +57,7 @@ def received(host, topic, *rest, **options):
 # --- events
 
 
+@pytest.mark.contract("7.1.event", "7.5.classes")
 def test_header_and_payload_of_an_event():
     given = properties(visit=5, STATUS="done", EVENTTIME=17, TOPIC="x", PUBTIME=3, RUNID="wrong")
     sut = Event("r1", given, properties(ccd=3))
@@ -70,12 +71,14 @@ def test_header_and_payload_of_an_event():
     assert sut.getCustomPropertySet().getInt("visit") == 5
 
 
+@pytest.mark.contract("7.5.classes")
 def test_an_event_without_run_id_says_so():
     with pytest.raises(RuntimeError, match="without a run id"):
         Event(PropertySet()).getRunId()
     assert Event().getCustomPropertyNames() == []
 
 
+@pytest.mark.contract("7.5.classes")
 def test_setters_of_an_event():
     sut = Event()
     sut.setRunId("r2")
@@ -92,6 +95,7 @@ def test_an_event_of_something_else_is_a_type_error(arguments):
         Event(*arguments)
 
 
+@pytest.mark.contract("7.5.classes")
 def test_a_status_event_says_who_sent_it():
     who = LocationId("host.example.org", 1234, 7)
     sut = StatusEvent("r1", who, properties(level=2), properties(ccd=1))
@@ -101,6 +105,7 @@ def test_a_status_event_says_who_sent_it():
     assert sut.getType() == "_S" and sut.getRunId() == "r1"
 
 
+@pytest.mark.contract("7.1.event")
 def test_an_identity_is_also_the_packed_number_of_old_releases():
     packed = 0x7F000001 | 1234 << 32 | 7 << 49
     sut = StatusEvent(packed, PropertySet())
@@ -109,6 +114,7 @@ def test_an_identity_is_also_the_packed_number_of_old_releases():
     assert int(LocationId("127.0.0.1", 1234, 7)) == packed
 
 
+@pytest.mark.contract("7.4.system")
 def test_identities_are_unique_within_the_process():
     system = EventSystem.getDefaultEventSystem()
     assert EventSystem.getDefaultEventSystem() is system
@@ -116,6 +122,7 @@ def test_identities_are_unique_within_the_process():
     assert first != second and first.getProcessID() == os.getpid()
 
 
+@pytest.mark.contract("7.5.classes")
 def test_a_command_event_says_whom_it_is_for(host):
     sut = CommandEvent("r1", LocationId("a", 1, 2), LocationId("b", 3, 4), properties(do="stop"))
     EventTransmitter(host, "commands").publishEvent(sut)
@@ -124,6 +131,7 @@ def test_a_command_event_says_whom_it_is_for(host):
     assert got.getOriginator().getHostName() == "a" and got.getCustomPropertyNames() == ["do"]
 
 
+@pytest.mark.contract("7.5.classes")
 def test_a_log_event_has_level_and_comments_in_its_header(host):
     who = LocationId()
     sent = properties(LEVEL=3, LOGGER="a.b", visit=2)
@@ -134,6 +142,7 @@ def test_a_log_event_has_level_and_comments_in_its_header(host):
     assert got.getCustomPropertySet().getInt("visit") == 2
 
 
+@pytest.mark.contract("7.5.classes")
 def test_a_log_event_is_made_of_a_log_record():
     from harness.log.record import LogRecord
 
@@ -146,6 +155,7 @@ def test_a_log_event_is_made_of_a_log_record():
 # --- sending and receiving
 
 
+@pytest.mark.contract("7.1.event", "7.3.calls", "17.30")
 def test_what_is_published_is_received_with_its_stamps(host):
     sut = EventTransmitter(host, "newFrame")
     before = DateTime.now().nsecs()
@@ -158,6 +168,7 @@ def test_what_is_published_is_received_with_its_stamps(host):
     assert second.getCustomPropertySet().getInt("visit") == 86 and type(second) is Event
 
 
+@pytest.mark.contract("7.3.calls", "17.30")
 def test_receive_gives_the_payload_or_none(host):
     EventTransmitter(host, "t", EventBroker.DEFAULTHOSTPORT).publish(properties(a=1))
     with EventReceiver(host, "t", 61616) as sut:
@@ -173,6 +184,7 @@ def test_one_event_object_published_twice_is_two_events(host):
     assert len(received(host, "t")) == 2
 
 
+@pytest.mark.contract("7.3.calls")
 def test_a_receiver_that_waits_for_ever_is_woken_from_another_process(host):
     code = (
         "import sys, time; from lsst.ctrl.events import *; from lsst.daf.base import PropertySet;"
@@ -185,6 +197,7 @@ def test_a_receiver_that_waits_for_ever_is_woken_from_another_process(host):
         assert process.wait(20) == 0
 
 
+@pytest.mark.contract("7.3.calls")
 def test_selectors_pick_by_the_header(host):
     sut = EventTransmitter(host, "t")
     for run in ("r1", "r2"):
@@ -195,6 +208,7 @@ def test_selectors_pick_by_the_header(host):
         EventReceiver(host, "t", "RUNID = ")
 
 
+@pytest.mark.contract("7.3.calls")
 def test_status_events_arrive_as_such_and_others_are_refused(host):
     EventTransmitter(host, "t").publishEvent(StatusEvent(LocationId(), properties(a=1)))
     EventTransmitter(host, "t").publish(properties(a=2))
@@ -219,6 +233,7 @@ def test_a_name_goes_on_where_it_had_come_to(host):
     assert [event.getCustomPropertySet().getInt("n") for event in rest] == [2, 3]
 
 
+@pytest.mark.contract("7.1.event")
 def test_filterable_values_that_are_no_scalars_are_refused_at_publication(host):
     event = Event(PropertySet(), properties(many=[1, 2]))
     with pytest.raises(RuntimeError, match="filterable property 'many' is no single value"):
@@ -238,6 +253,7 @@ def test_what_is_no_event_is_skipped_with_a_warning(host, capsys):
     assert capsys.readouterr().err.count("is skipped") == 3
 
 
+@pytest.mark.contract("7.3.calls")
 def test_queues_store_events_for_one_receiver(host):
     sender = EventEnqueuer(host, "jobs")
     for number in range(3):
@@ -284,6 +300,7 @@ def test_a_name_that_no_topic_has_is_refused(host, topic):
         EventTransmitter(host, topic)
 
 
+@pytest.mark.contract("7.3.calls")
 def test_a_policy_makes_transmitters_and_receivers(host):
     policy = Policy()
     policy.set("topicName", "t")
@@ -300,6 +317,7 @@ def test_a_policy_makes_transmitters_and_receivers(host):
     assert EventReceiver(policy).receiveEvent(0) is None
 
 
+@pytest.mark.contract("7.4.system")
 def test_the_registry_sends_and_receives_by_name(host, system):
     system.createTransmitter(host, "t")
     system.createReceiver(host, "t", "RUNID = 'r1'")
@@ -315,6 +333,7 @@ def test_the_registry_sends_and_receives_by_name(host, system):
         system.castToCommandEvent(event)
 
 
+@pytest.mark.contract("7.4.system", "17.29")
 def test_registering_again_with_the_same_parameters_does_nothing_and_with_others_is_refused(host, system):
     system.createReceiver(host, "t")
     EventTransmitter(host, "t").publish(properties(a=1))
@@ -324,6 +343,7 @@ def test_registering_again_with_the_same_parameters_does_nothing_and_with_others
         system.createReceiver(host, "t", "RUNID = 'x'")
 
 
+@pytest.mark.contract("7.4.system")
 def test_names_that_are_not_registered_are_refused_with_those_that_are(host, system):
     system.createTransmitter(host, "flats")
     with pytest.raises(RuntimeError, match="no EventTransmitter is registered for 'flat'; .*: 'flats'"):

@@ -141,6 +141,7 @@ def test_many_writers_and_readers_lose_nothing_and_keep_the_order_of_each_writer
         assert [line for line in lines if line[0] == name] == [f"{name} {number}" for number in range(60)]
 
 
+@pytest.mark.contract("17.14")
 def test_the_bell_wakes_a_receiver_that_sleeps(spool):
     listener = BellListener(spool.bell)
     try:

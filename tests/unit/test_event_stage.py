@@ -35,6 +35,7 @@ def payloads(host, topic):
         return found
 
 
+@pytest.mark.contract("7.7.stage")
 @pytest.mark.parametrize(
     ("mode", "before", "after"),
     [
@@ -52,17 +53,20 @@ def test_the_run_mode_says_when_it_publishes(host, mode, before, after):
     assert payloads(host, "visits") == payloads(host, "done") == after
 
 
+@pytest.mark.contract("7.7.stage")
 @pytest.mark.parametrize(("key", "words"), [("nothing", "no such key"), ("image", "saw int")])
 def test_a_key_that_holds_no_property_set_is_named(host, key, words):
     with pytest.raises(RuntimeError, match=f"'tell': clipboard key '{key}' .*{words}"):
         stage(host, f'keysToPublish: "t={key}"\n').preprocess(clipboard())
 
 
+@pytest.mark.contract("7.7.stage")
 def test_nothing_to_publish_is_a_warning(host, capsys):
     stage(host, "RunMode: preprocess\n").preprocess(clipboard())
     assert "nothing is published" in capsys.readouterr().err
 
 
+@pytest.mark.contract("7.7.stage")
 def test_without_a_broker_it_cannot_be_set_up():
     with pytest.raises(LsstException, match="'tell' publishes events, and has no event broker host"):
         stage(None, "")

@@ -37,6 +37,7 @@ def everything() -> PropertySet:
     return out
 
 
+@pytest.mark.contract("7.1.event")
 def test_every_type_survives_the_trip():
     sent = everything()
     got = wire.decode(wire.encode(sent))
