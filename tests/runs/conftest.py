@@ -137,8 +137,13 @@ class Bench:
         return {**os.environ, "PYTHONPATH": str(self.folder)}
 
     def finish(self, process: subprocess.Popen) -> Finished:
-        """Waits for a run to end."""
-        out, err = process.communicate(timeout=TIMEOUT_S)
+        """Waits for a run to end. One that doesn't is killed, so that no other test has to answer for it."""
+        try:
+            out, err = process.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
         return Finished(process.returncode, out, err, self.run_dir)
 
     def run(self, *options: str, policy: str = "night.paf") -> Finished:

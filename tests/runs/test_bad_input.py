@@ -51,7 +51,10 @@ STAGE = 'appStage: { name: "warp"\n parallelClass: "stages_here.WarpParallel" }\
             STAGE.replace("}", '\n  stagePolicy: "policy/x.paf" }'),
             ["appStage[0].stagePolicy", "@policy", "policy/x.paf"],
         ),
-        (STAGE.replace("}", '\n  eventTopic: "frames" }'), ["appStage[0].eventTopic", "frames", '"None"']),
+        (
+            'eventBrokerHost: "broker"\n' + STAGE.replace("}", '\n  eventTopic: "frames" }'),
+            ["eventBrokerHost", "topic 'frames'", '"spool:"', "saw 'broker'"],
+        ),
         (STAGE.replace("stages_here.WarpParallel", "WarpParallel"), ["appStage[0].parallelClass", "dotted"]),
         (
             "nSlices: 2\n" + STAGE.replace("WarpParallel", "WarpParalel"),
