@@ -95,6 +95,8 @@ def test_every_event_of_a_feed_is_a_visit_and_the_run_ends_with_the_last(bench):
         f"slice {rank} {visit} r" for rank in range(2) for visit in (1, 2, 3)
     ]
     assert "the loop has ended after 3 visits: no event for stage 1 is left" in done.log()
+    told = bench.command_line("status", str(bench.run_dir))
+    assert (told.code, "complete: no event for stage 1 is left" in told.out) == (0, True), told.out
     (exit_event,) = map(json.loads, command(bench, "listen", "exits", "--timeout", "0").splitlines())
     assert exit_event["payload"] == {"message": "exiting_r1"} and exit_event["header"]["RUNID"] == "r1"
 

@@ -13,7 +13,7 @@ from harness.ledger.progress import read_progress
 from harness.ledger.schema import LEDGER_NAME, describe, open_for_reading
 
 RUNNING, COMPLETE, PARTIAL, STOPPED, FAILED = "running", "complete", "partial", "stopped", "failed"
-ORDERLY_ENDS = ("visits done", "no more", "stopped")
+ORDERLY_ENDS = ("visits done", "no more", "stopped", "event timeout", "drained")
 """As `LoopEnd` has them."""
 
 
