@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from harness.policy import Policy
 
 SMALLEST_ARENA = 1 << 20
+LARGEST_ARENA = 512 << 30
+"""The most that the core can map: `MAX_ARENA_BYTES`."""
 LARGEST_SIZE = 1 << 60
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
          "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -23,6 +25,8 @@ LEAST = {
     "arenaWarm": (0, "0 bytes or more"),
 }
 """The keys that hold sizes, with the least number of bytes and what to say of fewer."""
+MOST = {"arenaSize": (LARGEST_ARENA, "at most 512 GiB, the largest arena there is")}
+"""The same for more bytes; for other keys `LARGEST_SIZE` is the most."""
 
 
 class SizeError(ValueError):
@@ -51,8 +55,9 @@ def size_of(policy: Policy, key: str) -> int | None:
     least, expected = LEAST[key]
     if size < least:
         raise SizeError(expected, f"{size} bytes")
-    if size > LARGEST_SIZE:
-        raise SizeError("at most 1 EiB", policy.str(key))
+    most, expected = MOST.get(key, (LARGEST_SIZE, "at most 1 EiB"))
+    if size > most:
+        raise SizeError(expected, policy.str(key))
     return size
 
 
