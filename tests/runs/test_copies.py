@@ -53,7 +53,7 @@ def test_the_sums_by_key_are_those_by_stage(bench):
 
 PRIVATE = "it lies in private memory"
 STRICT = {
-    "private memory": ("np.zeros((500, 400))", 1_600_000, PRIVATE, "harness.empty"),
+    "private memory": ("np.zeros((500, 400))", 1_600_000, PRIVATE, "`with harness.shared_arrays():`"),
     "in an object": ("{'a': np.zeros((500, 400))}", 1_600_000, PRIVATE, "harness.empty"),
     "a cut-out": ("harness.zeros((2000, 1000))[:20]", 160_000, "small part of a block of", "harness.asarray"),
     "a class of its own": ("harness.zeros((500, 400)).view(Own)", 1_600_000, "Own pickles itself", "one"),

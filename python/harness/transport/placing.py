@@ -34,7 +34,8 @@ VISIT_SLOT = 0
 
 BORN_OUTSIDE = (
     "it lies in private memory",
-    "make it with harness.empty, harness.zeros or harness.asarray, or fill one of those with out=",
+    "make it with harness.empty, harness.zeros or harness.asarray, or fill one of those with out=,"
+    " or compute it in `with harness.shared_arrays():`",
 )
 CUT_OUT = (
     "it is a small part of a block of {capacity} bytes, which it would keep from being freed",
