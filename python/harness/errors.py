@@ -80,16 +80,19 @@ class SliceDied(HarnessError):
         code: int,
         cause: str | None = None,
     ) -> None:
-        self.cause = cause = cause if cause is not None else describe_end(signalled, code)
+        cause = cause.rstrip(", ") if cause is not None else describe_end(signalled, code)
+        self.cause = cause
         doing = "between two steps"
         if rank >= 0:
             doing = f"while it ran stage {stage} of visit {visit} for rank {rank}"
         elif stage:
             doing = "while it set its stages up"
-        what = f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause} {doing}"
-        super().__init__(
-            f"{what}; its visit is lost. Look at the end of its slice logs"
-        )
+        # A cause with a clause of its own ends with a comma where the sentence goes on.
+        pause = "," if "," in cause else ""
+        what = f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause}{pause} {doing}"
+        began = rank >= 0 or stage != "setup"
+        loss = "its visit is lost" if began else "it had not begun a visit"
+        super().__init__(f"{what}; {loss}. Look at the end of its slice logs")
         self.what = what
         self.worker = worker
         self.pid = pid

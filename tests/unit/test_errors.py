@@ -54,6 +54,27 @@ def test_a_dead_slice_is_named_with_all_that_is_known():
     assert "between two steps" in str(idle)
 
 
+def died(cause=None, *, rank=-1, stage=""):
+    return errors.SliceDied(
+        0, 1, rank=rank, ranks="0", stage=stage, visit=2, signalled=True, code=9, cause=cause
+    )
+
+
+def test_a_cause_with_a_clause_stands_by_itself_and_reads_well_in_its_sentence():
+    late = died("a stageTimeout of 0.2 s, after which it was killed,", rank=0, stage="'warp'")
+    assert late.cause == "a stageTimeout of 0.2 s, after which it was killed"
+    assert "after which it was killed, while it ran stage 'warp'" in late.what
+    # As when it is told of another rank of the worker.
+    assert died(late.cause, rank=0, stage="'warp'").what == late.what
+    assert "SIGKILL (signal 9) while it ran" in died(rank=0, stage="'warp'").what
+
+
+def test_only_a_worker_that_had_begun_a_visit_has_lost_one():
+    assert "its visit is lost" in str(died(rank=0, stage="'warp'"))
+    born = str(died(stage="setup"))
+    assert "while it set its stages up; it had not begun a visit" in born and "is lost" not in born
+
+
 def test_a_full_arena_is_a_memory_error():
     assert isinstance(SAMPLES[4], MemoryError)
     assert errors.ArenaFull.exit_code == 4
