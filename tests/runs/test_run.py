@@ -77,6 +77,7 @@ def test_visits_can_be_limited_from_the_command_line(bench):
     done = bench.run("--visits", "4")
     assert done.code == 0, done.err
     assert done.summary["visits"] == 4
+    assert "\n4 visits; logs" in done.out and "\n1 visit; logs" in bench.run("--visits", "1").out
 
 
 @pytest.mark.contract("5.6.noMoreDatasets", "17.3")
@@ -186,3 +187,28 @@ def test_the_table_names_every_stage_that_does_something(bench):
         ["one", "postprocess"],
         ["two", "process"],
     ]
+
+
+@pytest.mark.parametrize("options", [[], ["--explain"]])
+def test_a_reader_of_the_output_that_leaves_is_no_error(bench, options):
+    bench.module(ORDER)
+    bench.policy("one Serial Parallel")
+    process = bench.start(*options)
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), complaint) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["None", "io.StringIO()"])
+def test_where_standard_output_is_closed_or_takes_text_only_the_run_ends_well(bench, kind):
+    bench.module("""
+    import io
+
+    class Closes(SerialProcessing):
+        def preprocess(self, clipboard):
+            sys.stdout = {kind}
+    """.replace("{kind}", kind))
+    bench.policy("one Closes -")
+    done = bench.run()
+    assert (done.code, done.err) == (0, "")

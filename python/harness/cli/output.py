@@ -19,6 +19,10 @@ def write(text: str) -> None:
 
 def write_exactly(text: str) -> None:
     """The same without a change of any byte. Raises `OSError` when it cannot be written."""
+    if getattr(sys.stdout, "buffer", None) is None:
+        # Closed by whoever started the program, or exchanged by a stage for what takes text only.
+        print(text, end="")
+        return
     left = memoryview(text.encode("utf-8", "surrogateescape"))
     try:
         sys.stdout.flush()

@@ -11,6 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from harness.cli.output import write
 from harness.cli.terminal import terminal_destination
 from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
@@ -32,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         " 5 the run directory's ledger cannot be used, 6 done, but for slices whose workers died,"
         " 70 a defect of the harness, 128+n ended by signal n.",
     )
-    parser.add_argument("policy", help="pipeline policy file (PAF)")
+    parser.add_argument("policy", help="pipeline policy file (PAF, JSON or TOML)")
     parser.add_argument("runid", help="name of this run")
     parser.add_argument(
         "-n", "--name", help="pipeline name (default: the policy file's name without extension)"
@@ -203,10 +204,9 @@ def explain(policy: str, workers: int | None) -> int:
         print(f"pex-harness run: {error}", file=sys.stderr)
         return 2
     schedule = compile_schedule(config)
-    print(
-        f"{config.n_slices} slices on {config.n_workers} workers, arena {config.arena_bytes / 2**20:.0f} MiB"
-    )
-    print(schedule.explain(), end="")
+    size = f"{config.arena_bytes / 2**20:.0f} MiB"
+    head = f"{config.n_slices} slices on {config.n_workers} workers, arena {size}"
+    write(f"{head}\n{schedule.explain()}")
     return 0
 
 
@@ -231,4 +231,4 @@ def _print_summary(pipeline: Pipeline) -> None:
 
     if pipeline.statistics is None:
         return
-    print(format_summary(pipeline.statistics, Path(pipeline.run_dir)))
+    write(format_summary(pipeline.statistics, Path(pipeline.run_dir)) + "\n")
