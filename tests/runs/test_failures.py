@@ -90,7 +90,9 @@ def test_a_serial_failure_runs_the_matching_failure_step_and_slices_go_on(failin
     for rank in range(3):
         assert (bench.folder / f"followed-{rank}").read_text() == "['before']\n" * 2
     assert "Traceback" in done.log() and "no such sky" in done.log()
-    assert "pex-harness: bad." + where in done.err and "Traceback" not in done.err
+    assert f"pex-harness: bad.{where} raised in visit 1: ValueError: no such sky\n" in done.err
+    assert "Traceback" not in done.err
+    assert "2 visits, 2 master failures; logs" in done.out
 
 
 @pytest.mark.contract("5.5.slice", "17.12", "5.9.failed")

@@ -175,6 +175,7 @@ def test_a_slice_that_dies_once_is_done_with_a_retry_and_its_files_are_recorded_
     status = read_status(bench.run_dir)
     assert status["state"] == "complete" and status["outcomes"] == {"done": 12, "retries": 1}
     assert [(one["visit"], one["retried"]) for one in status["failures"]] == [(1, 1)]
+    assert "stages: 12 done, 1 retry\n" in bench.command_line("status", str(bench.run_dir)).out
     written = [(out["visit"], out["rank"]) for out in status["outputs"]["last"]]
     assert sorted(written) == [(1, 0), (1, 1), (2, 0), (2, 1)]
 

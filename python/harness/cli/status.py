@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.output import complain, write
-from harness.cli.table import align, megabytes
+from harness.cli.table import align, counted, megabytes
 
 EXIT_CODES = {"running": 0, "complete": 0, "stopped": 0, "partial": 3, "failed": 4}
 NO_LEDGER = 2
@@ -93,7 +93,7 @@ def _places(status: dict[str, Any]) -> list[str]:
         f"run {run['run_id']} of {run['pipeline']}, {run['slices']} slices on {run['workers']} workers,"
         f" {run['host']}, since {began}{again}",
         f"visits: {_counts(status['visits'], ('complete', 'partial', 'failed', 'running'))}",
-        f"stages: {_counts(status['outcomes'], ('done', 'failed', 'skipped', 'retries'))}",
+        f"stages: {_outcomes(status['outcomes'])}",
     ]
     for visit in status["incomplete"][:MOST_SHOWN]:
         if visit["state"] != "running":
@@ -103,6 +103,12 @@ def _places(status: dict[str, Any]) -> list[str]:
 
 def _counts(counts: dict[str, int], order: tuple[str, ...]) -> str:
     return ", ".join(f"{counts[name]} {name}" for name in order if counts.get(name)) or "none"
+
+
+def _outcomes(counts: dict[str, int]) -> str:
+    retries = counts.get("retries", 0)
+    again = f", {counted(retries, 'retry', 'retries')}" if retries else ""
+    return _counts(counts, ("done", "failed", "skipped")) + again
 
 
 def _stage_table(rows: list[dict[str, Any]]) -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness.cli.table import align, megabytes
+from harness.cli.table import align, counted, megabytes
 from harness.cli.traffic import format_traffic
 from harness.runtime.statistics import RunStatistics
 
@@ -33,9 +33,11 @@ def format_summary(statistics: RunStatistics, run_dir: Path) -> str:
         )
     lines = align(HEADINGS, rows, left=2)
     lines += format_traffic(statistics.tally.rows(statistics.stage_names))
-    failures = len(statistics.failures)
-    failed = f", {failures} slice failures" if failures else ""
-    lines.append(f"{statistics.visits} visits{failed}; logs and summary.json in {run_dir}")
+    told = [counted(statistics.visits, "visit")]
+    for failures, where in ((len(statistics.failures), "slice"), (statistics.master_failures, "master")):
+        if failures:
+            told.append(counted(failures, f"{where} failure"))
+    lines.append(f"{', '.join(told)}; logs and summary.json in {run_dir}")
     return "\n".join(lines)
 
 

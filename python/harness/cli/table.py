@@ -25,3 +25,8 @@ def align(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> 
 def megabytes(size: int) -> str:
     """A size in 10^6 bytes; `0` for none."""
     return f"{size / 1e6:.2f}" if size else "0"
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """`1 visit`, `2 visits`; `more` is the plural where it is not `one` with an s."""
+    return f"{number} {one if number == 1 else more or one + 's'}"

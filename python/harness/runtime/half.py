@@ -146,7 +146,10 @@ class Half(Generic[StageT]):
         self.error_flagged = True
         # The master tells of it on the console, in one line.
         log = off_console(self.log)
-        log.fatal(f"{stage.getName()}.{method} raised in visit {self.visit}:\n{format_failure(error)}")
+        # People at a terminal see the first line only.
+        reason = describe_failure(error).partition("\n")[0]
+        headline = f"{stage.getName()}.{method} raised in visit {self.visit}: {reason}"
+        log.fatal(f"{headline}\n{format_failure(error)}")
         source, target = self.queues[number - 1], self.queues[number]
         # By size: a clipboard that holds nothing yet is false.
         failed = source.element() if source.size() > 0 else target.element()

@@ -116,6 +116,11 @@ class RunStatistics:
         """(visit, rank) of the slices whose results are lacking because their worker died."""
         return [(death["visit"], rank) for death in self.deaths for rank in death["failed"]]
 
+    @property
+    def master_failures(self) -> int:
+        """How often a serial half-step has raised."""
+        return sum(step.raised for (_stage, name), step in self.steps.items() if name != "process")
+
     def end_visit(self, visit: int) -> None:
         """Notes that a visit is complete."""
         self.visits = visit
