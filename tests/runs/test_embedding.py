@@ -194,3 +194,76 @@ def test_a_program_sees_its_slices_and_ends_them_in_good_order_or_at_once(bench)
         "slices left: 0",
         "InternalError",
     ]
+
+
+def embed(bench, script):
+    (bench.folder / "embed.py").write_text(script)
+    return subprocess.run(
+        [sys.executable, "embed.py"], cwd=bench.folder, env=bench.environment(),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+
+IDLE = """
+class Slice(ParallelProcessing):
+    def process(self, clipboard):
+        pass
+"""
+
+NO_THREAD = """
+import threading
+from lsst.pex.harness.Pipeline import Pipeline
+
+start = threading.Thread.start
+
+def refuse(thread):
+    if thread.name == "pex-log":
+        raise RuntimeError("can't start new thread")
+    start(thread)
+
+threading.Thread.start = refuse
+first = Pipeline("first", "night.paf")
+try:
+    first.run()
+except RuntimeError as error:
+    print("failed:", error)
+threading.Thread.start = start
+second = Pipeline("second", "night.paf")
+second.run()
+print("visits", second.statistics.visits)
+"""
+
+
+def test_where_no_thread_can_be_started_the_run_says_so_and_the_next_one_can_start(bench):
+    bench.module(IDLE)
+    bench.policy("one - Slice")
+    done = embed(bench, NO_THREAD)
+    assert done.stdout.splitlines() == ["failed: can't start new thread", "visits 1"], done.stderr
+
+
+BROKEN_CLOSE = """
+from lsst.pex.harness.Pipeline import Pipeline
+
+first = Pipeline("first", "night.paf")
+close = first._listener.close
+
+def fail():
+    close()
+    raise OSError("no more")
+
+first._listener.close = fail
+try:
+    first.run()
+except OSError as error:
+    print("failed:", error)
+second = Pipeline("second", "night.paf")
+second.run()
+print("visits", second.statistics.visits)
+"""
+
+
+def test_a_run_whose_close_fails_half_way_is_not_in_the_way_of_the_next(bench):
+    bench.module(IDLE)
+    bench.policy("one - Slice")
+    done = embed(bench, BROKEN_CLOSE)
+    assert done.stdout.splitlines() == ["failed: no more", "visits 1"], done.stderr

@@ -49,8 +49,10 @@ class LogDrain:
 
     def start(self) -> None:
         """Starts the thread."""
-        self._thread = threading.Thread(target=self._follow, name="pex-log", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._follow, name="pex-log", daemon=True)
+        thread.start()
+        # Only a thread that runs can be waited for.
+        self._thread = thread
 
     def stop(self) -> None:
         """Writes everything that was sent until now, and ends the thread. Safe to call twice."""

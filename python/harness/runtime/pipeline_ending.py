@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -42,7 +43,8 @@ class PipelineEnding(PipelineSettings):
             _core.LoopEnd.EVENT_TIMEOUT: f"no event for stage {stage} in time",
             _core.LoopEnd.DRAINED: f"no event for stage {stage} is left",
         }
-        log.info(f"the loop has ended after {visit} visits: {reasons[end]}")
+        visits = "1 visit" if visit == 1 else f"{visit} visits"
+        log.info(f"the loop has ended after {visits}: {reasons[end]}")
         return reasons[end]
 
     def _record_death(self, error: HarnessError) -> None:
@@ -135,27 +137,36 @@ class PipelineEnding(PipelineSettings):
         if os.getpid() != self._pid:
             # A process that a stage forked and that came back here: the run is its parent's.
             return
+        # Whatever goes wrong with one, all are closed, the last named first, and the next Pipeline can start.
+        with contextlib.ExitStack() as parts:
+            parts.callback(self._forget)
+            for part in (self._flow, self._events):
+                if part is not None:
+                    parts.callback(part.close)
+            if self._event_source is not None:
+                parts.callback(self._event_source.dispose)
+            parts.callback(self._listener.close)
+            parts.callback(self._record_end, LOST, 2, "closed before its end")
+            self._kill_processes()
+
+    def _kill_processes(self) -> None:
         if self._run is not None and self._supervisor is not None:
             for complaint in self._supervisor.kill(self._run):
                 self._require_log().warn(complaint)
             self._run.stop_watcher()
-        self._record_end(LOST, 2, "closed before its end")
-        self._listener.close()
-        if self._event_source is not None:
-            self._event_source.dispose()
-        if self._events is not None:
-            self._events.close()
-        if self._flow is not None:
-            self._flow.close()
-        if PipelineState._active is self:
-            PipelineState._active = None
-            stacks.unregister()
-            if self._here is not None:
-                withdraw(self.run_dir, self._here)
-            arrays.use_arena(None)
-            outputs.use_journal(None)
-            current.work_for(None)
+
+    def _forget(self) -> None:
+        """Takes back what this run has set for the whole process."""
         set_default_log(None)
+        if PipelineState._active is not self:
+            return
+        PipelineState._active = None
+        arrays.use_arena(None)
+        outputs.use_journal(None)
+        current.work_for(None)
+        stacks.unregister()
+        if self._here is not None:
+            withdraw(self.run_dir, self._here)
 
     def write_summary(self) -> None:
         """Writes `summary.json` into the run directory."""
