@@ -267,3 +267,33 @@ def test_a_run_whose_close_fails_half_way_is_not_in_the_way_of_the_next(bench):
     bench.policy("one - Slice")
     done = embed(bench, BROKEN_CLOSE)
     assert done.stdout.splitlines() == ["failed: no more", "visits 1"], done.stderr
+
+
+BROKEN_START = """
+import os
+from pathlib import Path
+from harness.errors import HarnessError
+from harness.runtime.supervisor import Supervisor
+from lsst.pex.harness.Pipeline import Pipeline
+
+admit = Supervisor._admit
+
+def refuse(self, run, worker, pid):
+    if worker == 1:
+        raise HarnessError("worker 1 can't be watched")
+    admit(self, run, worker, pid)
+
+Supervisor._admit = refuse
+try:
+    Pipeline("r1", "night.paf", workers=4).run()
+except HarnessError as error:
+    print("failed:", error)
+print("children:", Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+"""
+
+
+def test_a_start_that_breaks_off_leaves_no_child_to_the_program_not_even_a_zombie(bench):
+    bench.module(IDLE)
+    bench.policy("one - Slice", slices=4)
+    done = embed(bench, BROKEN_START)
+    assert done.stdout.splitlines() == ["failed: worker 1 can't be watched", "children: []"], done.stderr

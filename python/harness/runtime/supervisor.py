@@ -31,6 +31,7 @@ LEAVE_TIMEOUT_S = 10.0
 LEAVE_STEP_S = 0.1
 KILL_TIMEOUT_S = 5.0
 BIRTH_TIMEOUT_S = 30.0
+LATE_BIRTH_S = 1.0
 BIRTH_PAUSES_S = (0.01, 0.05, 0.2, 1.0)
 """Between tries to fork a replacement: a machine that lacks processes or memory may have them soon."""
 
@@ -76,6 +77,9 @@ class Supervisor:
         self._keeper_pid = -1
         self._watching = False
         self._watched: set[int] = set()
+        self._asked = 0
+        """How many workers the nursery was asked for and has not answered."""
+        self._born: set[int] = set()
         self._oom = OomWatch()
 
     def start_nursery(
@@ -132,9 +136,9 @@ class Supervisor:
         run.watch(-1, self._nursery_pid)
         run.watch(-1, self._keeper_pid)
         for worker in range(self._config.n_workers):
-            send_message(self._require_connection(), ("fork", worker, 0))
+            self._ask(worker, 0)
         for _ in range(self._config.n_workers):
-            message = self._receive(BIRTH_TIMEOUT_S, "forking the workers")
+            message = self._take_answer("forking the workers")
             if message[0] == "barren":
                 raise _barren(message)
             self._admit(run, message[1], message[2])
@@ -165,10 +169,30 @@ class Supervisor:
 
     def _order(self, worker: int, incarnation: int) -> tuple:
         try:
-            send_message(self._require_connection(), ("fork", worker, incarnation))
+            self._ask(worker, incarnation)
         except OSError as error:
             raise NurseryGone(f"asking the nursery for worker {worker}: {error}") from error
-        return self._receive(BIRTH_TIMEOUT_S, f"forking a replacement for worker {worker}")
+        return self._take_answer(f"forking a replacement for worker {worker}")
+
+    def _ask(self, worker: int, incarnation: int) -> None:
+        send_message(self._require_connection(), ("fork", worker, incarnation))
+        self._asked += 1
+
+    def _take_answer(self, doing: str, timeout: float = BIRTH_TIMEOUT_S) -> tuple:
+        message = self._receive(timeout, doing)
+        self._asked -= 1
+        if message[0] == "born":
+            self._born.add(message[2])
+        return message
+
+    def _take_late_answers(self) -> None:
+        """Learns which workers are born although the start was broken off: they have to be reaped."""
+        deadline = time.monotonic() + LATE_BIRTH_S
+        # A signal may have broken off the reading of an answer: then the next is no message, and may raise
+        # anything.
+        with contextlib.suppress(Exception):
+            while self._asked > 0:
+                self._take_answer("ending", max(0.001, deadline - time.monotonic()))
 
     def _renew_nursery(self, run: _core.Run) -> None:
         """Has the keeper make a new nursery: this process may have threads by now. Workers go on."""
@@ -270,6 +294,7 @@ class Supervisor:
         to what it holds, which is therefore kept from everybody else.
         """
         complaints: list[str] = []
+        self._take_late_answers()
         if self._watching:
             run.kill_all()
             if not run.wait_for_ends(KILL_TIMEOUT_S):
@@ -304,8 +329,8 @@ class Supervisor:
 
     def _reap_unwatched(self, run: _core.Run) -> None:
         """Workers that were born while the start was broken off: the life pipe has just killed them."""
-        for pid in run.worker_pids():
-            if pid > 0 and pid not in self._watched:
+        for pid in self._born.union(run.worker_pids()) - self._watched:
+            if pid > 0:
                 _reap(pid)
 
     def _close_keeper(self) -> None:
@@ -322,6 +347,7 @@ class Supervisor:
                 send_message(self._connection, ("leave",))
         self._connection.close()
         self._connection = None
+        self._asked = 0
 
 
 def _barren(message: tuple) -> HarnessError:
