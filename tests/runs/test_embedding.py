@@ -297,3 +297,40 @@ def test_a_start_that_breaks_off_leaves_no_child_to_the_program_not_even_a_zombi
     bench.policy("one - Slice", slices=4)
     done = embed(bench, BROKEN_START)
     assert done.stdout.splitlines() == ["failed: worker 1 can't be watched", "children: []"], done.stderr
+
+
+RAISING_CONSOLE = """
+from harness.log import LogDestination
+from lsst.pex.harness.Pipeline import Pipeline
+
+class Console(LogDestination):
+    taken = 0
+    def write(self, record):
+        if threading.current_thread().name != "pex-log":
+            return False
+        Console.taken += 1
+        if Console.taken < 4:
+            raise KeyError("colour")
+        return True
+
+import threading
+pipeline = Pipeline("r1", "night.paf")
+pipeline.add_log_destination(Console(None, None))
+pipeline.run()
+print("taken", Console.taken)
+"""
+
+
+def test_a_console_that_raises_is_told_once_and_gets_the_records_that_follow(bench):
+    bench.module("""
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            for number in range(6):
+                self.log.warn(f"record {number}")
+                time.sleep(0.02)
+    """)
+    bench.policy("one - Slice", slices=1)
+    done = embed(bench, RAISING_CONSOLE)
+    assert done.stdout.splitlines() == ["taken 6"], done.stderr
+    assert done.stderr.count("cannot write log records to a console: KeyError: 'colour'") == 1
+    assert "3 lines in all could not be written to a console" in done.stderr

@@ -14,17 +14,19 @@ import contextlib
 import os
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.log.append import AppendFile
 from harness.log.run_file import CONSOLE
+from harness.runtime.failure import message_of
 
 if TYPE_CHECKING:
     from harness import _core
     from harness.runtime.run_log import LogSettings
 
 INTERVAL_S = 0.1
+STANDARD_ERROR = 2
 
 
 class LogDrain:
@@ -38,8 +40,10 @@ class LogDrain:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._event_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.on_console: Callable[[int, str], None] | None = None
-        """Gets the importance and the text of each line for the console, in the drain's thread."""
+        self.consoles: Sequence[Callable[[int, str], object]] = ()
+        """Get the importance and the text of each line for the console, in the drain's thread."""
+        self.untold = 0
+        """How many lines a console has not taken, but raised."""
 
     def wake(self) -> None:
         """Asks for a drain now. Any process of the run may call it."""
@@ -65,6 +69,8 @@ class LogDrain:
         self.drain()
         os.close(self._event_fd)
         self._event_fd = -1
+        if self.untold > 1:
+            _say(f"{self.untold} lines in all could not be written to a console")
 
     def drain(self) -> None:
         """Writes what waits in the rings."""
@@ -94,8 +100,15 @@ class LogDrain:
             self._tell(10, f"process {process}: log records in shared memory were overwritten, and are lost")
 
     def _tell(self, importance: int, text: str) -> None:
-        if self.on_console is not None:
-            self.on_console(importance, text)
+        for console in self.consoles:
+            try:
+                console(importance, text)
+            except Exception as error:
+                # A program's own destination may raise anything; without the drain every record would wait.
+                self.untold += 1
+                if self.untold == 1:
+                    reason = f"{type(error).__name__}: {message_of(error)}"
+                    _say(f"cannot write log records to a console: {reason}; going on without")
 
     def _file(self, rank: int) -> AppendFile:
         if rank not in self._files:
@@ -111,6 +124,12 @@ class LogDrain:
                     # Nobody is left to be told that the disk is full.
                     self._file(rank).append_missing(data)
             ring.commit(position)
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        # Where standard error is closed, nobody is left to be told.
+        os.write(STANDARD_ERROR, f"harness.log: {text}\n".encode("utf-8", "backslashreplace"))
 
 
 def _by_rank(frames: list[tuple[int, int, int, bytes]]) -> dict[int, tuple[bytes, int]]:

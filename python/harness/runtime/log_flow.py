@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.log import Log, LogDestination, LogRecord
@@ -31,9 +32,8 @@ class LogFlow:
         consoles: Sequence[LogDestination],
     ) -> None:
         self._log = log
-        self._consoles = consoles
         self.drain = LogDrain(run, logs, n_workers)
-        self.drain.on_console = self._tell
+        self.drain.consoles = [partial(_tell, console) for console in consoles]
         for file in run_files(log):
             file.use_ring(run.log_ring(0), self.drain.wake)
         self.foreign = ForeignRecords(run.first_at)
@@ -47,9 +47,9 @@ class LogFlow:
             file.use_ring(None)
         self.drain.stop()
 
-    def _tell(self, importance: int, text: str) -> None:
-        """A line about a slice's record, in the drain's thread."""
-        record = LogRecord(importance, importance)
-        record.addComment(text)
-        for console in self._consoles:
-            console.write(record)
+
+def _tell(console: LogDestination, importance: int, text: str) -> None:
+    """Writes a line about a slice's record; in the drain's thread."""
+    record = LogRecord(importance, importance)
+    record.addComment(text)
+    console.write(record)
