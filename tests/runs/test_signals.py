@@ -240,7 +240,7 @@ def test_a_visit_that_a_request_cut_short_is_not_complete(bench, monkeypatch):
     (bench.folder / "steps").unlink()
     done = bench.run("--resume", "--visits", "2")
     assert done.code == 0, done.err
-    assert "resuming: 1 visits are complete and left out" in done.log()
+    assert "resuming: 1 visit is complete and left out" in done.log()
     assert "run again: visit 2: " in done.log()
 
 

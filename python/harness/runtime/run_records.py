@@ -77,7 +77,8 @@ def describe_plan(plan: ResumePlan | None) -> list[str]:
     """What the log says about a resumed run."""
     if plan is None:
         return ["there is no earlier run here: this one starts from the beginning"]
-    lines = [f"resuming: {plan.skipped} visits are complete and left out"]
+    are = "visit is" if plan.skipped == 1 else "visits are"
+    lines = [f"resuming: {plan.skipped} {are} complete and left out"]
     lines += [f"run again: visit {visit}: {why}" for visit, why in sorted(plan.redone.items())[:MOST_REASONS]]
     if plan.unfinished:
         lines.append(f"{plan.unfinished} visits were not complete: events not acknowledged come again")
