@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from harness import _core
 from harness.errors import LedgerError
 from harness.ledger import DIED, RAISED, Failure, Ledger, Output, StageTime, VisitRecord, check, read_status
 from harness.ledger.lock import RunLock, running_process
@@ -66,6 +67,15 @@ def test_a_visit_without_failures_is_done_everywhere(ledger, tmp_path):
     status = read_status(tmp_path)
     assert status["state"] == "complete" and status["visits"] == {"complete": 1}
     assert status["outcomes"] == {"retries": 0, "done": 6}
+
+
+@pytest.mark.parametrize("end", _core.LoopEnd.__members__)
+def test_a_run_that_ended_in_good_order_is_never_shown_as_failed(ledger, tmp_path, end):
+    visit(ledger, 1)
+    ledger.end_run(end.lower().replace("_", " "), 0, "as the loop has it")
+    disorderly = end in ("AT_ONCE", "PROCESS_DIED", "SLICE_FATAL")
+    expected = "failed" if disorderly else "stopped" if end == "STOPPED" else "complete"
+    assert read_status(tmp_path)["state"] == expected
 
 
 def test_what_lies_behind_a_failure_is_skipped_for_that_rank_alone(ledger, tmp_path):
