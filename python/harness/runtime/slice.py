@@ -98,7 +98,7 @@ class SliceHalf(Half[ParallelProcessing]):
             if passes <= TRACE:
                 self._traced(stage)
             else:
-                stage.applyProcess()
+                self.call_stage(stage.applyProcess)
             clipboard = self.queues[number].element()
             if clipboard is None:
                 self.publish_nothing(number)
@@ -133,7 +133,7 @@ class SliceHalf(Half[ParallelProcessing]):
         name = stage.getName()
         self.blocks.mark(STAGE, "start", TRACE, f"stage {name}", name)
         self.blocks.mark(PROCESS, "start", TRACE, f"{name}.process")
-        stage.applyProcess()
+        self.call_stage(stage.applyProcess)
         self.blocks.mark(PROCESS, "end", TRACE, f"{name}.process")
         self.blocks.mark(STAGE, "end", TRACE, f"stage {name}", name)
 
