@@ -158,7 +158,15 @@ def _set_up(context: RunContext, worker: int, rank: int, *, replaces: bool) -> S
         if log is not None:
             off_console(log).fatal(f"{describe_failure(error)}\n{traceback.format_exc()}")
         report_fatal(context.run, rank, error)
-        context.run.arrive_ready(rank, _core.OUTCOME_FATAL)
+        _arrive_ready(context.run, rank, _core.OUTCOME_FATAL)
         return None
-    context.run.arrive_ready(rank, _core.OUTCOME_OK)
+    _arrive_ready(context.run, rank, _core.OUTCOME_OK)
     return half
+
+
+def _arrive_ready(run: _core.Run, rank: int, outcome: int) -> None:
+    """Says that the stages of a rank are set up, or not. Ends a process that does not count for it."""
+    if not run.arrive_ready(rank, outcome):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(EXIT_REPLACED)

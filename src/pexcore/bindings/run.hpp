@@ -63,10 +63,10 @@ public:
 
     void set_spin(std::uint64_t least_ns, std::uint64_t most_ns) { m_spin = {least_ns, most_ns}; }
 
-    void arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
+    bool arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
         loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
         worker.set_incarnation(m_incarnation);
-        worker.arrive_ready(rank, outcome);
+        return worker.arrive_ready(rank, outcome);
     }
 
     bool run_worker(const py::object& target) {
