@@ -153,6 +153,12 @@ public:
                        sync::ProcessState::STARTING;
             rank = m_state.process(death->process).busy_rank.load(std::memory_order_relaxed);
             stage = m_state.process(death->process).busy_stage.load(std::memory_order_relaxed);
+            if (rank < 0) {
+                if (const auto taken = m_state.unfinished_step(death->process)) {
+                    rank = static_cast<int>(taken->rank);
+                    stage = taken->step;
+                }
+            }
             m_arena->sweep(shm::ProcessSlot{static_cast<std::uint8_t>(death->process)});
         }
         const int worker = death->process == sync::NURSERY_PROCESS ? -1 : death->process - 1;
