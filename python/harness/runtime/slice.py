@@ -80,11 +80,15 @@ class SliceHalf(Half[ParallelProcessing]):
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
 
+    def enter_stage(self, number: int) -> None:
+        """What is logged and recorded from here on belongs to stage `number`."""
+        self.stage_number = number
+        self.log.context.set("STAGEID", number)
+
     def process(self, number: int) -> int:
         """Runs stage `number`, or passes it over after a failure. Returns the outcome bits."""
         stage = self.stages[number - 1]
-        self.stage_number = number
-        self.log.context.set("STAGEID", number)
+        self.enter_stage(number)
         passes = self.log.getThreshold()
         if passes <= INFO:
             self.log.info(f"stage {number} {stage.getName()}, error flag {int(self.error_flagged)}")
@@ -123,6 +127,7 @@ class SliceHalf(Half[ParallelProcessing]):
 
     def repeat(self, number: int) -> None:
         """Runs stage `number` again, whose publications stand. Raises what the stage raises."""
+        self.enter_stage(number)
         self._receive(number)
         self._traced(self.stages[number - 1])
         clipboard = self.queues[number].element()
