@@ -35,7 +35,11 @@ class Nursery:
 @pytest.fixture
 def scene():
     """(run, nursery, replacing) of three ranks on one worker, with no retries and a visit that has begun."""
-    run, nursery = _core.Run(1 << 20, RANKS, 1, 2), Nursery()
+    return make_scene(_core.Run(1 << 20, RANKS, 1, 2))
+
+
+def make_scene(run):
+    nursery = Nursery()
     stages = [SimpleNamespace(name=name, timeout=2.0) for name in ("one", "two")]
     config = SimpleNamespace(
         n_slices=RANKS, n_workers=1, stages=stages, timeout=None, slice_retries=0, failure_ends_run=False
@@ -75,3 +79,33 @@ def test_a_rank_that_fails_in_the_next_visit_has_the_reason_of_that_one(scene):
         nursery.ended = [died(pid, 1, 2)]
         assert replacing.workers_died(visit, 2)
         assert (reason(run, 1).visit, reason(run, 1).pid) == (visit, pid)
+
+
+class OneNumber:
+    """A run whose workers all have number 1000, as the kernel may give it again."""
+
+    def __init__(self, run) -> None:
+        self._run, self.kills = run, 0
+
+    def __getattr__(self, name):
+        return getattr(self._run, name)
+
+    def worker_pids(self):
+        return [1000]
+
+    def kill_worker(self, worker):
+        self.kills += 1
+
+
+def test_a_worker_with_the_number_of_one_that_was_late_is_not_taken_for_it():
+    run, nursery, replacing = make_scene(OneNumber(_core.Run(1 << 20, RANKS, 1, 2)))
+    replacing.end_late(0, 1, 2)
+    nursery.ended = [died(1000, 1, 2)]
+    assert replacing.workers_died(1, 2)
+    assert "stageTimeout" in reason(run, 1).cause
+    replacing.begin_visit()
+    nursery.ended = [died(1000, 1, 2)]
+    assert replacing.workers_died(2, 2)
+    assert reason(run, 1).cause == "SIGSEGV (signal 11)"
+    replacing.end_late(0, 2, 2)
+    assert run.kills == 2

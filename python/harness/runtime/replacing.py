@@ -147,6 +147,8 @@ class Replacing:
             self._record(death.rank, death.stage, error, True)
         for rank, stage in judged.broken.items():
             self._statistics.count_failure(visit, stage, rank)
+        # The number may be another process's by now.
+        self._late.pop(death.pid, None)
         return True
 
     def _may_go_on(self, death: Death, judged: Judged) -> bool:
