@@ -45,8 +45,8 @@ class Master:
 
     def workers_died(self, visit, step):
         self.death = Death(*self.run.take_death())
-        self.pids = self.run.worker_pids()
         self.judged = self.fates.judge(self.death, visit, step)
+        self.run.revoke(0)
         return False
 
 
@@ -98,3 +98,7 @@ def test_who_died_between_its_step_and_its_arrival_is_not_run_again_where_it_mus
     judged = judge(retries, stateful=stateful).judged
     assert judged.verdicts == {0: (FAIL, 1), 1: (REPLAY, 0)}
     assert judged.failed == [0] and why in judged.reasons[0]
+
+
+def test_the_number_of_a_worker_whose_place_is_free_is_nobody_s(judge):
+    assert judge(1, stateful=False).run.worker_pids() == [0]

@@ -176,6 +176,8 @@ public:
         process.incarnation.store(next, std::memory_order_relaxed);
         process.busy_rank.store(-1, std::memory_order_relaxed);
         process.admitted.store(0, std::memory_order_seq_cst);
+        // The dead one's number may soon be another process's, whom nobody must kill for a worker.
+        process.pid.store(0, std::memory_order_seq_cst);
         process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
         for (std::uint32_t rank = worker; rank < m_shape.ranks; rank += m_shape.workers)
             sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(next));
