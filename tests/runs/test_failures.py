@@ -286,20 +286,78 @@ def test_a_process_that_a_stage_forks_and_lets_return_does_not_act_for_the_slice
         assert (bench.folder / f"done-{rank}").read_text() == "xxx"
 
 
-def test_a_process_that_a_master_stage_forks_and_lets_return_does_not_end_the_run(bench):
-    bench.module("""
-    class Forks(SerialProcessing):
-        def preprocess(self, clipboard):
+@pytest.mark.parametrize("where", ["setup", "shutdown"])
+@pytest.mark.parametrize("waits", [True, False], ids=["parent_waits", "parent_goes_on"])
+@pytest.mark.parametrize("ending", ["return", "raise ValueError('child')", "sys.exit(0)"])
+def test_a_process_forked_outside_visits_does_not_act_for_the_worker(bench, ending, waits, where):
+    bench.module(f"""
+    class Forks(ParallelProcessing):
+        visit = 0
+        def {where}(self):
             child = os.fork()
             if child == 0:
-                sys.exit(0)
-            os.waitpid(child, 0)
+                {ending}
+            elif {waits}:
+                ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                open(f"ended-{{self.rank}}", "w").write(f"{{ended}}")
+        def process(self, clipboard):
+            self.visit += 1
+            open(f"done-{{self.rank}}", "a").write(f"{{self.visit}} ")
+    """)
+    bench.policy("fork - Forks", head="")
+    done = bench.run("--visits", "3", "--workers", "2")
+    assert done.code == 0, done.err
+    assert done.err == "" and done.summary["deaths"] == []
+    for rank in range(2):
+        assert (bench.folder / f"done-{rank}").read_text() == "1 2 3 "
+        assert "ValueError" not in done.log(f"Slice{rank}")
+        assert done.log(f"Slice{rank}").count("the run has ended") == 1
+        if waits:
+            assert (bench.folder / f"ended-{rank}").read_text() == "83"
+
+
+@pytest.mark.parametrize("where", ["preprocess", "postprocess", "setup", "shutdown"])
+@pytest.mark.parametrize("waits", [True, False], ids=["parent_waits", "parent_goes_on"])
+@pytest.mark.parametrize("ending", ["return", "raise ValueError('child')", "sys.exit(0)"])
+def test_a_process_that_a_stage_forks_and_lets_return_does_not_act_for_the_master(
+    bench, ending, waits, where
+):
+    bench.module(f"""
+    def forks(where):
+        if where != "{where}":
+            return
+        child = os.fork()
+        if child == 0:
+            {ending}
+        elif {waits}:
+            ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            open("ended", "a").write(f"{{ended}} ")
+
+    class Forks(SerialProcessing):
+        def setup(self):
+            forks("setup")
+        def preprocess(self, clipboard):
+            forks("preprocess")
+        def postprocess(self, clipboard):
+            forks("postprocess")
+        def shutdown(self):
+            forks("shutdown")
 
     class Slice(ParallelProcessing):
+        visit = 0
         def process(self, clipboard):
-            pass
+            self.visit += 1
+            open(f"done-{{self.rank}}", "a").write(f"{{self.visit}} ")
     """)
     bench.policy("fork Forks Slice", head="")
     done = bench.run("--visits", "3")
     assert done.code == 0, done.err
-    assert done.summary["visits"] == 3
+    assert done.err == "" and done.out.count("visits") == 1
+    assert done.summary["visits"] == 3 and done.row("fork", "preprocess")["raised"] == 0
+    for rank in range(2):
+        assert (bench.folder / f"done-{rank}").read_text() == "1 2 3 "
+    if waits:
+        times = 3 if where.endswith("process") else 1
+        assert (bench.folder / "ended").read_text() == "83 " * times
+    for log in ("Pipeline", "Slice0", "Slice1"):
+        assert "ValueError" not in done.log(log)

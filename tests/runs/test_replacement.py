@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Workers that die: a fresh one runs their slices' visit again, results are those of a run without deaths."""
 
+import re
 import sqlite3
 
 import pytest
@@ -210,3 +211,59 @@ def test_a_failure_stage_that_kills_its_worker_is_not_run_again(dying):
     assert done.code == LOST, done.err
     assert "rank 2 is skipped: its failure stage has died, too" in done.log()
     assert (bench.folder / "results").read_text().splitlines()[4:] == serial().splitlines()[4:]
+
+
+@pytest.fixture
+def recording(bench):
+    """Stage 1 records an output, stage 2 kills its worker once, the failure stage records; `run(head)`."""
+    bench.module(f"""
+    def write(stage, name):
+        open(name, "w").write("x")
+        stage.log.info(f"writes {{name}}")
+        harness.record_output(name)
+
+    class Writes(ParallelProcessing):
+        def process(self, clipboard):
+            write(self, "written")
+
+    class Dies(ParallelProcessing):
+        def process(self, clipboard):
+            if not os.path.exists("died"):
+                open("died", "w").close()
+                {KILL}
+
+    class Sweep(ParallelProcessing):
+        def process(self, clipboard):
+            write(self, "swept")
+    """)
+
+    def run(head: str):
+        bench.policy("writes - Writes", "dies - Dies", slices=1, head=head, tail=SWEEP)
+        return bench.run("--visits", "1")
+
+    return run
+
+
+def outputs_of(done) -> list[tuple]:
+    with sqlite3.connect(done.run_dir / "ledger.sqlite") as ledger:
+        rows = ledger.execute("SELECT path, visit, rank, stage FROM outputs ORDER BY output").fetchall()
+    return [(path.rpartition("/")[2], *rest) for path, *rest in rows]
+
+
+def stage_ids(done, words: str) -> list[str]:
+    records = [part for part in done.log("Slice0").split("\n\n") if words in part]
+    return [re.search(r"STAGEID: (\d+)", part)[1] for part in records]
+
+
+def test_what_a_replay_writes_and_logs_again_belongs_to_its_stage(recording):
+    done = recording("")
+    assert done.code == 0, done.err
+    assert outputs_of(done) == [("written", 1, 0, 1)]
+    assert stage_ids(done, "writes written") == ["1", "1"]
+
+
+def test_what_the_failure_stage_of_a_dead_slice_writes_belongs_to_the_stage_that_died(recording):
+    done = recording("sliceRetries: 0")
+    assert done.code == LOST, done.err
+    assert outputs_of(done) == [("written", 1, 0, 1), ("swept", 1, 0, 2)]
+    assert stage_ids(done, "writes swept") == ["2"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -15,6 +16,7 @@ from harness.runtime.blocks import Blocks
 from harness.runtime.failure import describe_failure, format_failure, put_failure_keys
 from harness.runtime.isolation import isolate
 from harness.runtime.post_mortems import write_after_raise
+from harness.runtime.stray_forks import end_if_stray
 from harness.stage import StageProcessing
 from harness.transport import Transport
 
@@ -29,6 +31,7 @@ VERB2 = -2
 VERB3 = -3
 
 
+ResultT = TypeVar("ResultT")
 StageT = TypeVar("StageT", bound=StageProcessing)
 
 
@@ -52,6 +55,7 @@ class Half(Generic[StageT]):
         streams.use_seed(self.random_seed)
         self.visit = 0
         self.stage_number = 0
+        self._pid = os.getpid()
         self.post_mortems: PostMortems | None = None
 
     def _audience(self) -> int:
@@ -89,7 +93,7 @@ class Half(Generic[StageT]):
         }
         try:
             streams.reseed(self.random_seed, 0, self.rank, stage_id)
-            instance = make(stage, sysdata)
+            instance = self.call_stage(make, stage, sysdata)
             if instance is not None:
                 isolate(instance, self, stage_id)
             return instance
@@ -101,6 +105,13 @@ class Half(Generic[StageT]):
                 rank=self.rank,
                 details=format_failure(error),
             ) from error
+
+    def call_stage(self, call: Callable[..., ResultT], *arguments: Any) -> ResultT:
+        """Calls stage code. A process that it forks and that comes back, in whatever way, ends here."""
+        try:
+            return call(*arguments)
+        finally:
+            end_if_stray(self._pid)
 
     def begin_visit(self, visit: int) -> None:
         """Empties every queue and puts one fresh clipboard into the first."""
@@ -173,7 +184,7 @@ class Half(Generic[StageT]):
     ) -> None:
         stage.initialize(self.queues[number], self.queues[number - 1])
         try:
-            apply(stage)
+            self.call_stage(apply, stage)
         except Exception as error:
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
             cause = describe_failure(error)
@@ -186,6 +197,6 @@ class Half(Generic[StageT]):
         instances = [*self.stages, *([self.failure_stage] if self.failure_stage is not None else [])]
         for stage in instances:
             try:
-                stage.shutdown()
+                self.call_stage(stage.shutdown)
             except Exception as error:
                 self.log.warn(f"{stage.getName()}.shutdown raised: {describe_failure(error)}")

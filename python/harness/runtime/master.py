@@ -114,7 +114,7 @@ class MasterHalf(Half[SerialProcessing]):
             if passes <= TRACE:
                 self._traced(stage, "preprocess", lambda: self._preprocess(stage, number))
             else:
-                self._between = stage.applyPreprocess()
+                self._between = self.call_stage(stage.applyPreprocess)
         except Exception as error:
             self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
             self.statistics.count_partial(self.visit)
@@ -220,7 +220,7 @@ class MasterHalf(Half[SerialProcessing]):
                 if self.log.sends(TRACE):
                     self._traced(stage, "postprocess", lambda: stage.applyPostprocess(between))
                 else:
-                    stage.applyPostprocess(between)
+                    self.call_stage(stage.applyPostprocess, between)
                 self.count_clipboard(number)
             except Exception as error:
                 self._fail_postprocess(number, error, between)
@@ -299,7 +299,7 @@ class MasterHalf(Half[SerialProcessing]):
     def _traced(self, stage: SerialProcessing, method: str, call: Callable[[], None]) -> None:
         what = f"{stage.getName()}.{method}"
         self.blocks.mark(f"{STAGE}.{method}", "start", TRACE, what)
-        call()
+        self.call_stage(call)
         self.blocks.mark(f"{STAGE}.{method}", "end", TRACE, what)
 
 

@@ -47,6 +47,7 @@ def resume(half: SliceHalf, visit: int, step: int) -> int:
 
 def _fail(half: SliceHalf, stage: int, step: int, error: Exception) -> int:
     """Stage `stage`, the one the master waits for or one before it, counts as failed in step `step`."""
+    half.enter_stage(stage)
     half.publish_nothing(step)
     outcome = half.fail_step(stage, error)
     _pass_on(half, stage + 1, step + 1)

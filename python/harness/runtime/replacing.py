@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness import _core
 from harness.errors import HarnessError, InternalError, SliceDied
 from harness.runtime import stacks
-from harness.runtime.fates import Fates, Judged, stage_name
+from harness.runtime.fates import FAIL, Fates, Judged, stage_name
 from harness.runtime.supervisor import KILL_TIMEOUT_S, Death, Supervisor
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Replacing:
         self._error: HarnessError | None = None
         self._fates = Fates(run, config)
         self.note_failed = self._fates.note_failed
+        # Why the ranks that have failed by a death in this visit have: a pickled SliceDied.
+        self._reasons: dict[int, bytes] = {}
         self._deaths_in_visit: Counter[int] = Counter()
         self._setup_deaths: Counter[int] = Counter()
         # Workers that were killed for being late: when, and the words for the cause.
@@ -63,6 +65,7 @@ class Replacing:
     def begin_visit(self) -> None:
         """Forgets the last visit: a slice has its retries in every visit."""
         self._fates.begin_visit()
+        self._reasons.clear()
         self._deaths_in_visit.clear()
 
     def workers_died(self, visit: int, step: int) -> bool:
@@ -115,7 +118,10 @@ class Replacing:
             return False
         for rank, (verdict, stage) in judged.verdicts.items():
             if rank in judged.failed:
-                self._run.write_report(rank, pickle.dumps(error))
+                self._reasons[rank] = pickle.dumps(error)
+            if verdict == FAIL:
+                # Again for every worker: the one before may have written a report of its own there.
+                self._run.write_report(rank, self._reasons[rank])
             self._run.set_verdict(rank, visit, stage, verdict)
         incarnation = self._run.revoke(death.worker)
         pid = self._supervisor.replace(self._run, death.worker, incarnation)
@@ -141,6 +147,8 @@ class Replacing:
             self._record(death.rank, death.stage, error, True)
         for rank, stage in judged.broken.items():
             self._statistics.count_failure(visit, stage, rank)
+        # The number may be another process's by now.
+        self._late.pop(death.pid, None)
         return True
 
     def _may_go_on(self, death: Death, judged: Judged) -> bool:

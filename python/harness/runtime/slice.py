@@ -80,11 +80,15 @@ class SliceHalf(Half[ParallelProcessing]):
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
 
+    def enter_stage(self, number: int) -> None:
+        """What is logged and recorded from here on belongs to stage `number`."""
+        self.stage_number = number
+        self.log.context.set("STAGEID", number)
+
     def process(self, number: int) -> int:
         """Runs stage `number`, or passes it over after a failure. Returns the outcome bits."""
         stage = self.stages[number - 1]
-        self.stage_number = number
-        self.log.context.set("STAGEID", number)
+        self.enter_stage(number)
         passes = self.log.getThreshold()
         if passes <= INFO:
             self.log.info(f"stage {number} {stage.getName()}, error flag {int(self.error_flagged)}")
@@ -98,7 +102,7 @@ class SliceHalf(Half[ParallelProcessing]):
             if passes <= TRACE:
                 self._traced(stage)
             else:
-                stage.applyProcess()
+                self.call_stage(stage.applyProcess)
             clipboard = self.queues[number].element()
             if clipboard is None:
                 self.publish_nothing(number)
@@ -123,6 +127,7 @@ class SliceHalf(Half[ParallelProcessing]):
 
     def repeat(self, number: int) -> None:
         """Runs stage `number` again, whose publications stand. Raises what the stage raises."""
+        self.enter_stage(number)
         self._receive(number)
         self._traced(self.stages[number - 1])
         clipboard = self.queues[number].element()
@@ -133,7 +138,7 @@ class SliceHalf(Half[ParallelProcessing]):
         name = stage.getName()
         self.blocks.mark(STAGE, "start", TRACE, f"stage {name}", name)
         self.blocks.mark(PROCESS, "start", TRACE, f"{name}.process")
-        stage.applyProcess()
+        self.call_stage(stage.applyProcess)
         self.blocks.mark(PROCESS, "end", TRACE, f"{name}.process")
         self.blocks.mark(STAGE, "end", TRACE, f"stage {name}", name)
 

@@ -25,6 +25,7 @@ from harness.runtime.run_log import LogSettings
 from harness.runtime.signals import leave_signals_to_master
 from harness.runtime.slice import SliceHalf, report_fatal
 from harness.runtime.stage_output import StageOutput
+from harness.runtime.stray_forks import end_if_stray
 
 if TYPE_CHECKING:
     from harness.log.foreign import ForeignRecords
@@ -34,7 +35,6 @@ PARENT_TIMEOUT_MS = 5000
 ADMISSION_TIMEOUT_MS = 60_000
 EXIT_ORPHAN = 81
 EXIT_BROKEN = 82
-EXIT_STRAY_FORK = 83
 EXIT_REPLACED = 84
 
 
@@ -72,25 +72,17 @@ class WorkerHooks:
             set_default_log(half.log.root)
         try:
             outcome = half.run_step(visit, step)
-            self._end_forks_of_stages()
+            end_if_stray(self._pid)
             if self._output is not None:
                 self._output.mark(rank, visit, step, half.stages)
             return outcome
         except (Exception, SystemExit, KeyboardInterrupt) as error:
-            self._end_forks_of_stages()
+            end_if_stray(self._pid)
             if not isinstance(error, HarnessError):
                 text = f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}"
                 off_console(half.log).fatal(text)
             report_fatal(half.run, rank, error)
             return _core.OUTCOME_FATAL
-
-
-    def _end_forks_of_stages(self) -> None:
-        """Ends a process that a stage forked and that came back here: it must not arrive for the worker."""
-        if os.getpid() != self._pid:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(EXIT_STRAY_FORK)
 
 
 def worker_main(context: RunContext, worker: int, incarnation: int) -> NoReturn:
@@ -166,7 +158,15 @@ def _set_up(context: RunContext, worker: int, rank: int, *, replaces: bool) -> S
         if log is not None:
             off_console(log).fatal(f"{describe_failure(error)}\n{traceback.format_exc()}")
         report_fatal(context.run, rank, error)
-        context.run.arrive_ready(rank, _core.OUTCOME_FATAL)
+        _arrive_ready(context.run, rank, _core.OUTCOME_FATAL)
         return None
-    context.run.arrive_ready(rank, _core.OUTCOME_OK)
+    _arrive_ready(context.run, rank, _core.OUTCOME_OK)
     return half
+
+
+def _arrive_ready(run: _core.Run, rank: int, outcome: int) -> None:
+    """Says that the stages of a rank are set up, or not. Ends a process that does not count for it."""
+    if not run.arrive_ready(rank, outcome):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(EXIT_REPLACED)

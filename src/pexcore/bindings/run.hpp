@@ -63,10 +63,10 @@ public:
 
     void set_spin(std::uint64_t least_ns, std::uint64_t most_ns) { m_spin = {least_ns, most_ns}; }
 
-    void arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
+    bool arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
         loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
         worker.set_incarnation(m_incarnation);
-        worker.arrive_ready(rank, outcome);
+        return worker.arrive_ready(rank, outcome);
     }
 
     bool run_worker(const py::object& target) {
@@ -153,6 +153,12 @@ public:
                        sync::ProcessState::STARTING;
             rank = m_state.process(death->process).busy_rank.load(std::memory_order_relaxed);
             stage = m_state.process(death->process).busy_stage.load(std::memory_order_relaxed);
+            if (rank < 0) {
+                if (const auto taken = m_state.unfinished_step(death->process)) {
+                    rank = static_cast<int>(taken->rank);
+                    stage = taken->step;
+                }
+            }
             m_arena->sweep(shm::ProcessSlot{static_cast<std::uint8_t>(death->process)});
         }
         const int worker = death->process == sync::NURSERY_PROCESS ? -1 : death->process - 1;
@@ -170,6 +176,8 @@ public:
         process.incarnation.store(next, std::memory_order_relaxed);
         process.busy_rank.store(-1, std::memory_order_relaxed);
         process.admitted.store(0, std::memory_order_seq_cst);
+        // The dead one's number may soon be another process's, whom nobody must kill for a worker.
+        process.pid.store(0, std::memory_order_seq_cst);
         process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
         for (std::uint32_t rank = worker; rank < m_shape.ranks; rank += m_shape.workers)
             sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(next));

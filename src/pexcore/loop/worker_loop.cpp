@@ -9,24 +9,28 @@ namespace pex::loop {
 
 using sync::CellWord;
 
-void WorkerLoop::arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
+bool WorkerLoop::arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
     if (m_incarnation != 0) {
-        if ((outcome & sync::OUTCOME_FATAL) != 0) fail_ready(m_state.cell(rank), outcome);
-        return;
+        if ((outcome & sync::OUTCOME_FATAL) != 0) return fail_ready(m_state.cell(rank), outcome);
+        return !was_replaced(rank);
     }
+    std::uint64_t fresh = sync::pack(CellWord{});
     const CellWord ready{0, 0, 0, outcome, sync::CellState::ARRIVED};
-    // ORDER seq_cst: pairs with has_arrived(), as in sync::arrive(); the master has released nothing yet.
-    m_state.cell(rank).word.store(sync::pack(ready), std::memory_order_seq_cst);
+    // ORDER seq_cst: pairs with has_arrived(), as in sync::arrive(). What is no longer fresh has arrived before, and
+    // the master may ask for steps in it.
+    if (!m_state.cell(rank).word.compare_exchange_strong(fresh, sync::pack(ready), std::memory_order_seq_cst))
+        return false;
     note_fatal(outcome);
     sync::ring(m_state.door(sync::MASTER_PROCESS));
+    return true;
 }
 
-void WorkerLoop::fail_ready(sync::CellShm& cell, std::uint8_t outcome) {
+bool WorkerLoop::fail_ready(sync::CellShm& cell, std::uint8_t outcome) {
     // ORDER seq_cst: pairs with release() and has_arrived().
     std::uint64_t bits = cell.word.load(std::memory_order_seq_cst);
     for (;;) {
         CellWord failed = sync::unpack(bits);
-        if (failed.incarnation != m_incarnation) return;
+        if (failed.incarnation != m_incarnation) return false;
         failed.outcome = outcome;
         failed.state = sync::CellState::ARRIVED;
         // ORDER seq_cst: as above.
@@ -34,6 +38,7 @@ void WorkerLoop::fail_ready(sync::CellShm& cell, std::uint8_t outcome) {
     }
     note_fatal(outcome);
     sync::ring(m_state.door(sync::MASTER_PROCESS));
+    return true;
 }
 
 bool WorkerLoop::run(WorkerHooks& hooks) {

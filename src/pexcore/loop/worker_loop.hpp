@@ -30,8 +30,9 @@ public:
     void set_incarnation(std::uint8_t incarnation) { m_incarnation = incarnation; }
 
     // Reports that a rank's stages are set up (or not): the arrival at the first rendezvous. A replacement has nothing
-    // to report but that it failed: its cells wait for it as they are. Never blocks.
-    void arrive_ready(std::uint32_t rank, std::uint8_t outcome);
+    // to report but that it failed: its cells wait for it as they are. Never blocks. Returns false, and changes
+    // nothing, when the cell is not as this worker was born to find it: the caller does not count and must leave.
+    bool arrive_ready(std::uint32_t rank, std::uint8_t outcome);
 
     // Serves until the master sets the stop flag. Blocks. Returns false when a cell was given to a replacement.
     bool run(WorkerHooks& hooks);
@@ -43,7 +44,7 @@ private:
     void tell_master(std::uint8_t outcome);
     bool anything_to_do();
     bool was_replaced(std::uint32_t rank);
-    void fail_ready(sync::CellShm& cell, std::uint8_t outcome);
+    bool fail_ready(sync::CellShm& cell, std::uint8_t outcome);
 
     sync::RunState& m_state;
     std::uint16_t m_process;

@@ -83,10 +83,11 @@ namespace {
 constexpr auto PIDFD_ID = static_cast<idtype_t>(3);  // P_PIDFD; older C libraries lack the name
 }
 
-bool has_ended(int pidfd) {
+ChildState look_at_child(int pidfd) {
     siginfo_t info{};
     const int failed = waitid(PIDFD_ID, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG | WNOWAIT);
-    return failed != 0 || info.si_pid != 0;
+    if (failed != 0) return ChildState::GONE;
+    return info.si_pid != 0 ? ChildState::ZOMBIE : ChildState::RUNS;
 }
 
 bool reap(int pidfd, ExitStatus& status) {

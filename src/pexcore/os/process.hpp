@@ -47,8 +47,14 @@ void die_with_pipe(int read_fd);
 // Opens a descriptor that becomes readable when `pid`, a child of the caller, ends. Throws os::Error.
 FileDescriptor open_pidfd(pid_t pid);
 
-// Whether the child behind `pidfd` has ended; leaves it unreaped, so that its number stays taken. Never blocks.
-bool has_ended(int pidfd);
+enum class ChildState {
+    RUNS,
+    ZOMBIE,  // has ended and was not reaped: its number stays taken
+    GONE,    // somebody else in this process reaped it: its number may be another's
+};
+
+// How the child behind `pidfd` is; leaves it as it is. Never blocks, never throws.
+ChildState look_at_child(int pidfd);
 
 // Reaps the ended child behind `pidfd`. Returns false while it runs. Never blocks, never throws: when somebody
 // else reaped it first the status is lost, and its code reads -1.

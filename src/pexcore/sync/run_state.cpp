@@ -65,6 +65,15 @@ SpanRing RunState::ring(std::uint16_t index) const {
     return {reinterpret_cast<SpanRingShm*>(m_rings + index * SpanRing::bytes_for(capacity)), capacity};
 }
 
+std::optional<TakenStep> RunState::unfinished_step(std::uint16_t process) {
+    for (std::uint32_t rank = process - 1u; rank < m_shape.ranks; rank += m_shape.workers) {
+        // ORDER seq_cst: pairs with take() and arrive() of a process that was reaped.
+        const CellWord word = unpack(m_cells[rank].word.load(std::memory_order_seq_cst));
+        if (word.state == CellState::RUNNING) return TakenStep{rank, word.step};
+    }
+    return std::nullopt;
+}
+
 void RunState::write_report(std::uint32_t rank, std::string_view text) {
     ReportShm& report = m_reports[rank];
     constexpr std::size_t room = sizeof(report.text);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,7 +26,7 @@ enum class ProcessState : std::uint32_t { ABSENT = 0, STARTING = 1, WORKING = 2,
 // | field       | written by      | read by          | order   | after owner death                      |
 // |-------------|-----------------|------------------|---------|----------------------------------------|
 // | state       | owner           | master           | seq_cst | LEAVING + exit 0 is an orderly end     |
-// | pid         | owner           | nursery          | seq_cst | the nursery kills that group           |
+// | pid         | owner           | nursery, master  | seq_cst | 0 until the replacement has attached    |
 // | busy_rank   | owner           | master           | relaxed | names the rank that ran (-1: none)     |
 // | busy_stage  | owner           | master           | relaxed | names the stage that ran               |
 // | since_ns    | owner           | master           | relaxed | -                                      |
@@ -112,6 +113,12 @@ struct RunShape {
 // down: written by the master before a release, read after it. across: written by a rank before it arrives from the
 // stage before, read by its neighbours after the next release. Both through the cells' words.
 //
+// A step that was taken and has not arrived.
+struct TakenStep {
+    std::uint32_t rank = 0;
+    std::uint16_t step = 0;
+};
+
 // A view; the arena owns the memory. Process 0 is the master, process 1 + w is worker w.
 // Lifetime: the arena's. Thread/process safety: as the tables above say.
 class RunState {
@@ -138,6 +145,10 @@ public:
     LogPlacesShm& log_places() { return *m_log_places; }
 
     std::uint16_t process_of(std::uint32_t rank) const { return static_cast<std::uint16_t>(1 + rank % m_shape.workers); }
+
+    // The step that a worker was in when it died, by the cells: its entry names none just before and just after.
+    // Once it was reaped, and before its cells are revoked.
+    std::optional<TakenStep> unfinished_step(std::uint16_t process);
 
     // Leaves or reads the last report of a rank; longer text is cut in the middle, so that both ends stay.
     void write_report(std::uint32_t rank, std::string_view text);

@@ -130,14 +130,15 @@ void Watcher::loop() {
 void Watcher::note_ends() {
     const std::lock_guard lock(m_mutex);
     for (auto item = m_watched.begin(); item != m_watched.end();) {
-        if (!os::has_ended(item->pidfd.get())) {
+        const os::ChildState child = os::look_at_child(item->pidfd.get());
+        if (child == os::ChildState::RUNS) {
             ++item;
             continue;
         }
         Death death;
         death.seen_ns = os::now_ns();
         // The group is swept before its leader is reaped, while the number still belongs to it.
-        os::kill_group(item->pid);
+        if (child == os::ChildState::ZOMBIE) os::kill_group(item->pid);
         os::reap(item->pidfd.get(), death.status);
         death.process = item->process;
         death.pid = item->pid;

@@ -375,3 +375,30 @@ PEX_TEST(a_stop_ends_the_wait_for_an_event) {
     PEX_CHECK_EQ(result.visit, 0u);
     PEX_CHECK_EQ(theatre.hooks.dropped, 1u);
 }
+
+PEX_TEST(a_cell_that_has_arrived_or_was_given_away_takes_no_second_word_of_readiness) {
+    Theatre theatre(2, 1, 1);
+    loop::Traffic traffic;
+    auto ready = [&](std::uint32_t rank, std::uint8_t outcome, std::uint8_t incarnation) {
+        loop::WorkerLoop worker(theatre.state, 1, traffic, {20'000, 200'000});
+        worker.set_incarnation(incarnation);
+        return worker.arrive_ready(rank, outcome);
+    };
+    auto word = [&](std::uint32_t rank) { return theatre.state.cell(rank).word.load(); };
+    PEX_CHECK(ready(0, sync::OUTCOME_OK, 0));
+    PEX_CHECK(!ready(0, sync::OUTCOME_FATAL, 0));
+    sync::release(theatre.state.cell(0), {1, 1, 0, sync::OUTCOME_OK, sync::CellState::IDLE});
+    std::uint64_t before = word(0);
+    PEX_CHECK(!ready(0, sync::OUTCOME_OK, 0));
+    PEX_CHECK_EQ(word(0), before);
+    sync::revoke(theatre.state.cell(0), 1);
+    before = word(0);
+    PEX_CHECK(!ready(0, sync::OUTCOME_FATAL, 0));
+    PEX_CHECK(!ready(0, sync::OUTCOME_OK, 2));
+    PEX_CHECK(!ready(0, sync::OUTCOME_FATAL, 2));
+    PEX_CHECK(ready(0, sync::OUTCOME_OK, 1));
+    PEX_CHECK_EQ(word(0), before);
+    PEX_CHECK_EQ(theatre.state.head().fatal.load(), 0u);
+    PEX_CHECK(ready(0, sync::OUTCOME_FATAL, 1));
+    PEX_CHECK_EQ(theatre.state.head().fatal.load(), 1u);
+}

@@ -67,3 +67,27 @@ PEX_TEST(who_ties_itself_to_a_life_pipe_that_has_ended_dies) {
     close(ready[0]);
     close(ready[1]);
 }
+
+PEX_TEST(a_child_that_was_reaped_elsewhere_is_gone_and_no_zombie) {
+    int go[2];
+    PEX_CHECK(pipe(go) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        close(go[1]);
+        char byte = 0;
+        [[maybe_unused]] const ssize_t count = read(go[0], &byte, 1);
+        _exit(3);
+    }
+    const os::FileDescriptor pidfd = os::open_pidfd(child);
+    PEX_CHECK(os::look_at_child(pidfd.get()) == os::ChildState::RUNS);
+    close(go[1]);
+    siginfo_t info{};
+    PEX_CHECK_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+    PEX_CHECK(os::look_at_child(pidfd.get()) == os::ChildState::ZOMBIE);
+    PEX_CHECK_EQ(waitpid(child, nullptr, 0), child);
+    PEX_CHECK(os::look_at_child(pidfd.get()) == os::ChildState::GONE);
+    os::ExitStatus status;
+    PEX_CHECK(os::reap(pidfd.get(), status));
+    PEX_CHECK_EQ(status.code, -1);
+    close(go[0]);
+}

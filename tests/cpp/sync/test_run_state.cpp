@@ -66,6 +66,21 @@ PEX_TEST(a_report_comes_back_whole_or_cut_in_the_middle) {
     PEX_CHECK_EQ(sut.read_report(1), std::string("ValueError: no"));
 }
 
+PEX_TEST(the_step_that_a_worker_is_in_is_told_by_its_cells_alone) {
+    const RunShape shape{4, 2, 2};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    for (std::uint32_t rank = 0; rank < 4; ++rank) release(sut.cell(rank), {1, 2, 0, OUTCOME_OK, CellState::IDLE});
+    PEX_CHECK(!sut.unfinished_step(1) && !sut.unfinished_step(2));
+    CellWord taken;
+    PEX_CHECK(take(sut.cell(2), 0, taken));
+    PEX_CHECK(!sut.unfinished_step(2));
+    const auto found = sut.unfinished_step(1);
+    PEX_CHECK(found && found->rank == 2 && found->step == 2);
+    PEX_CHECK(arrive(sut.cell(2), taken, OUTCOME_OK));
+    PEX_CHECK(!sut.unfinished_step(1));
+}
+
 PEX_TEST(spans_are_drained_once_in_order) {
     const RunShape shape{1, 1, 1};
     Area area(shape);

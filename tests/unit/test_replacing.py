@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a replacement finds about the ranks of the worker before it, and what is forgotten about that one."""
+
+import pickle
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+from harness import _core
+from harness.runtime.replacing import Replacing
+from harness.runtime.supervisor import Death
+
+RANKS = 3
+
+
+class Nursery:
+    """A supervisor whose replacements are numbers; `ended` are the deaths that it tells next."""
+
+    def __init__(self) -> None:
+        self.ended: list[Death] = []
+        self.last_pid = 1000
+
+    def deaths(self, run):
+        while self.ended:
+            yield self.ended.pop(0)
+
+    def replace(self, run, worker, incarnation):
+        self.last_pid += 1
+        return self.last_pid
+
+    def ranks_of(self, worker):
+        return "0,1,2"
+
+
+@pytest.fixture
+def scene():
+    """(run, nursery, replacing) of three ranks on one worker, with no retries and a visit that has begun."""
+    return make_scene(_core.Run(1 << 20, RANKS, 1, 2))
+
+
+def make_scene(run):
+    nursery = Nursery()
+    stages = [SimpleNamespace(name=name, timeout=2.0) for name in ("one", "two")]
+    config = SimpleNamespace(
+        n_slices=RANKS, n_workers=1, stages=stages, timeout=None, slice_retries=0, failure_ends_run=False
+    )
+    replacing = Replacing(run, config, nursery, Mock(), Mock(), Mock())
+    replacing.begin_visit()
+    return run, nursery, replacing
+
+
+def died(pid: int, rank: int, stage: int) -> Death:
+    return Death(0, pid, True, 11, False, rank, stage, False)
+
+
+def reason(run, rank: int):
+    return pickle.loads(run.read_report(rank))
+
+
+def test_the_reason_of_a_failed_rank_outlasts_reports_of_workers_that_die_later(scene):
+    run, nursery, replacing = scene
+    nursery.ended = [died(1000, 2, 2)]
+    assert replacing.workers_died(1, 2)
+    assert [run.verdict(rank, 1) for rank in range(RANKS)] == [(_core.Verdict.FAIL, 2)] * RANKS
+    for rank in range(RANKS):
+        run.write_report(rank, "stage 'two': ValueError: text")
+    nursery.ended = [died(1001, 0, 2)]
+    assert replacing.workers_died(1, 2)
+    assert run.verdict(0, 1)[0] == _core.Verdict.SKIP
+    for rank in (1, 2):
+        assert run.verdict(rank, 1) == (_core.Verdict.FAIL, 2)
+        assert (reason(run, rank).pid, reason(run, rank).rank) == (1000, 2)
+
+
+def test_a_rank_that_fails_in_the_next_visit_has_the_reason_of_that_one(scene):
+    run, nursery, replacing = scene
+    for visit, pid in ((1, 1000), (2, 1001)):
+        replacing.begin_visit()
+        nursery.ended = [died(pid, 1, 2)]
+        assert replacing.workers_died(visit, 2)
+        assert (reason(run, 1).visit, reason(run, 1).pid) == (visit, pid)
+
+
+class OneNumber:
+    """A run whose workers all have number 1000, as the kernel may give it again."""
+
+    def __init__(self, run) -> None:
+        self._run, self.kills = run, 0
+
+    def __getattr__(self, name):
+        return getattr(self._run, name)
+
+    def worker_pids(self):
+        return [1000]
+
+    def kill_worker(self, worker):
+        self.kills += 1
+
+
+def test_a_worker_with_the_number_of_one_that_was_late_is_not_taken_for_it():
+    run, nursery, replacing = make_scene(OneNumber(_core.Run(1 << 20, RANKS, 1, 2)))
+    replacing.end_late(0, 1, 2)
+    nursery.ended = [died(1000, 1, 2)]
+    assert replacing.workers_died(1, 2)
+    assert "stageTimeout" in reason(run, 1).cause
+    replacing.begin_visit()
+    nursery.ended = [died(1000, 1, 2)]
+    assert replacing.workers_died(2, 2)
+    assert reason(run, 1).cause == "SIGSEGV (signal 11)"
+    replacing.end_late(0, 2, 2)
+    assert run.kills == 2
