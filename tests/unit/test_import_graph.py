@@ -20,7 +20,7 @@ CORE = ROOT / "src" / "pexcore"
 LAYERS = [
     {"_core", "_clipboard", "_steps", "errors", "exceptions", "current"},
     {"arrays", "births", "clipboard", "properties", "outputs", "streams"},
-    {"log", "locations", "policy", "queue"},
+    {"log", "locations", "policy", "process_identity", "queue", "whole_files"},
     {"dataset", "directories", "ledger", "stage", "transport"},
     {"dc3a", "events", "storage", "utils"},
     {"event_stage", "iostage", "runtime"},

@@ -5,26 +5,17 @@ from __future__ import annotations
 
 import os
 
+from harness.process_identity import start_time
+
 __all__ = ["is_alive", "this_process"]
 
 
 def this_process() -> str:
     """The name of this process: its id and when it started, in clock ticks since the machine booted."""
-    return f"{os.getpid()}:{_start_time(os.getpid())}"
+    return f"{os.getpid()}:{start_time(os.getpid())}"
 
 
 def is_alive(owner: str) -> bool:
     """Whether the process of that name lives. Nobody (the empty name) does not."""
     pid, _, started = owner.partition(":")
-    return pid.isdecimal() and started != "" and _start_time(int(pid)) == started
-
-
-def _start_time(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
-            # The name of the program stands in parentheses and may hold anything.
-            fields = stat.read().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    # A zombie does nothing any more.
-    return "" if fields[0] in "ZX" else fields[19]
+    return pid.isdecimal() and started.isdecimal() and start_time(int(pid)) == int(started)

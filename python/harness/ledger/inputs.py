@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import LedgerError
-from harness.ledger.post_mortem import write_atomically
+from harness.whole_files import write_atomically
 
 MOST_BYTES = 4 << 30
 """Of one file."""

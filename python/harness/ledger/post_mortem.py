@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.whole_files import write_atomically
+
 if TYPE_CHECKING:
     from harness.clipboard import Clipboard
 
@@ -152,15 +154,3 @@ def _describe(clipboard: Clipboard, key: Any) -> dict[str, Any]:
         return facts
     except Exception as error:
         return {"type": f"unknown: {type(error).__name__}: {error}"}
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file that is there whole or not at all. Raises `OSError`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -18,7 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.process_identity import start_time
 from harness.runtime.shutdown import Request
+from harness.whole_files import write_atomically
 
 FILE_NAME = "master.json"
 TIMEOUT_S = 5.0
@@ -43,7 +45,7 @@ class Master:
     @classmethod
     def here(cls, run_id: str) -> Master:
         """This process."""
-        return cls(os.getpid(), _start_time(os.getpid()) or 0, _boot_id(), socket.gethostname(), run_id)
+        return cls(os.getpid(), start_time(os.getpid()) or 0, _boot_id(), socket.gethostname(), run_id)
 
     @property
     def address(self) -> str:
@@ -53,19 +55,17 @@ class Master:
     @property
     def runs(self) -> bool:
         """Whether it runs, on this machine."""
-        return self.boot_id == _boot_id() and _start_time(self.pid) == self.start_time
+        return self.boot_id == _boot_id() and start_time(self.pid) == self.start_time
 
 
 def runs(pid: int) -> bool:
     """Whether there is a process of that number that has not ended."""
-    return _start_time(pid) is not None
+    return start_time(pid) is not None
 
 
 def announce(run_dir: Path, master: Master) -> None:
     """Says in the run directory, whose lock the caller holds, that this master is at work there."""
-    draft = run_dir / f"{FILE_NAME}.{master.pid}"
-    draft.write_text(json.dumps(asdict(master)) + "\n")
-    draft.replace(run_dir / FILE_NAME)
+    write_atomically(run_dir / FILE_NAME, (json.dumps(asdict(master)) + "\n").encode())
 
 
 def withdraw(run_dir: Path, master: Master) -> None:
@@ -171,12 +171,3 @@ def _receive_line(connection: socket.socket) -> str:
 
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-
-
-def _start_time(pid: int) -> int | None:
-    """When a process started, in the kernel's ticks since boot; `None` if there is none, or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])

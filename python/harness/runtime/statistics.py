@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.transport import Tally
+from harness.whole_files import write_atomically
 
 if TYPE_CHECKING:
     from harness import _core
@@ -183,6 +183,4 @@ class RunStatistics:
             "keys": self.tally.rows(self.stage_names),
             "kept": self.kept,
         }
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())

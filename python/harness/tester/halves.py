@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import traceback
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.clipboard import Clipboard
 from harness.stage import Stage, StageProcessing
+from harness.whole_files import write_atomically
 
 if TYPE_CHECKING:
     from harness.log import Log
@@ -111,10 +111,7 @@ class Script:
         return self._folder / f"result-{visit}-{rank}"
 
     def _write(self, path: Path, content: Any) -> None:
-        # Under its final name it is whole, even if its writer is killed.
-        half_written = path.with_name(f"new-{path.name}")
-        half_written.write_bytes(pickle.dumps(content, protocol=5))
-        os.replace(half_written, path)
+        write_atomically(path, pickle.dumps(content, protocol=5))
 
 
 def load_clipboard(path: Path) -> Clipboard | None:
