@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // NumPy's allocation handler (NEP 49): arrays of code that never heard of the arena are born in it.
-#include <pybind11/pybind11.h>
-
-#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
-#define NPY_TARGET_VERSION NPY_1_23_API_VERSION
-#define NO_IMPORT_ARRAY
-#define PY_ARRAY_UNIQUE_SYMBOL pex_numpy_api
-#include <numpy/arrayobject.h>
-#include <numpy/npy_2_compat.h>
+#include "numpy_api.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -15,7 +8,6 @@
 
 #include "bindings.hpp"
 #include "births.hpp"
-#include "numpy_api.hpp"
 
 namespace py = pybind11;
 

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The one table of NumPy's C API in this module.
+#define PEX_HOLDS_NUMPY_API
 #include "numpy_api.hpp"
-
-#include <pybind11/pybind11.h>
-
-#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
-#define NPY_TARGET_VERSION NPY_1_23_API_VERSION
-#define PY_ARRAY_UNIQUE_SYMBOL pex_numpy_api
-#include <numpy/arrayobject.h>
 
 namespace py = pybind11;
 

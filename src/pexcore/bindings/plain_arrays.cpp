@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Plain arrays at a crossing: the common case without a detour through the interpreter. Whatever isn't plain, or
 // was not born in the arena, is left to the transport room of the Python package.
-#include <pybind11/pybind11.h>
-
-#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
-#define NPY_TARGET_VERSION NPY_1_23_API_VERSION
-#define NO_IMPORT_ARRAY
-#define PY_ARRAY_UNIQUE_SYMBOL pex_numpy_api
-#include <numpy/arrayobject.h>
-#include <numpy/npy_2_compat.h>
+#include "numpy_api.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -19,7 +12,6 @@
 #include "bindings.hpp"
 #include "clipboard/manifest.hpp"
 #include "held_block.hpp"
-#include "numpy_api.hpp"
 
 namespace py = pybind11;
 
