@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.output import complain, write
+from harness.cli.table import counted
 
 if TYPE_CHECKING:
     from harness.policy.problems import Problem
@@ -63,8 +64,9 @@ def handle(arguments: argparse.Namespace) -> int:
     if arguments.json:
         text = json.dumps([problem.to_json() for problem in problems], indent=2)
     else:
-        counts = [_count(n_errors, "error"), _count(len(problems) - n_errors, "warning")]
-        summary = f"{arguments.policy}: {', '.join(filter(None, counts)) or 'no problems'}{about}"
+        found = {"error": n_errors, "warning": len(problems) - n_errors}
+        counts = ", ".join(counted(number, kind) for kind, number in found.items() if number)
+        summary = f"{arguments.policy}: {counts or 'no problems'}{about}"
         text = "\n".join([*map(str, problems), summary])
     try:
         write(f"{text}\n")
@@ -87,9 +89,6 @@ def _check(arguments: argparse.Namespace) -> tuple[list[Problem], str]:
     checked = check_pipeline(
         path, allow_unknown=arguments.allow_unknown, setup=not arguments.no_setup, timeout=arguments.timeout
     )
-    stages = _count(checked.n_stages, "stage") or "no stages"
-    return checked.problems, f" ({stages}, {_count(checked.n_slices, 'slice') or 'no slices'})"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
+    stages = counted(checked.n_stages, "stage") if checked.n_stages else "no stages"
+    slices = counted(checked.n_slices, "slice") if checked.n_slices else "no slices"
+    return checked.problems, f" ({stages}, {slices})"

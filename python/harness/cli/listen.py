@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from harness.cli.output import complain, write_exactly
-from harness.cli.spools import add_spool_options, spool_host
+from harness.cli.spools import add_spool_options, exit_code_of, spool_host
 
 if TYPE_CHECKING:
     from harness.events.event import Event
@@ -38,28 +38,22 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Shows events until the end that the command line names, or a signal."""
-    from harness.exceptions import Exception as LsstException
-
     wrong = _wrong_usage(arguments)
     if wrong:
         complain(COMMAND, wrong)
         return 1
-    try:
-        from harness.events.receiver import EventReceiver
+    return exit_code_of(COMMAND, lambda: _listen(arguments))
 
-        start = "new" if arguments.new else "oldest"
-        receiver = EventReceiver(
-            spool_host(arguments), arguments.topic, arguments.selector, name=arguments.name, start=start,
-            acknowledge="explicit",
-        )  # fmt: skip
-        with receiver:
-            _show(receiver, arguments.count, arguments.timeout)
-    except (LsstException, OSError) as error:
-        complain(COMMAND, str(error))
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+
+def _listen(arguments: argparse.Namespace) -> None:
+    from harness.events.receiver import EventReceiver
+
+    receiver = EventReceiver(
+        spool_host(arguments), arguments.topic, arguments.selector, name=arguments.name,
+        start="new" if arguments.new else "oldest", acknowledge="explicit",
+    )  # fmt: skip
+    with receiver:
+        _show(receiver, arguments.count, arguments.timeout)
 
 
 def _wrong_usage(arguments: argparse.Namespace) -> str:

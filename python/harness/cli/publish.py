@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.output import complain
-from harness.cli.spools import add_spool_options, spool_host
+from harness.cli.spools import add_spool_options, exit_code_of, spool_host
 
 if TYPE_CHECKING:
     from harness.events.event import Event
@@ -38,20 +38,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Publishes what the command line says."""
-    from harness.exceptions import Exception as LsstException
-
     sources = (bool(arguments.properties), arguments.json is not None, arguments.feed is not None)
     if sum(sources) > 1:
         complain(COMMAND, "expected KEY=VALUE arguments, --json or --feed, saw several of them")
         return 1
-    try:
-        _publish(arguments, _events(arguments))
-    except (LsstException, OSError) as error:
-        complain(COMMAND, str(error))
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_code_of(COMMAND, lambda: _publish(arguments, _events(arguments)))
 
 
 def _events(arguments: argparse.Namespace) -> list[tuple[str, Event]]:

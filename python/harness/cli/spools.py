@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
+from harness.cli.output import complain
 from harness.events.hosts import SCHEME, VARIABLE
 
 
@@ -25,3 +27,17 @@ def spool_host(arguments: argparse.Namespace) -> str | None:
 
         return f"{SCHEME}{Path(arguments.run_dir, SPOOL_NAME)}"
     return f"{SCHEME}{arguments.spool}" if arguments.spool is not None else None
+
+
+def exit_code_of(command: str, work: Callable[[], None]) -> int:
+    """Does the work of a command: 0; 2 and a message for what cannot be used; 130 after Ctrl-C."""
+    from harness.exceptions import Exception as LsstException
+
+    try:
+        work()
+    except (LsstException, OSError) as error:
+        complain(command, str(error))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
