@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness import _core, arrays, current, outputs
 from harness.errors import ConfigError, InternalError
@@ -41,9 +40,6 @@ from harness.runtime.signals import raising_signals
 from harness.runtime.statistics import RunStatistics
 from harness.runtime.supervisor import Supervisor
 from harness.runtime.worker import RunContext
-
-if TYPE_CHECKING:
-    pass
 
 SPIN_NS = 50_000, 1_000_000
 """How long a process yields before it sleeps: where waits are long as a rule, and where they are short."""
