@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 from harness.ledger import Ledger, StageTime, VisitRecord
-from harness.runtime import pipeline as pipelines
-from harness.runtime.pipeline import Pipeline
+from harness.runtime.pipeline import pipeline as pipelines
+from harness.runtime.pipeline.pipeline import Pipeline
 
 ROW = {
     "run_id": "b", "pipeline": "b", "pid": 1, "started": 1.0, "slices": 0, "workers": 0, "stages": "[]",

@@ -25,8 +25,8 @@ from pathlib import Path
 from harness import _core
 from harness.log import Log, open_run_log
 from harness.log.run_logs import run_files
-from harness.runtime.log_drain import LogDrain
-from harness.runtime.run_log import LogSettings
+from harness.runtime.logs.log_drain import LogDrain
+from harness.runtime.logs.run_log import LogSettings
 
 CALLS = 300
 SUPPRESSED_CALLS = 100_000

@@ -134,7 +134,7 @@ def harness_steps(slices: int, rounds: int, seconds: float) -> list[float]:
 
 def harness_default_steps(slices: int, rounds: int, seconds: float) -> list[float]:
     """As many workers as there are cores."""
-    from harness.runtime.config import usable_cores
+    from harness.runtime.configuration.config import usable_cores
     from harness_runs import steps
 
     return steps(slices, rounds, usable_cores())
@@ -168,7 +168,7 @@ def harness_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -
 
 def harness_default_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> Result:
     """As many workers as there are cores."""
-    from harness.runtime.config import usable_cores
+    from harness.runtime.configuration.config import usable_cores
     from harness_runs import handover
 
     return handover(slices, mebibytes, rounds, usable_cores(), False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import bare
-from harness.runtime.pipeline import Pipeline
+from harness.runtime.pipeline.pipeline import Pipeline
 
 STEPS_PER_VISIT = 40
 WARN = 10

@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
-from harness.runtime.config import load_config
-from harness.runtime.dictionary import pipeline_dictionary
-from harness.runtime.pipeline import Pipeline
+from harness.runtime.configuration.config import load_config
+from harness.runtime.configuration.dictionary import pipeline_dictionary
+from harness.runtime.pipeline.pipeline import Pipeline
 from harness.stage import ParallelProcessing, SerialProcessing, Stage
 from harness.tester import SimpleStageTester, Visit
 

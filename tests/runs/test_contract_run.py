@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from harness.runtime.config import load_config
+from harness.runtime.configuration.config import load_config
 
 STAGE = """
 from lsst.daf.persistence import LogicalLocation

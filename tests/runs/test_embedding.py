@@ -111,7 +111,7 @@ def test_what_a_stage_keeps_is_sound_past_the_end_of_the_run_and_at_the_exit_of_
 MORE = """
 import threading, time
 from lsst.pex.harness.Pipeline import Pipeline
-from harness.runtime.signals import StoppedAtOnce
+from harness.runtime.processes.signals import StoppedAtOnce
 
 def steps(pipeline):
     pipeline.initializeLogger()
@@ -273,7 +273,7 @@ BROKEN_START = """
 import os
 from pathlib import Path
 from harness.errors import HarnessError
-from harness.runtime.supervisor import Supervisor
+from harness.runtime.processes.supervisor import Supervisor
 from lsst.pex.harness.Pipeline import Pipeline
 
 admit = Supervisor._admit

@@ -411,7 +411,7 @@ def test_a_program_that_embeds_a_run_finds_its_logging_as_it_was(bench):
     bench.policy("one - Quiet", slices=1)
     (bench.folder / "embed.py").write_text(
         "import logging, os, threading, warnings\n"
-        "from harness.runtime.pipeline import Pipeline\n"
+        "from harness.runtime.pipeline.pipeline import Pipeline\n"
         "show, fds = warnings.showwarning, len(os.listdir('/proc/self/fd'))\n"
         "pipeline = Pipeline('r1', 'night.paf', run_dir='run')\n"
         "pipeline.run()\n"

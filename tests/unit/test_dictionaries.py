@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from harness.check.dictionaries import check_against, check_dictionary, open_dictionary
 from harness.policy import Policy, PolicyString, ValidationError
-from harness.runtime.dictionary import load_dictionary, pipeline_dictionary
+from harness.runtime.configuration.dictionary import load_dictionary, pipeline_dictionary
 
 ROOT = Path(__file__).parents[2]
 OURS = sorted((ROOT / "policy").glob("*.paf"))

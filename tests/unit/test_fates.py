@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 from harness import _core
-from harness.runtime.fates import FAIL, REPLAY, Fates
-from harness.runtime.supervisor import Death
+from harness.runtime.processes.fates import FAIL, REPLAY, Fates
+from harness.runtime.processes.supervisor import Death
 
 
 class Killed:

@@ -31,6 +31,12 @@ LAYERS = [
 """A room imports from its own files and from rooms above it in this list. `harness` itself imports from the
 first two layers only, for whatever is imported imports it."""
 
+RUNTIME_LAYERS = [
+    {"configuration"}, {"records"}, {"halves"}, {"logs"}, {"processes"}, {"shutdown"}, {"pipeline"},
+]
+"""The rooms of `harness.runtime`, likewise; what is imported for types alone does not count there, for the halves and
+the records name in their signatures what holds them."""
+
 HEAVY = {"numpy", "astropy", "matplotlib"}
 LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main",
                  "harness.check.pipeline", "harness.pytest_plugin"]
@@ -45,10 +51,23 @@ def modules(folder: Path, name: str) -> Iterator[tuple[str, Path]]:
         yield ".".join(part for part in parts if part != "__init__"), path
 
 
-def imported(module: str, path: Path) -> Iterator[tuple[str, int]]:
-    """Every module that is imported anywhere in a file, inside functions too, with its line."""
+def for_types_alone(tree: ast.AST) -> set[ast.AST]:
+    """Every node below an `if TYPE_CHECKING:`."""
+    blocks = (node for node in ast.walk(tree) if isinstance(node, ast.If))
+    return {
+        below for block in blocks if ast.unparse(block.test) == "TYPE_CHECKING" for below in ast.walk(block)
+    }
+
+
+def imported(module: str, path: Path, types: bool = True) -> Iterator[tuple[str, int]]:
+    """Every module that is imported anywhere in a file, inside functions too, with its line; `types`: also where
+    this serves type checkers alone."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    left_out = set() if types else for_types_alone(tree)
+    for node in ast.walk(tree):
+        if node in left_out:
+            continue
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -86,6 +105,23 @@ def test_arrows_between_the_rooms_of_the_package_point_one_way():
             allowed = layer[other] < (layer[own] if own else 2)
             if not allowed:
                 wrong.append(f"{path.relative_to(ROOT)}:{line}: {own or 'harness'} must not import {other}")
+    assert wrong == []
+
+
+def test_arrows_between_the_rooms_of_the_runtime_point_one_way():
+    layer = {name: number for number, names in enumerate(RUNTIME_LAYERS) for name in names}
+    folder = PACKAGE / "runtime"
+    assert {path.parent.name for path in folder.glob("*/__init__.py")} == layer.keys()
+    assert [path.name for path in folder.glob("*.py")] == ["__init__.py"], "a module outside the rooms"
+    wrong = []
+    for module, path in modules(folder, "harness.runtime"):
+        if path.parent == folder:
+            continue
+        own = path.parent.name
+        for name, line in imported(module, path, types=False):
+            other = name.removeprefix("harness.runtime.").split(".")[0]
+            if name.startswith("harness.runtime.") and other != own and not layer[other] < layer[own]:
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {own} must not import {other}")
     assert wrong == []
 
 

@@ -5,7 +5,7 @@ import sys
 import types
 
 import pytest
-from harness.runtime.isolation import touches_process_state
+from harness.runtime.halves.isolation import touches_process_state
 from harness.stage import ParallelProcessing
 
 HEAD = "from harness.stage import ParallelProcessing\n"

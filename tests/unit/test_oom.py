@@ -2,7 +2,7 @@
 """The OOM killer's counters: of a control group of either version, of the machine, and of neither."""
 
 import pytest
-from harness.runtime.oom import OomWatch, describe_kill
+from harness.runtime.processes.oom import OomWatch, describe_kill
 
 
 def machine(root, membership, files):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from harness.errors import ConfigError
 from harness.policy import ParserError
-from harness.runtime.config import PipelineConfig, load_config
+from harness.runtime.configuration.config import PipelineConfig, load_config
 
 STAGE = 'appStage: { parallelClass: "some.module.WarpParallel" }\n'
 
@@ -265,7 +265,7 @@ def test_text_that_is_no_policy_is_refused_by_the_parser(load):
 def test_reading_a_policy_imports_no_numpy(tmp_path):
     (tmp_path / "night.paf").write_text("nSlices: 2.0\ndir: { defaultRoot: .\n}\n" + STAGE)
     code = (
-        "import sys\nfrom harness.runtime.config import load_config\n"
+        "import sys\nfrom harness.runtime.configuration.config import load_config\n"
         "try:\n load_config('night.paf')\nexcept Exception as error:\n print(error)\n"
         "print('numpy' in sys.modules)"
     )

@@ -7,8 +7,8 @@ from unittest.mock import Mock
 
 import pytest
 from harness import _core
-from harness.runtime.replacing import Replacing
-from harness.runtime.supervisor import Death
+from harness.runtime.processes.replacing import Replacing
+from harness.runtime.processes.supervisor import Death
 
 RANKS = 3
 

@@ -10,8 +10,8 @@ import threading
 import time
 
 import pytest
-from harness.runtime import stacks
-from harness.runtime.stacks import NoStacks, dump
+from harness.runtime.processes import stacks
+from harness.runtime.processes.stacks import NoStacks, dump
 
 HOLDS_THE_LOCK = "import ctypes\n    while True: ctypes.PyDLL(None).sleep(600)"
 SLEEPS = "time.sleep(600)"
@@ -21,7 +21,7 @@ SLEEPS = "time.sleep(600)"
 def a_process(last_words: str, first_words: str = "stacks.register('here')"):
     program = f"""
 import os, sys, time
-from harness.runtime import stacks
+from harness.runtime.processes import stacks
 {first_words}
 def stuck_here():
     print(f"ready", flush=True)
@@ -82,7 +82,7 @@ def test_two_readers_take_turns():
 def test_a_forked_process_has_stacks_of_its_own():
     program = """
 import os, time
-from harness.runtime import stacks
+from harness.runtime.processes import stacks
 stacks.register('here')
 if os.fork() == 0:
     stacks.register('here')

@@ -6,7 +6,7 @@ import pickle
 import pytest
 from harness.errors import ConfigError
 from harness.policy import Policy, PolicyString
-from harness.runtime.topology import Topology, TopologyError
+from harness.runtime.configuration.topology import Topology, TopologyError
 
 
 def topology(text: str, n_slices: int) -> Topology:

@@ -15,7 +15,7 @@ from harness.check.jobs import ONE_CLASS, PARALLEL, SERIAL, Job, encode, problem
 from harness.check.judging import judge_by_dictionary, judge_by_setup
 from harness.check.places import block_of, name_problem
 from harness.policy.problems import Problem
-from harness.runtime.policy_file import PolicyText, read_policy_text
+from harness.runtime.configuration.policy_file import PolicyText, read_policy_text
 
 HERE = str(Path(__file__).resolve().parents[1])
 LOCATING = ("importlib", "<frozen", "<string>", os.path.join(HERE, "stage"), os.path.join(HERE, "check"))
@@ -42,8 +42,8 @@ def _prepare(path: Path) -> None:
     """Gives stages the silent log and the location map that `setup()` may look at."""
     from harness.errors import ConfigError
     from harness.log import Log, set_default_log
-    from harness.runtime.config import load_config
-    from harness.runtime.places import set_location_map
+    from harness.runtime.configuration.config import load_config
+    from harness.runtime.configuration.places import set_location_map
 
     set_default_log(Log())
     try:

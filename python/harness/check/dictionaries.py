@@ -12,8 +12,8 @@ from harness.policy import Dictionary, Policy
 from harness.policy.errors import Located
 from harness.policy.problems import WARNING, Problem, in_file_order
 from harness.policy.validation import ValidationError
-from harness.runtime.dictionary import own_dictionary
-from harness.runtime.policy_file import require_readable
+from harness.runtime.configuration.dictionary import own_dictionary
+from harness.runtime.configuration.policy_file import require_readable
 
 
 def is_dictionary(path: Path) -> bool:

@@ -12,8 +12,8 @@ from harness.errors import ConfigError
 from harness.policy.errors import Located
 from harness.policy.problems import ERROR, WARNING, Problem, in_file_order
 from harness.policy.validation import ValidationError
-from harness.runtime.policy_check import policy_problems, stage_policy_problem
-from harness.runtime.policy_file import PolicyText, read_policy_text, stage_blocks
+from harness.runtime.configuration.policy_check import policy_problems, stage_policy_problem
+from harness.runtime.configuration.policy_file import PolicyText, read_policy_text, stage_blocks
 
 DEFAULT_TIMEOUT_S = 60.0
 

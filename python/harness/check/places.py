@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.policy.problems import Problem
-from harness.runtime.dc3a import stage_problem
-from harness.runtime.policy_file import PolicyText, read_policy_text, stage_blocks
+from harness.runtime.configuration.dc3a import stage_problem
+from harness.runtime.configuration.policy_file import PolicyText, read_policy_text, stage_blocks
 
 if TYPE_CHECKING:
     from harness.check.jobs import Job

@@ -91,7 +91,7 @@ def _guarded(arguments: argparse.Namespace, command: Callable[[argparse.Namespac
 
 def _read(path: Path, *, resolve: bool) -> Policy:
     from harness.policy import Policy
-    from harness.runtime.policy_file import require_readable
+    from harness.runtime.configuration.policy_file import require_readable
 
     require_readable(path, "policy")
     policy = Policy(str(path))
@@ -117,7 +117,7 @@ def _show(arguments: argparse.Namespace) -> str:
 
 def _complete(merged: Policy) -> None:
     """Completes a pipeline policy; any other stays as it is."""
-    from harness.runtime.dictionary import merge_pipeline_defaults
+    from harness.runtime.configuration.dictionary import merge_pipeline_defaults
 
     part = merged.getPolicy("execute") if merged.isPolicy("execute") else merged
     if part.isPolicy("appStage"):

@@ -33,7 +33,7 @@ def handle(arguments: argparse.Namespace) -> int:
     """Replays, and says how it went."""
     from harness.errors import HarnessError
     from harness.exceptions import Exception as LsstException
-    from harness.runtime.replay import Replay
+    from harness.runtime.halves.replay import Replay
 
     try:
         replay = Replay(arguments.rundir, arguments.visit, arguments.rank)

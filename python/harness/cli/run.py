@@ -16,9 +16,9 @@ from harness.cli.terminal import terminal_destination
 from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, verbosity2threshold
-from harness.runtime.pipeline import Pipeline
-from harness.runtime.run_records import EXIT_SLICES_LOST
-from harness.runtime.signals import Interrupted
+from harness.runtime.pipeline.pipeline import Pipeline
+from harness.runtime.records.run_records import EXIT_SLICES_LOST
+from harness.runtime.processes.signals import Interrupted
 
 PROGRAM = "pex-harness run"
 
@@ -195,8 +195,8 @@ def _complain(
 
 def explain(policy: str, workers: int | None) -> int:
     """Prints the schedule of a policy."""
-    from harness.runtime.config import load_config
-    from harness.runtime.schedule import compile_schedule
+    from harness.runtime.configuration.config import load_config
+    from harness.runtime.configuration.schedule import compile_schedule
 
     try:
         config = load_config(policy, workers=workers)

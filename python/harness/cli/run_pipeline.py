@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _keeps_logs_here(policy: str) -> bool:
     """Whether the policy asks for log files, which then lie in the current directory."""
-    from harness.runtime.policy_file import read_policy_text
+    from harness.runtime.configuration.policy_file import read_policy_text
 
     try:
         text = read_policy_text(Path(policy)).policy

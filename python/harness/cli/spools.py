@@ -23,7 +23,7 @@ def add_spool_options(parser: argparse.ArgumentParser) -> None:
 def spool_host(arguments: argparse.Namespace) -> str | None:
     """The host that the options name; `None` leaves it to the environment."""
     if arguments.run_dir is not None:
-        from harness.runtime.run_events import SPOOL_NAME
+        from harness.runtime.halves.run_events import SPOOL_NAME
 
         return f"{SCHEME}{Path(arguments.run_dir, SPOOL_NAME)}"
     return f"{SCHEME}{arguments.spool}" if arguments.spool is not None else None

@@ -7,8 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.runtime import stacks
-from harness.runtime.control import NoMaster, ask_to_stop, find
+from harness.runtime.processes import stacks
+from harness.runtime.shutdown.control import NoMaster, ask_to_stop, find
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

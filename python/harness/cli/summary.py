@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.cli.table import align, counted, megabytes
 from harness.cli.traffic import format_traffic
-from harness.runtime.statistics import RunStatistics
+from harness.runtime.records.statistics import RunStatistics
 
 SHORTEST_TELLING_MS = 1.0
 HEADINGS = ("stage", "step", "runs", "median ms", "p99 ms", "MB/s", "copied MB", "shared MB", "failed")

@@ -79,7 +79,7 @@ class SliceRun:
 
     def _checked_topology(self, n_slices: int) -> Policy | None:
         from harness.policy import Policy
-        from harness.runtime.topology import Topology
+        from harness.runtime.configuration.topology import Topology
 
         if (self._topology is None) != (not self._sharing):
             missing = "no topology" if self._topology is None else "no stage was added with shareData=True"
@@ -117,7 +117,7 @@ class SliceRun:
     def _host(self, script: Script, policy: Path, visits: int) -> None:
         """Runs the pipeline in this process, a child of the test's, and leaves how it ended."""
         from harness.log import BriefFormatter, Log, LogDestination
-        from harness.runtime.pipeline import Pipeline
+        from harness.runtime.pipeline.pipeline import Pipeline
 
         module: Any = types.ModuleType(MODULE)
         for number, (_, stage) in enumerate(self._stages, 1):
@@ -150,7 +150,7 @@ def _prepare() -> None:
     if "numpy" in sys.modules:
         # What the random streams of slices need.
         importlib.import_module("numpy.random")
-    merge_defaults = importlib.import_module("harness.runtime.dictionary").merge_pipeline_defaults
+    merge_defaults = importlib.import_module("harness.runtime.configuration.dictionary").merge_pipeline_defaults
     merge_defaults(importlib.import_module("harness.policy").Policy())
 
 

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where a run reads and writes: its run directory, and the location map of its templates."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.errors import ConfigError
+from harness.runtime.configuration.config import PipelineConfig
+
+
+def default_run_dir(config: PipelineConfig, run_id: str) -> Path:
+    """The run directory: what the `dir` policy says, else `./<run id>`."""
+    if config.dir_policy is None:
+        return Path(run_id)
+    from harness.directories import Directories
+
+    return Path(Directories(config.dir_policy, config.short_name, run_id).getDefaultRunDir())
+
+
+def set_location_map(config: PipelineConfig, run_id: str) -> None:
+    """Makes the named directories and the database's url known to location templates."""
+    from harness.locations import LogicalLocation
+    from harness.properties import PropertySet
+
+    places = PropertySet()
+    if config.dir_policy is not None:
+        from harness.directories import Directories
+
+        places = Directories(config.dir_policy, config.short_name, run_id).getDirs()
+    if config.database_url is not None:
+        places.set("dbUrl", config.database_url)
+    LogicalLocation.setLocationMap(places)
+
+
+def make_directory(folder: Path) -> None:
+    """Makes a directory that the run writes to. Raises `ConfigError` when it can't be made or written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"making directory {folder}: {error.strerror}; choose another with --run-dir"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"directory {folder}: not writable by this user; choose another with --run-dir")

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the Pipeline and every Slice share: queues, clipboards, stages, the error flag, the visit's log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from harness import _core, births, streams
+from harness.clipboard import Clipboard
+from harness.errors import StageFailed
+from harness.log.run_logs import off_console
+from harness.queue import Queue
+from harness.runtime.halves.blocks import Blocks
+from harness.runtime.halves.failure import describe_failure, format_failure, put_failure_keys
+from harness.runtime.halves.isolation import isolate
+from harness.runtime.halves.post_mortems import write_after_raise
+from harness.runtime.halves.stray_forks import end_if_stray
+from harness.stage import StageProcessing
+from harness.transport import Transport
+
+if TYPE_CHECKING:
+    from harness.ledger.post_mortem import PostMortems
+    from harness.log import Log
+    from harness.log.foreign import ForeignRecords
+    from harness.runtime.configuration.config import PipelineConfig, StageConfig
+
+TRACE = -1
+VERB2 = -2
+VERB3 = -3
+
+
+ResultT = TypeVar("ResultT")
+StageT = TypeVar("StageT", bound=StageProcessing)
+
+
+class Half(Generic[StageT]):
+    """One rank's stage instances with the n+1 queues between them. The master is rank -1."""
+
+    def __init__(self, run: _core.Run, config: PipelineConfig, run_id: str, rank: int, log: Log) -> None:
+        self.run = run
+        self.config = config
+        self.run_id = run_id
+        self.rank = rank
+        self.log = log
+        self.blocks = Blocks(log)
+        self.foreign: ForeignRecords | None = None
+        self.transport = Transport(run, config.share, self._audience(), keeps_manifests=rank < 0)
+        self.stages: list[StageT] = []
+        self.failure_stage: StageT | None = None
+        self.queues = [Queue() for _ in range(len(config.stages) + 1)]
+        self.error_flagged = False
+        self.random_seed = config.random_seed if config.random_seed is not None else streams.seed_of(run_id)
+        streams.use_seed(self.random_seed)
+        self.visit = 0
+        self.stage_number = 0
+        self._pid = os.getpid()
+        self.post_mortems: PostMortems | None = None
+
+    def _audience(self) -> int:
+        """How many clipboards receive what this one publishes."""
+        if self.rank < 0:
+            return self.config.n_slices
+        # Where slices exchange, neighbours receive the same blocks as the master.
+        return 2 if self.config.exchanges else 1
+
+    def build(self, make: Callable[[StageConfig, dict[str, Any]], StageT | None]) -> None:
+        """Creates and plugs in stages 1..n and the failure stage; `make` builds one from its configuration.
+
+        Raises `StageFailed` naming the stage when a constructor or `setup()` raises.
+        """
+        for stage in self.config.stages:
+            instance = self._make_one(make, stage, stage.number)
+            assert instance is not None, "a missing class means the no-op class"
+            instance.initialize(self.queues[stage.number], self.queues[stage.number - 1])
+            self.stages.append(instance)
+        if self.config.failure is not None:
+            self.failure_stage = self._make_one(make, self.config.failure, -1)
+
+    def _make_one(
+        self,
+        make: Callable[[StageConfig, dict[str, Any]], StageT | None],
+        stage: StageConfig,
+        stage_id: int,
+    ) -> StageT | None:
+        sysdata = {
+            "name": stage.name,
+            "rank": self.rank,
+            "stageId": stage_id,
+            "universeSize": self.config.n_slices + 1,
+            "runId": self.run_id,
+        }
+        try:
+            streams.reseed(self.random_seed, 0, self.rank, stage_id)
+            instance = self.call_stage(make, stage, sysdata)
+            if instance is not None:
+                isolate(instance, self, stage_id)
+            return instance
+        except Exception as error:
+            who = "the master" if self.rank < 0 else f"slice {self.rank}"
+            raise StageFailed(
+                f"stage {stage.name!r} ({stage.where}) could not be set up in {who}:"
+                f" {describe_failure(error)}",
+                rank=self.rank,
+                details=format_failure(error),
+            ) from error
+
+    def call_stage(self, call: Callable[..., ResultT], *arguments: Any) -> ResultT:
+        """Calls stage code. A process that it forks and that comes back, in whatever way, ends here."""
+        try:
+            return call(*arguments)
+        finally:
+            end_if_stray(self._pid)
+
+    def begin_visit(self, visit: int) -> None:
+        """Empties every queue and puts one fresh clipboard into the first."""
+        self.visit = visit
+        self.error_flagged = False
+        if self.foreign is not None:
+            self.foreign.follow()
+        # Here, and not once at the start: a stage may import NumPy when it is first called.
+        if complaint := births.prepare():
+            self.log.warn(complaint)
+        self.empty_queues()
+        self.transport.begin_visit()
+        self.queues[0].addDataset(Clipboard())
+
+    def empty_queues(self) -> None:
+        """Takes every clipboard out of every queue and closes it."""
+        for queue in self.queues:
+            while queue.size() > 0:
+                clipboard = queue.getNextDataset()
+                if clipboard is not None:
+                    clipboard.close()
+
+    def pass_on(self, number: int) -> None:
+        """Moves the head of queue number-1 to queue number, as a stage that is skipped does."""
+        source = self.queues[number - 1]
+        if source.size() > 0:
+            self.queues[number].addDataset(source.getNextDataset())
+
+    def count_clipboard(self, number: int) -> None:
+        """Tells the core how many array bytes the clipboard holds after stage `number`."""
+        clipboard = self.queues[number].element()
+        self.run.set_clipboard_bytes(clipboard._array_bytes() if clipboard is not None else 0)
+
+    def fail(
+        self, number: int, error: Exception, method: str, apply: Callable[[StageT], Any] | None
+    ) -> None:
+        """The error flow of the contract (5.5) for a stage of this half.
+
+        `apply` runs the failure stage's matching half-step, with the failed clipboard at the head of queue
+        number-1. Raises `StageFailed` when the failure stage raises.
+        """
+        stage = self.stages[number - 1]
+        self.error_flagged = True
+        # The master tells of it on the console, in one line.
+        log = off_console(self.log)
+        # People at a terminal see the first line only.
+        reason = describe_failure(error).partition("\n")[0]
+        headline = f"{stage.getName()}.{method} raised in visit {self.visit}: {reason}"
+        log.fatal(f"{headline}\n{format_failure(error)}")
+        source, target = self.queues[number - 1], self.queues[number]
+        # By size: a clipboard that holds nothing yet is false.
+        failed = source.element() if source.size() > 0 else target.element()
+        write_after_raise(self, number, method, error, failed)
+        if self.failure_stage is not None and apply is not None and failed is not None:
+            put_failure_keys(failed, stage, number, error)
+            self._run_failure_stage(self.failure_stage, number, apply)
+        for queue in (source, target):
+            while queue.size() > 0:
+                left = queue.getNextDataset()
+                if left is not None:
+                    left.close()
+        target.addDataset(Clipboard())
+
+    def keep_inputs_of_failure(self) -> tuple[str | None, str]:
+        """Keeps what arrived in this visit in a file. Returns the file, or why there is none (or nothing)."""
+        return None, ""
+
+    def _run_failure_stage(
+        self, stage: StageT, number: int, apply: Callable[[StageT], Any]
+    ) -> None:
+        stage.initialize(self.queues[number], self.queues[number - 1])
+        try:
+            self.call_stage(apply, stage)
+        except Exception as error:
+            who = "the master" if self.rank < 0 else f"slice {self.rank}"
+            cause = describe_failure(error)
+            text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {cause}"
+            off_console(self.log).fatal(f"{text}\n{format_failure(error)}")
+            raise StageFailed(text, rank=self.rank, details=format_failure(error)) from error
+
+    def shut_down(self) -> None:
+        """Calls `shutdown()` of every instance once; one that raises is logged, and the others follow."""
+        instances = [*self.stages, *([self.failure_stage] if self.failure_stage is not None else [])]
+        for stage in instances:
+            try:
+                self.call_stage(stage.shutdown)
+            except Exception as error:
+                self.log.warn(f"{stage.getName()}.shutdown raised: {describe_failure(error)}")

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The master's half of the loop: the serial halves of the stages, called by the C++ loop step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness import _core
+from harness.clipboard import Clipboard, Pending
+from harness.dc3a import find_half
+from harness.queue import Queue
+from harness.runtime.halves.blocks import STAGE, VISIT
+from harness.runtime.halves.failure import describe_failure
+from harness.runtime.halves.half import TRACE, VERB2, Half
+from harness.stage import NoOpSerialProcessing, SerialProcessing
+from harness.transport import VISIT_SLOT
+from harness.transport.entry import Entry
+from harness.transport.tally import ACROSS, DOWN, UP
+
+if TYPE_CHECKING:
+    from harness.properties import PropertySet
+    from harness.runtime.configuration.config import StageConfig
+    from harness.runtime.records.recording import Recorder
+    from harness.runtime.processes.replacing import Replacing
+    from harness.runtime.halves.run_events import RunEvents
+    from harness.runtime.records.statistics import RunStatistics
+
+
+class MasterHalf(Half[SerialProcessing]):
+    """Rank -1. Its methods without underscore after `set_up` are what `Run.run_master` calls."""
+
+    statistics: RunStatistics
+    recorder: Recorder
+    replacing: Replacing
+    events: RunEvents
+    on_progress: Callable[[int, str], None] | None = None
+
+    def set_up(self) -> None:
+        """Builds the serial halves. Raises `StageFailed`."""
+
+        def make(stage: StageConfig, sysdata: dict[str, Any]) -> SerialProcessing | None:
+            if stage.serial_class is None:
+                if stage.number < 0:
+                    return None
+                return NoOpSerialProcessing(None, self.log, self.config.event_broker, sysdata)
+            cls = find_half(
+                stage.serial_class, SerialProcessing, one_class=stage.one_class, topic=stage.event_topic
+            )
+            return cls(stage.policy, self.log, self.config.event_broker, sysdata)
+
+        self.build(make)
+        self._between: Queue | None = None
+        self.published: list[tuple[int, list[Entry]]] = []
+        """What the slices have received in this visit, by the stage before which they did."""
+        self._event: tuple[int, str, PropertySet] | None = None
+        self._reached = 0
+
+    def slices_ready(self) -> None:
+        """Every slice has set its stages up."""
+        self.log.info("all slices are ready")
+
+    def begin_visit(self, visit: int) -> None:
+        """A fresh clipboard, no error."""
+        super().begin_visit(visit)
+        if not self.events.come_first:
+            self.recorder.begin_visit(visit)
+        self.published.clear()
+        self.replacing.begin_visit()
+        self._event, self._reached = None, 0
+        self.events.begin_visit()
+        self.statistics.tally.begin_visit(visit)
+        self.log.context.set("LOOPNUM", visit)
+        if self.log.sends(TRACE):
+            self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
+
+    def take_event(self, number: int) -> _core.EventLook:
+        """Looks for the event that stage `number` waits for; it goes on the clipboard before the stage."""
+
+        def accept(topic: str, payload: PropertySet) -> None:
+            clipboard = self.queues[number - 1].element()
+            if clipboard is not None:
+                clipboard.put(topic, payload)
+            self._event = (number, topic, payload)
+            identity = " ".join(self.events.idents)
+            if number == 1:
+                self.recorder.begin_visit(self.visit, identity)
+            else:
+                self.recorder.note_input(identity)
+
+        return self.events.look(number, accept)
+
+    def drop_visit(self, visit: int) -> None:
+        """The run ends before any stage of the visit has begun."""
+        self.empty_queues()
+        self.transport.end_visit()
+
+    def preprocess(self, number: int) -> int:
+        """Runs `preprocess` of stage `number`; returns the outcome bits."""
+        stage = self.stages[number - 1]
+        self.stage_number = number
+        self.recorder.enter_stage(self.visit, number)
+        self.log.context.set("STAGEID", number)
+        if self.on_progress is not None:
+            self.on_progress(self.visit, stage.getName())
+        passes = self.log.getThreshold()
+        if passes <= VERB2:
+            self.blocks.mark(STAGE, "start", VERB2, f"stage {number} {stage.getName()}", stage.getName())
+        self._between = None
+        if self.error_flagged:
+            self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
+            return _core.OUTCOME_SKIPPED
+        try:
+            if passes <= TRACE:
+                self._traced(stage, "preprocess", lambda: self._preprocess(stage, number))
+            else:
+                self._between = self.call_stage(stage.applyPreprocess)
+        except Exception as error:
+            self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
+            self.statistics.count_partial(self.visit)
+            return _core.OUTCOME_RAISED
+        return _core.OUTCOME_OK
+
+    def _preprocess(self, stage: SerialProcessing, number: int) -> None:
+        self._between = stage.applyPreprocess()
+
+    def _failure_preprocess(self, failure: SerialProcessing, number: int) -> None:
+        """Only the matching half-step runs; what it hands on is closed with the failed clipboard."""
+        for clipboard in _drain(failure.applyPreprocess()):
+            clipboard.close()
+
+    def publish(self, number: int) -> None:
+        """Publishes downwards what preprocess, and earlier postprocesses, marked shareable."""
+        clipboard = self._current(number)
+        self._tell_notes(number, DOWN)
+        if clipboard is None or self.error_flagged:
+            self._publish_event_alone(number)
+            return
+        try:
+            self._let_event_ride(number, clipboard)
+            manifest, entries = self.transport.publish(clipboard)
+            if entries:
+                self.published.append((number, entries))
+                self.statistics.tally.add(number, DOWN, entries)
+            self.run.set_down_manifest(number, *manifest)
+        except Exception as error:
+            self.run.set_down_manifest(number, 0, 0)
+            if self._between is not None and self._between.size() > 0:
+                self.queues[number - 1].addDataset(self._between.getNextDataset())
+            self._between = None
+            self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
+            self._tell_notes(number, DOWN)
+
+    def _let_event_ride(self, number: int, clipboard: Clipboard) -> None:
+        """Has the event of the stage cross with what is marked shareable, without being marked to stages."""
+        if self._event is None or self._event[0] != number:
+            return
+        _, topic, payload = self._event
+        if clipboard.get(topic) is payload:
+            clipboard._publish_once(topic)
+
+    def _publish_event_alone(self, number: int) -> None:
+        """Slices go on when the master has failed, and get the event of their stage all the same."""
+        manifest = (0, 0)
+        if self._event is not None and self._event[0] == number:
+            alone = Clipboard()
+            alone.put(self._event[1], self._event[2], True)
+            manifest, entries = self.transport.publish(alone)
+            self.published.append((number, entries))
+        self.run.set_down_manifest(number, *manifest)
+
+    def _tell_notes(self, number: int, direction: str) -> None:
+        """Counts what `take` copied, and a crossing that failed."""
+        if notes := self.transport.take_notes():
+            self.statistics.tally.add(number, direction, notes)
+
+    def gather(self, number: int, raised: int) -> None:
+        """Puts what the slices published on the master's clipboard, and makes their failures visible."""
+        clipboard = None if self.error_flagged else self._current(number)
+        for rank, manifest in self.run.up_manifests():
+            entries = self.transport.read(manifest)
+            self.statistics.tally.add(number, UP, entries)
+            if clipboard is not None:
+                self._receive_from(rank, entries, clipboard)
+        if number + 1 in self.config.exchanges:
+            for rank in range(self.config.n_slices):
+                offered = self.transport.read(self.run.across_manifest(rank, number + 1))
+                self.statistics.tally.add(number + 1, ACROSS, offered)
+        if raised:
+            self._log_failures(number)
+
+    def _receive_from(self, rank: int, entries: list[Entry], clipboard: Clipboard) -> None:
+        def deliver(key: str, pending: Pending) -> None:
+            clipboard._receive_from(key, rank, pending)
+
+        # Where slices exchange, neighbours receive the same blocks.
+        self.transport.deliver(entries, 2 if self.config.exchanges else 1, deliver)
+
+    def _log_failures(self, number: int) -> None:
+        for rank in range(self.config.n_slices):
+            if self.run.outcome(rank) & _core.OUTCOME_RAISED:
+                text = self.run.read_report(rank).decode("utf-8", "replace")
+                self.statistics.count_failure(self.visit, number, rank)
+                if not self.replacing.note_failed(rank):
+                    self.recorder.record_raise(rank, number, text)
+                self.log.warn(f"slice {rank} failed in visit {self.visit}: {text}")
+
+    def postprocess(self, number: int) -> int:
+        """Runs `postprocess` of stage `number`; returns the outcome bits."""
+        stage = self.stages[number - 1]
+        outcome = _core.OUTCOME_OK
+        if self.error_flagged:
+            # The stage that failed has put an empty clipboard into its output queue already.
+            if self.queues[number].size() == 0:
+                self.pass_on(number)
+            outcome = _core.OUTCOME_SKIPPED
+        else:
+            between = self._between if self._between is not None else Queue()
+            try:
+                if self.log.sends(TRACE):
+                    self._traced(stage, "postprocess", lambda: stage.applyPostprocess(between))
+                else:
+                    self.call_stage(stage.applyPostprocess, between)
+                self.count_clipboard(number)
+            except Exception as error:
+                self._fail_postprocess(number, error, between)
+                self.statistics.count_partial(self.visit)
+                outcome = _core.OUTCOME_RAISED
+        self._reached = number
+        self._tell_notes(number, UP)
+        self.recorder.leave_stage(number)
+        if self.log.sends(VERB2):
+            self.blocks.mark(STAGE, "end", VERB2, f"stage {number} {stage.getName()}", stage.getName())
+        return outcome
+
+    def fail(
+        self,
+        number: int,
+        error: Exception,
+        method: str,
+        apply: Callable[[SerialProcessing], Any] | None,
+    ) -> None:
+        """The error flow of the contract, and an entry in the ledger."""
+        try:
+            super().fail(number, error, method, apply)
+        finally:
+            self.recorder.record_raise(-1, number, f"{method}: {describe_failure(error)}")
+
+    def _fail_postprocess(self, number: int, error: Exception, between: Queue) -> None:
+        failed = between.element()
+        if failed is not None:
+            # Half.fail looks for the failed clipboard before the stage.
+            self.queues[number - 1].addDataset(between.getNextDataset())
+
+        def apply(failure: SerialProcessing) -> None:
+            waiting = Queue()
+            waiting.addDataset(self.queues[number - 1].getNextDataset())
+            failure.applyPostprocess(waiting)
+
+        self.fail(number, error, "postprocess", apply)
+
+    def workers_died(self, visit: int, step: int) -> bool:
+        """Replaces the workers that have died. Returns whether the run goes on."""
+        return self.replacing.workers_died(visit, step)
+
+    def late(self, worker: int, visit: int, step: int) -> None:
+        """Ends a worker that has run for longer than its stage may."""
+        self.replacing.end_late(worker, visit, step)
+
+    def end_visit(self, visit: int) -> None:
+        """Closes the visit's clipboard, retires its blocks, collects the figures."""
+        self.empty_queues()
+        self.transport.end_visit()
+        self._between = None
+        self.run.arena.retire_visit(VISIT_SLOT)
+        if self.config.arena_warm is not None:
+            self.run.arena.trim(self.config.arena_warm)
+        self.statistics.tally.end_visit(self.run.arena)
+        spans = self.run.drain_spans()
+        self.statistics.add_spans(spans)
+        self.recorder.end_visit(spans)
+        self.statistics.end_visit(visit)
+        if self._reached == len(self.stages) and self.events.idents:
+            # An event must not be forgotten before the disk knows what became of its visit.
+            self.recorder.settle()
+            self.events.acknowledge()
+        if self.log.sends(TRACE):
+            self.blocks.mark(VISIT, "end", TRACE, f"visit {visit}")
+        if self.on_progress is not None:
+            self.on_progress(visit, "")
+
+    def _current(self, number: int) -> Clipboard | None:
+        """The visit's clipboard between preprocess and postprocess of a stage."""
+        if self._between is not None:
+            return self._between.element()
+        after, before = self.queues[number], self.queues[number - 1]
+        return after.element() if after.size() > 0 else before.element()
+
+    def _traced(self, stage: SerialProcessing, method: str, call: Callable[[], None]) -> None:
+        what = f"{stage.getName()}.{method}"
+        self.blocks.mark(f"{STAGE}.{method}", "start", TRACE, what)
+        self.call_stage(call)
+        self.blocks.mark(f"{STAGE}.{method}", "end", TRACE, what)
+
+
+def _drain(queue: Queue) -> list[Clipboard]:
+    out = []
+    while queue is not None and queue.size() > 0:
+        out.append(queue.getNextDataset())
+    return [clipboard for clipboard in out if clipboard is not None]

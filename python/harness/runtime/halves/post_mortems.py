@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Post-mortems: of a stage that raised, by its process; of one whose worker died, by the master.
+
+Nothing here raises: what cannot be written is logged.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import SliceDied
+from harness.ledger.inputs import Received, save_inputs
+from harness.ledger.post_mortem import PostMortem, PostMortems, describe_clipboard
+from harness.ledger.visit import DIED, RAISED
+from harness.runtime.halves.failure import format_failure, message_of
+
+if TYPE_CHECKING:
+    from harness.clipboard import Clipboard
+    from harness.runtime.halves.half import Half
+    from harness.runtime.halves.master import MasterHalf
+    from harness.runtime.halves.slice import SliceHalf
+
+
+def write_after_raise(
+    half: Half[Any], number: int, method: str, error: Exception, clipboard: Clipboard | None
+) -> None:
+    """Writes the post-mortem of stage `number`, which has just raised in this process."""
+    if half.post_mortems is None or isinstance(error, SliceDied):
+        # The master has seen the death, and writes about it.
+        return
+    stage = half.stages[number - 1]
+    inputs, complaint = half.keep_inputs_of_failure()
+    document = PostMortem(
+        cause=RAISED,
+        kind=type(error).__qualname__,
+        message=message_of(error),
+        visit=half.visit,
+        rank=half.rank,
+        stage=number,
+        stage_name=stage.getName(),
+        method=method,
+        traceback=format_failure(error),
+        policy=_policy_text(stage.policy),
+        clipboard=_described(clipboard),
+        inputs=inputs,
+    )
+    for text in (complaint, half.post_mortems.write(document)):
+        if text:
+            half.log.warn(text)
+
+
+def write_after_death(master: MasterHalf, rank: int, number: int, kind: str, text: str, pid: int = 0) -> None:
+    """Writes the post-mortem of a slice whose worker (process `pid`) died in stage `number` of this visit.
+
+    Its clipboard died with it; what it had received is kept from what the master has published.
+    """
+    if master.post_mortems is None or rank < 0:
+        return
+    inputs, complaint = "", ""
+    if master.config.keep_inputs != "none":
+        path = master.post_mortems.inputs_file(master.visit, rank)
+        inputs = str(path)
+        complaint = save_inputs(path, _published(master))
+    known = 1 <= number <= len(master.config.stages)
+    stage = master.config.stages[number - 1] if known else None
+    document = PostMortem(
+        cause=DIED,
+        kind=kind,
+        message=text,
+        visit=master.visit,
+        rank=rank,
+        stage=number if known else 0,
+        stage_name=stage.name if stage is not None else "",
+        method="process",
+        traceback="",
+        policy=_policy_text(stage.policy if stage is not None else None),
+        clipboard=None,
+        inputs=inputs if inputs and not complaint else None,
+        pid=pid or os.getpid(),
+    )
+    for said in (complaint, master.post_mortems.write(document)):
+        if said:
+            master.log.warn(said)
+
+
+def keep_received(half: SliceHalf, post_mortems: PostMortems) -> tuple[str | None, str]:
+    """Saves what a slice has received in this visit. Returns the file, or why there is none."""
+    path = post_mortems.inputs_file(half.visit, half.rank)
+    complaint = save_inputs(path, _received(half))
+    return (None, complaint) if complaint else (str(path), "")
+
+
+def _received(half: SliceHalf):
+    for number, entries in half.received:
+        for key, value in half.transport.rebuild(entries):
+            yield Received(number, key, value)
+    for number, items in half.received_across:
+        for key, pending in items:
+            yield Received(number, key, pending.materialise())
+
+
+def _published(master: MasterHalf):
+    for number, entries in master.published:
+        for key, value in master.transport.rebuild(entries):
+            yield Received(number, key, value)
+
+
+def _policy_text(policy: Any) -> str | None:
+    return policy.toString() if policy is not None else None
+
+
+def _described(clipboard: Clipboard | None) -> list[dict[str, Any]] | None:
+    try:
+        return describe_clipboard(clipboard)
+    except Exception as error:
+        # Stage code may have put anything there.
+        return [{"key": "?", "type": f"unknown: {type(error).__name__}: {error}"}]

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The events of a run, in its master: received before their stages, acknowledged when the visit has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import _core
+from harness.events.errors import EventFormatError
+from harness.events.event import Event
+from harness.events.event_kinds import event_from_wire
+from harness.events.hosts import SCHEME, is_embedded, open_spool, spool_directory
+from harness.events.subscription import Subscription
+from harness.events.transmitter import EventTransmitter, message_of
+from harness.exceptions import RuntimeError as LsstRuntimeError
+from harness.properties import PropertySet
+
+if TYPE_CHECKING:
+    from harness.events.spool import Message
+    from harness.log import Log
+    from harness.runtime.configuration.config import PipelineConfig
+
+SPOOL_NAME = "events"
+POLL_S = 1.0
+"""The unit of `eventTimeout`: a poll of the original took about so long."""
+
+
+def broker_of(config: PipelineConfig, run_dir: Path) -> str | None:
+    """The host that stages are told: the policy's, or the spool in the run directory.
+
+    Raises `SpoolError` where a `spool:` host names no directory.
+    """
+    if not is_embedded(config.event_broker):
+        return config.event_broker
+    if config.event_broker is None:
+        return f"{SCHEME}{(run_dir / SPOOL_NAME).absolute()}"
+    return f"{SCHEME}{spool_directory(config.event_broker)}"
+
+
+class RunEvents:
+    """What the master receives and publishes. Used by its main thread only.
+
+    Attributes: `drains`, whether the run ends when no event is left; `timeout`, in polls, of a wait;
+    `idents`, the identities of the events of the visit in progress.
+    """
+
+    def __init__(self, config: PipelineConfig, run_id: str, log: Log) -> None:
+        self._config = config
+        self._run_id = run_id
+        self._log = log
+        self._subscriptions: dict[str, Subscription] = {}
+        self._taken: list[tuple[Subscription, Message]] = []
+        self._since: float | None = None
+        self._complete: set[str] = set()
+        self.drains = False
+        self.timeout = config.event_timeout
+        self.idents: list[str] = []
+        self._topics = {one.number: one.event_topic for one in config.stages if one.event_topic is not None}
+
+    @property
+    def topics(self) -> list[str]:
+        """The topics that stages wait for, each once."""
+        return list(dict.fromkeys(self._topics.values()))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a stage waits for its event."""
+        return self._since is not None
+
+    @property
+    def come_first(self) -> bool:
+        """Whether a visit begins with the wait for an event."""
+        return 1 in self._topics
+
+    def open(self, complete: set[str]) -> None:
+        """Opens a receiver per topic, under a name that a later process of this run takes up again.
+
+        `complete` has the identities of events whose visits are known to be complete: they are not run again,
+        though a run that was killed had no time to acknowledge them.
+
+        Raises `SpoolError`, also while another process of the same run and pipeline name lives.
+        """
+        self._complete = complete
+        name = f"{self._run_id}/{self._config.pipeline_name}"
+        for topic in self.topics:
+            spool = open_spool(self._config.event_broker)
+            self._subscriptions[topic] = Subscription(spool, topic, name)
+            self._log.log(-3, f"receiving topic {topic!r} from {spool.directory} as {name!r}")
+
+    def look(self, stage: int, accept: Callable[[str, PropertySet], None]) -> _core.EventLook:
+        """Looks for the event of a stage, and gives its topic and payload to `accept` if it is there."""
+        topic = self._topics[stage]
+        if self._since is None:
+            self._since = time.monotonic()
+            self._log.log(-1, f"stage {stage} waits for an event of topic {topic!r}", {"STATUS": "start"})
+        event = self._next(self._subscriptions[topic])
+        if event is not None:
+            self._since = None
+            payload = event.getCustomPropertySet()
+            if self._log.sends(-1):
+                self._log.log(-1, f"event received, topic {topic!r}:\n{payload}", {"STATUS": "end"})
+            accept(topic, payload)
+            return _core.EventLook.TAKEN
+        if self.drains:
+            self._log.info(f"no event of topic {topic!r} is left")
+            return _core.EventLook.DRAINED
+        if time.monotonic() - self._since >= self.timeout * POLL_S:
+            self._log.info(
+                f"no event of topic {topic!r} has arrived within {self.timeout} polls of"
+                f" {POLL_S:g} s (eventTimeout)"
+            )
+            return _core.EventLook.TIMED_OUT
+        return _core.EventLook.NOT_YET
+
+    def _next(self, subscription: Subscription) -> Event | None:
+        """The next event that can be read; what is none is told in the log and left behind."""
+        while (message := subscription.look()) is not None:
+            if message.ident in self._complete:
+                self._log.info(f"event {message.ident} was complete before and is not run again")
+                subscription.acknowledge(message)
+                continue
+            try:
+                event = event_from_wire(message.ident, message.header, message.payload)
+            except (EventFormatError, LsstRuntimeError) as error:
+                where = f"event {message.sequence} of topic {subscription.topic!r}"
+                self._log.warn(f"{where} is skipped: {error}")
+                subscription.acknowledge(message)
+                continue
+            self._taken.append((subscription, message))
+            self.idents.append(message.ident)
+            return event
+        return None
+
+    def begin_visit(self) -> None:
+        """Forgets what belonged to the last visit; what it did not acknowledge comes to a later process."""
+        self._taken.clear()
+        self.idents.clear()
+
+    def acknowledge(self) -> None:
+        """The visit has ended: its events never come again."""
+        for subscription, message in self._taken:
+            subscription.acknowledge(message)
+        self._taken.clear()
+
+    def feed(self, events: Iterable[tuple[str, Event]]) -> int:
+        """Publishes events (topic, event) for this run and returns how many are new to the spool.
+
+        After this the run ends when no event is left.
+        """
+        spool = open_spool(self._config.event_broker)
+        self.drains = True
+        return spool.publish([message_of(topic, event) for topic, event in events])
+
+    def publish_exit(self) -> None:
+        """Tells on `exitTopic` that the run has ended. A failure is logged: the run itself is done."""
+        topic = self._config.exit_topic
+        if topic is None:
+            return
+        payload = PropertySet()
+        payload.set("message", f"exiting_{self._run_id}")
+        try:
+            EventTransmitter(self._config.event_broker, topic).publishEvent(Event(self._run_id, payload))
+        except LsstRuntimeError as error:
+            self._log.warn(f"no exit event on topic {topic!r}: {error}")
+
+    def close(self) -> None:
+        """Gives the receivers free."""
+        for subscription in self._subscriptions.values():
+            try:
+                subscription.close()
+            except LsstRuntimeError as error:
+                self._log.warn(f"closing the receiver of topic {subscription.topic!r}: {error}")
+        self._subscriptions.clear()
+        self._taken.clear()

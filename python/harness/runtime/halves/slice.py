@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One Slice: the parallel halves of the stages for one rank, step by step."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from harness import _core
+from harness.clipboard import Clipboard, Pending
+from harness.dc3a import find_half
+from harness.errors import StageFailed
+from harness.runtime.halves.blocks import STAGE, VISIT
+from harness.runtime.halves.exchange import make_exchange
+from harness.runtime.halves.failure import describe_failure, format_failure, write_report
+from harness.runtime.halves.half import TRACE, Half
+from harness.runtime.halves.post_mortems import keep_received
+from harness.runtime.halves.repeating import resume
+from harness.stage import NoOpParallelProcessing, ParallelProcessing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.log import Log
+    from harness.runtime.configuration.config import StageConfig
+    from harness.transport.entry import Entry
+
+INFO = 0
+PROCESS = f"{STAGE}.process"
+
+
+class SliceHalf(Half[ParallelProcessing]):
+    """A rank >= 0. The C++ loop of its worker calls `run_step`."""
+
+    replaces = False
+    """Whether the worker is a replacement and this rank has done nothing in it yet."""
+    after_first_visit: Callable[[Log], None] | None = None
+
+    def set_up(self) -> None:
+        """Builds the stages. Raises `StageFailed`."""
+
+        def make(stage: StageConfig, sysdata: dict[str, Any]) -> ParallelProcessing | None:
+            if stage.parallel_class is None:
+                if stage.number < 0:
+                    return None
+                return NoOpParallelProcessing(None, self.log, self.config.event_broker, sysdata)
+            cls = find_half(
+                stage.parallel_class, ParallelProcessing, one_class=stage.one_class, topic=stage.event_topic
+            )
+            return cls(stage.policy, self.log, self.config.event_broker, sysdata)
+
+        self.build(make)
+        self._started = (time.monotonic(), os.times())
+        self.exchange = make_exchange(self.run, self.config, self.rank, self.transport)
+        self.received: list[tuple[int, list[Entry]]] = []
+        self.received_across: list[tuple[int, list[tuple[str, Pending]]]] = []
+        if any(stage.stateful for stage in self.stages):
+            self.run.set_stateful(self.rank)
+
+    def run_step(self, visit: int, step: int) -> int:
+        """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits."""
+        if self.replaces:
+            self.replaces = False
+            return resume(self, visit, step)
+        if step > len(self.stages):
+            self.end_visit()
+            return _core.OUTCOME_OK
+        if step == 1:
+            self.start_visit(visit)
+        return self.process(step)
+
+    def start_visit(self, visit: int) -> None:
+        """A fresh clipboard, no error."""
+        self.begin_visit(visit)
+        self.received.clear()
+        self.received_across.clear()
+        self.log.context.set("LOOPNUM", visit)
+        self._started = (time.monotonic(), os.times())
+        if self.log.sends(TRACE):
+            self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
+
+    def enter_stage(self, number: int) -> None:
+        """What is logged and recorded from here on belongs to stage `number`."""
+        self.stage_number = number
+        self.log.context.set("STAGEID", number)
+
+    def process(self, number: int) -> int:
+        """Runs stage `number`, or passes it over after a failure. Returns the outcome bits."""
+        stage = self.stages[number - 1]
+        self.enter_stage(number)
+        passes = self.log.getThreshold()
+        if passes <= INFO:
+            self.log.info(f"stage {number} {stage.getName()}, error flag {int(self.error_flagged)}")
+        if self.error_flagged:
+            self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
+            self.pass_on(number)
+            self.publish_nothing(number)
+            return _core.OUTCOME_SKIPPED
+        try:
+            self._receive(number)
+            if passes <= TRACE:
+                self._traced(stage)
+            else:
+                self.call_stage(stage.applyProcess)
+            clipboard = self.queues[number].element()
+            if clipboard is None:
+                self.publish_nothing(number)
+                return _core.OUTCOME_OK
+            self._publish(number, clipboard)
+            self.count_clipboard(number)
+            return _core.OUTCOME_NO_MORE if clipboard.contains("noMoreDatasets") else _core.OUTCOME_OK
+        except StageFailed:
+            raise
+        except Exception as error:
+            self.publish_nothing(number)
+            return self.fail_step(number, error)
+
+    def fail_step(self, number: int, error: Exception) -> int:
+        """What follows when stage `number` has raised, or killed its worker. Returns the outcome bits."""
+        self._bring_back(number)
+        name = self.stages[number - 1].getName()
+        write_report(self.run, self.rank, f"stage {name!r}: {describe_failure(error)}")
+        self.fail(number, error, "process", lambda failure: failure.applyProcess())
+        self.run.set_up_manifest(self.rank, *self.transport.publish_notes())
+        return _core.OUTCOME_RAISED
+
+    def repeat(self, number: int) -> None:
+        """Runs stage `number` again, whose publications stand. Raises what the stage raises."""
+        self.enter_stage(number)
+        self._receive(number)
+        self._traced(self.stages[number - 1])
+        clipboard = self.queues[number].element()
+        if clipboard is not None:
+            self.transport.publish_again(clipboard)
+
+    def _traced(self, stage: ParallelProcessing) -> None:
+        name = stage.getName()
+        self.blocks.mark(STAGE, "start", TRACE, f"stage {name}", name)
+        self.blocks.mark(PROCESS, "start", TRACE, f"{name}.process")
+        self.call_stage(stage.applyProcess)
+        self.blocks.mark(PROCESS, "end", TRACE, f"{name}.process")
+        self.blocks.mark(STAGE, "end", TRACE, f"stage {name}", name)
+
+    def _receive(self, number: int) -> None:
+        clipboard = self.queues[number - 1].element()
+        if clipboard is None:
+            return
+        manifest = self.run.down_manifest(number)
+        if manifest[1]:
+            entries = self.transport.read(manifest)
+            self.received.append((number, entries))
+            self.transport.deliver(entries, self.config.n_slices, clipboard._receive)
+        if self.exchange is not None:
+            self.exchange.take(clipboard, number)
+            if number in self.config.exchanges:
+                self.received_across.append((number, self.exchange.delivered()))
+
+    def keep_inputs_of_failure(self) -> tuple[str | None, str]:
+        """As the policy's `keepInputs` says."""
+        if self.post_mortems is None or self.config.keep_inputs == "none":
+            return None, ""
+        return keep_received(self, self.post_mortems)
+
+    def _publish(self, number: int, clipboard: Clipboard) -> None:
+        manifest, _ = self.transport.publish(clipboard)
+        if self.exchange is not None:
+            self.exchange.offer(clipboard, number)
+        self.run.set_up_manifest(self.rank, *manifest)
+
+    def _bring_back(self, number: int) -> None:
+        """After a failed publication the clipboard has moved on: the failure stage expects it before."""
+        if self.queues[number - 1].size() == 0 and self.queues[number].size() > 0:
+            self.queues[number - 1].addDataset(self.queues[number].getNextDataset())
+
+    def publish_nothing(self, number: int) -> None:
+        """Says that nothing goes up or across after stage `number`."""
+        self.run.set_up_manifest(self.rank, 0, 0)
+        if self.exchange is not None:
+            self.exchange.offer_nothing(number)
+
+    def end_visit(self) -> None:
+        """Drops the visit's clipboards and logs what it took."""
+        if self.after_first_visit is not None:
+            self.after_first_visit(self.log)
+            self.after_first_visit = None
+        wall, before = self._started
+        now = os.times()
+        if self.config.keep_inputs == "all":
+            _, complaint = self.keep_inputs_of_failure()
+            if complaint:
+                self.log.warn(complaint)
+        self.received.clear()
+        self.received_across.clear()
+        self.empty_queues()
+        self.transport.end_visit()
+        self.run.set_up_manifest(self.rank, 0, 0)
+        if self.log.sends(INFO):
+            user, system = now.user - before.user, now.system - before.system
+            elapsed = time.monotonic() - wall
+            self.log.info(
+                f"visit {self.visit}: user {user:.4f} system {system:.4f} user+system {user + system:.4f}"
+                f" wall {elapsed:.4f} s"
+            )
+            memory = memory_figures()
+            if memory:
+                self.log.info(memory)
+        if self.log.sends(TRACE):
+            self.blocks.mark(VISIT, "end", TRACE, f"visit {self.visit}")
+
+
+def report_fatal(run: _core.Run, rank: int, error: BaseException) -> None:
+    """Leaves the text of what ends the run where the master finds it: one line, then the traceback."""
+    if isinstance(error, StageFailed):
+        text = f"{error}\n{error.details}"
+    else:
+        text = f"slice {rank} ended the run: {describe_failure(error)}\n{format_failure(error)}"
+    write_report(run, rank, text)
+
+
+def memory_figures() -> str:
+    """`VmPeak`, `VmSize`, `VmHWM` and `VmRSS` of this process; empty where the kernel does not tell."""
+    wanted = ("VmPeak", "VmSize", "VmHWM", "VmRSS")
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            lines = [" ".join(line.split()) for line in status if line.startswith(wanted)]
+    except OSError:
+        return ""
+    return "memory: " + ", ".join(lines)

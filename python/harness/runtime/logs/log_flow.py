@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""LogFlow: what runs beside a run to bring its records to their files, from its rings to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from harness.log import Log, LogDestination, LogRecord
+from harness.log.foreign import ForeignRecords
+from harness.log.run_logs import run_files
+from harness.runtime.logs.log_drain import LogDrain
+
+if TYPE_CHECKING:
+    from harness import _core
+    from harness.runtime.logs.run_log import LogSettings
+
+
+class LogFlow:
+    """The master's. Records go through shared memory from its creation on, and come from other libraries.
+
+    `consoles` get a line about each warning of a slice. Call `drain.start()` when the nursery is there.
+    """
+
+    def __init__(
+        self,
+        run: _core.Run,
+        logs: LogSettings,
+        n_workers: int,
+        log: Log,
+        consoles: Sequence[LogDestination],
+    ) -> None:
+        self._log = log
+        self.drain = LogDrain(run, logs, n_workers)
+        self.drain.consoles = [partial(_tell, console) for console in consoles]
+        for file in run_files(log):
+            file.use_ring(run.log_ring(0), self.drain.wake)
+        self.foreign = ForeignRecords(run.first_at)
+        self.foreign.install()
+
+    def close(self) -> None:
+        """Every record that was sent is in its file; later ones go straight there. Safe to call twice."""
+        self.foreign.uninstall()
+        for file in run_files(self._log):
+            file.close()
+            file.use_ring(None)
+        self.drain.stop()
+
+
+def _tell(console: LogDestination, importance: int, text: str) -> None:
+    """Writes a line about a slice's record; in the drain's thread."""
+    record = LogRecord(importance, importance)
+    record.addComment(text)
+    console.write(record)

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The Pipeline: sets a run up in the order of the contract (5.1), and runs its visits.
+
+Order matters: the policy is read and the arena mapped before the nursery is forked, and the nursery is
+forked before this process imports any stage (with NumPy and its threads) or starts the watcher.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from harness import _core, arrays, current, outputs
+from harness.errors import ConfigError, InternalError
+from harness.events.feed import read_feed
+from harness.events.hosts import is_embedded, spool_directory
+from harness.ledger.journals import MASTER, journal_path
+from harness.ledger.lock import RunLock
+from harness.ledger.post_mortem import PostMortems
+from harness.log import Log, set_default_log
+from harness.log.foreign import follow_levels
+from harness.runtime.processes import stacks
+from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
+from harness.runtime.configuration.config import PipelineConfig, load_config
+from harness.runtime.shutdown.control import ControlSocket, Master, announce
+from harness.runtime.shutdown.listening import EventListener
+from harness.runtime.logs.log_flow import LogFlow
+from harness.runtime.pipeline.ending import PipelineEnding
+from harness.runtime.pipeline.state import PipelineState
+from harness.runtime.configuration.places import make_directory, set_location_map
+from harness.runtime.records.recording import Recorder
+from harness.runtime.processes.replacing import Replacing, limits_ns
+from harness.runtime.halves.run_events import RunEvents, broker_of
+from harness.runtime.logs.run_log import LogSettings
+from harness.runtime.records.run_records import EXIT_SLICES_LOST, LOST, describe_plan, exit_code_of, open_ledger
+from harness.runtime.configuration.schedule import compile_schedule
+from harness.runtime.shutdown.listener import LevelSource
+from harness.runtime.processes.signals import raising_signals
+from harness.runtime.records.statistics import RunStatistics
+from harness.runtime.processes.supervisor import Supervisor
+from harness.runtime.processes.worker import RunContext
+
+SPIN_NS = 50_000, 1_000_000
+"""How long a process yields before it sleeps: where waits are long as a rule, and where they are short."""
+HARD_STOP_NS = 700_000_000
+
+
+class Pipeline(PipelineEnding):
+    """One run of a pipeline policy: the embedding API of the contract (5.8).
+
+    Call, in this order: `initializeLogger`, `configurePipeline`, `initializeQueues`, `initializeStages`,
+    `startShutdownThread`, `startSlices`, `startStagesLoop`; or just `run`. After a failure call `close`.
+    """
+
+    # --- start-up, in order
+
+    def initializeLogger(self) -> None:
+        """Reads the policy, makes the run directory, opens the log."""
+        config = self._config = load_config(
+            self._policy_path, pipeline_name=self._name, workers=self._workers
+        )
+        directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
+        for folder in (self.run_dir, directory):
+            make_directory(folder)
+        self._unlock()
+        self._lock = RunLock(self.run_dir)
+        # Stage code may change the current directory.
+        self._home = self.run_dir.absolute()
+        self._post_mortems = PostMortems(self._home, directory)
+        self._config = config = replace(config, event_broker=broker_of(config, self.run_dir))
+        self._logs = LogSettings(
+            run_id=self._run_id,
+            pipeline_name=config.pipeline_name,
+            worker_id=self._worker_id or "-1",
+            threshold=self.getLogThreshold(),
+            directory=directory,
+            truncate=not self._resume,
+            flood=config.log_flood,
+            layout=config.log_format,
+            captures_output=(self.stage_output or config.stage_output) == "file",
+        )
+        self._log = self._logs.open_pipeline()
+        if self._logs.truncate:
+            self._logs.empty_slice_files(config.n_slices, config.n_workers)
+        follow_levels(self._log.root)
+        self._file_log = Log(self._log)
+        for destination in self._destinations:
+            self._log.addDestination(destination)
+            self._log.root.addDestination(destination)
+        set_default_log(self._log.root)
+        self._log.info(
+            f"process {os.getpid()}, threshold {self._logs.threshold}, log file {directory / 'Pipeline.log'}"
+        )
+        for warning in config.warnings:
+            self._log.warn(warning)
+
+    def configurePipeline(self) -> None:
+        """Maps the arena, forks the nursery, sets the location map, checks every class."""
+        config, log = self._require_config(), self._require_log()
+        if PipelineState._active is not None:
+            raise ConfigError("another pipeline is open in this process: close() it first")
+        PipelineState._active = self
+        self._here = Master.here(self._run_id)
+        announce(self.run_dir, self._here)
+        stacks.register("master")
+        log.log(-1, f"universeSize {config.n_slices + 1}, run {self._run_id}, workers {config.n_workers}")
+        for stage in config.stages:
+            log.log(-2, f"stage {stage.number} {stage.name}: {stage.serial_class} / {stage.parallel_class}")
+        self._schedule = compile_schedule(config, self.max_visits)
+        try:
+            run = self._run = _core.Run(
+                config.arena_bytes,
+                config.n_slices,
+                config.n_workers,
+                len(config.stages),
+                sorted(config.exchanges),
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}"
+            ) from error
+        run.set_spin(*SPIN_NS)
+        self._stops.attach(run)
+        self._flow = LogFlow(run, self._logs, config.n_workers, log, self._destinations)
+        set_location_map(config, self._run_id)
+        self._supervisor = Supervisor(config)
+        if config.n_slices > 0:
+            self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
+        self._flow.drain.start()
+        self._post_mortems.settle = self._flow.drain.drain
+        run.attach_master()
+        arrays.use_arena(run.arena, config.arena_threshold)
+        import_serial_classes(config)
+        if config.n_slices > 0:
+            for complaint in self._supervisor.wait_for_imports():
+                log.warn(complaint)
+        self._open_ledger()
+        self._open_events(config, log)
+        log.log(-1, "configuration complete")
+
+    def _open_ledger(self) -> None:
+        """After the nursery's fork: SQLite's files belong to one process."""
+        config, log = self._require_config(), self._require_log()
+        ledger, plan = open_ledger(
+            config, self._home, self._run_id, resume=self._resume, anyway=self._resume_anyway
+        )
+        self._recorder = Recorder(ledger, config, self._home, self._post_mortems, log)
+        outputs.use_journal(outputs.Journal(journal_path(self._home, MASTER)))
+        if plan is not None and any(stage.event_topic for stage in config.stages):
+            plan.follow_events()
+        if self._resume:
+            for text in describe_plan(plan):
+                log.info(text)
+        if plan is not None:
+            self._schedule = compile_schedule(config, plan.last_visit or self.max_visits, plan.skips)
+
+    def _open_events(self, config: PipelineConfig, log: Log) -> None:
+        """Opens the receivers of the stages' topics and of shutdown events, and publishes the feed."""
+        events = self._events = RunEvents(config, self._run_id, log)
+        if is_embedded(config.event_broker):
+            directory = spool_directory(config.event_broker)
+            self._event_source = EventListener(directory, config.shutdown_topic, self._run_id, log)
+            self._event_source.open()
+        events.open(self._require_recorder().complete_inputs() if events.topics else set())
+        if self._feed_path is not None:
+            count = events.feed(read_feed(self._feed_path, events.topics))
+            log.info(f"{count} new events from {self._feed_path}")
+
+    def initializeQueues(self) -> None:
+        """Makes the queues between the stages."""
+        from harness.runtime.halves.master import MasterHalf
+
+        config = self._require_config()
+        master = self._master = MasterHalf(self._require_run(), config, self._run_id, -1, self._require_log())
+        self._require_log().info(f"random seed {master.random_seed}")
+        master.statistics = self.statistics = RunStatistics(config.stages)
+        master.on_progress = self.on_progress
+        master.recorder = self._require_recorder()
+        master.post_mortems = self._post_mortems
+        current.work_for(master)
+        master.replacing = Replacing(
+            self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics,
+            self._record_slice,
+        )  # fmt: skip
+        master.foreign = self._require_flow().foreign
+        master.events = self._require_events()
+
+    def initializeStages(self) -> None:
+        """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
+        self._require_master().set_up()
+
+    def startShutdownThread(self, *sources: LevelSource) -> None:
+        """Listens for shutdown levels: those of `pex-harness stop`, of events, and of further `sources`."""
+        if self._here is None:
+            raise InternalError("configurePipeline() must be called first")
+        events = [self._event_source] if self._event_source is not None else []
+        for source in events:
+            source.on_bell = self._require_run().notify_event
+        self._listener.start([ControlSocket(self._here), *events, *sources])
+        where = "listening" if events else "not listening, for no broker is reached,"
+        self._require_log().log(-3, f"{where} on {self.getShutdownTopic()}")
+
+    def startSlices(self) -> None:
+        """Forks the workers, which set their slices up."""
+        config, run = self._require_config(), self._require_run()
+        if self._hard_stop:
+            run.set_hard_stop(
+                HARD_STOP_NS, "pex-harness run: ended by a signal while a stage held the master\n"
+            )
+        if config.n_slices > 0:
+            self._require_supervisor().start_workers(run)
+            self._slices_started = True
+        else:
+            run.start_watcher()
+
+    def startStagesLoop(self) -> None:
+        """Runs the visits until an end, then lets every process leave. Raises when the end is disorderly."""
+        try:
+            self._run_stages()
+        except BaseException as error:
+            self._record_end(LOST, exit_code_of(error), str(error))
+            raise
+
+    def _run_stages(self) -> None:
+        config, run = self._require_config(), self._require_run()
+        self._require_events().timeout = self.getEventTimeout()
+        with self._stops.signals():
+            end, visit, stage = run.run_master(self._schedule, self._require_master(), limits_ns(config))
+            reason = self._take_end(end, visit, stage)
+            if end == _core.LoopEnd.NO_MORE:
+                self._require_recorder().end_without_data(visit)
+                # The visit is done, in the words of a stage: its events must not bring it back.
+                self._require_events().acknowledge()
+            # A run that leaves while it waits for an event publishes none itself.
+            if end == _core.LoopEnd.DRAINED or not self._require_events().waiting:
+                self._require_events().publish_exit()
+            self._end()
+        exit_code = EXIT_SLICES_LOST if self.lost_slices else 0
+        self._record_end(end.name.lower().replace("_", " "), exit_code, reason)
+
+    # --- the whole life
+
+    def run(self) -> None:
+        """All steps in order, and `close` at the end whatever happens. Raises what went wrong."""
+        try:
+            self.initializeLogger()
+            with raising_signals():
+                self.configurePipeline()
+                self.initializeQueues()
+                self.initializeStages()
+                self.startShutdownThread()
+                self.startSlices()
+                self.startStagesLoop()
+        except BaseException as error:
+            self._log_end(error)
+            self._record_end(LOST, exit_code_of(error), str(error))
+            self.close()
+            raise
+        self.close()
+
+    # --- parts
+
+    def _context(self, life_read_fd: int) -> RunContext:
+        return RunContext(
+            run=self._require_run(),
+            config=self._require_config(),
+            run_id=self._run_id,
+            logs=self._logs,
+            master_pid=os.getpid(),
+            life_read_fd=life_read_fd,
+            run_dir=self._home,
+            post_mortems=self._post_mortems,
+            drain=self._require_flow().drain,
+            foreign=self._require_flow().foreign,
+        )

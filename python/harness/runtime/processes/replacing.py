@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""After a worker's death: the fresh worker that takes its place, and what is told and recorded about it."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness import _core
+from harness.errors import HarnessError, InternalError, SliceDied
+from harness.runtime.processes import stacks
+from harness.runtime.processes.fates import FAIL, Fates, Judged, stage_name
+from harness.runtime.processes.supervisor import KILL_TIMEOUT_S, Death, Supervisor
+
+if TYPE_CHECKING:
+    from harness.log import Log
+    from harness.runtime.configuration.config import PipelineConfig
+    from harness.runtime.records.statistics import RunStatistics
+
+def limits_ns(config: PipelineConfig) -> list[int]:
+    """How long a slice may take, by step: nothing, the stages, the close of a visit. In ns; 0: for ever."""
+    seconds = [None, *(stage.timeout for stage in config.stages), config.timeout]
+    return [0 if limit is None else int(limit * 1e9) for limit in seconds]
+
+
+def _stacks_of(pid: int) -> str:
+    try:
+        return stacks.dump(pid)
+    except stacks.NoStacks as error:
+        return f"no Python stacks: {error}"
+
+
+class Replacing:
+    """Used by the master's main thread, while the loop waits for the slices."""
+
+    def __init__(
+        self,
+        run: _core.Run,
+        config: PipelineConfig,
+        supervisor: Supervisor,
+        log: Log,
+        statistics: RunStatistics,
+        record: Callable[[int, int, SliceDied, bool], None],
+    ) -> None:
+        """`record(rank, stage, error, retried)` is told of every rank that a death has cost something."""
+        self._run = run
+        self._config = config
+        self._supervisor = supervisor
+        self._log = log
+        self._statistics = statistics
+        self._record = record
+        self._error: HarnessError | None = None
+        self._fates = Fates(run, config)
+        self.note_failed = self._fates.note_failed
+        # Why the ranks that have failed by a death in this visit have: a pickled SliceDied.
+        self._reasons: dict[int, bytes] = {}
+        self._deaths_in_visit: Counter[int] = Counter()
+        self._setup_deaths: Counter[int] = Counter()
+        # Workers that were killed for being late: when, and the words for the cause.
+        self._late: dict[int, tuple[float, str]] = {}
+
+    def begin_visit(self) -> None:
+        """Forgets the last visit: a slice has its retries in every visit."""
+        self._fates.begin_visit()
+        self._reasons.clear()
+        self._deaths_in_visit.clear()
+
+    def workers_died(self, visit: int, step: int) -> bool:
+        """Replaces every worker that has died. Returns whether the run goes on; if not, `error` says why."""
+        for death in self._supervisor.deaths(self._run):
+            if death.worker < 0:
+                self._log.warn(f"{self._supervisor.name_helper(death.pid)} died of {death.cause}")
+            elif not self._replace(death, visit, step):
+                return False
+        return True
+
+    def error(self, visit: int) -> HarnessError:
+        """Why the run does not go on."""
+        if self._error is not None:
+            return self._error
+        for death in self._supervisor.deaths(self._run):
+            if death.worker >= 0:
+                return self._died(death, visit)
+        return InternalError("the loop saw a death that nobody noted")
+
+    def end_late(self, worker: int, visit: int, step: int) -> None:
+        """Kills a worker that has run for too long; it is replaced when it has ended.
+
+        Raises `SliceDied` when it does not end: what it holds can't be given to another.
+        """
+        pid = self._run.worker_pids()[worker]
+        told = self._late.get(pid)
+        rank, stage = self._run.busy(worker)
+        if told is None:
+            limit = limits_ns(self._config)[step] / 1e9
+            cause = f"a stageTimeout of {limit:g} s, after which it was killed,"
+            self._late[pid] = time.monotonic(), cause
+            where = f"stage {stage_name(self._config, stage)} for rank {rank}" if rank >= 0 else "no stage"
+            self._log.warn(
+                f"worker {worker} (pid {pid}, ranks {self._supervisor.ranks_of(worker)}) is late in visit"
+                f" {visit}: it has run {where} for more than {limit:g} s (stageTimeout) and is killed now"
+                f"\n{_stacks_of(pid)}"
+            )
+            self._run.kill_worker(worker)
+        elif time.monotonic() - told[0] > KILL_TIMEOUT_S:
+            raise self._died(Death(worker, pid, True, 9, False, rank, stage, False), visit)
+
+    # --- one death
+
+    def _replace(self, death: Death, visit: int, step: int) -> bool:
+        error = self._died(death, visit)
+        judged = Judged() if death.starting else self._fates.judge(death, visit, step)
+        if not self._may_go_on(death, judged):
+            self._error = error
+            return False
+        for rank, (verdict, stage) in judged.verdicts.items():
+            if rank in judged.failed:
+                self._reasons[rank] = pickle.dumps(error)
+            if verdict == FAIL:
+                # Again for every worker: the one before may have written a report of its own there.
+                self._run.write_report(rank, self._reasons[rank])
+            self._run.set_verdict(rank, visit, stage, verdict)
+        incarnation = self._run.revoke(death.worker)
+        pid = self._supervisor.replace(self._run, death.worker, incarnation)
+        nothing = "its stages are set up once more" if death.starting else "no slice has lost anything"
+        told = "; ".join(judged.reasons) or nothing
+        self._log.warn(f"{error.what}; a fresh worker (pid {pid}) takes its place: {told}")
+        self._statistics.count_death(
+            visit=visit,
+            stage=step,
+            worker=death.worker,
+            pid=death.pid,
+            rank=death.rank,
+            cause=error.cause,
+            seen_ns=death.seen_ns,
+            replaced_after_ms=(time.monotonic_ns() - death.seen_ns) / 1e6,
+            replayed=judged.replayed,
+            failed=judged.failed,
+        )
+        # Only now, for it may take as long as writing what the slices had received.
+        for rank in judged.failed:
+            self._record(rank, judged.verdicts[rank][1], error, False)
+        if death.rank in judged.replayed:
+            self._record(death.rank, death.stage, error, True)
+        for rank, stage in judged.broken.items():
+            self._statistics.count_failure(visit, stage, rank)
+        # The number may be another process's by now.
+        self._late.pop(death.pid, None)
+        return True
+
+    def _may_go_on(self, death: Death, judged: Judged) -> bool:
+        """Whether the policy wants it, and it is not hopeless: replacements must come to an end."""
+        retries = self._config.slice_retries
+        self._setup_deaths[death.worker] = self._setup_deaths[death.worker] + 1 if death.starting else 0
+        if self._setup_deaths[death.worker] > retries or (judged.failed and self._config.failure_ends_run):
+            return False
+        # Each rank may kill its worker once, in every retry, and in its failure stage. Who dies more often is
+        # killed from outside, or by what is no stage's doing.
+        self._deaths_in_visit[death.worker] += 1
+        ranks = len(range(death.worker, self._config.n_slices, self._config.n_workers))
+        return self._deaths_in_visit[death.worker] <= (retries + 2) * (ranks + 1)
+
+    def _died(self, death: Death, visit: int) -> SliceDied:
+        stage = stage_name(self._config, death.stage) if death.rank >= 0 else ""
+        return SliceDied(
+            death.worker,
+            death.pid,
+            rank=death.rank,
+            ranks=self._supervisor.ranks_of(death.worker),
+            stage="setup" if death.starting else stage,
+            visit=visit,
+            signalled=death.signalled,
+            code=death.code,
+            cause=self._cause(death),
+        )
+
+    def _cause(self, death: Death) -> str:
+        told = self._late.get(death.pid)
+        return told[1] if told is not None else death.cause

@@ -1,0 +1,377 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The master's view of its processes: the nursery, the workers, and how they end.
+
+    master ── socket ── nursery        requests to fork, answers with pids
+       │  └─ socket ── keeper         requests for a new nursery
+       ├── life pipe (write end here only): its end kills the workers
+       └── watcher thread: pidfds of the nursery, the keeper and the workers
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from harness import _core
+from harness.errors import ConfigError, HarnessError, InternalError, describe_end
+from harness.runtime.configuration.config import PipelineConfig
+from harness.runtime.processes.keeper import ask_for_nursery, keeper_main
+from harness.runtime.processes.nursery import ImportStages, nursery_main, receive_message, send_message
+from harness.runtime.processes.oom import OomWatch, describe_kill
+from harness.runtime.processes.signals import ENDING_SIGNALS
+from harness.runtime.processes.worker import RunContext
+
+LEAVE_TIMEOUT_S = 10.0
+LEAVE_STEP_S = 0.1
+KILL_TIMEOUT_S = 5.0
+BIRTH_TIMEOUT_S = 30.0
+LATE_BIRTH_S = 1.0
+BIRTH_PAUSES_S = (0.01, 0.05, 0.2, 1.0)
+"""Between tries to fork a replacement: a machine that lacks processes or memory may have them soon."""
+
+
+class NurseryGone(HarnessError):
+    """The nursery has ended, or does not answer."""
+
+
+class Death(NamedTuple):
+    """The end of a process, seen at `seen_ns` of the monotonic clock.
+
+    Worker -1 is the nursery or the keeper; rank -1: it ran nothing.
+    """
+
+    worker: int
+    pid: int
+    signalled: bool
+    code: int
+    orderly: bool
+    rank: int
+    stage: int
+    starting: bool
+    seen_ns: int = 0
+    sender: str = ""
+    """For SIGKILL: whether the OOM killer sent it, in words."""
+
+    @property
+    def cause(self) -> str:
+        """Signal or exit code, in words."""
+        return describe_end(self.signalled, self.code) + self.sender
+
+
+class Supervisor:
+    """Starts and ends the processes of one run. Used by the master's main thread only."""
+
+    def __init__(self, config: PipelineConfig) -> None:
+        self._config = config
+        self._run: _core.Run | None = None
+        self._connection: socket.socket | None = None
+        self._life_write_fd = -1
+        self._nursery_pid = -1
+        self._keeper: socket.socket | None = None
+        self._keeper_pid = -1
+        self._watching = False
+        self._watched: set[int] = set()
+        self._asked = 0
+        """How many workers the nursery was asked for and has not answered."""
+        self._born: set[int] = set()
+        self._oom = OomWatch()
+
+    def start_nursery(
+        self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: ImportStages
+    ) -> None:
+        """Forks the nursery, and the keeper. `make_context(life_read_fd)` gives what workers inherit."""
+        _core.set_child_subreaper(True)
+        self._run = run
+        ours, theirs = socket.socketpair()
+        our_keeper, their_keeper = socket.socketpair()
+        life_read, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
+        context = make_context(life_read)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A signal between the fork and the nursery's own handlers must not run the master's in the nursery.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                for end in (ours, our_keeper, their_keeper):
+                    end.close()
+                os.close(self._life_write_fd)
+                nursery_main(context, theirs, import_stages)
+            self._nursery_pid = pid
+            pid = os.fork()
+            if pid == 0:
+                for end in (ours, theirs, our_keeper):
+                    end.close()
+                os.close(self._life_write_fd)
+                keeper_main(context, their_keeper, import_stages)
+            self._keeper_pid = pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+        their_keeper.close()
+        os.close(life_read)
+        self._connection = ours
+        self._keeper = our_keeper
+
+    def wait_for_imports(self) -> list[str]:
+        """Waits until the nursery has imported the stages; what in it is no good to workers, for the log.
+
+        Raises `ConfigError` with its reason if it could not import them.
+        """
+        message = self._receive(None, "importing the stage modules")
+        if message[0] == "failed":
+            raise ConfigError(message[1], details=message[2])
+        return list(message[1])
+
+    def start_workers(self, run: _core.Run) -> None:
+        """Starts the watcher, then worker after worker. Raises `HarnessError` when one can't be born."""
+        run.start_watcher()
+        self._watching = True
+        run.watch(-1, self._nursery_pid)
+        run.watch(-1, self._keeper_pid)
+        for worker in range(self._config.n_workers):
+            self._ask(worker, 0)
+        for _ in range(self._config.n_workers):
+            message = self._take_answer("forking the workers")
+            if message[0] == "barren":
+                raise _barren(message)
+            self._admit(run, message[1], message[2])
+
+    def replace(self, run: _core.Run, worker: int, incarnation: int) -> int:
+        """Has a fresh worker made for the number of one that was reaped; its pid.
+
+        Raises `HarnessError` when it can't be forked, and there is no nursery that could.
+        """
+        renewed = False
+        pauses = iter(BIRTH_PAUSES_S)
+        while True:
+            try:
+                message = self._order(worker, incarnation)
+            except NurseryGone:
+                if renewed:
+                    raise
+                self._renew_nursery(run)
+                renewed = True
+                continue
+            if message[0] != "barren":
+                self._admit(run, worker, message[2])
+                return int(message[2])
+            pause = next(pauses, None)
+            if pause is None:
+                raise _barren(message)
+            time.sleep(pause)
+
+    def _order(self, worker: int, incarnation: int) -> tuple:
+        try:
+            self._ask(worker, incarnation)
+        except OSError as error:
+            raise NurseryGone(f"asking the nursery for worker {worker}: {error}") from error
+        return self._take_answer(f"forking a replacement for worker {worker}")
+
+    def _ask(self, worker: int, incarnation: int) -> None:
+        send_message(self._require_connection(), ("fork", worker, incarnation))
+        self._asked += 1
+
+    def _take_answer(self, doing: str, timeout: float = BIRTH_TIMEOUT_S) -> tuple:
+        message = self._receive(timeout, doing)
+        self._asked -= 1
+        if message[0] == "born":
+            self._born.add(message[2])
+        return message
+
+    def _take_late_answers(self) -> None:
+        """Learns which workers are born although the start was broken off: they have to be reaped."""
+        deadline = time.monotonic() + LATE_BIRTH_S
+        # A signal may have broken off the reading of an answer: then the next is no message, and may raise
+        # anything.
+        with contextlib.suppress(Exception):
+            while self._asked > 0:
+                self._take_answer("ending", max(0.001, deadline - time.monotonic()))
+
+    def _renew_nursery(self, run: _core.Run) -> None:
+        """Has the keeper make a new nursery: this process may have threads by now. Workers go on."""
+        run.kill_helper(self._nursery_pid)
+        self._close_connection(polite=False)
+        ours, theirs = socket.socketpair()
+        try:
+            if self._keeper is None:
+                raise OSError("it was never started")
+            self._keeper.settimeout(BIRTH_TIMEOUT_S)
+            pid = ask_for_nursery(self._keeper, theirs)
+        except OSError as error:
+            ours.close()
+            raise HarnessError(
+                f"the nursery (pid {self._nursery_pid}) has died, and the keeper (pid {self._keeper_pid})"
+                f" can't make another: {error}; without it no worker can be replaced"
+            ) from error
+        finally:
+            theirs.close()
+        self._nursery_pid, self._connection = pid, ours
+        run.watch(-1, pid)
+        self.wait_for_imports()
+
+    def _admit(self, run: _core.Run, worker: int, pid: int) -> None:
+        try:
+            run.watch(worker, pid)
+        except RuntimeError as error:
+            # A worker that nobody watches could die unseen, and the run would wait for it for ever.
+            raise HarnessError(f"worker {worker} can't be watched: {error}") from error
+        self._watched.add(pid)
+        run.admit(worker, pid)
+
+    def _require_connection(self) -> socket.socket:
+        if self._connection is None:
+            raise InternalError("the nursery was asked for a worker before it was started")
+        return self._connection
+
+    def _receive(self, timeout: float | None, doing: str) -> tuple:
+        connection = self._require_connection()
+        connection.settimeout(timeout)
+        try:
+            message = receive_message(connection)
+        except TimeoutError:
+            raise NurseryGone(f"{doing}: the nursery did not answer within {timeout:g} s") from None
+        except OSError as error:
+            raise NurseryGone(f"{doing}: the connection to the nursery failed: {error}") from error
+        if message is None:
+            raise NurseryGone(
+                f"{doing}: the nursery (pid {self._nursery_pid}) ended unexpectedly;"
+                " its last words are on stderr"
+            )
+        return message
+
+    def ranks_of(self, worker: int) -> str:
+        """The ranks that a worker runs, for messages: `0,2,4`."""
+        ranks = range(worker, self._config.n_slices, self._config.n_workers)
+        shown = [str(rank) for rank in ranks[:8]]
+        return ",".join(shown) + (",..." if len(ranks) > 8 else "")
+
+    def deaths(self, run: _core.Run) -> Iterator[Death]:
+        """The ends of processes that were not asked for and not looked at yet, in the order seen."""
+        while (told := run.take_death()) is not None:
+            death = Death(*told)
+            if death.signalled and death.code == signal.SIGKILL:
+                death = death._replace(sender=describe_kill(self._oom.new_kills()))
+            if not death.orderly:
+                yield death
+
+    def name_helper(self, pid: int) -> str:
+        """The nursery or the keeper, with what its death means."""
+        if pid == self._keeper_pid:
+            return f"the keeper (pid {pid}), without which no new nursery can be made,"
+        return f"the nursery (pid {pid}), which is made anew when a worker has to be replaced,"
+
+    def end(self, run: _core.Run) -> list[str]:
+        """Lets every process leave by itself, kills those that do not. Returns a text per bad end."""
+        complaints: list[str] = []
+        if self._watching:
+            run.stop_workers()
+            self._close_connection(polite=True)
+            self._close_keeper()
+            in_time = _wait_for_ends(run)
+            complaints += [
+                f"worker {death.worker} (ranks {self.ranks_of(death.worker)}) ended by {death.cause}"
+                " while its stages were shut down"
+                for death in self.deaths(run)
+                if death.worker >= 0
+            ]
+            if not in_time:
+                complaints.append(
+                    f"a worker did not leave within {LEAVE_TIMEOUT_S:g} s and was killed; see its slice logs"
+                )
+        return complaints + self.kill(run)
+
+    def kill(self, run: _core.Run) -> list[str]:
+        """Ends everything at once: SIGKILL to every group, wait, close. Safe to call twice.
+
+        Returns a text per process that has not ended: it sleeps where nothing wakes it, and may still write
+        to what it holds, which is therefore kept from everybody else.
+        """
+        complaints: list[str] = []
+        self._take_late_answers()
+        if self._watching:
+            run.kill_all()
+            if not run.wait_for_ends(KILL_TIMEOUT_S):
+                complaints = [self._undead(*process) for process in run.quarantine()]
+            run.stop_watcher()
+            self._watching = False
+            self._close_connection(polite=False)
+        else:
+            self._close_connection(polite=False)
+            for pid in (self._nursery_pid, self._keeper_pid):
+                if pid > 0:
+                    _core.kill_group(pid)
+                    _reap(pid)
+        self._close_keeper()
+        self._nursery_pid = self._keeper_pid = -1
+        if self._life_write_fd >= 0:
+            os.close(self._life_write_fd)
+            self._life_write_fd = -1
+            self._reap_unwatched(run)
+            _core.set_child_subreaper(False)
+        return complaints
+
+    def _undead(self, worker: int, pid: int, blocks: int, size: int) -> str:
+        ranks = f", ranks {self.ranks_of(worker)}" if worker >= 0 else ""
+        who = f"worker {worker}" if worker >= 0 else "the nursery"
+        return (
+            f"{who} (pid {pid}{ranks}) has not ended {KILL_TIMEOUT_S:g} s after SIGKILL: it sleeps in the"
+            " kernel, on a file system or device that does not answer, or a tracer holds it. Its"
+            f" {blocks} blocks ({size} bytes) of shared memory are in quarantine and return to the machine"
+            " when it ends"
+        )
+
+    def _reap_unwatched(self, run: _core.Run) -> None:
+        """Workers that were born while the start was broken off: the life pipe has just killed them."""
+        for pid in self._born.union(run.worker_pids()) - self._watched:
+            if pid > 0:
+                _reap(pid)
+
+    def _close_keeper(self) -> None:
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
+
+    def _close_connection(self, *, polite: bool) -> None:
+        if self._connection is None:
+            return
+        if polite:
+            with contextlib.suppress(OSError):
+                # A nursery that is gone already needs no word.
+                send_message(self._connection, ("leave",))
+        self._connection.close()
+        self._connection = None
+        self._asked = 0
+
+
+def _barren(message: tuple) -> HarnessError:
+    return HarnessError(
+        f"forking worker {message[1]}: {message[2]}; look at the limits on processes and memory"
+    )
+
+
+def _wait_for_ends(run: _core.Run) -> bool:
+    """Waits, in steps so short that a signal is answered, until all have left. Returns whether they did."""
+    deadline = time.monotonic() + LEAVE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if run.wait_for_ends(LEAVE_STEP_S):
+            return True
+    return False
+
+
+def _reap(pid: int) -> None:
+    """Reaps a killed child. Gives up after a while: a process in uninterruptible sleep stays."""
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0] != 0:
+                return
+        except ChildProcessError:
+            return
+        time.sleep(0.001)

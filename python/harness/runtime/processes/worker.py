@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A worker process: born of the nursery, runs the slices whose rank falls to it, leaves by `os._exit`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from harness import _core, arrays, current, outputs
+from harness.errors import HarnessError
+from harness.ledger.journals import journal_path
+from harness.ledger.post_mortem import PostMortems
+from harness.log import Log, set_default_log
+from harness.log.foreign import follow_levels
+from harness.log.run_logs import off_console, run_files
+from harness.runtime.processes import stacks
+from harness.runtime.configuration.config import PipelineConfig
+from harness.runtime.processes.cores import ThreadCheck, pin
+from harness.runtime.halves.failure import describe_failure
+from harness.runtime.logs.run_log import LogSettings
+from harness.runtime.processes.signals import leave_signals_to_master
+from harness.runtime.halves.slice import SliceHalf, report_fatal
+from harness.runtime.logs.stage_output import StageOutput
+from harness.runtime.halves.stray_forks import end_if_stray
+
+if TYPE_CHECKING:
+    from harness.log.foreign import ForeignRecords
+    from harness.runtime.logs.log_drain import LogDrain
+
+PARENT_TIMEOUT_MS = 5000
+ADMISSION_TIMEOUT_MS = 60_000
+EXIT_ORPHAN = 81
+EXIT_BROKEN = 82
+EXIT_REPLACED = 84
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What every process of a run inherits through fork."""
+
+    run: _core.Run
+    config: PipelineConfig
+    run_id: str
+    logs: LogSettings
+    master_pid: int
+    life_read_fd: int
+    run_dir: Path
+    post_mortems: PostMortems
+    drain: LogDrain
+    foreign: ForeignRecords
+
+
+class WorkerHooks:
+    """What the C++ loop of a worker calls."""
+
+    def __init__(self, slices: dict[int, SliceHalf], output: StageOutput | None) -> None:
+        self._slices = slices
+        self._output = output
+        self._pid = os.getpid()
+        self._current: SliceHalf | None = None
+
+    def run_step(self, rank: int, visit: int, step: int) -> int:
+        """Runs a step of one rank. What a failure stage raises, SystemExit, KeyboardInterrupt are fatal."""
+        half = self._slices[rank]
+        if self._current is not half:
+            self._current = half
+            current.work_for(half)
+            set_default_log(half.log.root)
+        try:
+            outcome = half.run_step(visit, step)
+            end_if_stray(self._pid)
+            if self._output is not None:
+                self._output.mark(rank, visit, step, half.stages)
+            return outcome
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            end_if_stray(self._pid)
+            if not isinstance(error, HarnessError):
+                text = f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}"
+                off_console(half.log).fatal(text)
+            report_fatal(half.run, rank, error)
+            return _core.OUTCOME_FATAL
+
+
+def worker_main(context: RunContext, worker: int, incarnation: int) -> NoReturn:
+    """The life of a worker, from just after its fork to its end. Never returns."""
+    code = EXIT_BROKEN
+    try:
+        code = _live(context, worker, incarnation)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _live(context: RunContext, worker: int, incarnation: int) -> int:
+    os.setpgid(0, 0)
+    leave_signals_to_master()
+    stacks.register(f"worker {worker}")
+    if not _core.die_with_parent(context.master_pid, PARENT_TIMEOUT_MS):
+        return EXIT_ORPHAN
+    _core.die_with_pipe(context.life_read_fd)
+    run = context.run
+    if not run.await_admission(worker, os.getpid(), ADMISSION_TIMEOUT_MS):
+        return EXIT_ORPHAN
+    run.attach_worker(worker, os.getpid(), incarnation)
+    arrays.use_arena(run.arena, context.config.arena_threshold)
+    outputs.use_journal(outputs.Journal(journal_path(context.run_dir, worker)))
+    core = pin(worker) if context.config.pin_workers else None
+    check = ThreadCheck(worker)
+    output = StageOutput(context.logs.output_file(worker)) if context.logs.captures_output else None
+    slices = {}
+    for rank in range(worker, context.config.n_slices, context.config.n_workers):
+        half = slices[rank] = _set_up(context, worker, rank, replaces=incarnation > 0)
+        if output is not None:
+            output.mark(rank, 0, 0, [])
+        if half is not None:
+            half.after_first_visit = check
+            if core is not None:
+                half.log.info(f"worker {worker} keeps to core {core}")
+    if any(half is None for half in slices.values()):
+        # The master has read why from the report and ends the run; wait for its word: this is no death.
+        stays = run.run_worker(WorkerHooks({}, output))
+    else:
+        halves = {rank: half for rank, half in slices.items() if half is not None}
+        stays = run.run_worker(WorkerHooks(halves, output))
+    if not stays:
+        return EXIT_REPLACED
+    for half in slices.values():
+        if half is not None:
+            half.shut_down()
+            half.log.info("the run has ended")
+            for file in run_files(half.log):
+                file.close()
+            if output is not None:
+                output.mark(half.rank, half.visit, 0, [])
+    run.leave()
+    return 0
+
+
+def _set_up(context: RunContext, worker: int, rank: int, *, replaces: bool) -> SliceHalf | None:
+    log: Log | None = None
+    try:
+        log = context.logs.open_slice(rank, context.run.log_ring(1 + worker), context.drain.wake)
+        set_default_log(log.root)
+        follow_levels(log.root)
+        half = SliceHalf(context.run, context.config, context.run_id, rank, log)
+        half.post_mortems = context.post_mortems
+        half.replaces = replaces
+        half.foreign = context.foreign
+        half.set_up()
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if log is not None:
+            off_console(log).fatal(f"{describe_failure(error)}\n{traceback.format_exc()}")
+        report_fatal(context.run, rank, error)
+        _arrive_ready(context.run, rank, _core.OUTCOME_FATAL)
+        return None
+    _arrive_ready(context.run, rank, _core.OUTCOME_OK)
+    return half
+
+
+def _arrive_ready(run: _core.Run, rank: int, outcome: int) -> None:
+    """Says that the stages of a rank are set up, or not. Ends a process that does not count for it."""
+    if not run.arrive_ready(rank, outcome):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(EXIT_REPLACED)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The master's pen: turns what happens in a run into entries of its ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import LedgerError
+from harness.ledger.journals import Journals
+from harness.ledger.post_mortem import PostMortems, read_post_mortem
+from harness.ledger.progress import Progress
+from harness.ledger.visit import DIED, RAISED, Failure, VisitRecord
+from harness.ledger.writer import Ledger, Output, StageTime
+from harness.runtime.records.statistics import KIND_NAMES
+
+if TYPE_CHECKING:
+    from harness.log import Log
+    from harness.runtime.configuration.config import PipelineConfig
+
+
+class Recorder:
+    """Records one run. Used by the master's main thread only; made after the nursery's fork.
+
+    Every method that writes raises `LedgerError` when the ledger cannot take it: the run then ends.
+    """
+
+    def __init__(
+        self, ledger: Ledger, config: PipelineConfig, run_dir: Path, post_mortems: PostMortems, log: Log
+    ) -> None:
+        self._ledger = ledger
+        self._log = log
+        self._post_mortems = post_mortems
+        self._record = VisitRecord(config.n_slices, len(config.stages))
+        self._journals = Journals(run_dir, config.n_workers)
+        self._progress = Progress(run_dir)
+        self.enter_stage = self._progress.note
+        """`enter_stage(visit, stage)`: notes for `pex-harness status` where the master is."""
+        # Spans have the monotonic clock's time.
+        self._epoch_s = time.time() - time.monotonic()
+        self._in_visit = False
+
+    # --- a visit
+
+    def begin_visit(self, visit: int, input_id: str | None = None) -> None:
+        """Notes a visit's beginning; `input_id` identifies what it works on, where a number does not."""
+        self._record.begin(visit)
+        self._ledger.begin_visit(visit, self._record.started, input_id)
+        self._in_visit = True
+
+    def note_input(self, input_id: str) -> None:
+        """Notes what the visit in progress works on, where that is known later than its beginning."""
+        self._ledger.note_input(self._record.visit, input_id)
+
+    def settle(self) -> None:
+        """Returns when the disk has all that was recorded."""
+        self._ledger.settle()
+
+    def complete_inputs(self) -> set[str]:
+        """What complete visits of every run of this directory worked on."""
+        return self._ledger.complete_inputs()
+
+    def leave_stage(self, stage: int) -> None:
+        """Notes that all ranks have left a stage behind."""
+        self._record.reached = stage
+
+    def record_raise(self, rank: int, stage: int, report: str, *, retried: bool = False) -> None:
+        """Notes that a stage raised; `report` is what is known if the post-mortem is missing."""
+        self._add(RAISED, rank, stage, kind="", text=report, retried=retried)
+
+    def record_death(self, rank: int, stage: int, kind: str, text: str, *, retried: bool = False) -> None:
+        """Notes that a worker died while it ran a rank.
+
+        Args:
+            rank: the slice.
+            stage: its stage, from 1.
+            kind: such as `SIGSEGV (signal 11)`.
+            text: all that is known.
+            retried: whether the slice's visit is run again; then this death decides nothing.
+        """
+        self._add(DIED, rank, stage, kind=kind, text=text, retried=retried)
+
+    def _add(self, cause: str, rank: int, stage: int, *, kind: str, text: str, retried: bool) -> None:
+        if not self._in_visit:
+            return
+        path = self._post_mortems.file(self._record.visit, rank)
+        known = read_post_mortem(path)
+        # One of an earlier attempt may be there still.
+        if known.get("cause") != cause or known.get("at", 0.0) < self._record.started:
+            known = {}
+        elif cause == RAISED and (complaint := self._post_mortems.complete_log(self._record.visit, rank)):
+            self._log.warn(complaint)
+        self._record.fail(
+            Failure(
+                rank=rank,
+                stage=stage,
+                cause=cause,
+                kind=kind or known.get("kind") or "exception",
+                text=known.get("traceback") or text,
+                post_mortem=str(path) if known else None,
+                retried=retried,
+                at=time.time(),
+            )
+        )
+
+    def end_visit(self, spans: list[tuple]) -> None:
+        """Records a visit that has ended; `spans` are what `Run.drain_spans` returned."""
+        self._ledger.end_visit(self._record, self._times(spans), self._outputs())
+        self._in_visit = False
+
+    def _times(self, spans: list[tuple]) -> Iterator[StageTime]:
+        for kind, stage, rank, visit, _outcome, start, end, *_ in spans:
+            if kind in KIND_NAMES and visit == self._record.visit:
+                yield StageTime(
+                    rank, stage, KIND_NAMES[kind], self._epoch_s + start / 1e9, (end - start) / 1e9
+                )
+
+    def _outputs(self) -> list[Output]:
+        outputs = self._journals.new_outputs()
+        for complaint in self._journals.complaints:
+            self._log.warn(complaint)
+        self._journals.complaints.clear()
+        outside = [output.path for output in outputs if not 1 <= output.visit <= self._record.visit]
+        if outside:
+            self._log.warn(f"not recorded, for they were written outside visits: {', '.join(outside[:5])}")
+        return [output for output in outputs if 1 <= output.visit <= self._record.visit]
+
+    # --- the run's end
+
+    def end_without_data(self, visit: int) -> None:
+        """A slice said that there are no more data sets: its visit was left early, and is complete."""
+        if not self._record.has_failed():
+            self._ledger.call_complete(visit, f"no more data sets after stage {self._record.reached}")
+
+    def end_run(self, end: str, exit_code: int, reason: str) -> None:
+        """Records how the run ended, and closes the ledger. What cannot be recorded is logged."""
+        self.enter_stage(self._record.visit, 0)
+        self._progress.close()
+        try:
+            late = self._outputs() if self._record.visit else []
+            if self._in_visit:
+                self._ledger.break_visit(self._record, late, reason)
+            elif late:
+                self._ledger.add_outputs(late)
+            self._ledger.end_run(end, exit_code, reason)
+        except (LedgerError, OSError) as error:
+            self._log.fatal(f"the end of the run is not recorded: {error}")
+        finally:
+            self._in_visit = False
+            self._ledger.close()

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Requests to end a run, of the shutdown levels 1 to 4: from signals, calls and listeners."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from harness import _core
+from harness.runtime.processes.signals import Interrupted, StoppedAtOnce, handling_signals, is_main_thread
+
+PLACES = {
+    4: "after this visit",
+    3: "after this stage",
+    2: "at the next synchronisation point",
+    1: "at once",
+}
+"""Where a run of which that level was asked ends."""
+
+
+class StopRequests:
+    """What a run was asked for; the most urgent request counts. May be used from any thread.
+
+    `tell` is given a line for people about every request; `begun` says whether visits have begun: before
+    that, a signal has nothing to spare and ends the run at once.
+    """
+
+    def __init__(self, tell: Callable[[str], None], begun: Callable[[], bool]) -> None:
+        self._tell = tell
+        self._begun = begun
+        # Reentrant: a signal may come while the main thread makes a request itself.
+        self._lock = threading.RLock()
+        self._run: _core.Run | None = None
+        self._handles_signals = False
+        self.level = 0
+        self.cause = ""
+
+    def attach(self, run: _core.Run) -> None:
+        """Requests reach this run's loop, those that came before included."""
+        with self._lock:
+            self._run = run
+            if self.level:
+                run.request_stop(self.level)
+
+    def request(self, level: int, cause: str) -> str:
+        """Asks the run to end; `cause` names who asks. Returns what follows, in words.
+
+        A request that is not more urgent than one before changes nothing. Level 1 raises `StoppedAtOnce` in
+        the main thread, here or where that thread is.
+
+        Raises:
+            ValueError: no level of 1 to 4.
+        """
+        answer = self._note(level, cause)
+        if level == 1:
+            self._end_at_once()
+        return answer
+
+    def _note(self, level: int, cause: str, hint: str = "") -> str:
+        if level not in PLACES:
+            raise ValueError(f"expected a shutdown level of 1 to 4, saw {level!r}")
+        with self._lock:
+            more_urgent = self.level == 0 or level < self.level
+            if more_urgent:
+                self.level, self.cause = level, cause
+                if self._run is not None:
+                    self._run.request_stop(level)
+            now = self.level
+        answer = f"the run ends {PLACES[now]}{'' if more_urgent else ' already'}"
+        self._tell(f"{cause}: {answer}{hint}")
+        return answer
+
+    def _end_at_once(self) -> None:
+        if is_main_thread():
+            raise StoppedAtOnce(self.cause)
+        with self._lock:
+            if not self._handles_signals or self._run is None:
+                # The loop sees the level, between two half-steps of the master if it is in one.
+                return
+            os.write(self._run.wakeup_fd(), _core.STOP_AT_ONCE)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """While the block runs, signals are requests: SIGINT for 4, 2, then 1; others for 2, then 1.
+
+        The run's watcher is told, which wakes the loop and guards against stages that hold the main thread.
+        """
+        run = self._run
+        if run is None or not is_main_thread():
+            yield
+            return
+        with handling_signals(self._take_signal):
+            before = signal.set_wakeup_fd(run.wakeup_fd(), warn_on_full_buffer=False)
+            self._set_handles_signals(True)
+            try:
+                yield
+            finally:
+                self._set_handles_signals(False)
+                signal.set_wakeup_fd(before)
+                run.disarm_hard_stop()
+
+    def _set_handles_signals(self, value: bool) -> None:
+        with self._lock:
+            self._handles_signals = value
+
+    def _take_signal(self, number: int) -> None:
+        if self.level == 1:
+            raise StoppedAtOnce(self.cause)
+        if not self._begun():
+            raise Interrupted(number)
+        name = signal.Signals(number).name
+        level = _core.next_stop_level(self.level, number)
+        if level == 1:
+            self.level, self.cause = level, name
+            raise Interrupted(number)
+        following = PLACES[_core.next_stop_level(level, number)]
+        self._note(level, name, f"; another {name} ends it {following}")
