@@ -34,8 +34,8 @@ first two layers only, for whatever is imported imports it."""
 RUNTIME_LAYERS = [
     {"configuration"}, {"records"}, {"halves"}, {"logs"}, {"processes"}, {"shutdown"}, {"pipeline"},
 ]
-"""The rooms of `harness.runtime`, likewise; what is imported for types alone does not count there, for the halves and
-the records name in their signatures what holds them."""
+"""The rooms of `harness.runtime`, likewise; what is imported for types alone does not count there, for the halves
+and the records name in their signatures what holds them."""
 
 HEAVY = {"numpy", "astropy", "matplotlib"}
 LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main",
@@ -60,8 +60,8 @@ def for_types_alone(tree: ast.AST) -> set[ast.AST]:
 
 
 def imported(module: str, path: Path, types: bool = True) -> Iterator[tuple[str, int]]:
-    """Every module that is imported anywhere in a file, inside functions too, with its line; `types`: also where
-    this serves type checkers alone."""
+    """Every module that is imported anywhere in a file, inside functions too, with its line; `types`: also
+    where this serves type checkers alone."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     tree = ast.parse(path.read_text())
     left_out = set() if types else for_types_alone(tree)

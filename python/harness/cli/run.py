@@ -17,8 +17,8 @@ from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, verbosity2threshold
 from harness.runtime.pipeline.pipeline import Pipeline
-from harness.runtime.records.run_records import EXIT_SLICES_LOST
 from harness.runtime.processes.signals import Interrupted
+from harness.runtime.records.run_records import EXIT_SLICES_LOST
 
 PROGRAM = "pex-harness run"
 

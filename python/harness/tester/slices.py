@@ -144,14 +144,15 @@ class SliceRun:
 
 def _prepare() -> None:
     """Has this process know what every child needs, so that only the first test pays for it."""
-    for name in ("pipeline", "master", "slice", "places", "policy_check", "sizes"):
+    for name in ("pipeline.pipeline", "halves.master", "halves.slice", "configuration.places",
+                 "configuration.policy_check", "configuration.sizes"):
         importlib.import_module(f"harness.runtime.{name}")
     importlib.import_module("harness.locations")
     if "numpy" in sys.modules:
         # What the random streams of slices need.
         importlib.import_module("numpy.random")
-    merge_defaults = importlib.import_module("harness.runtime.configuration.dictionary").merge_pipeline_defaults
-    merge_defaults(importlib.import_module("harness.policy").Policy())
+    dictionary = importlib.import_module("harness.runtime.configuration.dictionary")
+    dictionary.merge_pipeline_defaults(importlib.import_module("harness.policy").Policy())
 
 
 def _given(visits: Sequence[Visit], n: int | None) -> list[dict[int, Data]]:

@@ -21,9 +21,9 @@ from harness.transport.tally import ACROSS, DOWN, UP
 if TYPE_CHECKING:
     from harness.properties import PropertySet
     from harness.runtime.configuration.config import StageConfig
-    from harness.runtime.records.recording import Recorder
-    from harness.runtime.processes.replacing import Replacing
     from harness.runtime.halves.run_events import RunEvents
+    from harness.runtime.processes.replacing import Replacing
+    from harness.runtime.records.recording import Recorder
     from harness.runtime.records.statistics import RunStatistics
 
 

@@ -24,9 +24,9 @@ from harness.log import Log, ScreenDestination, set_default_log
 from harness.log.formats import IndentedFormatter
 from harness.queue import Queue
 from harness.runtime.configuration.config import PipelineConfig, load_config
+from harness.runtime.configuration.places import set_location_map
 from harness.runtime.halves.failure import describe_failure, format_failure
 from harness.runtime.halves.isolation import isolate
-from harness.runtime.configuration.places import set_location_map
 from harness.stage import ParallelProcessing
 
 

@@ -10,14 +10,14 @@ import time
 from harness import _core, arrays, current, outputs
 from harness.errors import HarnessError, SliceDied, StageFailed
 from harness.log import set_default_log
-from harness.runtime.processes import stacks
-from harness.runtime.shutdown.control import withdraw
+from harness.runtime.halves.post_mortems import write_after_death
+from harness.runtime.logs.stage_output import output_tail
 from harness.runtime.pipeline.settings import PipelineSettings
 from harness.runtime.pipeline.state import PipelineState
-from harness.runtime.halves.post_mortems import write_after_death
-from harness.runtime.records.run_records import LOST
+from harness.runtime.processes import stacks
 from harness.runtime.processes.signals import StoppedAtOnce
-from harness.runtime.logs.stage_output import output_tail
+from harness.runtime.records.run_records import LOST
+from harness.runtime.shutdown.control import withdraw
 
 BIRTHS = ("births_shared", "births_refused", "births_refused_bytes")
 

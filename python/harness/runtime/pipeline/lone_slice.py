@@ -13,12 +13,12 @@ from harness.clipboard import Clipboard
 from harness.errors import ConfigError, InternalError
 from harness.log import Log, open_run_log, set_default_log
 from harness.log.levels import WARN
-from harness.runtime.processes.classes import import_parallel_classes
 from harness.runtime.configuration.config import PipelineConfig, load_config
-from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.configuration.places import default_run_dir, make_directory, set_location_map
 from harness.runtime.halves.run_events import broker_of
 from harness.runtime.halves.slice import SliceHalf
+from harness.runtime.pipeline.state import PipelineState
+from harness.runtime.processes.classes import import_parallel_classes
 
 if TYPE_CHECKING:
     from harness.log.timing import BlockTimingLog

@@ -20,26 +20,32 @@ from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, set_default_log
 from harness.log.foreign import follow_levels
-from harness.runtime.processes import stacks
-from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.configuration.config import PipelineConfig, load_config
-from harness.runtime.shutdown.control import ControlSocket, Master, announce
-from harness.runtime.shutdown.listening import EventListener
+from harness.runtime.configuration.places import make_directory, set_location_map
+from harness.runtime.configuration.schedule import compile_schedule
+from harness.runtime.halves.run_events import RunEvents, broker_of
 from harness.runtime.logs.log_flow import LogFlow
+from harness.runtime.logs.run_log import LogSettings
 from harness.runtime.pipeline.ending import PipelineEnding
 from harness.runtime.pipeline.state import PipelineState
-from harness.runtime.configuration.places import make_directory, set_location_map
-from harness.runtime.records.recording import Recorder
+from harness.runtime.processes import stacks
+from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.processes.replacing import Replacing, limits_ns
-from harness.runtime.halves.run_events import RunEvents, broker_of
-from harness.runtime.logs.run_log import LogSettings
-from harness.runtime.records.run_records import EXIT_SLICES_LOST, LOST, describe_plan, exit_code_of, open_ledger
-from harness.runtime.configuration.schedule import compile_schedule
-from harness.runtime.shutdown.listener import LevelSource
 from harness.runtime.processes.signals import raising_signals
-from harness.runtime.records.statistics import RunStatistics
 from harness.runtime.processes.supervisor import Supervisor
 from harness.runtime.processes.worker import RunContext
+from harness.runtime.records.recording import Recorder
+from harness.runtime.records.run_records import (
+    EXIT_SLICES_LOST,
+    LOST,
+    describe_plan,
+    exit_code_of,
+    open_ledger,
+)
+from harness.runtime.records.statistics import RunStatistics
+from harness.runtime.shutdown.control import ControlSocket, Master, announce
+from harness.runtime.shutdown.listener import LevelSource
+from harness.runtime.shutdown.listening import EventListener
 
 SPIN_NS = 50_000, 1_000_000
 """How long a process yields before it sleeps: where waits are long as a rule, and where they are short."""

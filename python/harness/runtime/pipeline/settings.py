@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from harness.log import LogDestination
-from harness.runtime.shutdown.control import runs
-from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.configuration.places import default_run_dir
 from harness.runtime.pipeline.slice_threads import NOBODY, SliceThread
+from harness.runtime.pipeline.state import PipelineState
+from harness.runtime.shutdown.control import runs
 
 
 class PipelineSettings(PipelineState):

@@ -15,16 +15,16 @@ from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, LogDestination
 from harness.runtime.configuration.config import PipelineConfig
-from harness.runtime.shutdown.control import Master
-from harness.runtime.shutdown.listening import EventListener
-from harness.runtime.logs.log_flow import LogFlow
-from harness.runtime.records.recording import Recorder
 from harness.runtime.halves.run_events import RunEvents
+from harness.runtime.logs.log_flow import LogFlow
 from harness.runtime.logs.run_log import LogSettings
-from harness.runtime.shutdown.listener import ShutdownListener
-from harness.runtime.records.statistics import RunStatistics
-from harness.runtime.shutdown.stopping import StopRequests
 from harness.runtime.processes.supervisor import Supervisor
+from harness.runtime.records.recording import Recorder
+from harness.runtime.records.statistics import RunStatistics
+from harness.runtime.shutdown.control import Master
+from harness.runtime.shutdown.listener import ShutdownListener
+from harness.runtime.shutdown.listening import EventListener
+from harness.runtime.shutdown.stopping import StopRequests
 
 if TYPE_CHECKING:
     from harness.runtime.halves.master import MasterHalf

@@ -17,15 +17,15 @@ from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, set_default_log
 from harness.log.foreign import follow_levels
 from harness.log.run_logs import off_console, run_files
-from harness.runtime.processes import stacks
 from harness.runtime.configuration.config import PipelineConfig
-from harness.runtime.processes.cores import ThreadCheck, pin
 from harness.runtime.halves.failure import describe_failure
-from harness.runtime.logs.run_log import LogSettings
-from harness.runtime.processes.signals import leave_signals_to_master
 from harness.runtime.halves.slice import SliceHalf, report_fatal
-from harness.runtime.logs.stage_output import StageOutput
 from harness.runtime.halves.stray_forks import end_if_stray
+from harness.runtime.logs.run_log import LogSettings
+from harness.runtime.logs.stage_output import StageOutput
+from harness.runtime.processes import stacks
+from harness.runtime.processes.cores import ThreadCheck, pin
+from harness.runtime.processes.signals import leave_signals_to_master
 
 if TYPE_CHECKING:
     from harness.log.foreign import ForeignRecords
