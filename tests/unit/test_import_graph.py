@@ -34,8 +34,8 @@ first two layers only, for whatever is imported imports it."""
 RUNTIME_LAYERS = [
     {"configuration"}, {"records"}, {"halves"}, {"logs"}, {"processes"}, {"shutdown"}, {"pipeline"},
 ]
-"""The rooms of `harness.runtime`, likewise; what is imported for types alone does not count there, for the halves
-and the records name in their signatures what holds them."""
+"""The rooms of `harness.runtime`, likewise; what is imported for types alone does not count there, for
+the halves and the records name in their signatures what holds them."""
 
 HEAVY = {"numpy", "astropy", "matplotlib"}
 LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main",
