@@ -59,23 +59,23 @@ def test_a_feed_becomes_an_event_per_line_on_the_topics_it_names(spool, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "words"),
     [
-        (["visit"], 2, "expected key=value, saw 'visit'"),
-        (["a=1", "a=2"], 2, "a is given twice"),
-        (["a=1", "--json", "x"], 1, "saw several of them"),
-        (["--json", "missing.json"], 2, "missing.json"),
-        (["--feed", "missing.jsonl"], 2, "missing.jsonl: No such file"),
-        (["--feed", "bad.jsonl"], 2, "bad.jsonl:2: event data: line 1, column 2: no JSON"),
-        (["--feed", "odd.jsonl"], 2, "odd.jsonl:1: unknown 'pay' beside topic and payload"),
-        (["--json", "list.json"], 2, "expected a JSON object, saw [1]"),
+        (["visit"], "expected key=value, saw 'visit'"),
+        (["a=1", "a=2"], "a is given twice"),
+        (["a=1", "--json", "x"], "saw several of them"),
+        (["--json", "missing.json"], "missing.json"),
+        (["--feed", "missing.jsonl"], "missing.jsonl: No such file"),
+        (["--feed", "bad.jsonl"], "bad.jsonl:2: event data: line 1, column 2: no JSON"),
+        (["--feed", "odd.jsonl"], "odd.jsonl:1: unknown 'pay' beside topic and payload"),
+        (["--json", "list.json"], "expected a JSON object, saw [1]"),
     ],
 )
-def test_what_cannot_be_published_is_told(spool, tmp_path, capsys, arguments, code, words):
+def test_what_cannot_be_published_is_told(spool, tmp_path, capsys, arguments, words):
     (tmp_path / "bad.jsonl").write_text('{"a": 1}\n{no}\n')
     (tmp_path / "odd.jsonl").write_text('{"topic": "t", "payload": {}, "pay": 1}\n')
     (tmp_path / "list.json").write_text("[1]")
-    assert publish(spool, "t", *arguments) == code
+    assert publish(spool, "t", *arguments) == 2
     assert words in capsys.readouterr().err
     assert events(spool, "t") == []
 
@@ -93,17 +93,9 @@ def test_listen_shows_events_as_lines_and_goes_on_by_name(spool, capsys):
     assert listen(spool, capsys, "t", "--new") == []
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["--selector", "RUNID = "], 2, "column 9"),
-        (["--count", "0"], 1, "--count: expected 1 or more"),
-        (["--timeout", "-1"], 1, "--timeout: expected 0 or more"),
-    ],
-)
-def test_what_cannot_be_listened_to_is_told(spool, capsys, arguments, code, words):
-    assert main(["listen", "t", "--spool", spool, *arguments]) == code
-    assert words in capsys.readouterr().err
+def test_a_selector_that_cannot_be_read_is_told(spool, capsys):
+    assert main(["listen", "t", "--spool", spool, "--selector", "RUNID = "]) == 2
+    assert "column 9" in capsys.readouterr().err
 
 
 def test_without_a_spool_the_commands_say_how_to_name_one(capsys, monkeypatch):

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.arguments import positive_seconds
 from harness.cli.output import complain, write
 from harness.cli.table import counted
 
@@ -37,21 +37,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="make no stage: policies are checked only where the class names its dictionary",
     )  # fmt: skip
     parser.add_argument(
-        "--timeout", type=_seconds, default=TIMEOUT_S, metavar="SECONDS",
+        "--timeout", type=positive_seconds, default=TIMEOUT_S, metavar="SECONDS",
         help="how long importing or setting up half a stage may take (default: 60)",
     )  # fmt: skip
     parser.add_argument("--dictionary", metavar="FILE", help="check any policy against this dictionary")
     parser.set_defaults(handler=handle)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, saw {text!r}")
-    return seconds
 
 
 def handle(arguments: argparse.Namespace) -> int:

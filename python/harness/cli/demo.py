@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.arguments import WRONG_USAGE, at_least
+
 if TYPE_CHECKING:
     from harness.examples.ccd_night.layout import NightLayout
     from harness.examples.ccd_night.night import NightPlan
 
-WRONG_USAGE = 1
 CHECK_FAILED = 5
 SMALLEST_SIDE = 256
 SMALLEST_AREA = 200_000
@@ -37,15 +38,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         " the truth.",
     )
     parser.add_argument("--dir", default="demo-night", help="directory of the night (default: %(default)s)")
-    parser.add_argument("--visits", type=int, default=6, help="science visits (default: %(default)s)")
+    parser.add_argument("--visits", type=at_least(1), default=6, help="science visits (default: %(default)s)")
     parser.add_argument(
-        "--amps", type=int, default=4, help="amplifiers, one slice each (default: %(default)s)"
+        "--amps", type=at_least(1), default=4, help="amplifiers, one slice each (default: %(default)s)"
     )
     parser.add_argument(
         "--size", default="512x1024", help="columns x rows of an amplifier (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=20091209, help="seed of the night (default: %(default)s)")
-    parser.add_argument("--workers", type=int, help="worker processes (default: as 'run' chooses)")
+    parser.add_argument("--workers", type=at_least(1), help="worker processes (default: as 'run' chooses)")
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--keep", action="store_true", help="use the night that lies in the directory already")
     files.add_argument("--simulate-only", action="store_true", help="write raw files and policy, run nothing")
@@ -92,10 +93,6 @@ def _plan(arguments: argparse.Namespace) -> NightPlan:
             f"--size: expected sides of at least {SMALLEST_SIDE} pixels and an area of at least"
             f" {SMALLEST_AREA}, saw {nx}x{ny}; smaller images have too few stars for a good zero point"
         )
-    if arguments.workers is not None and arguments.workers < 1:
-        raise UsageProblem(f"--workers: expected 1 or more, saw {arguments.workers}")
-    if arguments.amps < 1:
-        raise UsageProblem(f"--amps: expected 1 or more, saw {arguments.amps}")
     return NightPlan(
         visits=arguments.visits,
         geometry=ChipGeometry(amp_count=arguments.amps, nx=nx, ny=ny),

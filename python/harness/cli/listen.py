@@ -7,7 +7,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from harness.cli.output import complain, write_exactly
+from harness.cli.arguments import at_least, seconds
+from harness.cli.output import write_exactly
 from harness.cli.spools import add_spool_options, exit_code_of, spool_host
 
 if TYPE_CHECKING:
@@ -24,24 +25,20 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="show the events of a topic",
         description="Writes every event of a topic as a line of JSON with topic, ident, header and payload:"
         " those that the spool still has, then those that come. Exit codes: 0 as many as asked for, or the"
-        " time is over, 1 wrong usage, 2 a spool that cannot be used.",
+        " time is over, 2 wrong usage, or a spool that cannot be used.",
     )
     parser.add_argument("topic", help="name of the topic")
     parser.add_argument("--selector", default="", help="which events, such as \"RUNID = 'r1'\"")
     parser.add_argument("--new", action="store_true", help="only events published from now on")
     parser.add_argument("--name", default="", help="go on where the last listener of this name had come to")
-    parser.add_argument("--count", type=int, help="end after this many events")
-    parser.add_argument("--timeout", type=float, help="end when none has come for so many seconds")
+    parser.add_argument("--count", type=at_least(1), help="end after this many events")
+    parser.add_argument("--timeout", type=seconds, help="end when none has come for so many seconds")
     add_spool_options(parser)
     parser.set_defaults(handler=handle)
 
 
 def handle(arguments: argparse.Namespace) -> int:
     """Shows events until the end that the command line names, or a signal."""
-    wrong = _wrong_usage(arguments)
-    if wrong:
-        complain(COMMAND, wrong)
-        return 1
     return exit_code_of(COMMAND, lambda: _listen(arguments))
 
 
@@ -54,14 +51,6 @@ def _listen(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     with receiver:
         _show(receiver, arguments.count, arguments.timeout)
-
-
-def _wrong_usage(arguments: argparse.Namespace) -> str:
-    if arguments.count is not None and arguments.count < 1:
-        return f"--count: expected 1 or more, saw {arguments.count}"
-    if arguments.timeout is not None and not 0 <= arguments.timeout < 1e9:
-        return f"--timeout: expected 0 or more seconds, saw {arguments.timeout}"
-    return ""
 
 
 def _show(receiver: EventReceiver, count: int | None, timeout: float | None) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.arguments import WRONG_USAGE
 from harness.cli.output import complain
 from harness.cli.spools import add_spool_options, exit_code_of, spool_host
 
@@ -23,8 +24,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "publish",
         help="publish events on a topic",
         description="Publishes an event with properties of the command line or of a JSON file, or one per"
-        " line of a feed. It is on the disk when the command ends. Exit codes: 0 published, 1 wrong usage,"
-        " 2 events or a spool that cannot be used; nothing is published then.",
+        " line of a feed. It is on the disk when the command ends. Exit codes: 0 published, 2 wrong usage,"
+        " or events or a spool that cannot be used; nothing is published then.",
     )
     parser.add_argument("topic", help="name of the topic")
     parser.add_argument("properties", nargs="*", metavar="KEY=VALUE", help="properties of the event")
@@ -41,7 +42,7 @@ def handle(arguments: argparse.Namespace) -> int:
     sources = (bool(arguments.properties), arguments.json is not None, arguments.feed is not None)
     if sum(sources) > 1:
         complain(COMMAND, "expected KEY=VALUE arguments, --json or --feed, saw several of them")
-        return 1
+        return WRONG_USAGE
     return exit_code_of(COMMAND, lambda: _publish(arguments, _events(arguments)))
 
 

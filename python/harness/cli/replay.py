@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.cli.arguments import at_least
 from harness.cli.output import complain
 
 FAILED_AGAIN = 3
@@ -19,12 +20,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="run one slice's visit again in one process",
         description="Runs the stages of one slice again for one visit, with what the slice had received, in"
         " this process. The visit is one that failed, or any with keepInputs: \"all\" in the policy. Files"
-        " that the stages write are written again. Exit codes: 0 nothing failed this time, 2 it cannot be"
-        " replayed, 3 it failed again; a stage that kills its process kills this one.",
+        " that the stages write are written again. Exit codes: 0 nothing failed this time, 2 wrong usage, or"
+        " it cannot be replayed, 3 it failed again; a stage that kills its process kills this one.",
     )
     parser.add_argument("rundir", type=Path, help="run directory")
-    parser.add_argument("visit", type=int, help="number of the visit, from 1")
-    parser.add_argument("rank", type=int, help="rank of the slice, from 0")
+    parser.add_argument("visit", type=at_least(1), help="number of the visit, from 1")
+    parser.add_argument("rank", type=at_least(0), help="rank of the slice, from 0")
     parser.add_argument("--pdb", action="store_true", help="open the Python debugger where a stage raises")
     parser.set_defaults(handler=handle)
 

@@ -11,11 +11,12 @@ import sys
 import traceback
 from pathlib import Path
 
+from harness.cli.arguments import at_least, verbosity
 from harness.cli.output import write
 from harness.cli.terminal import terminal_destination
 from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
-from harness.log.verbosity import UsageError, verbosity2threshold
+from harness.log.verbosity import verbosity2threshold
 from harness.runtime.pipeline.pipeline import Pipeline
 from harness.runtime.processes.signals import Interrupted
 from harness.runtime.records.run_records import EXIT_SLICES_LOST
@@ -29,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "run",
         help="run a pipeline policy",
         description="Runs the pipeline of a policy file until its work is done. Exit codes: 0 done,"
-        " 1 wrong usage, 2 a policy, class or stage set-up that cannot be used, 3 a worker died,"
+        " 2 wrong usage, or a policy, class or stage set-up that cannot be used, 3 a worker died,"
         " 5 the run directory's ledger cannot be used, 6 done, but for slices whose workers died,"
         " 70 a defect of the harness, 128+n ended by signal n.",
     )
@@ -47,10 +48,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     parser.add_argument("--run-dir", help="run directory (default: as the dir policy says, else ./RUNID)")
     parser.add_argument(
-        "--workers", type=int, help="worker processes (default: one per slice, at most one per core)"
+        "--workers", type=at_least(1), help="worker processes (default: one per slice, at most one per core)"
     )
     parser.add_argument(
-        "--visits", type=int, help="end after this many visits (default: as the policy and stages say)"
+        "--visits", type=at_least(1), help="end after this many visits (default: as the policy and stages say)"
     )
     parser.add_argument(
         "--resume", action="store_true",
@@ -66,7 +67,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--explain", action="store_true", help="print the schedule of a visit and do not run")
     levels = parser.add_mutually_exclusive_group()
     levels.add_argument(
-        "-L", "--log-verbosity", dest="verbosity", help="verbosity name or number for the logs"
+        "-L", "--log-verbosity", dest="verbosity", type=verbosity, metavar="LEV",
+        help="verbosity name or number for the logs",
     )
     for short, name, level in (("-d", "debug", "debug"), ("-v", "verbose", "verb3"),
                                ("-q", "quiet", "quiet"), ("-s", "silent", "silent")):
@@ -77,14 +79,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Runs what the command line asks for."""
-    try:
-        threshold = verbosity2threshold(arguments.verbosity, None)
-    except UsageError as error:
-        print(f"pex-harness run: {error}", file=sys.stderr)
-        return 1
-    if arguments.visits is not None and arguments.visits < 1:
-        print(f"pex-harness run: --visits: expected 1 or more, saw {arguments.visits}", file=sys.stderr)
-        return 1
     if arguments.explain:
         return explain(arguments.policy, arguments.workers)
     code = run_pipeline(
@@ -97,7 +91,7 @@ def handle(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         max_visits=arguments.visits,
         feed=arguments.feed,
-        threshold=threshold,
+        threshold=verbosity2threshold(arguments.verbosity),
         progress=not arguments.no_progress,
         resume=arguments.resume,
         resume_anyway=arguments.resume_anyway,
