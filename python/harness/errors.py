@@ -6,6 +6,7 @@ Every class has one exit code, which `pex-harness` ends with. All of them pickle
 
 from __future__ import annotations
 
+import copy
 import signal
 from typing import Any
 
@@ -61,8 +62,8 @@ class SliceDied(HarnessError):
 
     Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and
     "" if nothing, -1 and "setup" before its first step), `cause` (such as `SIGSEGV (signal 11)`),
-    `signal_number` (0 if it exited by itself), `status` (its exit code) and `what` (a sentence that names all
-    of these).
+    `signal_number` (0 if it exited by itself), `status` (its exit code), `what` (a sentence that names all
+    of these) and `follows` (what follows from it, in words; empty where that is not known).
     """
 
     exit_code = 3
@@ -79,6 +80,7 @@ class SliceDied(HarnessError):
         signalled: bool,
         code: int,
         cause: str | None = None,
+        follows: str = "",
     ) -> None:
         cause = cause.rstrip(", ") if cause is not None else describe_end(signalled, code)
         self.cause = cause
@@ -90,10 +92,9 @@ class SliceDied(HarnessError):
         # A cause with a clause of its own ends with a comma where the sentence goes on.
         pause = "," if "," in cause else ""
         what = f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause}{pause} {doing}"
-        began = rank >= 0 or stage != "setup"
-        loss = "its visit is lost" if began else "it had not begun a visit"
-        super().__init__(f"{what}; {loss}. Look at the end of its slice logs")
         self.what = what
+        self.follows = follows
+        super().__init__(self._message())
         self.worker = worker
         self.pid = pid
         self.rank = rank
@@ -101,6 +102,17 @@ class SliceDied(HarnessError):
         self.visit = visit
         self.signal_number = code if signalled else 0
         self.status = 0 if signalled else code
+
+    def followed_by(self, follows: str) -> SliceDied:
+        """The same death, told with what follows from it for one rank, or for the run."""
+        told = copy.copy(self)
+        told.follows = follows
+        told.args = (told._message(),)
+        return told
+
+    def _message(self) -> str:
+        follows = f"; {self.follows}" if self.follows else ""
+        return f"{self.what}{follows}. Look at the end of its slice logs"
 
 
 class ArenaFull(HarnessError, MemoryError):

@@ -69,10 +69,20 @@ def test_a_cause_with_a_clause_stands_by_itself_and_reads_well_in_its_sentence()
     assert "SIGKILL (signal 9) while it ran" in died(rank=0, stage="'warp'").what
 
 
-def test_only_a_worker_that_had_begun_a_visit_has_lost_one():
-    assert "its visit is lost" in str(died(rank=0, stage="'warp'"))
-    born = str(died(stage="setup"))
-    assert "while it set its stages up; it had not begun a visit" in born and "is lost" not in born
+def test_a_death_says_what_follows_from_it_and_nothing_where_that_is_not_known():
+    death = died(rank=0, stage="'warp'")
+    assert "lost" not in str(death) and death.follows == ""
+    again = death.followed_by("the visit of rank 0 runs again")
+    assert str(again).startswith(f"{death.what}; the visit of rank 0 runs again. ")
+    assert again.what == death.what and again.follows == "the visit of rank 0 runs again"
+    assert "runs again" not in str(death)
+    assert str(again.followed_by("rank 0 has failed")).count(";") == 1
+    copy = pickle.loads(pickle.dumps(again))
+    assert copy == again and str(copy) == str(again)
+
+
+def test_a_worker_that_dies_in_setup_has_run_no_visit():
+    assert "died of SIGKILL (signal 9) while it set its stages up. Look" in str(died(stage="setup"))
 
 
 def test_a_full_arena_is_a_memory_error():

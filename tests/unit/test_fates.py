@@ -86,7 +86,9 @@ def test_who_died_between_its_step_and_its_arrival_is_charged_with_it(judge):
     assert (master.death.rank, master.death.stage) == (0, 1)
     assert master.judged.verdicts == {0: (REPLAY, 0), 1: (REPLAY, 0)}
     assert master.judged.replayed == [0]
-    assert master.judged.reasons == ["the visit of rank 0 runs again from its first stage (retry 1 of 1)"]
+    assert master.judged.reasons == {
+        0: "the visit of rank 0 runs again from its first stage (retry 1 of 1)"
+    }
 
 
 @pytest.mark.parametrize(

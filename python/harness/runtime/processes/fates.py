@@ -32,14 +32,14 @@ class Judged:
     """What one death costs: a verdict, with a stage where it needs one, for every rank of the worker.
 
     `replayed` and `failed` are those to whom it happens by this death; `broken` those whose failure stage has
-    died, with the stage in which they had failed. `reasons` are words for all that.
+    died, with the stage in which they had failed. `reasons` has words for each of these ranks.
     """
 
     verdicts: dict[int, tuple[_core.Verdict, int]] = field(default_factory=dict)
     replayed: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
     broken: dict[int, int] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
 
 
 class Fates:
@@ -88,11 +88,11 @@ class Fates:
         if not why:
             tries = self._tries[rank]
             retry = f" (retry {tries} of {self._config.slice_retries})" if tries else ""
-            judged.reasons.append(f"the visit of rank {rank} runs again from its first stage{retry}")
+            judged.reasons[rank] = f"the visit of rank {rank} runs again from its first stage{retry}"
             judged.replayed.append(rank)
             return REPLAY
         stage = self._condemned[rank] = death.stage if rank == death.rank else step + arrived
-        judged.reasons.append(f"rank {rank} has failed in stage {stage_name(self._config, stage)}: {why}")
+        judged.reasons[rank] = f"rank {rank} has failed in stage {stage_name(self._config, stage)}: {why}"
         judged.failed.append(rank)
         return FAIL
 
@@ -100,7 +100,7 @@ class Fates:
         if rank != death.rank:
             return FAIL
         judged.broken[rank] = self._condemned.pop(rank)
-        judged.reasons.append(f"rank {rank} is skipped: its failure stage has died, too")
+        judged.reasons[rank] = f"rank {rank} is skipped: its failure stage has died, too"
         self._failed.add(rank)
         return SKIP
 

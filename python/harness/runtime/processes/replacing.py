@@ -83,7 +83,7 @@ class Replacing:
             return self._error
         for death in self._supervisor.deaths(self._run):
             if death.worker >= 0:
-                return self._died(death, visit)
+                return self._died(death, visit).followed_by("the run ends: its first visit had not begun")
         return InternalError("the loop saw a death that nobody noted")
 
     def end_late(self, worker: int, visit: int, step: int) -> None:
@@ -106,19 +106,21 @@ class Replacing:
             )
             self._run.kill_worker(worker)
         elif time.monotonic() - told[0] > KILL_TIMEOUT_S:
-            raise self._died(Death(worker, pid, True, 9, False, rank, stage, False), visit)
+            died = self._died(Death(worker, pid, True, 9, False, rank, stage, False), visit)
+            raise died.followed_by("the run ends: it has not ended yet, so what it holds can't be given away")
 
     # --- one death
 
     def _replace(self, death: Death, visit: int, step: int) -> bool:
         error = self._died(death, visit)
         judged = Judged() if death.starting else self._fates.judge(death, visit, step)
-        if not self._may_go_on(death, judged):
-            self._error = error
+        if why := self._why_the_run_ends(death, judged):
+            self._error = error.followed_by(f"the run ends: {why}")
             return False
+        told_of = {rank: error.followed_by(reason) for rank, reason in judged.reasons.items()}
         for rank, (verdict, stage) in judged.verdicts.items():
             if rank in judged.failed:
-                self._reasons[rank] = pickle.dumps(error)
+                self._reasons[rank] = pickle.dumps(told_of[rank])
             if verdict == FAIL:
                 # Again for every worker: the one before may have written a report of its own there.
                 self._run.write_report(rank, self._reasons[rank])
@@ -126,7 +128,7 @@ class Replacing:
         incarnation = self._run.revoke(death.worker)
         pid = self._supervisor.replace(self._run, death.worker, incarnation)
         nothing = "its stages are set up once more" if death.starting else "no slice has lost anything"
-        told = "; ".join(judged.reasons) or nothing
+        told = "; ".join(judged.reasons.values()) or nothing
         self._log.warn(f"{error.what}; a fresh worker (pid {pid}) takes its place: {told}")
         self._statistics.count_death(
             visit=visit,
@@ -142,26 +144,30 @@ class Replacing:
         )
         # Only now, for it may take as long as writing what the slices had received.
         for rank in judged.failed:
-            self._record(rank, judged.verdicts[rank][1], error, False)
+            self._record(rank, judged.verdicts[rank][1], told_of[rank], False)
         if death.rank in judged.replayed:
-            self._record(death.rank, death.stage, error, True)
+            self._record(death.rank, death.stage, told_of[death.rank], True)
         for rank, stage in judged.broken.items():
             self._statistics.count_failure(visit, stage, rank)
         # The number may be another process's by now.
         self._late.pop(death.pid, None)
         return True
 
-    def _may_go_on(self, death: Death, judged: Judged) -> bool:
-        """Whether the policy wants it, and it is not hopeless: replacements must come to an end."""
+    def _why_the_run_ends(self, death: Death, judged: Judged) -> str:
+        """Why the policy wants that, or it is hopeless: replacements must come to an end. Empty: it goes on."""
         retries = self._config.slice_retries
-        self._setup_deaths[death.worker] = self._setup_deaths[death.worker] + 1 if death.starting else 0
-        if self._setup_deaths[death.worker] > retries or (judged.failed and self._config.failure_ends_run):
-            return False
+        tries = self._setup_deaths[death.worker] = self._setup_deaths[death.worker] + 1 if death.starting else 0
+        if tries > retries:
+            return f"replacements of it died there {tries} times in a row, and sliceRetries is {retries}"
+        if judged.failed and self._config.failure_ends_run:
+            return f"{judged.reasons[judged.failed[0]]}, and onSliceFailure is \"run\""
         # Each rank may kill its worker once, in every retry, and in its failure stage. Who dies more often is
         # killed from outside, or by what is no stage's doing.
-        self._deaths_in_visit[death.worker] += 1
+        deaths = self._deaths_in_visit[death.worker] = self._deaths_in_visit[death.worker] + 1
         ranks = len(range(death.worker, self._config.n_slices, self._config.n_workers))
-        return self._deaths_in_visit[death.worker] <= (retries + 2) * (ranks + 1)
+        if deaths > (retries + 2) * (ranks + 1):
+            return f"that is the {deaths}th death of this worker in one visit, more than its slices can cause"
+        return ""
 
     def _died(self, death: Death, visit: int) -> SliceDied:
         stage = stage_name(self._config, death.stage) if death.rank >= 0 else ""
