@@ -152,7 +152,7 @@ def test_where_the_data_sets_have_ended_a_resumed_run_ends_too(night, monkeypatc
     assert done.code == 0 and called_visits(night) == {2}
 
 
-def test_another_policy_is_refused_by_its_lines_unless_told_to_go_on(night):
+def test_another_policy_is_refused_by_the_changed_key_unless_told_to_go_on(night):
     night.run("--visits", "2")
     policy = night.folder / "night.paf"
     policy.write_text(policy.read_text() + "# a comment changes nothing\n")
@@ -161,10 +161,36 @@ def test_another_policy_is_refused_by_its_lines_unless_told_to_go_on(night):
     calls(night)
     done = night.run("--visits", "2", "--resume")
     assert done.code == 2 and calls(night) == Counter()
-    assert '-  "nSlices": 2' in done.err.replace("policy: - ", "-  ") and "--resume-anyway" in done.err
+    assert "interrupted: nSlices: 3, was 2. Undo" in done.err and "--resume-anyway" in done.err
     assert night.run("--visits", "3", "--resume-anyway").code == 0
     assert called_visits(night) == {3}
     assert "resumed although it differs" in done.log()
+
+
+def test_keys_that_no_result_depends_on_may_change(night):
+    night.run("--visits", "2")
+    policy = night.folder / "night.paf"
+    text = policy.read_text() + 'nWorkers: 1\nlogThreshold: 5\narenaThreshold: "1 MiB"\nsliceRetries: 3\n'
+    policy.write_text(text.replace("appStage: {", "appStage: {\n stageTimeout: 50.0", 1))
+    calls(night)
+    done = night.run("--visits", "3", "--resume", "-L", "info")
+    assert done.code == 0 and called_visits(night) == {3}
+    for change in ("nWorkers: 1, was absent", "sliceRetries: 3, was 1", "logThreshold: 5, was -1",
+                   "appStage[0].stageTimeout: 50.0, was absent"):  # fmt: skip
+        assert f"changed since, no result depends on it: {change}\n" in done.log()
+
+
+def test_code_that_a_stage_imports_from_beside_it_counts_as_the_stages(night):
+    module = night.folder / "stages_here.py"
+    module.write_text(f"def late():\n    import sky_here\n{module.read_text()}")
+    beside = night.folder / "sky_here.py"
+    beside.write_text("SKY = 7\n")
+    night.run("--visits", "2")
+    beside.write_text("SKY = 8\n")
+    done = night.run("--visits", "2", "--resume")
+    assert done.code == 2
+    assert f"module sky_here ({beside}): its text has changed" in done.err
+    assert night.run("--visits", "2", "--resume-anyway").code == 0
 
 
 def test_other_code_is_refused_by_the_name_of_its_file(night):

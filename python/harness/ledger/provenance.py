@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a run was made of: policy, code, machine; and how two runs differ in that."""
+"""What a run was made of: code and machine; and how two runs differ in their code."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -14,7 +13,10 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-MOST_LINES = 12
+from harness.ledger.code_files import own_imports
+
+
+OWN = ("harness.", "lsst.pex.harness.", "lsst.dps.")
 
 
 def sha256_of(text: str) -> str:
@@ -25,15 +27,20 @@ def sha256_of(text: str) -> str:
 def code_versions(class_names: Iterable[str]) -> dict[str, Any]:
     """Versions of harness, Python and NumPy, and per module of a stage class its file with SHA-256.
 
-    A module that is not imported yet is looked for without importing it.
+    The same of the modules of its package that it imports, directly or not. A module that is not imported
+    yet is looked for without importing it.
     """
     import harness
 
-    modules = {}
+    files: dict[str, str] = {}
     for name in sorted({name.rpartition(".")[0] for name in class_names}):
         path = _file_of(name)
         if path is not None:
-            modules[name] = {"file": path, "sha256": _sha256_of_file(path)}
+            files[name] = path
+            # The version stands for the harness's own stages.
+            if not f"{name}.".startswith(OWN):
+                files |= own_imports(name, path)
+    modules = {name: {"file": path, "sha256": _sha256_of_file(path)} for name, path in files.items()}
     return {
         "harness": harness.__version__,
         "python": platform.python_version(),
@@ -51,16 +58,6 @@ def machine() -> dict[str, object]:
         "command": json.dumps(sys.orig_argv),
         "directory": os.getcwd(),
     }
-
-
-def policy_differences(before: str, now: str) -> list[str]:
-    """Where two policy texts differ, as lines with `-` (before) and `+` (now)."""
-    if before == now:
-        return []
-    lines = difflib.unified_diff(before.splitlines(), now.splitlines(), n=0, lineterm="")
-    changed = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-    more = [f"and {len(changed) - MOST_LINES} lines more"] if len(changed) > MOST_LINES else []
-    return [f"policy: {line}" for line in [*changed[:MOST_LINES], *more]]
 
 
 def code_differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -11,8 +11,11 @@ from typing import Any
 
 from harness.errors import ResumeRefused
 from harness.exceptions import IoError
-from harness.ledger.provenance import code_differences, policy_differences
+from harness.ledger.policies import compare_policies
+from harness.ledger.provenance import code_differences
 from harness.outputs import file_sha256
+
+MOST_TOLD = 12
 
 
 @dataclass
@@ -21,8 +24,8 @@ class ResumePlan:
 
     Attributes: `series` (the chain of runs that is continued), `skips` (ranges of visits, both ends included,
     ascending), `last_visit` (where the data sets ended, or 0), `redone` (per visit why it is run again
-    although it was begun), `differences` (of policy and code, that the caller chose to overlook),
-    `unfinished` (visits within `skips` that are not complete, and that are not run again by their number).
+    although it was begun), `differences` (of policy and code, that the caller chose to overlook), `changes`
+    (of keys of the policy that may change), `unfinished` (visits within `skips` that are not complete, and that are not run again by their number).
     """
 
     series: int
@@ -30,6 +33,7 @@ class ResumePlan:
     last_visit: int = 0
     redone: dict[int, str] = field(default_factory=dict)
     differences: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     unfinished: int = 0
 
     def follow_events(self) -> None:
@@ -62,23 +66,26 @@ def plan_resume(
     if last is None:
         return None
     series, _, old_policy, old_code = last
-    differences = (
-        *policy_differences(old_policy, policy),
-        *code_differences(json.loads(old_code), code),
-    )
+    changes = compare_policies(old_policy, policy)
+    differences = _few([*changes.bound, *code_differences(json.loads(old_code), code)])
     if differences and not anyway:
         raise ResumeRefused(
             "this run is not the one that was interrupted: "
             + "; ".join(differences)
             + ". Undo that; or start anew in another run directory; or, if results may come of both, add"
-            " --resume-anyway",
+            " --resume-anyway. Keys of the policy that results do not depend on may change",
             differences=differences,
         )
-    plan = ResumePlan(series, differences=differences)
+    plan = ResumePlan(series, differences=differences, changes=_few(changes.free))
     plan.last_visit = _where_data_sets_ended(connection, series)
     complete = _complete_visits(connection, plan)
     plan.skips = _ranges(sorted(complete))
     return plan
+
+
+def _few(texts: list[str]) -> tuple[str, ...]:
+    more = [f"and {len(texts) - MOST_TOLD} more"] if len(texts) > MOST_TOLD else []
+    return (*texts[:MOST_TOLD], *more)
 
 
 def _where_data_sets_ended(connection: sqlite3.Connection, series: int) -> int:

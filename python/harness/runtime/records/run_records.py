@@ -85,6 +85,7 @@ def describe_plan(plan: ResumePlan | None) -> list[str]:
     if len(plan.redone) > MOST_REASONS:
         lines.append(f"and {len(plan.redone) - MOST_REASONS} visits more are run again")
     lines += [f"resumed although it differs: {difference}" for difference in plan.differences]
+    lines += [f"changed since, no result depends on it: {change}" for change in plan.changes]
     return lines
 
 
