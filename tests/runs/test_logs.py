@@ -316,6 +316,31 @@ def test_what_stages_and_c_code_print_is_kept_with_its_rank_and_stage(bench):
     assert (bench.run_dir / "log" / "Worker0.out").read_text() == expected
 
 
+def test_a_stage_that_prints_without_end_leaves_beginning_end_and_a_count(bench):
+    bench.module("""
+    class Print(ParallelProcessing):
+        def process(self, clipboard):
+            for number in range(30000):
+                print(f"line {number:06d}", flush=True)
+    class Still(ParallelProcessing):
+        def process(self, clipboard):
+            time.sleep(0.3)
+            print("at last")
+    """)
+    bench.policy("talk - Print", "hush - Still", slices=1, head='executionMode: "oneloop"\noutputLimit: "20 kB"')
+    bench.stage_output = "file"
+    done = bench.run("--workers", "1")
+    assert done.code == 0, done.err
+    text = (bench.run_dir / "log" / "Worker0.out").read_text()
+    assert len(text) < 40000
+    head, count, tail = re.split(r"--- (\d+) bytes were dropped here: more than outputLimit, 20000 bytes ---\n", text)
+    assert head.startswith("line 000000\n") and 9900 < len(head) <= 10000
+    assert "slice 0, visit 1, stage 1 talk ---" in text
+    assert text.endswith("at last\n--- 8 bytes above: slice 0, visit 1, stage 2 hush ---\n")
+    assert int(count) > 200_000
+    assert f"{count} bytes of output are not in" in done.log() and "grew past outputLimit" in done.err
+
+
 def test_the_last_words_of_a_worker_are_kept_and_told(bench):
     bench.module("""
     import ctypes

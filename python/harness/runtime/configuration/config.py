@@ -73,6 +73,7 @@ class PipelineConfig:
     log_flood: int = 0
     log_format: str = "indented"
     stage_output: str = "file"
+    output_limit: int = 0
     share: SharePolicy = field(default=SharePolicy())
     topology: Topology | None = None
     exchanges: frozenset[int] = field(default=frozenset())
@@ -123,7 +124,7 @@ def _config(
     """The values of a policy that has been found to be right."""
     from harness.policy import Policy
     from harness.runtime.configuration.dictionary import merge_pipeline_defaults
-    from harness.runtime.configuration.sizes import arena_bytes, arena_threshold, arena_warm
+    from harness.runtime.configuration.sizes import arena_bytes, arena_threshold, arena_warm, output_limit
     from harness.runtime.configuration.topology import Topology
 
     policy = Policy(text.policy, True)
@@ -163,6 +164,7 @@ def _config(
         log_flood=policy.getInt("logFlood"),
         log_format=policy.getString("logFormat"),
         stage_output=policy.getString("stageOutput"),
+        output_limit=output_limit(policy),
         share=_share_policy(policy),
         topology=Topology.from_policy(policy.getPolicy("topology"), n_slices) if shares else None,
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),

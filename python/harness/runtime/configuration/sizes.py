@@ -17,12 +17,14 @@ SMALLEST_ARENA = 1 << 20
 LARGEST_ARENA = 512 << 30
 """The most that the core can map: `MAX_ARENA_BYTES`."""
 LARGEST_SIZE = 1 << 60
+DEFAULT_OUTPUT_LIMIT = 64 << 20
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
          "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 LEAST = {
     "arenaSize": (SMALLEST_ARENA, "at least 1 MiB, for a few images must fit"),
     "arenaThreshold": (SMALLEST_SHARED_BYTES, "at least 64 KiB, the smallest block"),
     "arenaWarm": (0, "0 bytes or more"),
+    "outputLimit": (0, "0 bytes or more"),
 }
 """The keys that hold sizes, with the least number of bytes and what to say of fewer."""
 MOST = {"arenaSize": (LARGEST_ARENA, "at most 512 GiB, the largest arena there is")}
@@ -76,6 +78,12 @@ def arena_threshold(policy: Policy) -> int:
 def arena_warm(policy: Policy) -> int | None:
     """`arenaWarm`; `None` where it is absent: then free memory is given back only when something needs it."""
     return size_of(policy, "arenaWarm")
+
+
+def output_limit(policy: Policy) -> int:
+    """`outputLimit`, 64 MiB where it is absent; 0: no bound."""
+    size = size_of(policy, "outputLimit")
+    return size if size is not None else DEFAULT_OUTPUT_LIMIT
 
 
 def _size_from_text(text: str) -> int:

@@ -14,12 +14,16 @@ import contextlib
 import os
 import select
 import threading
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.log.append import AppendFile
+from harness.log.levels import WARN
 from harness.log.run_file import CONSOLE
 from harness.runtime.halves.failure import message_of
+from harness.runtime.logs.output_guard import OutputGuard
 
 if TYPE_CHECKING:
     from harness import _core
@@ -36,6 +40,8 @@ class LogDrain:
         self._rings = [run.log_ring(index) for index in range(n_workers + 1)]
         self._logs = logs
         self._files: dict[int, AppendFile] = {}
+        outputs = [logs.output_file(worker) for worker in range(n_workers if logs.captures_output else 0)]
+        self._guard = OutputGuard(outputs, logs.output_limit, partial(self._tell, WARN))
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -82,11 +88,28 @@ class LogDrain:
     def _follow(self) -> None:
         poll = select.poll()
         poll.register(self._event_fd, select.POLLIN)
+        looked = 0.0
         while not self._stopping:
             if poll.poll(INTERVAL_S * 1000):
                 with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(self._event_fd)
             self.drain()
+            if time.monotonic() - looked >= INTERVAL_S:
+                self.look_at_output()
+                looked = time.monotonic()
+
+    def look_at_output(self) -> None:
+        """Holds what stages have printed to its bound."""
+        with self._lock:
+            self._guard.look()
+
+    def take_losses(self) -> list[str]:
+        """The same for the last time; a text for each worker whose output lacks something."""
+        with self._lock:
+            self._guard.look()
+            losses = self._guard.losses()
+            self._guard = OutputGuard((), 0, _say)
+            return losses
 
     def _empty(self, process: int, ring: _core.LogRing) -> None:
         frames, position, broken = ring.peek()
@@ -97,7 +120,7 @@ class LogDrain:
             if flags & CONSOLE:
                 self._tell(importance, text.decode("utf-8", "replace"))
         if broken:
-            self._tell(10, f"process {process}: log records in shared memory were overwritten, and are lost")
+            self._tell(WARN, f"process {process}: log records in shared memory were overwritten, and are lost")
 
     def _tell(self, importance: int, text: str) -> None:
         for console in self.consoles:

@@ -42,6 +42,8 @@ class LogFlow:
     def close(self) -> None:
         """Every record that was sent is in its file; later ones go straight there. Safe to call twice."""
         self.foreign.uninstall()
+        for loss in self.drain.take_losses():
+            self._log.warn(loss)
         for file in run_files(self._log):
             file.close()
             file.use_ring(None)

@@ -23,7 +23,8 @@ class LogSettings:
 
     Without `truncate`, as a resumed run has it, files that are there are continued.
     `flood` bounds the records of a visit, slice and kind; `layout` is a name in
-    `harness.log.run_logs.LAYOUTS`. With `captures_output` what workers print goes to `output_file(worker)`.
+    `harness.log.run_logs.LAYOUTS`. With `captures_output` what workers print goes to `output_file(worker)`,
+    of which `output_limit` bytes are kept, or all if it is 0.
     """
 
     run_id: str
@@ -35,6 +36,7 @@ class LogSettings:
     flood: int = 0
     layout: str = "indented"
     captures_output: bool = False
+    output_limit: int = 0
 
     def open_pipeline(self) -> Log:
         """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened."""

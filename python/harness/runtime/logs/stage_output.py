@@ -41,7 +41,7 @@ class StageOutput:
         # Kept: a stage may put something else in their place.
         self._streams = (_text_stream(1), _text_stream(2))
         sys.stdout, sys.stderr = self._streams
-        self._marked = os.fstat(1).st_size
+        self._marked = _extent(1)
 
     def mark(self, rank: int, visit: int, step: int, stages: Sequence[StageProcessing]) -> None:
         """Says under what was printed since the last mark that it is of this rank, visit and stage.
@@ -53,15 +53,23 @@ class StageOutput:
             for stream in self._streams:
                 stream.flush()
             _core.flush_stdio()
-            size = os.fstat(1).st_size
-            if size != self._marked:
-                os.write(1, mark_text(rank, visit, _step_name(step, stages), size - self._marked))
-                self._marked = os.fstat(1).st_size
+            extent = _extent(1)
+            if extent != self._marked:
+                size = extent[0] - self._marked[0]
+                os.write(1, mark_text(rank, visit, _step_name(step, stages), size))
+                self._marked = _extent(1)
+
+
+def _extent(descriptor: int) -> tuple[int, int]:
+    """Size and time of the last change: one that was shortened may be as long again as it was."""
+    status = os.fstat(descriptor)
+    return status.st_size, status.st_mtime_ns
 
 
 def mark_text(rank: int, visit: int, what: str, size: int) -> bytes:
-    """The mark below `size` bytes of output."""
-    return f"--- {size} bytes above: slice {rank}, visit {visit}, {what} ---\n".encode("utf-8", "replace")
+    """The mark below `size` bytes of output; of 0 or less where the file was shortened meanwhile."""
+    extent = f"{size} bytes above" if size > 0 else "above, as far as it was not dropped"
+    return f"--- {extent}: slice {rank}, visit {visit}, {what} ---\n".encode("utf-8", "replace")
 
 
 def _step_name(step: int, stages: Sequence[StageProcessing]) -> str:

@@ -85,6 +85,7 @@ class Pipeline(PipelineEnding):
             flood=config.log_flood,
             layout=config.log_format,
             captures_output=(self.stage_output or config.stage_output) == "file",
+            output_limit=config.output_limit,
         )
         self._log = self._logs.open_pipeline()
         if self._logs.truncate:
