@@ -327,13 +327,15 @@ def test_a_stage_that_prints_without_end_leaves_beginning_end_and_a_count(bench)
             time.sleep(0.3)
             print("at last")
     """)
-    bench.policy("talk - Print", "hush - Still", slices=1, head='executionMode: "oneloop"\noutputLimit: "20 kB"')
+    head = 'executionMode: "oneloop"\noutputLimit: "20 kB"'
+    bench.policy("talk - Print", "hush - Still", slices=1, head=head)
     bench.stage_output = "file"
     done = bench.run("--workers", "1")
     assert done.code == 0, done.err
     text = (bench.run_dir / "log" / "Worker0.out").read_text()
     assert len(text) < 40000
-    head, count, tail = re.split(r"--- (\d+) bytes were dropped here: more than outputLimit, 20000 bytes ---\n", text)
+    dropped = r"--- (\d+) bytes were dropped here: more than outputLimit, 20000 bytes ---\n"
+    head, count, tail = re.split(dropped, text)
     assert head.startswith("line 000000\n") and 9900 < len(head) <= 10000
     assert "slice 0, visit 1, stage 1 talk ---" in text
     assert text.endswith("at last\n--- 8 bytes above: slice 0, visit 1, stage 2 hush ---\n")

@@ -7,8 +7,8 @@ import pytest
 from harness.ledger.code_files import own_imports
 from harness.ledger.policies import BOUND, FREE, compare_policies
 from harness.ledger.provenance import code_differences, code_versions
-from harness.policy.products import installed_directory
 from harness.policy import Dictionary
+from harness.policy.products import installed_directory
 
 
 def compare(before, now):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Kinds of arguments. What is none of a kind is wrong usage: `argparse` says what and where, and ends with 2."""
+"""Kinds of arguments. What is none of a kind is wrong usage: `argparse` says where, and ends with 2."""
 
 from __future__ import annotations
 

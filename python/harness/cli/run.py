@@ -51,8 +51,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--workers", type=at_least(1), help="worker processes (default: one per slice, at most one per core)"
     )
     parser.add_argument(
-        "--visits", type=at_least(1), help="end after this many visits (default: as the policy and stages say)"
-    )
+        "--visits", type=at_least(1),
+        help="end after this many visits (default: as the policy and stages say)",
+    )  # fmt: skip
     parser.add_argument(
         "--resume", action="store_true",
         help="continue the run directory's last run: visits that its ledger proves complete are left out",

@@ -15,7 +15,6 @@ from typing import Any
 
 from harness.ledger.code_files import own_imports
 
-
 OWN = ("harness.", "lsst.pex.harness.", "lsst.dps.")
 
 

@@ -25,7 +25,8 @@ class ResumePlan:
     Attributes: `series` (the chain of runs that is continued), `skips` (ranges of visits, both ends included,
     ascending), `last_visit` (where the data sets ended, or 0), `redone` (per visit why it is run again
     although it was begun), `differences` (of policy and code, that the caller chose to overlook), `changes`
-    (of keys of the policy that may change), `unfinished` (visits within `skips` that are not complete, and that are not run again by their number).
+    (of keys of the policy that may change), `unfinished` (visits within `skips` that are not complete, and
+    that are not run again by their number).
     """
 
     series: int

@@ -120,7 +120,8 @@ class LogDrain:
             if flags & CONSOLE:
                 self._tell(importance, text.decode("utf-8", "replace"))
         if broken:
-            self._tell(WARN, f"process {process}: log records in shared memory were overwritten, and are lost")
+            lost = "log records in shared memory were overwritten, and are lost"
+            self._tell(WARN, f"process {process}: {lost}")
 
     def _tell(self, importance: int, text: str) -> None:
         for console in self.consoles:

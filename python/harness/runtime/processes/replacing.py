@@ -154,16 +154,18 @@ class Replacing:
         return True
 
     def _why_the_run_ends(self, death: Death, judged: Judged) -> str:
-        """Why the policy wants that, or it is hopeless: replacements must come to an end. Empty: it goes on."""
+        """Because the policy wants that, or it is hopeless: replacements must have an end. Empty: it goes on."""
         retries = self._config.slice_retries
-        tries = self._setup_deaths[death.worker] = self._setup_deaths[death.worker] + 1 if death.starting else 0
+        tries = self._setup_deaths[death.worker] + 1 if death.starting else 0
+        self._setup_deaths[death.worker] = tries
         if tries > retries:
             return f"replacements of it died there {tries} times in a row, and sliceRetries is {retries}"
         if judged.failed and self._config.failure_ends_run:
             return f"{judged.reasons[judged.failed[0]]}, and onSliceFailure is \"run\""
         # Each rank may kill its worker once, in every retry, and in its failure stage. Who dies more often is
         # killed from outside, or by what is no stage's doing.
-        deaths = self._deaths_in_visit[death.worker] = self._deaths_in_visit[death.worker] + 1
+        self._deaths_in_visit[death.worker] += 1
+        deaths = self._deaths_in_visit[death.worker]
         ranks = len(range(death.worker, self._config.n_slices, self._config.n_workers))
         if deaths > (retries + 2) * (ranks + 1):
             return f"that is the {deaths}th death of this worker in one visit, more than its slices can cause"
