@@ -16,6 +16,8 @@ RANKS = 3
 class Nursery:
     """A supervisor whose replacements are numbers; `ended` are the deaths that it tells next."""
 
+    replaces_workers = True
+
     def __init__(self) -> None:
         self.ended: list[Death] = []
         self.last_pid = 1000

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from harness.ledger.code_files import own_imports
@@ -43,7 +44,7 @@ def code_versions(class_names: Iterable[str]) -> dict[str, Any]:
     return {
         "harness": harness.__version__,
         "python": platform.python_version(),
-        "numpy": _version_of("numpy"),
+        "numpy": _numpy_version(),
         "modules": modules,
     }
 
@@ -76,7 +77,27 @@ def code_differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return found
 
 
+def _numpy_version() -> str | None:
+    """NumPy's version; `None` without NumPy. Neither imported for this, nor asked for by its metadata.
+
+    Looking metadata up and parsing it takes longer than all the rest of a ledger's beginning.
+    """
+    loaded = sys.modules.get("numpy")
+    if loaded is not None:
+        return str(loaded.__version__)
+    spec = importlib.util.find_spec("numpy")
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        text = Path(spec.origin).with_name("version.py").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    found = re.search(r"^version = [\"']([^\"']+)[\"']", text, re.MULTILINE)
+    return found.group(1) if found else _version_of("numpy")
+
+
 def _version_of(distribution: str) -> str | None:
+    
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

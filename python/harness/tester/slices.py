@@ -98,7 +98,6 @@ class SliceRun:
 
         policy = Policy()
         policy.set("nSlices", n_slices)
-        # A test wants to know of the first death.
         policy.set("sliceRetries", 0)
         policy.set("onSliceFailure", "run")
         if topology is not None:
@@ -129,6 +128,8 @@ class SliceRun:
         pipeline = Pipeline(
             self._run_id, policy, "test", workers=self._workers, run_dir=folder, max_visits=visits
         )
+        # A test wants to know of the first death.
+        pipeline.replace_no_worker()
         told = io.StringIO()
         pipeline.add_log_destination(LogDestination(told, BriefFormatter(), Log.WARN))
         outcome: Failure | None = None

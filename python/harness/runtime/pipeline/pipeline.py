@@ -30,6 +30,7 @@ from harness.runtime.pipeline.ending import PipelineEnding
 from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.processes import stacks
 from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
+from harness.runtime.processes.direct import DirectSupervisor
 from harness.runtime.processes.replacing import Replacing, limits_ns
 from harness.runtime.processes.signals import raising_signals
 from harness.runtime.processes.supervisor import Supervisor
@@ -131,7 +132,7 @@ class Pipeline(PipelineEnding):
         self._stops.attach(run)
         self._flow = LogFlow(run, self._logs, config.n_workers, log, self._destinations)
         set_location_map(config, self._run_id)
-        self._supervisor = Supervisor(config)
+        self._supervisor = (Supervisor if self._replaces_workers else DirectSupervisor)(config)
         if config.n_slices > 0:
             self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
         self._flow.drain.start()

@@ -85,6 +85,10 @@ class PipelineSettings(PipelineState):
         """Lets a signal end the whole process when stage code does not yield in time. For command lines."""
         self._hard_stop = True
 
+    def replace_no_worker(self) -> None:
+        """Has the run end when a worker dies. Its processes start sooner: stages are imported here."""
+        self._replaces_workers = False
+
     @property
     def run_dir(self) -> Path:
         """The run directory: what the caller gave, else the policy's default, else `./<run id>`."""

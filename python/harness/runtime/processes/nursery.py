@@ -80,9 +80,9 @@ def nursery_main(
         # The master blocked these over the fork, for its own handlers have no business here.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         stacks.register("nursery")
-        _close_stdin()
+        close_stdin()
         limit_threads(context.config.n_workers)
-        _allow_open_files(context.config.n_slices // context.config.n_workers)
+        allow_open_files(context.config.n_slices // context.config.n_workers)
         # A connection that breaks means the same as one that closes: the master has ended.
         with contextlib.suppress(ConnectionError):
             if _import_and_report(connection, context.life_read_fd, import_stages):
@@ -97,7 +97,7 @@ def nursery_main(
     os._exit(0)
 
 
-def _close_stdin() -> None:
+def close_stdin() -> None:
     """Stages that read standard input see its end.
 
     Workers are no foreground processes: reading the terminal would stop them, and the run, for good.
@@ -108,7 +108,7 @@ def _close_stdin() -> None:
         os.close(null)
 
 
-def _allow_open_files(slices_per_worker: int) -> None:
+def allow_open_files(slices_per_worker: int) -> None:
     """Every slice of a worker has its own log file: raises the soft limit where it is in the way."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * slices_per_worker + SPARE_DESCRIPTORS

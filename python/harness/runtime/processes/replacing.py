@@ -160,6 +160,8 @@ class Replacing:
         self._setup_deaths[death.worker] = tries
         if tries > retries:
             return f"replacements of it died there {tries} times in a row, and sliceRetries is {retries}"
+        if not self._supervisor.replaces_workers:
+            return "it replaces no worker"
         if judged.failed and self._config.failure_ends_run:
             return f"{judged.reasons[judged.failed[0]]}, and onSliceFailure is \"run\""
         # Each rank may kill its worker once, in every retry, and in its failure stage. Who dies more often is

@@ -67,6 +67,9 @@ class Death(NamedTuple):
 class Supervisor:
     """Starts and ends the processes of one run. Used by the master's main thread only."""
 
+    replaces_workers = True
+    """Whether a fresh worker can take the place of one that has died."""
+
     def __init__(self, config: PipelineConfig) -> None:
         self._config = config
         self._run: _core.Run | None = None
