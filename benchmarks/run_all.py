@@ -26,6 +26,7 @@ PROGRAMS = {
     "ledger.py": ["--visits", "500"],
     "policy/read_policies.py": ["--rounds", "5"],
     "log_records.py": ["--rounds", "5"],
+    "stage_test.py": ["--rounds", "21"],
 }
 
 

@@ -114,7 +114,8 @@ def main() -> None:
         for name, work in works.items():
             found[name].append(cost(work))
     print(f"load {load:.1f} before, {os.getloadavg()[0]:.1f} after, on {os.cpu_count()} cores")
-    print(f"{'':<28} {'wall ms':^26}   {'processor ms':^26}\n{'':<28} " + f"{'median':>8} {'least':>8} {'most':>8}   " * 2)
+    print(f"{'':<28} {'wall ms':^26}   {'processor ms':^26}")
+    print(f"{'':<28} " + f"{'median':>8} {'least':>8} {'most':>8}   " * 2)
     print(row("runSlices, the first", first))
     for name, times in found.items():
         print(row(name, times))

@@ -124,3 +124,16 @@ def test_all_programs_are_run_and_one_that_fails_is_named_with_its_output(progra
     assert written.count("ran [") == len(listed)
     assert "**startup.py ended with exit code 1**" in written
     assert written.count("'--peers', 'pipe'") == 2 and written.count("'--core', 'parser'") == 1
+
+
+def test_a_test_of_a_stage_stands_beside_a_bare_fork(programs):
+    done = programs.run("stage_test.py", "--rounds", "2", "--slices", "1")
+    assert done.returncode == 0, done.stderr
+    for words in ("bare fork and wait", "runWorker", "runSlices, the first", "runSlices, 1 slices"):
+        assert re.search(rf"^{words} +[\d.]+ +[\d.]+ +[\d.]+ ", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_a_stage_that_has_not_done_its_work_is_noticed(programs):
+    programs.spoil("stage_test.py", 'clipboard.put("level", float(', 'clipboard.put("level", 1 + float(')
+    done = programs.run("stage_test.py", "--rounds", "1", "--slices", "1")
+    assert done.returncode == 1 and "AssertionError" in done.stderr

@@ -146,7 +146,7 @@ class Misbehaving(Stage):
         ("raise", ValueError, "^bad pixel in 1$"),
         ("odd", StageFailed, "Odd: does not pickle"),
         ("keep", TypeError, "slice 0 holds a value under 'callback'"),
-        ("die", SliceDied, "SIGKILL"),
+        ("die", SliceDied, r"SIGKILL \(signal 9\) while it ran stage '1' of visit 1 for rank 0; the run ends"),
     ],
 )
 def test_what_goes_wrong_in_a_slice_reaches_the_test(what, kind, told):
@@ -177,6 +177,44 @@ def test_what_setup_raises_reaches_the_test():
     policy.set("atSetup", True)
     with pytest.raises(KeyError, match="not set up"):
         SimpleStageTester(Misbehaving(policy)).runSlices({}, 1)
+
+
+class DiesInSetup(Stage):
+    class parallelClass(ParallelProcessing):
+        def setup(self):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def process(self, clipboard):
+            pass
+
+
+def test_a_slice_that_dies_while_it_is_set_up_is_told_as_that():
+    with pytest.raises(SliceDied, match=r"SIGKILL \(signal 9\) while it set its stages up; the run ends"):
+        SimpleStageTester(DiesInSetup()).runSlices({}, 2, workers=2)
+
+
+class Prints(Stage):
+    class parallelClass(ParallelProcessing):
+        def process(self, clipboard):
+            print(f"python of {self.rank}")
+            os.system("echo child")
+
+
+def test_what_a_slice_prints_is_the_tests_output(capfd):
+    SimpleStageTester(Prints()).runSlices({}, 1)
+    assert capfd.readouterr().out == "python of 0\nchild\n"
+
+
+class Tells(Stage):
+    class parallelClass(ParallelProcessing):
+        def process(self, clipboard):
+            clipboard.put("threshold", self.log.getThreshold())
+
+
+def test_the_logs_of_slices_have_the_threshold_of_the_tester():
+    sut = SimpleStageTester(Tells())
+    sut.setLogThreshold(7)
+    assert sut.runSlices({}, 1)[0].get("threshold") == 7
 
 
 def test_slices_that_take_too_long_are_ended():

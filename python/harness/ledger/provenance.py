@@ -97,7 +97,8 @@ def _numpy_version() -> str | None:
 
 
 def _version_of(distribution: str) -> str | None:
-    
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -208,6 +208,7 @@ class SimpleStageTester:
             topology=topology,
             workers=workers,
             timeout=timeout,
+            log_threshold=self._log.getThreshold(),
         )
         return run.run(visits, n)
 

@@ -49,8 +49,10 @@ class SliceRun:
         topology: Policy | Mapping[str, Any] | None,
         workers: int | None,
         timeout: float | None,
+        log_threshold: int,
     ) -> None:
         """`sharing` holds the 1-based numbers of stages that begin with an exchange."""
+        self._log_threshold = log_threshold
         self._stages = stages
         self._sharing = sharing
         self._events = events
@@ -99,7 +101,9 @@ class SliceRun:
         policy = Policy()
         policy.set("nSlices", n_slices)
         policy.set("sliceRetries", 0)
-        policy.set("onSliceFailure", "run")
+        # What stages print and log belongs to the test.
+        policy.set("stageOutput", "terminal")
+        policy.set("logThreshold", self._log_threshold)
         if topology is not None:
             policy.set("shareDataOn", True)
             policy.set("topology", topology)
@@ -128,8 +132,7 @@ class SliceRun:
         pipeline = Pipeline(
             self._run_id, policy, "test", workers=self._workers, run_dir=folder, max_visits=visits
         )
-        # A test wants to know of the first death.
-        pipeline.replace_no_worker()
+        pipeline.be_brief()
         told = io.StringIO()
         pipeline.add_log_destination(LogDestination(told, BriefFormatter(), Log.WARN))
         outcome: Failure | None = None

@@ -63,8 +63,8 @@ class PipelineConfig:
     event_timeout: int
     dir_policy: Policy | None
     short_name: str
-    policy_text: str
-    """All of the policy with its defaults, as JSON with sorted keys: what the ledger records and compares."""
+    merged_policy: Policy
+    """All of the policy with its defaults."""
     keep_inputs: str = "failed"
     database_url: str | None = None
     random_seed: int | None = None
@@ -84,6 +84,13 @@ class PipelineConfig:
     """Whether a slice whose worker died too often ends the run, and not only its own visit."""
     timeout: float | None = None
     """Seconds that a slice may take to close a visit; `None`: for ever."""
+
+    def policy_text(self) -> str:
+        """All of the policy as JSON with sorted keys: what the ledger records and compares.
+
+        To be asked for before stages are set up, which may complete the policies they are given.
+        """
+        return _canonical(self.merged_policy)
 
 
 def usable_cores() -> int:
@@ -154,7 +161,7 @@ def _config(
         shutdown_topic=policy.getString("shutdownTopic"),
         event_timeout=policy.getInt("eventTimeout"),
         dir_policy=directories,
-        policy_text=_canonical(policy),
+        merged_policy=policy,
         keep_inputs=policy.getString("keepInputs"),
         short_name=short_name if short_name is not None else text.file.name.split(".")[0],
         database_url=_optional(policy, "database.url"),

@@ -105,10 +105,10 @@ def _size_problems(text: PolicyText) -> list[Problem]:
 
 def _dir_problems(text: PolicyText) -> list[Problem]:
     """Directories that cannot be worked out, as far as the dictionary does not tell."""
-    from harness.directories import Directories
-
     if not text.policy.isPolicy("dir"):
         return []
+    from harness.directories import Directories
+
     try:
         Directories(text.policy.getPolicy("dir"), "name", "run").getDirs()
     except PolicyTypeError:

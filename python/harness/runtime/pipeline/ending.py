@@ -171,7 +171,7 @@ class PipelineEnding(PipelineSettings):
     def write_summary(self) -> None:
         """Writes `summary.json` into the run directory."""
         statistics, config = self.statistics, self._require_config()
-        if statistics is None:
+        if statistics is None or self._is_brief:
             return
         extra = {
             "run_id": self._run_id,

@@ -44,6 +44,7 @@ from harness.runtime.records.run_records import (
     open_ledger,
 )
 from harness.runtime.records.statistics import RunStatistics
+from harness.runtime.records.unrecorded import Unrecorded
 from harness.runtime.shutdown.control import ControlSocket, Master, announce
 from harness.runtime.shutdown.listener import LevelSource
 from harness.runtime.shutdown.listening import EventListener
@@ -109,8 +110,9 @@ class Pipeline(PipelineEnding):
         if PipelineState._active is not None:
             raise ConfigError("another pipeline is open in this process: close() it first")
         PipelineState._active = self
-        self._here = Master.here(self._run_id)
-        announce(self.run_dir, self._here)
+        if not self._is_brief:
+            self._here = Master.here(self._run_id)
+            announce(self.run_dir, self._here)
         stacks.register("master")
         log.log(-1, f"universeSize {config.n_slices + 1}, run {self._run_id}, workers {config.n_workers}")
         for stage in config.stages:
@@ -132,9 +134,11 @@ class Pipeline(PipelineEnding):
         self._stops.attach(run)
         self._flow = LogFlow(run, self._logs, config.n_workers, log, self._destinations)
         set_location_map(config, self._run_id)
-        self._supervisor = (Supervisor if self._replaces_workers else DirectSupervisor)(config)
+        self._supervisor = (DirectSupervisor if self._is_brief else Supervisor)(config)
         if config.n_slices > 0:
-            self._supervisor.start_nursery(self._context, run, lambda: import_parallel_classes(config))
+            self._supervisor.start_nursery(
+                self._context, run, lambda: import_parallel_classes(config, watched=not self._is_brief)
+            )
         self._flow.drain.start()
         self._post_mortems.settle = self._flow.drain.drain
         run.attach_master()
@@ -150,11 +154,14 @@ class Pipeline(PipelineEnding):
     def _open_ledger(self) -> None:
         """After the nursery's fork: SQLite's files belong to one process."""
         config, log = self._require_config(), self._require_log()
+        outputs.use_journal(outputs.Journal(journal_path(self._home, MASTER)))
+        if self._is_brief:
+            self._recorder = Unrecorded()
+            return
         ledger, plan = open_ledger(
             config, self._home, self._run_id, resume=self._resume, anyway=self._resume_anyway
         )
         self._recorder = Recorder(ledger, config, self._home, self._post_mortems, log)
-        outputs.use_journal(outputs.Journal(journal_path(self._home, MASTER)))
         if plan is not None and any(stage.event_topic for stage in config.stages):
             plan.follow_events()
         if self._resume:
@@ -166,7 +173,7 @@ class Pipeline(PipelineEnding):
     def _open_events(self, config: PipelineConfig, log: Log) -> None:
         """Opens the receivers of the stages' topics and of shutdown events, and publishes the feed."""
         events = self._events = RunEvents(config, self._run_id, log)
-        if is_embedded(config.event_broker):
+        if is_embedded(config.event_broker) and not self._is_brief:
             directory = spool_directory(config.event_broker)
             self._event_source = EventListener(directory, config.shutdown_topic, self._run_id, log)
             self._event_source.open()
@@ -200,6 +207,8 @@ class Pipeline(PipelineEnding):
 
     def startShutdownThread(self, *sources: LevelSource) -> None:
         """Listens for shutdown levels: those of `pex-harness stop`, of events, and of further `sources`."""
+        if self._is_brief:
+            return
         if self._here is None:
             raise InternalError("configurePipeline() must be called first")
         events = [self._event_source] if self._event_source is not None else []

@@ -85,9 +85,13 @@ class PipelineSettings(PipelineState):
         """Lets a signal end the whole process when stage code does not yield in time. For command lines."""
         self._hard_stop = True
 
-    def replace_no_worker(self) -> None:
-        """Has the run end when a worker dies. Its processes start sooner: stages are imported here."""
-        self._replaces_workers = False
+    def be_brief(self) -> None:
+        """Leaves out what a run of some milliseconds does not need, such as a test of a stage.
+
+        It ends when a worker dies, and leaves neither ledger nor summary. Nobody can ask it to end but by a
+        signal, its stages wait for no events, and they are imported in this process.
+        """
+        self._is_brief = True
 
     @property
     def run_dir(self) -> Path:

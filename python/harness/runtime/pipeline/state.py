@@ -83,7 +83,7 @@ class PipelineState:
         self._event_source: EventListener | None = None
         self._feed_path: Path | None = None
         self._hard_stop = False
-        self._replaces_workers = True
+        self._is_brief = False
         self._event_timeout: int | None = None
         self._slices_started = False
         self._ended = False

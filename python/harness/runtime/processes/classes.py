@@ -10,17 +10,17 @@ from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.processes.strangers import ImportWatch
 
 
-def import_parallel_classes(config: PipelineConfig) -> list[str]:
+def import_parallel_classes(config: PipelineConfig, *, watched: bool = True) -> list[str]:
     """Imports the parallel halves and what runs them; a text for each thing that forked workers would lack.
 
-    Raises `ConfigError` with places and reasons.
+    Without `watched` nobody looks for such things. Raises `ConfigError` with places and reasons.
     """
     from harness.stage import ParallelProcessing
 
-    watch = ImportWatch()
+    watch = ImportWatch() if watched else None
     found = _check_classes(config, "parallel_class", ParallelProcessing, watch)
     importlib.import_module("harness.runtime.halves.slice")
-    return found + watch.look("harness.runtime.halves.slice")
+    return found + (watch.look("harness.runtime.halves.slice") if watch is not None else [])
 
 
 def import_serial_classes(config: PipelineConfig) -> None:

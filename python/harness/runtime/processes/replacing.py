@@ -154,7 +154,7 @@ class Replacing:
         return True
 
     def _why_the_run_ends(self, death: Death, judged: Judged) -> str:
-        """Because the policy wants that, or it is hopeless: replacements must have an end. Empty: it goes on."""
+        """The policy may want that, or it is hopeless: replacements must have an end. Empty: it goes on."""
         retries = self._config.slice_retries
         tries = self._setup_deaths[death.worker] + 1 if death.starting else 0
         self._setup_deaths[death.worker] = tries

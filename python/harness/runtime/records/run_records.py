@@ -45,10 +45,11 @@ def open_ledger(
     ledger = Ledger(run_dir / LEDGER_NAME)
     try:
         code = code_versions(_classes(config))
+        policy_text = config.policy_text()
         plan = None
         if resume:
             try:
-                plan = plan_resume(ledger.connection, config.policy_text, code, anyway=anyway)
+                plan = plan_resume(ledger.connection, policy_text, code, anyway=anyway)
             except sqlite3.Error as error:
                 raise describe(error, ledger.path, "reading what is complete") from error
         ledger.begin_run(
@@ -59,8 +60,8 @@ def open_ledger(
                 "workers": config.n_workers,
                 "stages": json.dumps([stage.name for stage in config.stages]),
                 "policy_file": str(config.path.absolute()),
-                "policy": config.policy_text,
-                "policy_sha256": sha256_of(config.policy_text),
+                "policy": policy_text,
+                "policy_sha256": sha256_of(policy_text),
                 "code": json.dumps(code),
                 "started": time.time(),
                 **machine(),
