@@ -339,7 +339,7 @@ def test_a_stage_that_prints_without_end_leaves_beginning_end_and_a_count(bench)
     assert head.startswith("line 000000\n") and 9900 < len(head) <= 10000
     assert "slice 0, visit 1, stage 1 talk ---" in text
     # Whether the last cut came before or after the second stage is a matter of time.
-    assert re.search(r"\nat last\n--- .* above.*: slice 0, visit 1, stage 2 hush ---\n$", text)
+    assert re.search(r"\nat last\n--- .*above.*: slice 0, visit 1, stage 2 hush ---\n$", text)
     assert int(count) > 200_000
     assert f"{count} bytes of output are not in" in done.log() and "grew past outputLimit" in done.err
 
