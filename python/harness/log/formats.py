@@ -120,8 +120,12 @@ class BriefFormatter(LogFormatter):
         if not (self._verbose or record.willShowAll()):
             return text
         start = f"{indent}  "
-        shown = [item for item in (*base.state[1].items(), *properties) if item[0] not in self.hidden]
-        others = "".join([f"{start}{name}: {value_text(value)}\n" for name, value in shown])
+        hidden = self.hidden
+        # Plain values but booleans print as they are.
+        others = "".join([
+            f"{start}{name}: {value_text(value) if value is True or value is False else value}\n"
+            for name, value in (*base.state[1].items(), *properties) if name not in hidden
+        ])  # fmt: skip
         return (
             f"{text}{self._preamble_text(base, start)}{others}"
             f"{start}LEVEL: {importance}\n{start}TIMESTAMP: {tai_ns}\n{start}DATE: {date}\n\n"

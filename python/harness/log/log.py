@@ -213,6 +213,11 @@ class Log:
             record._begin(self.record_base())
         return record
 
+    @property
+    def preamble(self) -> Preamble:
+        """What every record of this log starts with, without the context; another object after a change."""
+        return self._preamble
+
     def record_base(self) -> RecordBase:
         """What records start with now."""
         base, state = self._base, self.context.state

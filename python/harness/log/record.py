@@ -99,15 +99,12 @@ class LogRecord:
         self._items: dict[str, tuple[str, Any]] = {}
         # None: nothing but such items has joined the base yet, and no set was needed.
         self._set: PropertySet | None = None
-        if not self._records or not isinstance(preamble, PropertySet):
-            self._set = PropertySet()
-        else:
+        if self._records and isinstance(preamble, PropertySet):
             self._set = preamble.deepCopy()
 
     def _begin(self, base: RecordBase) -> None:
         """Start with what a log's records start with."""
         self._base = base
-        self._set = None
 
     def plain(self) -> PlainRecord | None:
         """The record, if it is as simple as most are; None: look at its properties."""
@@ -147,8 +144,7 @@ class LogRecord:
     @property
     def _properties(self) -> PropertySet:
         if self._set is None:
-            assert self._base is not None, "a record without a set has begun with a base"
-            self._set = self._base.properties()
+            self._set = self._base.properties() if self._base is not None else PropertySet()
             for name, (adder, value) in self._items.items():
                 getattr(self._set, adder)(name, value)
         return self._set

@@ -40,7 +40,7 @@ class Blocks:
 
     def _block(self, name: str) -> BlockTimingLog:
         # What a stage has attached to the log since then is on the marks, too.
-        preamble = self._log.record_base().preamble
+        preamble = self._log.preamble
         if self._preamble is not preamble:
             self._preamble = preamble
             self._logs.clear()
