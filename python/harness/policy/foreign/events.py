@@ -135,6 +135,10 @@ class _Walk:
         return spot.below
 
     def _add_values(self, member: _Member) -> None:
+        name, value, spot, name_offset, _ = member
+        if spot.below is None and _is_plain(value):
+            self._events.append((name, name_offset, [value], [spot.value], False))
+            return
         is_list = type(member.value) is list
         values = member.value if is_list else [member.value]
         spots = self._spots_of(values, member.spot) if is_list else [member.spot]
@@ -212,6 +216,16 @@ class _Walk:
     def _refusal(self, crumb: str, at: int, unfit: Unfit) -> Refusal:
         breadcrumb = ".".join([*self._crumbs, crumb])
         return Refusal(unfit.problem, at, unfit.expected, unfit.seen, unfit.kind, breadcrumb)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is one that needs no second look: the check of most."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() and not value.startswith("@")
+    if kind is int:
+        return -(2**31) <= value < 2**31
+    return kind is bool or (kind is float and not math.isinf(value))
 
 
 def _plainly_alike(values: list[Any]) -> bool:

@@ -37,8 +37,11 @@ def json_places(data: bytes, start: int) -> Spot:
             container = open_[-1]
             continue
         if keyed is not None:
+            keyed.value = at
+            if first != _OPEN_OBJECT and first != _OPEN_ARRAY:
+                keyed = None
+                continue
             spot, keyed = keyed, None
-            spot.value = at
         elif isinstance(container, list):
             if first not in (_OPEN_OBJECT, _OPEN_ARRAY):
                 container.append(at)
@@ -50,11 +53,10 @@ def json_places(data: bytes, start: int) -> Spot:
             continue
         else:
             raise PlacesDisagree
-        if first == _OPEN_OBJECT or first == _OPEN_ARRAY:
-            if len(open_) > MAX_NESTING:
-                raise deeper(at)
-            container = spot.below = {} if first == _OPEN_OBJECT else []
-            open_.append(container)
+        if len(open_) > MAX_NESTING:
+            raise deeper(at)
+        container = spot.below = {} if first == _OPEN_OBJECT else []
+        open_.append(container)
     if len(open_) != 1 or len(root) != 1:
         raise PlacesDisagree
     only = root[0]

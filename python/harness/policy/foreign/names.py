@@ -28,6 +28,10 @@ class TableNames:
         Refusal
             It is illegal, or gives values that another one gives, too.
         """
+        if name.isidentifier() and name.isascii() and name not in self._prefixes and name not in self._taken:
+            # Such as most are: one field.
+            self._taken[name] = offset
+            return
         if not NAME.fullmatch(name):
             raise Refusal(
                 f"{quoted(name)} is no name of a parameter",
