@@ -99,7 +99,7 @@ class Transport:
         """Treats what became shareable as published: by a process that died, whose publication stands."""
         items = clipboard._unpublished_items()
         clipboard._published({key: Sent(self._receiver, _published_before(key)) for key, _, _ in items})
-        self._placer.seal_plain([value for _, value, canvas in items if not canvas])
+        self._placer.seal_items(items)
 
     def offer(self, clipboard: Clipboard) -> Manifest:
         """Publishes all that is marked shareable, crossed or not, for neighbours before the next stage.
@@ -126,7 +126,7 @@ class Transport:
             for entry in entries:
                 self._receiver.notes.add(entry.key, 0, entry.bytes_shared)
             raise
-        _core.seal_arrays(items)
+        self._placer.seal_items(items)
         return manifest, entries
 
     def _write(

@@ -122,14 +122,10 @@ class Placer:
                 array.flags.writeable = False
         self._forget_publication()
 
-    def seal_plain(self, values: Iterable[object]) -> None:
-        """Makes the arrays among `values` read-only, as a publication does."""
-        numpy = sys.modules.get("numpy")
-        if numpy is None or self._policy.snapshot:
-            return
-        for value in values:
-            if isinstance(value, numpy.ndarray):
-                value.flags.writeable = False
+    def seal_items(self, items: list[tuple[Any, Any, bool]]) -> None:
+        """The same for items (key, value, is a canvas) that no publication has placed one by one."""
+        if not self._policy.snapshot and "numpy" in sys.modules:
+            _core.seal_arrays(items)
 
     def abandon(self, notes: Notes) -> None:
         """Ends a publication that failed: nothing is sealed; `notes` gets the counts of its last item."""

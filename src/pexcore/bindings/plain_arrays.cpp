@@ -160,10 +160,13 @@ py::object view_block(const py::object& held, std::uint64_t first, const py::byt
     return view;
 }
 
+// Items are (key, value, whether it is a canvas).
 void seal_arrays(const py::list& items) {
     for (const py::handle item : items) {
         PyObject* const value = PyTuple_GET_ITEM(item.ptr(), 1);
-        PyArray_CLEARFLAGS(reinterpret_cast<PyArrayObject*>(value), NPY_ARRAY_WRITEABLE);
+        if (PyArray_Check(value) && PyTuple_GET_ITEM(item.ptr(), 2) != Py_True) {
+            PyArray_CLEARFLAGS(reinterpret_cast<PyArrayObject*>(value), NPY_ARRAY_WRITEABLE);
+        }
     }
 }
 
@@ -178,7 +181,8 @@ void bind_plain_arrays(py::module_& module) {
                py::arg("arena"), py::arg("items"), py::arg("arrived"), py::arg("inline_bytes"), py::arg("pin_ratio"),
                py::arg("visit_slot"),
                "(manifest, entries) of items that are plain arrays born in the arena; None if one is not.");
-    module.def("seal_arrays", &seal_arrays, py::arg("items"), "Makes the arrays of such items read-only.");
+    module.def("seal_arrays", &seal_arrays, py::arg("items"), 
+               "Makes those values of such items read-only that are arrays, and no canvases.");
     module.def("view_block", &view_block, py::arg("block"), py::arg("first"), py::arg("dtype"), py::arg("shape"),
                py::arg("strides"), "An array over a held block, as writeable as the block.");
 }
