@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import ResumeRefused
 from harness.exceptions import IoError
 from harness.ledger.provenance import code_differences, policy_differences
-from harness.outputs import file_sha256
+from harness.outputs import output_sha256
 
 
 @dataclass
@@ -122,7 +122,7 @@ def _last_writers(connection: sqlite3.Connection) -> dict[str, tuple[int, int, s
 def _changed(path: str, size: int, digest: str) -> str:
     """In which way an output is not what was recorded; empty if it is."""
     try:
-        now_size, now_digest = file_sha256(path)
+        now_size, now_digest = output_sha256(path)
     except IoError as error:
         return str(error)
     if now_size != size:
