@@ -15,7 +15,7 @@ from harness.exceptions import IoError
 from harness.outputs import record_output
 from harness.storage.exchange import exchange_names
 
-__all__ = ["atomic_directory", "atomic_file"]
+__all__ = ["atomic_directory", "atomic_file", "atomic_path"]
 
 _HINTS = {
     errno.ENOSPC: "; free some space or write elsewhere",
@@ -42,6 +42,19 @@ def atomic_file(path: str) -> Iterator[io.BufferedWriter]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str) -> Iterator[str]:
+    """As `atomic_file`, for libraries that open files themselves: the block writes to the name that it is given.
+
+    Raises:
+        harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
+    """
+    with _named_at_the_end(path, os.unlink) as temporary:
+        yield temporary
+        _sync(temporary)
         os.replace(temporary, path)
 
 
@@ -91,9 +104,9 @@ def _named_at_the_end(path: str, remove: Callable[[str], None]) -> Iterator[str]
         # Making directories may fail further up.
         ours = error.filename in (None, path) or str(error.filename).startswith(temporary)
         place = "" if ours else f" ({error.filename})"
-        raise IoError(
-            f"cannot write {path}: {error.strerror or error}{place}{_HINTS.get(error.errno or 0, '')}"
-        ) from error
+        # Libraries put words of their own around the cause.
+        cause = os.strerror(error.errno) if error.errno else error.strerror or error
+        raise IoError(f"cannot write {path}: {cause}{place}{_HINTS.get(error.errno or 0, '')}") from error
 
 
 def _sync_tree(path: str) -> None:

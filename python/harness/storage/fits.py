@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING, Any
 
+from harness.exceptions import IoError
 from harness.storage.atomic import atomic_file
 from harness.storage.fits_checksum import WordSum
 from harness.storage.fits_file import FitsFile
@@ -134,7 +135,7 @@ def _array_of(file: FitsFile, unit: Unit) -> Array:
     try:
         found = file.astropy_unit(unit)
         return native_pixels(found.data, found.header)
-    except OSError:
+    except IoError:
         raise
     except Exception as error:
         raise file.error(f"the pixels of unit {unit} cannot be read: {error}") from error
@@ -164,7 +165,7 @@ def _read_table(file: FitsFile, request: ReadRequest, wanted: Any) -> Any:
     file.verify_by_reading(unit)
     try:
         table = wanted.read(file.astropy_unit(unit), format="fits")
-    except OSError:
+    except IoError:
         raise
     except Exception as error:
         raise file.error(f"unit {unit} cannot be read as a table: {error}") from error

@@ -44,7 +44,7 @@ def card_images(content: bytes) -> Iterator[str]:
 
 def plain_content(image: str) -> tuple[str, Any, str] | None:
     """Keyword, value and comment of a card, or None where it takes more to understand it."""
-    if len(image) != _WIDTH or not image.isascii():
+    if len(image) != _WIDTH or not (image.isascii() and image.isprintable()):
         return None
     if image.startswith(_COMMENTARY):
         return image[:7], image[8:].rstrip(), ""

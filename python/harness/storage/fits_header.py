@@ -56,29 +56,32 @@ def properties_of_text(content: bytes) -> PropertyList:
     def contents() -> Iterator[tuple[str, Any, str]]:
         for image in card_images(content):
             plain = plain_content(image)
-            yield plain if plain is not None else _content(fits.Card.fromstring(image))
+            yield plain if plain is not None else _content(fits.Card.fromstring(image), image)
 
     return _properties(contents())
 
 
 def _properties(contents: Iterable[tuple[str, Any, str]]) -> PropertyList:
     from astropy.io import fits
+    from astropy.utils.exceptions import AstropyWarning
 
     properties = PropertyList()
-    for name, value, comment in contents:
-        if is_structural(name) or not name and not value:
-            continue
-        if isinstance(value, fits.card.Undefined):
-            value = ""
-        elif isinstance(value, complex):
-            value = str(value)
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            value = float(value)
-        name = name or "COMMENT"
-        try:
-            properties.add(name, value, comment)
-        except PropertyTypeError:
-            properties.set(name, value, comment)
+    # Cards that break the rules keep what can be saved of them.
+    with filtered_warnings(AstropyWarning):
+        for name, value, comment in contents:
+            if is_structural(name) or not name and not value:
+                continue
+            if isinstance(value, fits.card.Undefined):
+                value = ""
+            elif isinstance(value, complex):
+                value = str(value)
+            elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+                value = float(value)
+            name = name or "COMMENT"
+            try:
+                properties.add(name, value, comment)
+            except PropertyTypeError:
+                properties.set(name, value, comment)
     return properties
 
 
@@ -104,19 +107,19 @@ def cards_of(properties: PropertyList) -> Iterator[fits.Card]:
             raise ValueError(f"header entry '{name}' = {value!r:.80} cannot go into FITS: {error}") from error
 
 
-def _content(card: fits.Card) -> tuple[str, Any, str]:
-    """Name, value and comment; of a card that breaks the rules, what can be saved of its text."""
+def _content(card: fits.Card, image: str = "") -> tuple[str, Any, str]:
+    """Name, value and comment; of a card that breaks the rules, what can be saved of its text, or of `image`."""
     from astropy.io import fits
 
     # Raw: a text such as "M31: 5.0" is not to be taken for a record.
     with contextlib.suppress(fits.VerifyError):
         return card.rawkeyword, card.rawvalue, card.comment
     with filtered_warnings(fits.verify.VerifyWarning):
-        with contextlib.suppress(fits.VerifyError):
-            # astropy takes what is no value for a text.
+        # astropy takes what is no value for a text, and refuses control characters.
+        with contextlib.suppress(fits.VerifyError, ValueError):
             card.verify("silentfix")
             return card.rawkeyword, card.rawvalue, card.comment
-        return card.keyword, card.image[9:].strip(" '"), ""
+        return card.keyword, (image or card.image)[9:].strip(" '"), ""
 
 
 def _is_whole(card: fits.Card, value: Any) -> bool:

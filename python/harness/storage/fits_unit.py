@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.storage.quiet import filtered_warnings
+
 if TYPE_CHECKING:
     from astropy.io import fits
 
@@ -81,8 +83,11 @@ def unit_from(number: int, offset: int, content: bytes) -> Unit:
         ValueError, KeyError, TypeError: the header does not tell what the data are.
     """
     from astropy.io import fits
+    from astropy.utils.exceptions import AstropyWarning
 
-    header = fits.Header.fromstring(content)
+    # Of keywords that break the rules astropy warns; they are kept.
+    with filtered_warnings(AstropyWarning):
+        header = fits.Header.fromstring(content)
     bitpix = _integer(header, "BITPIX")
     # FITS 4.0, section 4.4.1.
     if bitpix not in (8, 16, 32, 64, -32, -64):

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from harness.storage.fits_header import cards_of, is_structural
+from harness.storage.fits_stamps import reserve, stamp
 from harness.storage.image import Image
 from harness.storage.kinds import is_ccddata, is_table
 from harness.storage.quiet import filtered_warnings
@@ -45,9 +46,15 @@ def fits_content(obj: Any, compressed: bool = False) -> memoryview:
         units = _units_of(obj)
         if compressed:
             units = [fits.PrimaryHDU(), *map(_compressed, units)]
+        else:
+            for unit in units:
+                reserve(unit.header)
         # Cards made here are checked already; those of others may break the rules, and are kept.
-        fits.HDUList(units).writeto(buffer, output_verify="silentfix+ignore", checksum=True)
-    return buffer.getbuffer()
+        fits.HDUList(units).writeto(buffer, output_verify="silentfix+ignore", checksum=compressed)
+    content = buffer.getbuffer()
+    if not compressed:
+        stamp(content)
+    return content
 
 
 def _units_of(obj: Any) -> list[Any]:

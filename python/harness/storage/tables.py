@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from harness.storage.atomic import atomic_file
+from harness.storage.atomic import atomic_file, atomic_path
 from harness.storage.interface import ReadRequest
 from harness.storage.kinds import is_table, require_library, wanted_class
 from harness.storage.native_tables import make_native
@@ -44,7 +44,7 @@ class EcsvStorage:
         try:
             if not content.startswith(b"# %ECSV"):
                 raise ValueError(f"it must begin with '# %ECSV', and begins with {content[:7]!r}")
-            return wanted.read(io.StringIO(content.decode()), format="ascii.ecsv")
+            return wanted.read(io.BytesIO(content), format="ascii.ecsv")
         except Exception as error:
             raise request.error(path, f"it cannot be read as ECSV: {error}") from error
 
@@ -60,11 +60,12 @@ class ParquetStorage:
     """Reads and writes astropy.table.Table as Parquet, with units and metadata as astropy keeps them.
 
     Raises:
-        harness.exceptions.RuntimeError: (from the constructor) astropy or pyarrow is not installed.
+        harness.exceptions.RuntimeError: (from the constructor) astropy, pandas or pyarrow is not installed.
     """
 
     def __init__(self) -> None:
         require_library("ParquetStorage", "astropy", "fits")
+        require_library("ParquetStorage", "pandas", "parquet")
         require_library("ParquetStorage", "pyarrow", "parquet")
 
     def prepare(self) -> None:
@@ -85,10 +86,9 @@ class ParquetStorage:
 
     def write(self, path: str, obj: Any) -> None:
         """Write a table; see `harness.storage.interface.Storage`."""
-        content = io.BytesIO()
-        _table(obj, "ParquetStorage").write(content, format="parquet")
-        with atomic_file(path) as stream:
-            stream.write(content.getbuffer())
+        table = _table(obj, "ParquetStorage")
+        with atomic_path(path) as temporary:
+            table.write(temporary, format="parquet")
 
 
 def _table(obj: Any, storage: str) -> Any:

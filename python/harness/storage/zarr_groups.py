@@ -90,20 +90,31 @@ class ZarrStorage:
         return array
 
     def write(self, path: str, obj: Any) -> None:
-        """Write an object as a group; see `harness.storage.interface.Storage`."""
+        """Write an object as a group; see `harness.storage.interface.Storage`.
+
+        The files are composed in memory: Zarr writes several at a time, and goes on with the others when one has
+        failed.
+        """
         import zarr
         from zarr.codecs import ZstdCodec
+        from zarr.storage import MemoryStore
 
         parts = parts_of(obj, "ZarrStorage")
         attributes: dict[str, Any] = {_WHOLE: True}
         if parts.notes:
             attributes[NOTES] = parts.notes_text()
+        files: dict[str, Any] = {}
+        group = zarr.open_group(MemoryStore(files), mode="w", attributes=attributes, zarr_format=3)
+        for name, array in parts.arrays.items():
+            group.create_array(
+                name,
+                data=array,
+                compressors=ZstdCodec(level=0, checksum=True),
+                config={"write_empty_chunks": True},
+            )
         with atomic_directory(path) as directory:
-            group = zarr.open_group(directory, mode="w", attributes=attributes, zarr_format=3)
-            for name, array in parts.arrays.items():
-                group.create_array(
-                    name,
-                    data=array,
-                    compressors=ZstdCodec(level=0, checksum=True),
-                    config={"write_empty_chunks": True},
-                )
+            for name, content in files.items():
+                file = os.path.join(directory, name)
+                os.makedirs(os.path.dirname(file), exist_ok=True)
+                with open(file, "wb") as stream:
+                    stream.write(content.as_numpy_array())
