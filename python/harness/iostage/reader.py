@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The thread of a process that reads files before they are asked for.
 
-There is one per process, whatever number of stages use it: one disk is read in order. It is started with the first
-job, after all forks that the harness makes of its workers. A fork that stage code makes waits until no file is being
-read, so that no lock is held by a thread that the child does not have; the child begins without the thread.
+There is one per process, whatever number of stages use it: one disk is read in order. It lives while there are jobs,
+the first of which comes when a stage runs: after all forks that the harness makes of its workers. A fork that stage code
+makes waits until no file is being read, so that no lock is held by a thread that the child does not have; the child
+begins without jobs.
 """
 
 from __future__ import annotations
@@ -62,7 +63,6 @@ class Reader:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
 
     def cancel(self, job: Job) -> None:
         """Nobody wants its result. One that is being read is read to its end."""
@@ -100,8 +100,9 @@ class Reader:
         with beside_stages():
             while True:
                 with self._changed:
-                    while not self._jobs:
-                        self._changed.wait()
+                    if not self._jobs:
+                        self._thread = None
+                        return
                     job = self._jobs.popleft()
                 with self._busy:
                     self._do(job)

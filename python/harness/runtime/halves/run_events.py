@@ -115,6 +115,24 @@ class RunEvents:
             return _core.EventLook.TIMED_OUT
         return _core.EventLook.NOT_YET
 
+    def coming(self, stage: int) -> list[dict[str, PropertySet]]:
+        """What the clipboards of the next visits will hold under the topic of a stage, as far as events wait already.
+
+        Nothing unless a stage reads ahead. An event that cannot be read ends the list: what comes after it may
+        belong to the visit that its sender meant for it.
+        """
+        topic, found = self._topics[stage], []
+        most = self._config.reads_ahead
+        for message in self._subscriptions[topic].coming(most) if most else []:
+            if message.ident in self._complete:
+                continue
+            try:
+                event = event_from_wire(message.ident, message.header, message.payload)
+            except (EventFormatError, LsstRuntimeError):
+                break
+            found.append({topic: event.getCustomPropertySet()})
+        return found
+
     def _next(self, subscription: Subscription) -> Event | None:
         """The next event that can be read; what is none is told in the log and left behind."""
         while (message := subscription.look()) is not None:
