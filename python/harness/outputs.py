@@ -77,8 +77,8 @@ def record_output(path: str | os.PathLike[str]) -> None:
     Outside a run, as in a stage tester, only the file is looked for.
 
     Raises:
-        harness.exceptions.IoError: (an OSError) there is no such regular file or directory, it cannot be read,
-            or it cannot be recorded.
+        harness.exceptions.IoError: (an OSError) there is no such regular file or directory, it cannot be
+            read, or it cannot be recorded.
     """
     full = os.path.abspath(os.fspath(path))
     worker = current.worker()

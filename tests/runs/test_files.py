@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Files in runs: pixels that cross without a copy, outputs in the ledger, bad files, and what is read ahead."""
+"""Files in runs: pixels that cross without a copy, outputs in the ledger, bad files, and reading ahead."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import importlib.util
+import json
 import os
 import sqlite3
 import textwrap
@@ -133,7 +134,12 @@ def test_pixels_land_native_in_shared_memory_and_cross_with_no_byte_copied(bench
     assert done.code == 0, done.err
     sums = [(bench.folder / "sums").read_text().splitlines()]
     assert sums == [
-        [f"{key} {total} {total}" for number in (1, 2) for total in [int((ramp + number).sum())] for key in keys]
+        [
+            f"{key} {total} {total}"
+            for number in (1, 2)
+            for total in [int((ramp + number).sum())]
+            for key in keys
+        ]
     ]
     rows = {row["key"]: row for row in done.summary["keys"]}
     assert rows.keys() == set(keys)
@@ -155,7 +161,11 @@ def test_what_is_written_is_in_the_ledger_with_size_and_checksum(bench):
     """)
     items, whole = [], {}
     for key, name, file in kinds():
-        place = [f"storage: {name}", f'location: "{bench.folder}/out/%(sliceId)-{file}"', 'checksum: "sha256"']
+        place = [
+            f"storage: {name}",
+            f'location: "{bench.folder}/out/%(sliceId)-{file}"',
+            'checksum: "sha256"',
+        ]
         items.append(block(key, block("storagePolicy", *place)))
         whole |= {f"{bench.folder}/out/{rank}-{file}": (name, rank) for rank in (0, 1)}
     policy = block("parameters", block("outputItems", *items))
@@ -182,7 +192,9 @@ def damage(kind, path, name):
         return "does not exist, after waiting 0 s"
     if kind == "truncated":
         os.truncate(path, path.stat().st_size - 100_000)
-        return {"FitsStorage": "expected at least", "NpyStorage": "expected", "Hdf5Storage": "truncated"}[name]
+        return {"FitsStorage": "expected at least", "NpyStorage": "expected", "Hdf5Storage": "truncated"}[
+            name
+        ]
     if kind == "bad checksum":
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
@@ -257,3 +269,69 @@ def test_a_bad_file_fails_its_item_by_name_and_path_and_the_rest_goes_on(bench, 
         text = left[f"salvaged-{rank}"]
         assert text.startswith("read ") and "item 'frame'" in text, text
         assert str(path) in text and why in text, (BAD[rank - 1], text)
+
+
+# --- read ahead of the loop
+
+NOTE = """
+class Note(ParallelProcessing):
+    def process(self, clipboard):
+        with open(f"seen-{self.rank}", "a") as out:
+            print(clipboard.get("frame").mean(), file=out)
+        if os.environ.get("DIES") == str(self.rank) and not os.path.exists("died"):
+            open("died", "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def by_events(bench, ahead, *numbers):
+    """A pipeline whose files are told by events; the options of its run."""
+    for number in range(1, 5):
+        storage("NpyStorage").write(str(bench.folder / f"{number}.npy"), pixels(number))
+    bench.module(NOTE)
+    policy = block(
+        "parameters",
+        f"readAhead: {ahead}",
+        'additionalData: "number=newFrame.n"',
+        block("inputItems", item("storage: NpyStorage", f'location: "{bench.folder}/%(number).npy"')),
+    )
+    read = stage("read", INPUT, policy=policy, more='eventTopic: "newFrame"')
+    pipeline(bench, read, stage("note", "stages_here.Note"), head="")
+    (bench.folder / "night.jsonl").write_text("".join(json.dumps({"n": number}) + "\n" for number in numbers))
+    return "--feed", "night.jsonl"
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_events_that_wait_already_tell_which_files_come_next(bench, ahead):
+    order = [3, 1, 4, 2]
+    done = bench.run(*by_events(bench, ahead, *order))
+    assert done.code == 0 and done.summary["visits"] == 4, done.err
+    for rank in (0, 1):
+        assert (bench.folder / f"seen-{rank}").read_text().split() == [f"{number}.0" for number in order]
+        log = done.log(f"Slice{rank}")
+        came = [line.rpartition("/")[2] for line in log.splitlines() if "was read ahead from" in line]
+        assert came == ([f"{number}.npy" for number in order[1:]] if ahead else [])
+
+
+def test_a_worker_that_dies_loses_what_it_has_read_ahead_and_nothing_else(bench, monkeypatch):
+    monkeypatch.setenv("DIES", "1")
+    done = bench.run(*by_events(bench, 2, 1, 2, 3, 4))
+    assert done.code == 0, done.err
+    for rank in (0, 1):
+        seen = (bench.folder / f"seen-{rank}").read_text().split()
+        assert seen == (["1.0"] if rank else []) + ["1.0", "2.0", "3.0", "4.0"]
+    assert "3 files came in time" in done.log("Slice0")
+
+
+def test_explain_tells_what_is_read_ahead_and_by_what_it_is_known(bench):
+    by_events(bench, 2, 1)
+    told = bench.run("--explain").out
+    assert (
+        "stage 1 (read) reads files up to 2 visits ahead while stages compute, from events of topic" in told
+    )
+    policy = bench.folder / "night.paf"
+    policy.write_text(policy.read_text().replace("newFrame.n", "frame.n"))
+    told = bench.run("--explain").out
+    assert "if a stage puts 'frame' of the next visits under 'upcomingVisits'; else nothing" in told
+    policy.write_text(policy.read_text().replace('additionalData: "number=frame.n"', ""))
+    assert "ahead while stages compute, from the number of the visit" in bench.run("--explain").out

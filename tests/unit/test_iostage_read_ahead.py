@@ -253,6 +253,7 @@ def test_the_working_directory_of_the_stage_counts(folder, spy, monkeypatch):
     assert spy.reads[:2] == [("visit-1", "in time"), ("visit-2", "ahead")]
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_fork_waits_for_the_file_that_is_being_read_and_its_child_starts_afresh(folder, spy):
     spy.gate.clear()
     sut = Run(folder, ahead=3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Arrays, and objects made of them, in .npy, .npz, HDF5 and Zarr: what is written comes back, and damage is told."""
+"""Arrays, and objects made of them, in .npy, .npz, HDF5 and Zarr: all comes back, and damage is told."""
 
 import importlib
 import importlib.util
@@ -113,7 +113,11 @@ def test_ccd_data_keeps_unit_mask_uncertainty_coordinates_and_header(name, kind,
     nddata = pytest.importorskip("astropy.nddata")
     from astropy.wcs import WCS
 
-    kinds = {"std": nddata.StdDevUncertainty, "var": nddata.VarianceUncertainty, "ivar": nddata.InverseVariance}
+    kinds = {
+        "std": nddata.StdDevUncertainty,
+        "var": nddata.VarianceUncertainty,
+        "ivar": nddata.InverseVariance,
+    }
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = [10.5, -20.25], [2, 3], [-0.01, 0.01]
@@ -164,7 +168,12 @@ def test_arrays_by_name_are_read_together_or_one_of_them(name, tmp_path):
 @pytest.mark.parametrize("name", SEVERAL)
 def test_what_is_no_plain_array_is_refused_and_leaves_no_file(name, tmp_path):
     sut = storage(name)
-    for wrong in [{"a": numpy.array([object()])}, {"a": [1, 2]}, {"harness.json": numpy.zeros(2)}, {3: numpy.ones(2)}]:
+    for wrong in [
+        {"a": numpy.array([object()])},
+        {"a": [1, 2]},
+        {"harness.json": numpy.zeros(2)},
+        {3: numpy.ones(2)},
+    ]:
         with pytest.raises(TypeError, match=f"{name} cannot write"):
             sut.write(str(tmp_path / "a"), wrong)
     with pytest.raises(TypeError, match=f"{name} cannot write builtins.str"):
@@ -221,7 +230,9 @@ def test_zarr_arrays_and_groups_of_others_are_read(tmp_path):
     zarr = pytest.importorskip("zarr")
     zarr.save_array(str(tmp_path / "array.zarr"), numpy.arange(10, dtype="i2"))
     group = zarr.open_group(str(tmp_path / "group.zarr"), mode="w")
-    group.create_group("deep").create_array("x", data=numpy.arange(6, dtype=">f4").reshape(2, 3), chunks=(1, 2))
+    group.create_group("deep").create_array(
+        "x", data=numpy.arange(6, dtype=">f4").reshape(2, 3), chunks=(1, 2)
+    )
     sut = storage("ZarrStorage")
     assert sut.read(str(tmp_path / "array.zarr"), request()).tolist() == list(range(10))
     found = sut.read(str(tmp_path / "group.zarr"), request("ndarray", "deep/x"))
@@ -264,7 +275,9 @@ def test_a_truncated_file_is_told(name, fraction, tmp_path):
     os.truncate(path, int(path.stat().st_size * fraction))
     message = error_of(name, path)
     if name == "NpyStorage" and fraction > 0.01:
-        assert f"expected {128 + BIG.nbytes} bytes for shape (300, 200), found {path.stat().st_size}" in message
+        assert (
+            f"expected {128 + BIG.nbytes} bytes for shape (300, 200), found {path.stat().st_size}" in message
+        )
 
 
 def test_a_damaged_member_of_an_archive_is_told(tmp_path):
@@ -341,6 +354,7 @@ def test_damaged_notes_are_told(tmp_path):
 
 # --- writing
 
+
 @pytest.mark.parametrize("name", ALONE)
 def test_an_old_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(name, tmp_path):
     sut = storage(name)
@@ -353,7 +367,9 @@ def test_an_old_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(name, 
 @pytest.mark.parametrize("name", ALONE)
 def test_a_place_that_cannot_be_written_is_an_io_error_with_path_and_cause(name, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(pex.IoError, match=rf"cannot write {tmp_path}/file/a: File exists \({tmp_path}/file\)"):
+    with pytest.raises(
+        pex.IoError, match=rf"cannot write {tmp_path}/file/a: File exists \({tmp_path}/file\)"
+    ):
         storage(name).write(str(tmp_path / "file" / "a"), numpy.zeros(3))
 
 

@@ -75,7 +75,9 @@ def test_a_write_that_runs_out_of_space_keeps_the_old_file_and_names_path_and_ca
     told = child(name, tmp_path / "a", FULL)
     assert told == f"IoError cannot write {tmp_path}/a: File too large\n"
     assert os.listdir(tmp_path) == ["a"]
-    left = sum(os.path.getsize(os.path.join(folder, one)) for folder, _, ones in os.walk(tmp_path) for one in ones)
+    left = sum(
+        os.path.getsize(os.path.join(folder, one)) for folder, _, ones in os.walk(tmp_path) for one in ones
+    )
     assert 0 < left < 16384
 
 
@@ -87,12 +89,15 @@ told(sut.write, path, thing(500_000))
 
 @pytest.mark.parametrize("name", ["FitsStorage", "NpyStorage", "Hdf5Storage", "ZarrStorage"])
 def test_a_full_disk_is_named_with_what_to_do(name, tmp_path):
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.decode().strip()}")
     try:
         told = child(name, tmp_path / "a", DISK)
-        assert told == f"IoError cannot write {tmp_path}/a: No space left on device; free some space or write elsewhere\n"
+        why = "No space left on device; free some space or write elsewhere"
+        assert told == f"IoError cannot write {tmp_path}/a: {why}\n"
         assert os.listdir(tmp_path) == []
     finally:
         subprocess.run(["umount", tmp_path], check=True)

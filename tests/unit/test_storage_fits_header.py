@@ -197,7 +197,9 @@ def test_a_file_whose_header_has_a_card_that_nothing_can_mend_is_read_without_a_
     path = tmp_path / "a.fits"
     fits.PrimaryHDU([[1.0, 2.0]], fits.Header([("PLACE", 1)])).writeto(path)
     content = path.read_bytes()
-    path.write_bytes(content.replace(f"{'PLACE   =                    1':<80}".encode(), card.ljust(80).encode("latin-1")))
+    path.write_bytes(
+        content.replace(f"{'PLACE   =                    1':<80}".encode(), card.ljust(80).encode("latin-1"))
+    )
     assert path.stat().st_size == len(content) and path.read_bytes() != content
     image = storage_named("FitsStorage").read(str(path), ReadRequest("a"))
     assert image.array.tolist() == [[1.0, 2.0]]

@@ -516,7 +516,10 @@ def test_only_the_unit_that_is_read_must_fit_its_checksum(sut, tmp_path):
 def ccd_frame():
     pixels = numpy.arange(6000, dtype="u2").reshape(60, 100)
     return CCDData(
-        pixels, unit="adu", mask=pixels % 7 == 0, uncertainty=StdDevUncertainty(numpy.sqrt(pixels).astype("f4"))
+        pixels,
+        unit="adu",
+        mask=pixels % 7 == 0,
+        uncertainty=StdDevUncertainty(numpy.sqrt(pixels).astype("f4")),
     )
 
 

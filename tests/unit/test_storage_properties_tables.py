@@ -117,7 +117,9 @@ def table():
     from astropy.table import MaskedColumn, Table
 
     pytest.importorskip("pyarrow")
-    found = Table({"id": numpy.arange(50), "flux": numpy.linspace(0, 1, 50) * units.Jy, "name": ["a", "b"] * 25})
+    found = Table(
+        {"id": numpy.arange(50), "flux": numpy.linspace(0, 1, 50) * units.Jy, "name": ["a", "b"] * 25}
+    )
     found["seen"] = MaskedColumn(numpy.arange(50, dtype="i2"), mask=numpy.arange(50) % 2 == 0)
     found["flux"].description = "of the source"
     found.meta["survey"] = "imsim"

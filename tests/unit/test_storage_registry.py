@@ -167,10 +167,16 @@ def test_an_entry_point_that_leads_to_no_storage_names_its_distribution(tmp_path
 
 @pytest.mark.parametrize(
     ("name", "library", "extra"),
-    [("Hdf5Storage", "h5py", "hdf5"), ("ZarrStorage", "zarr", "zarr"), ("ParquetStorage", "pyarrow", "parquet")],
+    [
+        ("Hdf5Storage", "h5py", "hdf5"),
+        ("ZarrStorage", "zarr", "zarr"),
+        ("ParquetStorage", "pyarrow", "parquet"),
+    ],
 )
 def test_a_missing_library_names_the_extra_to_install(monkeypatch, name, library, extra):
     monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.setattr("importlib.util.find_spec", lambda wanted: None if wanted == library else object())
-    with pytest.raises(pex.RuntimeError, match=rf"{name} needs {library}.*pip install 'pex-harness\[{extra}\]'"):
+    with pytest.raises(
+        pex.RuntimeError, match=rf"{name} needs {library}.*pip install 'pex-harness\[{extra}\]'"
+    ):
         storage_named(name)

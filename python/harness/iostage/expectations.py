@@ -42,7 +42,8 @@ class Expectation:
         pixels = _pixels_of(found)
         if pixels is None:
             raise IoError(
-                f"{where}: dtype or shape is expected, and {type(found).__qualname__} has none; leave them out"
+                f"{where}: dtype or shape is expected, and {type(found).__qualname__} has none;"
+                " leave them out"
             )
         if self.dtype and pixels.dtype != numpy.dtype(self.dtype):
             raise IoError(f"{where}: expected pixels of type {numpy.dtype(self.dtype)}, saw {pixels.dtype}")

@@ -18,9 +18,9 @@ __all__ = ["foreseen_clipboards", "needed_keys", "words_for_foresight"]
 def foreseen_clipboards(clipboard: Clipboard, key: str, most: int) -> Iterator[Clipboard]:
     """Clipboards with what is known of the next visits, the nearest first.
 
-    Under `key` may stand a list of dicts, one per visit, or a single one: what the harness knows from events that
-    wait already, or what a stage has put there. Without that key the clipboards are empty, and what needs nothing
-    from them can be known still.
+    Under `key` may stand a list of dicts, one per visit, or a single one: what the harness knows from events
+    that wait already, or what a stage has put there. Without that key the clipboards are empty, and what
+    needs nothing from them can be known still.
 
     Args:
         clipboard: of this visit.
@@ -75,7 +75,8 @@ def words_for_foresight(policy: Policy, topics: Collection[str]) -> str:
     unknown = [key for key in needed_keys(policy) if key not in topics]
     if unknown:
         words = ", ".join(f"'{key}'" for key in unknown)
-        return f"if a stage puts {words} of the next visits under '{_key(policy, 'upcomingVisits')}'; else nothing"
+        place = _key(policy, "upcomingVisits")
+        return f"if a stage puts {words} of the next visits under '{place}'; else nothing"
     known = [key for key in needed_keys(policy) if key in topics]
     if known:
         return f"from events of topic {', '.join(map(repr, known))} that wait already"

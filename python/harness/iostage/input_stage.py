@@ -9,9 +9,9 @@ from harness.current import current_visit
 from harness.exceptions import Exception as LsstException
 from harness.exceptions import IoError
 from harness.iostage.common import IOProcessing, SerialIOProcessing, add_ids, job_identity
-from harness.iostage.items import InputItem, StorageSpec, input_items
 from harness.iostage.expectations import Expectation
 from harness.iostage.foresight import foreseen_clipboards
+from harness.iostage.items import InputItem, input_items
 from harness.iostage.read_ahead import ReadAhead
 from harness.iostage.reading import Reading
 from harness.iostage.waiting import wait_for_path, wait_until_stable
@@ -36,7 +36,9 @@ class _InputProcessing(IOProcessing):
 
     def read_items(self) -> None:
         self._items = input_items(self.policy)
-        self._ahead = self.policy.getInt("parameters.readAhead") if self.policy.exists("parameters.readAhead") else 0
+        self._ahead = (
+            self.policy.getInt("parameters.readAhead") if self.policy.exists("parameters.readAhead") else 0
+        )
         self._read_ahead = ReadAhead()
         self._told_why = False
 
@@ -100,8 +102,8 @@ class _InputProcessing(IOProcessing):
                 self._told_why = True
                 self.log.log(
                     self.log.INFO,
-                    f"no file is read ahead where the next visit is not known: {error}; a stage before this one"
-                    f" may put it under '{key}'",
+                    f"no file is read ahead where the next visit is not known: {error}; a stage before this"
+                    f" one may put it under '{key}'",
                 )
         self._read_ahead.want(wanted)
 
@@ -193,8 +195,8 @@ class _InputProcessing(IOProcessing):
             self._read_ahead.close()
             self.log.log(
                 self.log.INFO,
-                f"read ahead: {self._read_ahead.taken} files came in time, {self._read_ahead.lost} were not wanted"
-                " or could not be had",
+                f"read ahead: {self._read_ahead.taken} files came in time, {self._read_ahead.lost} were not"
+                " wanted or could not be had",
             )
 
 

@@ -21,8 +21,8 @@ _PACKED = 4
 class ReadAhead:
     """What one stage has read before its time.
 
-    A file that cannot be read before its time, or changes afterwards, is read at its time: what `take` gives is
-    what reading then would give, and all errors come then.
+    A file that cannot be read before its time, or changes afterwards, is read at its time: what `take` gives
+    is what reading then would give, and all errors come then.
 
     Attributes:
         taken: how often something was given that was read before.

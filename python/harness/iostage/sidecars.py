@@ -42,10 +42,14 @@ def verify_sidecar(item: str, path: str) -> None:
         raise IoError(f"{where}: its checksum in {path}{SUFFIX} is asked for: {error.strerror}") from error
     found = _LINE.match(text + "\n")
     if found is None:
-        raise IoError(f"{where}: {path}{SUFFIX} does not begin with a SHA-256 of 64 digits, but with {text:.80!r}")
+        raise IoError(
+            f"{where}: {path}{SUFFIX} does not begin with a SHA-256 of 64 digits, but with {text:.80!r}"
+        )
     try:
         _, digest = output_sha256(path)
     except IoError as error:
         raise IoError(f"{where}: {error}") from error
     if digest != found[1].lower():
-        raise IoError(f"{where}: the file is damaged: its SHA-256 is {digest}, and {path}{SUFFIX} says {found[1]}")
+        raise IoError(
+            f"{where}: the file is damaged: its SHA-256 is {digest}, and {path}{SUFFIX} says {found[1]}"
+        )

@@ -47,7 +47,7 @@ def atomic_file(path: str) -> Iterator[io.BufferedWriter]:
 
 @contextlib.contextmanager
 def atomic_path(path: str) -> Iterator[str]:
-    """As `atomic_file`, for libraries that open files themselves: the block writes to the name that it is given.
+    """As `atomic_file`, for libraries that open files themselves: the block writes to the name it is given.
 
     Raises:
         harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.

@@ -144,7 +144,9 @@ class FitsFile:
         except OSError as error:
             raise self.error(error.strerror or str(error)) from error
         if got < len(target):
-            raise self.error(f"the file has shrunk while it was read: expected {len(target)} bytes more, read {got}")
+            raise self.error(
+                f"the file has shrunk while it was read: expected {len(target)} bytes more, read {got}"
+            )
 
     def verify_by_reading(self, unit: Unit) -> None:
         """Read the data of a unit that has checksums, and compare.

@@ -63,9 +63,13 @@ def read_ccddata(file: FitsFile, unit: Unit, wanted: Any, read: Callable[[FitsFi
 
 
 def _beside(file: FitsFile, unit: Unit) -> dict[str, Unit]:
-    found = {}
+    found: dict[str, Unit] = {}
     for other in file.units():
-        if other.name in (MASK, UNCERTAINTY, PSF) and other.kind in ("image", "compressed") and other.has_data:
+        if (
+            other.name in (MASK, UNCERTAINTY, PSF)
+            and other.kind in ("image", "compressed")
+            and other.has_data
+        ):
             if other.number != unit.number:
                 file.require_complete(other)
                 found.setdefault(other.name, other)

@@ -108,7 +108,7 @@ def cards_of(properties: PropertyList) -> Iterator[fits.Card]:
 
 
 def _content(card: fits.Card, image: str = "") -> tuple[str, Any, str]:
-    """Name, value and comment; of a card that breaks the rules, what can be saved of its text, or of `image`."""
+    """Name, value and comment; of a card that breaks the rules, what can be saved of its text or `image`."""
     from astropy.io import fits
 
     # Raw: a text such as "M31: 5.0" is not to be taken for a record.

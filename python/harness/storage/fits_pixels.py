@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.arrays import asarray, empty
+from harness.storage.pieces import bytes_of
 
 if TYPE_CHECKING:
     import numpy
@@ -118,7 +119,7 @@ def read_pixels(
     buffer = numpy.empty(min(step, flat.size), conversion.stored)
     for first in range(0, flat.size, step):
         piece = buffer[: min(step, flat.size - first)]
-        content = memoryview(piece.view("u1"))
+        content = bytes_of(piece)
         fill(content)
         if tell is not None:
             tell(content)

@@ -68,10 +68,8 @@ class Hdf5Storage:
 
     def _array(self, dataset: Any, path: str, request: ReadRequest) -> Array:
         if dataset.shape is None or dataset.dtype.hasobject:
-            raise request.error(
-                path,
-                f"'{dataset.name}' holds {'nothing' if dataset.shape is None else 'texts or objects'}, no numbers",
-            )
+            what = "nothing" if dataset.shape is None else "texts or objects"
+            raise request.error(path, f"'{dataset.name}' holds {what}, no numbers")
         array = native_empty(dataset.shape, dataset.dtype)
         if array.size:
             dataset.read_direct(array)

@@ -26,8 +26,8 @@ class NpyStorage:
     """Reads and writes ``.npy`` files: arrays of any shape, order and type but objects; nothing is unpickled.
 
     It makes numpy.ndarray and, of two dimensions, `harness.storage.image.Image` without a header. The
-    file's bytes go straight into an array from `harness.empty`; those of the other byte order are then swapped
-    in place. It writes plain arrays: what has a header, a unit or a mask needs another storage.
+    file's bytes go straight into an array from `harness.empty`; those of the other byte order are then
+    swapped in place. It writes plain arrays: what has a header, a unit or a mask needs another storage.
     """
 
     def prepare(self) -> None:
@@ -51,7 +51,8 @@ class NpyStorage:
         if issubclass(wanted, Image):
             if array.ndim != 2:
                 raise request.error(
-                    path, f"its shape is {array.shape}, and an Image has two dimensions; ask for numpy.ndarray"
+                    path,
+                    f"its shape is {array.shape}, and an Image has two dimensions; ask for numpy.ndarray",
                 )
             return wanted(array)
         return wanted.swigConvert(array)
@@ -106,7 +107,9 @@ def read_npy(stream: BinaryIO, path: str, request: ReadRequest, size: int, what:
     array = native_empty(shape[::-1] if fortran else shape, stored)
     got = begin + fill(stream, bytes_of(array))
     if got < expected:
-        raise request.error(path, f"{what} has shrunk while it was read: expected {expected} bytes, read {got}")
+        raise request.error(
+            path, f"{what} has shrunk while it was read: expected {expected} bytes, read {got}"
+        )
     to_native(array, stored)
     return array.T if fortran else array
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Objects taken apart into named arrays and notes, for files that hold several arrays, and put together again.
+"""Objects taken apart into named arrays and notes, for files that hold several arrays, and put together.
 
 An array alone is the part ``data``; what belongs to it, such as a mask, are parts beside it. A dict of arrays
 is its items. Headers, units and coordinates stand in the notes, a JSON object.
@@ -131,7 +131,8 @@ def _main(path: str, request: ReadRequest, names: list[str]) -> str:
     if request.member:
         if request.member not in names:
             raise request.error(
-                path, f"there is no member '{request.member}'; the file holds: {', '.join(names) or 'nothing'}"
+                path,
+                f"there is no member '{request.member}'; the file holds: {', '.join(names) or 'nothing'}",
             )
         return request.member
     if MAIN in names:
@@ -180,7 +181,9 @@ def _ccddata_parts(frame: Any, storage: str) -> Parts:
     from harness.storage.fits_header import properties_of
 
     if getattr(frame, "flags", None) is not None:
-        raise TypeError(f"{storage} cannot write the flags of a CCDData; put them on the clipboard by themselves")
+        raise TypeError(
+            f"{storage} cannot write the flags of a CCDData; put them on the clipboard by themselves"
+        )
     arrays = {MAIN: _plain(numpy.asarray(frame.data), MAIN, storage)}
     notes: dict[str, Any] = {"unit": frame.unit.to_string()}
     if frame.mask is not None:
@@ -190,7 +193,9 @@ def _ccddata_parts(frame: Any, storage: str) -> Parts:
     if frame.uncertainty is not None:
         kind = frame.uncertainty.uncertainty_type
         if kind not in ("std", "var", "ivar"):
-            raise TypeError(f"{storage} cannot write uncertainties of type {kind!r}; it writes std, var and ivar")
+            raise TypeError(
+                f"{storage} cannot write uncertainties of type {kind!r}; it writes std, var and ivar"
+            )
         arrays["uncertainty"] = _plain(numpy.asarray(frame.uncertainty.array), "uncertainty", storage)
         notes["uncertainty"] = kind
         if frame.uncertainty.unit is not None:

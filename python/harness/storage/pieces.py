@@ -56,7 +56,8 @@ def bytes_of(array: Array) -> memoryview:
     """The memory of a C-contiguous array, writeable if the array is."""
     if not array.nbytes:
         return memoryview(bytearray())
-    return memoryview(array.reshape(-1).view("u1"))
+    flat: Any = array.reshape(-1).view("u1")
+    return memoryview(flat)
 
 
 def fill(stream: BinaryIO, target: memoryview) -> int:
@@ -71,7 +72,7 @@ def fill(stream: BinaryIO, target: memoryview) -> int:
 
 
 def to_native(array: Array, stored: numpy.dtype[Any]) -> Array:
-    """`array`, of native type but filled with bytes of type `stored`, with its bytes put in order, in place."""
+    """`array`, which is of native type and was filled with bytes of type `stored`, put in order in place."""
     if not stored.isnative:
         array.view(stored).byteswap(inplace=True)
     return array

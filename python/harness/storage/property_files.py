@@ -95,7 +95,9 @@ class PafStorage:
         if isinstance(obj, Policy):
             policy = obj
         elif isinstance(obj, PropertyList) or not isinstance(obj, (PropertySet, Mapping)):
-            raise _cannot_write("PafStorage", obj, "Policy, PropertySet and dicts; a PropertyList is for JsonStorage")
+            raise _cannot_write(
+                "PafStorage", obj, "Policy, PropertySet and dicts; a PropertyList is for JsonStorage"
+            )
         else:
             properties = obj if isinstance(obj, PropertySet) else PropertySet.from_mapping(obj)
             policy = Policy()

@@ -70,7 +70,6 @@ class ParquetStorage:
 
     def prepare(self) -> None:
         """Import astropy's tables and pyarrow."""
-        import astropy.table
         import pyarrow.parquet  # noqa: F401
 
     def read(self, path: str, request: ReadRequest) -> Any:

@@ -31,7 +31,8 @@ class ZarrStorage:
     attributes of the group. Zarr decodes the chunks into an array from `harness.empty`, in native byte order.
     Chunks are written with a checksum.
 
-    Zarr takes a chunk that is missing for one of zeros; in a group that this storage has written it is an error.
+    Zarr takes a chunk that is missing for one of zeros; in a group that this storage has written it is an
+    error.
 
     Raises:
         harness.exceptions.RuntimeError: (from the constructor) zarr is not installed.
@@ -82,7 +83,7 @@ class ZarrStorage:
         try:
             if whole and (missing := found.nchunks - found.nchunks_initialized):
                 raise ValueError(f"{missing} of {found.nchunks} chunks are missing")
-            array = native_empty(found.shape, found.dtype)
+            array: Any = native_empty(found.shape, found.dtype)
             if array.size:
                 found.get_basic_selection(Ellipsis, out=NDBuffer.from_ndarray_like(array))
         except Exception as error:
@@ -92,8 +93,8 @@ class ZarrStorage:
     def write(self, path: str, obj: Any) -> None:
         """Write an object as a group; see `harness.storage.interface.Storage`.
 
-        The files are composed in memory: Zarr writes several at a time, and goes on with the others when one has
-        failed.
+        The files are composed in memory: Zarr writes several at a time, and goes on with the others when one
+        has failed.
         """
         import zarr
         from zarr.codecs import ZstdCodec

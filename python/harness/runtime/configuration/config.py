@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.runtime.configuration.topology import Topology
 
 UPCOMING_VISITS = "upcomingVisits"
-"""Clipboard key of a list of dicts: what the clipboards of the next visits will hold, as far as it is known."""
+"""Clipboard key of a list of dicts: what the clipboards of the next visits will hold, as far as is known."""
 
 
 @dataclass(frozen=True)

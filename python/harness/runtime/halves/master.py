@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -94,11 +94,11 @@ class MasterHalf(Half[SerialProcessing]):
         return self.events.look(number, accept)
 
     def _foresee(self, number: int, clipboard: Clipboard) -> None:
-        """Stages that read ahead find the events of the next visits, beside what is known of these already."""
+        """Stages that read ahead find the events of the next visits, beside what is known of them already."""
         coming = self.events.coming(number)
         known = clipboard.get(UPCOMING_VISITS) or []
         if coming:
-            merged = zip_longest(known, coming, fillvalue={})
+            merged: Iterable[Any] = zip_longest(known, coming, fillvalue={})
             clipboard.put(UPCOMING_VISITS, [{**before, **event} for before, event in merged])
 
     def drop_visit(self, visit: int) -> None:

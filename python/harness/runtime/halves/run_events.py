@@ -116,20 +116,19 @@ class RunEvents:
         return _core.EventLook.NOT_YET
 
     def coming(self, stage: int) -> list[dict[str, PropertySet]]:
-        """What the clipboards of the next visits will hold under the topic of a stage, as far as events wait already.
+        """What the next visits' clipboards will hold under a stage's topic, as far as events wait already.
 
-        Nothing unless a stage reads ahead. An event that cannot be read ends the list: what comes after it may
-        belong to the visit that its sender meant for it.
+        Nothing unless a stage reads ahead. An event that cannot be read is left out, as it will be later.
         """
-        topic, found = self._topics[stage], []
-        most = self._config.reads_ahead
+        topic, most = self._topics[stage], self._config.reads_ahead
+        found: list[dict[str, PropertySet]] = []
         for message in self._subscriptions[topic].coming(most) if most else []:
             if message.ident in self._complete:
                 continue
             try:
                 event = event_from_wire(message.ident, message.header, message.payload)
             except (EventFormatError, LsstRuntimeError):
-                break
+                continue
             found.append({topic: event.getCustomPropertySet()})
         return found
 

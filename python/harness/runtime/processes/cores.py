@@ -66,7 +66,8 @@ class ThreadCheck:
 
 def _threads_of_the_harness() -> set[int]:
     """Threads that wait for files most of the time, told by the names that the harness gives to its own."""
-    return {thread.native_id or 0 for thread in threading.enumerate() if thread.name.startswith("pex-harness ")}
+    own = (thread for thread in threading.enumerate() if thread.name.startswith("pex-harness "))
+    return {thread.native_id for thread in own if thread.native_id is not None}
 
 
 def thread_names(folder: Path, without: Collection[int] = ()) -> list[str]:
