@@ -37,6 +37,14 @@ def use_arena(arena: Arena | None, threshold: int = SMALLEST_SHARED_BYTES) -> No
     _core.use_births(arena, threshold)
 
 
+def room() -> tuple[int, int] | None:
+    """Bytes of the arena that no array uses, and its size; None where there is no arena."""
+    if _arena is None:
+        return None
+    figures = _arena.stats()
+    return figures["arena_bytes"] - figures["live_bytes"], figures["arena_bytes"]
+
+
 def empty(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:
     """A new array of `shape` and `dtype`, contents undefined, C order, in shared memory where possible.
 

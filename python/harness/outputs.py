@@ -13,7 +13,7 @@ import os
 from harness import current
 from harness.exceptions import IoError
 
-__all__ = ["Journal", "file_sha256", "record_output", "use_journal"]
+__all__ = ["Journal", "output_sha256", "record_output", "use_journal"]
 
 BLOCK_BYTES = 1 << 20
 
@@ -72,20 +72,21 @@ def record_output(path: str | os.PathLike[str]) -> None:
     """Tells the run's ledger that the stage that runs has written the file `path`, which is complete.
 
     The storages of the harness do that by themselves; stage code that writes files in its own way calls this
-    once per file, after the file has its final name. The file is read once, for its size and SHA-256.
+    once per file, after the file has its final name. The file is read once, for its size and SHA-256. What is
+    one output in many files, as a Zarr group is, is recorded as a directory; see `output_sha256`.
     Outside a run, as in a stage tester, only the file is looked for.
 
     Raises:
-        harness.exceptions.IoError: (an OSError) there is no such regular file, it cannot be read, or it
-            cannot be recorded.
+        harness.exceptions.IoError: (an OSError) there is no such regular file or directory, it cannot be
+            read, or it cannot be recorded.
     """
     full = os.path.abspath(os.fspath(path))
     worker = current.worker()
     if _journal is None or worker is None:
-        if not os.path.isfile(full):
+        if not os.path.isfile(full) and not os.path.isdir(full):
             raise IoError(f"recording output {full}: no such file; write it first, then record it")
         return
-    size, digest = file_sha256(full)
+    size, digest = output_sha256(full)
     entry = {
         "visit": worker.visit,
         "rank": worker.rank,
@@ -97,20 +98,53 @@ def record_output(path: str | os.PathLike[str]) -> None:
     _journal.append(entry)
 
 
-def file_sha256(path: str) -> tuple[int, str]:
-    """Size in bytes and SHA-256 (hexadecimal) of a regular file. Raises `harness.exceptions.IoError`."""
-    import hashlib
+def output_sha256(path: str) -> tuple[int, str]:
+    """Size in bytes and SHA-256 (hexadecimal) of a regular file, or of all files of a directory.
 
-    digest, size = hashlib.sha256(), 0
+    The digest of a directory is that of one line per file, sorted by name: the SHA-256 of the file, two
+    blanks, the path from the directory on, and a line feed, all in UTF-8. That is what
+    ``find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum`` prints in it.
+
+    Raises `harness.exceptions.IoError`.
+    """
     try:
+        if os.path.isdir(path):
+            return _directory_sha256(path)
         if not os.path.isfile(path):
             raise IoError(f"output {path}: no such file, or no regular file")
-        with open(path, "rb", buffering=0) as stream:
-            while block := stream.read(BLOCK_BYTES):
-                digest.update(block)
-                size += len(block)
+        return _file_sha256(path)
     except IoError:
         raise
     except OSError as error:
         raise IoError(f"reading output {path}: {error.strerror}") from error
+
+
+def _file_sha256(path: str) -> tuple[int, str]:
+    import hashlib
+
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb", buffering=0) as stream:
+        while block := stream.read(BLOCK_BYTES):
+            digest.update(block)
+            size += len(block)
     return size, digest.hexdigest()
+
+
+def _directory_sha256(path: str) -> tuple[int, str]:
+    import hashlib
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    files = {}
+    for folder, _, names in os.walk(path, onerror=fail):
+        for name in names:
+            full = os.path.join(folder, name)
+            if os.path.isfile(full):
+                files[os.fsencode(os.path.relpath(full, path))] = full
+    digest, total = hashlib.sha256(), 0
+    for relative in sorted(files):
+        size, one = _file_sha256(files[relative])
+        digest.update(one.encode() + b"  " + relative + b"\n")
+        total += size
+    return total, digest.hexdigest()

@@ -6,9 +6,10 @@ import warnings
 import numpy
 import pytest
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from harness.properties import PropertyList
 from harness.storage import Image, ReadRequest, storage_named
-from harness.storage.fits_header import cards_of, properties_of
+from harness.storage.fits_header import cards_of, properties_of, properties_of_text
 
 
 def properties_from(*images):
@@ -133,3 +134,74 @@ def test_every_card_passes_the_checks_of_astropy():
     header.set("A B", 1)
     for card in cards_of(header):
         card.verify("exception")
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "GAIN    =                  1.5 / e-/ADU",
+        "GAIN    = 1.5",
+        "GAIN    =                  1.5E10/no blank before it",
+        "GAIN    =                 -1.D-3 / with a D",
+        "GAIN    =                   .5",
+        "N       =                  007 / leading zeros",
+        "N       =                  +12",
+        "N       =  9223372036854775808 / beyond 64 bits",
+        "BIG     = 123456789012345678901234567890",
+        "GOOD    =                    T / a truth",
+        "GOOD    = F",
+        "NAME    = 'M31: 5.0'           / looks like a record",
+        "NAME    = 'O''Neill  '         / quotes and blanks",
+        "NAME    = ''                   / empty",
+        "NAME    = '        '           / blanks",
+        "NAME    = '  leading'",
+        "NAME    = 'no end",
+        "NAME    = 'a / b'              / slash in the text",
+        "NAME    = 'ends with &'",
+        "NONE    =                      / no value",
+        "NONE    =",
+        "C       = (1.0, 2.0)           / complex",
+        "HIERARCH ESO DET ID = 'ccd'    / long name",
+        "COMMENT   some words  ",
+        "HISTORY = 'text'",
+        "COMMENT",
+        "        text without a keyword",
+        "BROKEN  = 1.2.3 / no number",
+        "BROKEN  = abc",
+        "lower   =                    1 / small letters",
+        "NOEQUALS value",
+        "A=1",
+        "SPACED  = - 5",
+    ],
+)
+def test_a_header_read_from_bytes_is_what_astropy_s_cards_give(card):
+    """Cards of the plain forms do not pass through astropy, and must come out as if they did."""
+    content = f"{card:<80}{'END':<80}".ljust(2880).encode("latin-1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        expected = properties_of(fits.Header.fromstring(content))
+    found = properties_of_text(content)
+    assert found.toList() == expected.toList()
+    assert [found.typeOf(name) for name in found.getOrderedNames()] == [
+        expected.typeOf(name) for name in expected.getOrderedNames()
+    ]
+
+
+def test_a_text_over_several_cards_is_joined_in_a_header_read_from_bytes():
+    header = fits.Header([("LONG", "many words " * 20, "and a comment"), ("AFTER", 1)])
+    assert properties_of_text(header.tostring().encode()).toList() == properties_of(header).toList()
+
+
+@pytest.mark.parametrize("card", ["TAB     = 'a\tb'", "HIGH    = 'caf\xe9'", "NOEQUALS value", "A=1", "\0\0"])
+def test_a_file_whose_header_has_a_card_that_nothing_can_mend_is_read_without_a_warning(tmp_path, card):
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU([[1.0, 2.0]], fits.Header([("PLACE", 1)])).writeto(path)
+    content = path.read_bytes()
+    path.write_bytes(
+        content.replace(f"{'PLACE   =                    1':<80}".encode(), card.ljust(80).encode("latin-1"))
+    )
+    assert path.stat().st_size == len(content) and path.read_bytes() != content
+    image = storage_named("FitsStorage").read(str(path), ReadRequest("a"))
+    assert image.array.tolist() == [[1.0, 2.0]]
+    if card.startswith("TAB"):
+        assert image.header.get("TAB") == "a\tb"

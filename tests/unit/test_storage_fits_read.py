@@ -8,9 +8,10 @@ import harness.exceptions as pex
 import numpy
 import pytest
 from astropy.io import fits
-from astropy.nddata import CCDData
+from astropy.nddata import CCDData, StdDevUncertainty
 from astropy.table import Table
-from harness.storage import Image, ReadRequest, storage_named
+from astropy.wcs import WCS
+from harness.storage import Image, ReadRequest, fits_file, storage_named
 
 IMSIM = Path(__file__).parents[3] / "shared" / "data" / "imsim"
 
@@ -311,9 +312,9 @@ def test_a_class_that_fits_cannot_make_lists_those_it_can(sut, tmp_path, custom)
         sut.read(path, request("lsst.afw.image.ImageF"))
 
 
-def error_of(sut, path, kind=""):
+def error_of(sut, path, kind="", hdu=None):
     with pytest.raises(pex.IoError) as caught:
-        sut.read(str(path), request(kind))
+        sut.read(str(path), request(kind, hdu))
     message = str(caught.value)
     assert "item 'frame'" in message
     assert str(path) in message
@@ -456,3 +457,106 @@ def test_bytes_after_the_last_unit_do_not_matter(sut, tmp_path):
     assert sut.read(str(path), request()).array.sum() == 4
     with pytest.raises(pex.IoError, match="no hdu 1"):
         sut.read(str(path), request(hdu=1))
+
+
+# --- checksums, and what belongs to a frame
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "i4", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(3, 5), (701, 503)])
+def test_files_with_checksums_that_fit_are_read(sut, tmp_path, dtype, shape):
+    pixels = numpy.random.default_rng(1).integers(0, 200, shape).astype(dtype)
+    fits.PrimaryHDU(pixels).writeto(tmp_path / "a.fits", checksum=True)
+    assert numpy.array_equal(sut.read(str(tmp_path / "a.fits"), request()).array, pixels)
+
+
+def checked_units(path):
+    """An image, a compressed image and a table, all with checksums; where the data of each begin."""
+    pixels = numpy.random.default_rng(1).integers(0, 200, (60, 100)).astype("i2")
+    units = fits.HDUList([fits.PrimaryHDU(pixels), fits.CompImageHDU(pixels, name="PACKED")])
+    units.append(fits.table_to_hdu(Table({"x": numpy.arange(1000.0)})))
+    units.writeto(path, checksum=True)
+    with fits.open(path, disable_image_compression=True) as found:
+        return [unit.fileinfo()["datLoc"] for unit in found]
+
+
+@pytest.mark.parametrize(
+    ("kind", "hdu", "unit"),
+    [("numpy.ndarray", 0, 0), ("CCDData", 0, 0), ("numpy.ndarray", 1, 1), ("Table", None, 2)],
+)
+def test_data_that_do_not_fit_their_checksum_are_told(sut, tmp_path, kind, hdu, unit):
+    path = tmp_path / "a.fits"
+    place = checked_units(path)[unit]
+    content = bytearray(path.read_bytes())
+    content[place + 600] ^= 0x10
+    path.write_bytes(content)
+    message = error_of(sut, path, kind, hdu)
+    assert f"the data of unit {unit}" in message and "DATASUM says" in message
+
+
+def test_a_header_that_does_not_fit_its_checksum_is_told(sut, tmp_path):
+    path = tmp_path / "a.fits"
+    hdu = fits.PrimaryHDU(numpy.ones((2, 3)))
+    hdu.header["GAIN"] = 1.5
+    hdu.writeto(path, checksum=True)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"                 1.5", b"                 2.5"))
+    assert "unit 0 (image, shape (2, 3)) is damaged: CHECKSUM does not fit" in error_of(sut, path)
+
+
+def test_only_the_unit_that_is_read_must_fit_its_checksum(sut, tmp_path):
+    path = tmp_path / "a.fits"
+    place = checked_units(path)[2]
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert sut.read(str(path), request()).array.shape == (60, 100)
+
+
+def ccd_frame():
+    pixels = numpy.arange(6000, dtype="u2").reshape(60, 100)
+    return CCDData(
+        pixels,
+        unit="adu",
+        mask=pixels % 7 == 0,
+        uncertainty=StdDevUncertainty(numpy.sqrt(pixels).astype("f4")),
+    )
+
+
+@pytest.mark.parametrize("file", ["a.fits", "a.fits.gz", "a.fits.fz"])
+def test_mask_and_uncertainty_of_ccd_data_are_native_and_read_once(sut, tmp_path, monkeypatch, file):
+    frame = ccd_frame()
+    sut.write(str(tmp_path / file), frame)
+    reads = []
+    original = fits_file.FitsFile.fill
+
+    def counted(self, target):
+        reads.append(len(target))
+        original(self, target)
+
+    monkeypatch.setattr(fits_file.FitsFile, "fill", counted)
+    found = sut.read(str(tmp_path / file), request("CCDData"))
+    for array in (found.data, found.mask, found.uncertainty.array):
+        assert array.dtype.isnative and array.shape == (60, 100)
+    assert numpy.array_equal(found.data, frame.data) and found.data.dtype == numpy.dtype("u2")
+    assert numpy.array_equal(found.mask, frame.mask) and found.mask.dtype == bool
+    assert numpy.array_equal(found.uncertainty.array, frame.uncertainty.array)
+    assert type(found.uncertainty) is StdDevUncertainty
+    if file == "a.fits":
+        assert sum(reads) == sum(-(-6000 * size // 2880) * 2880 for size in (2, 1, 4))
+
+
+def test_coordinates_of_ccd_data_come_back_with_the_size_of_the_image(sut, tmp_path):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval, wcs.wcs.crpix, wcs.wcs.cdelt = [10.5, -20.25], [2, 3], [-0.01, 0.01]
+    sut.write(str(tmp_path / "a.fits"), CCDData(numpy.zeros((30, 40), "f4"), unit="adu", wcs=wcs))
+    found = sut.read(str(tmp_path / "a.fits"), request("CCDData"))
+    assert found.wcs.pixel_shape == (40, 30)
+    assert numpy.allclose(found.wcs.pixel_to_world_values(5, 6), wcs.pixel_to_world_values(5, 6))
+
+
+def test_ascii_tables_are_tables_too(sut, tmp_path):
+    columns = [fits.Column(name="x", format="I4", array=numpy.arange(5))]
+    fits.HDUList([fits.PrimaryHDU(), fits.TableHDU.from_columns(columns)]).writeto(tmp_path / "a.fits")
+    assert sut.read(str(tmp_path / "a.fits"), request("Table"))["x"].tolist() == [0, 1, 2, 3, 4]

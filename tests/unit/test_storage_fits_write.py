@@ -366,3 +366,39 @@ def test_a_path_that_is_a_directory_is_an_io_error(sut, tmp_path):
     with pytest.raises(pex.IoError, match="Is a directory"):
         sut.write(str(tmp_path / "a.fits"), numpy.ones((2, 2)))
     assert os.listdir(tmp_path) == ["a.fits"]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+def test_an_fz_name_is_tile_compressed_without_loss(sut, tmp_path, dtype):
+    path = tmp_path / "a.fits.fz"
+    pixels = (numpy.random.default_rng(1).normal(100, 9, (60, 100))).astype(dtype)
+    sut.write(str(path), pixels)
+    with fits.open(path) as units:
+        assert isinstance(units[1], fits.CompImageHDU)
+        assert numpy.array_equal(units[1].data, pixels)
+    found = sut.read(str(path), ReadRequest("a", "numpy.ndarray"))
+    assert found.dtype == numpy.dtype(dtype) and numpy.array_equal(found, pixels)
+
+
+def test_the_header_of_a_compressed_image_survives(sut, tmp_path):
+    header = PropertyList()
+    header.set("GAIN", 1.5, "e-/ADU")
+    header.set("FILTER", "r")
+    sut.write(str(tmp_path / "a.fits.fz"), Image(numpy.zeros((20, 30), "i2"), header))
+    found = sut.read(str(tmp_path / "a.fits.fz"), ReadRequest("a")).header
+    assert (found.get("GAIN"), found.getComment("GAIN"), found.get("FILTER")) == (1.5, "e-/ADU", "r")
+
+
+@pytest.mark.parametrize("name", ["a.fits", "a.fits.fz"])
+@pytest.mark.parametrize("kind", ["image", "table", "frame"])
+def test_every_unit_has_checksums_that_astropy_confirms(sut, tmp_path, name, kind):
+    written = {
+        "image": numpy.random.default_rng(1).random((50, 60)),
+        "table": Table({"x": numpy.arange(50.0)}),
+        "frame": CCDData(numpy.ones((50, 60)), unit="adu", mask=numpy.eye(50, 60, dtype=bool)),
+    }[kind]
+    sut.write(str(tmp_path / name), written)
+    # A checksum that does not fit is a warning of astropy's, and an error here.
+    with fits.open(tmp_path / name, checksum=True, disable_image_compression=True) as units:
+        assert all("DATASUM" in unit.header and "CHECKSUM" in unit.header for unit in units)
+        assert [unit.data is None for unit in units][-1] is False

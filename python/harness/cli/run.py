@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 
 from harness.cli.arguments import at_least, verbosity
+from harness.cli.explaining import explain
 from harness.cli.output import write
 from harness.cli.terminal import terminal_destination
 from harness.errors import HarnessError
@@ -186,23 +187,6 @@ def _complain(
         traceback.print_exception(error)
     print(f"{program}: {text}{where}", file=sys.stderr)
     return code
-
-
-def explain(policy: str, workers: int | None) -> int:
-    """Prints the schedule of a policy."""
-    from harness.runtime.configuration.config import load_config
-    from harness.runtime.configuration.schedule import compile_schedule
-
-    try:
-        config = load_config(policy, workers=workers)
-    except (HarnessError, LsstException) as error:
-        print(f"pex-harness run: {error}", file=sys.stderr)
-        return 2
-    schedule = compile_schedule(config)
-    size = f"{config.arena_bytes / 2**20:.0f} MiB"
-    head = f"{config.n_slices} slices on {config.n_workers} workers, arena {size}"
-    write(f"{head}\n{schedule.explain()}")
-    return 0
 
 
 @contextlib.contextmanager

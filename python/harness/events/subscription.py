@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from itertools import islice
 
 from harness.events.errors import SpoolError
 from harness.events.owners import is_alive, this_process
@@ -80,6 +81,14 @@ class Subscription:
             if message.sequence not in self._done:
                 self._open.add(message.sequence)
                 return message
+
+    def coming(self, most: int) -> list[Message]:
+        """The next messages that are there already, at most so many; `look` gives them still."""
+        if len(self._ready) < most:
+            last = self._ready[-1].sequence if self._ready else self._next
+            self._ready.extend(self.spool.after(self.topic, last))
+        waiting = (message for message in self._ready if message.sequence not in self._done)
+        return list(islice(waiting, most))
 
     def acknowledge(self, *messages: Message) -> None:
         """Says that messages are dealt with: they never come again to this name."""

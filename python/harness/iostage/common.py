@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.exceptions import InvalidParameterError
 from harness.iostage.capitalised import is_capitalised, modern_policy
 from harness.stage import SerialProcessing, StageProcessing
-from harness.utils import setProperty
+from harness.utils import createAdditionalData, setProperty
 
 if TYPE_CHECKING:
     from harness.clipboard import Clipboard
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["IOProcessing", "SerialIOProcessing", "add_ids", "job_identity"]
 
 _RUN_MODE = "parameters.runMode"
+_VISIT = "visitNumber"
 _RUN_MODES = ("preprocess", "process", "postprocess")
 
 
@@ -66,6 +67,17 @@ class IOProcessing(StageProcessing):
     def act(self, clipboard: Clipboard) -> None:
         """Read or write the items."""
         raise NotImplementedError
+
+    def common_data(self, clipboard: Clipboard, visit: int) -> PropertySet:
+        """What every location template may use: the additional data, and ``visitNumber``, from 1.
+
+        Raises:
+            RuntimeError, TypeError: as `harness.utils.createAdditionalData` does.
+        """
+        common = createAdditionalData(self, self.policy, clipboard)
+        if not common.exists(_VISIT):
+            common.set(_VISIT, visit)
+        return common
 
     def acts_in_slices(self) -> bool:
         """Whether the parallel half acts: always, unless a policy of before 2010 names a serial run mode."""

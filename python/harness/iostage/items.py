@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.exceptions import InvalidParameterError
+from harness.iostage.expectations import Expectation, expectation_from
 from harness.storage.registry import prepare_storage
 
 if TYPE_CHECKING:
@@ -19,11 +20,21 @@ DEFAULT_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class StorageSpec:
-    """One storage of an item: its name, the template of its location, and the FITS extension."""
+    """One storage of an item.
+
+    Attributes:
+        storage: its name.
+        location: the template of its location.
+        hdu: the FITS extension.
+        member: the array in a file that holds several.
+        has_sidecar: whether a file with the checksum lies beside it.
+    """
 
     storage: str
     location: str
     hdu: int | str | None = None
+    member: str = ""
+    has_sidecar: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,8 @@ class InputItem:
         set_ids: constant ids, which win over those of the job identity.
         required: a file that does not come in time is an error.
         timeout_s: how long to wait for a file, in seconds.
+        stable_s: for how long it must not have changed then, in seconds.
+        expected: what its pixels must be.
     """
 
     name: str
@@ -52,6 +65,8 @@ class InputItem:
     set_ids: dict[str, Any] = field(default_factory=dict)
     required: bool = True
     timeout_s: float = DEFAULT_TIMEOUT_S
+    stable_s: float = 0.0
+    expected: Expectation = Expectation()
 
 
 @dataclass(frozen=True)
@@ -135,7 +150,9 @@ def _input_item(name: str, policy: Policy) -> InputItem:
         job_ids=job_ids,
         set_ids=set_ids,
         required=policy.getBool("required") if policy.exists("required") else True,
-        timeout_s=_timeout(name, policy),
+        timeout_s=_seconds(name, policy, "timeout", DEFAULT_TIMEOUT_S),
+        stable_s=_seconds(name, policy, "stableFor", 0.0),
+        expected=expectation_from(f"input item '{name}'", policy),
     )
 
 
@@ -192,17 +209,15 @@ def _storage(where: str, policy: Policy) -> StorageSpec:
     hdu = policy.get("hdu") if policy.exists("hdu") else None
     if hdu is not None and (isinstance(hdu, bool) or not isinstance(hdu, (int, str))):
         raise InvalidParameterError(f"{where}: hdu must be a number or an EXTNAME, not {hdu!r}")
-    return StorageSpec(storage, location, hdu)
+    return StorageSpec(storage, location, hdu, _text(policy, "member") or "", policy.exists("checksum"))
 
 
-def _timeout(name: str, policy: Policy) -> float:
-    if not policy.exists("timeout"):
-        return DEFAULT_TIMEOUT_S
-    value = policy.get("timeout")
+def _seconds(name: str, policy: Policy, key: str, default: float) -> float:
+    if not policy.exists(key):
+        return default
+    value = policy.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidParameterError(
-            f"input item '{name}': timeout must be a number of seconds, not {value!r}"
-        )
+        raise InvalidParameterError(f"input item '{name}': {key} must be a number of seconds, not {value!r}")
     return float(value)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.current import current_visit
 from harness.dataset import Dataset
 from harness.iostage.common import IOProcessing, SerialIOProcessing, add_ids, job_identity
 from harness.iostage.items import OutputItem, output_items
+from harness.iostage.sidecars import write_sidecar
 from harness.locations import LogicalLocation
 from harness.stage import ParallelProcessing, Stage
 from harness.storage import storage_named
-from harness.utils import createAdditionalData
 
 if TYPE_CHECKING:
     from harness.clipboard import Clipboard
@@ -39,7 +40,7 @@ class _OutputProcessing(IOProcessing):
         if self._items is None:
             self.log.log(self.log.WARN, "no parameters.outputItems: nothing is written")
             return
-        common = createAdditionalData(self, self.policy, clipboard)
+        common = self.common_data(clipboard, current_visit())
         written = 0
         for item in self._items:
             if clipboard.contains(item.name):
@@ -68,6 +69,8 @@ class _OutputProcessing(IOProcessing):
             for properties in (additional, common):
                 properties.add(f"StorageLocation.{spec.storage}", path)
             self._write(where, obj, spec.storage, path)
+            if spec.has_sidecar:
+                write_sidecar(path)
 
     def _write(self, where: str, obj: Any, storage: str, path: str) -> None:
         self.log.log(self.log.INFO, f"persisting {where} to {path}")

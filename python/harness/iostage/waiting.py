@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.log import Log
 
-__all__ = ["wait_for_path"]
+__all__ = ["wait_for_path", "wait_until_stable"]
 
 FIRST_SLEEP_S = 0.5
 GROWTH = 1.2
@@ -40,3 +40,42 @@ def wait_for_path(path: str, timeout_s: float, log: Log, sleep: Callable[[float]
         slept += step
         pause *= GROWTH
     return True
+
+
+def wait_until_stable(
+    path: str,
+    stable_s: float,
+    timeout_s: float,
+    log: Log,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Whether `path` keeps its size and the time of its last change for a while.
+
+    Args:
+        path: the file, or a directory, of which only its own entries count.
+        stable_s: how long it must not have changed, in seconds; 0 and less asks for nothing.
+        timeout_s: longest sum of sleeps in seconds; at least one of `stable_s` is slept.
+        log: gets one message at INFO for every change that is seen.
+        sleep: stands in for time.sleep.
+    """
+    if stable_s <= 0:
+        return True
+    slept, seen = 0.0, _look(path)
+    while True:
+        sleep(stable_s)
+        slept += stable_s
+        found = _look(path)
+        if found == seen and found is not None:
+            return True
+        if slept + stable_s > timeout_s:
+            return False
+        log.log(log.INFO, f"{path} is being written: waiting until it keeps its size for {stable_s:g} s")
+        seen = found
+
+
+def _look(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -13,7 +13,7 @@ from harness.errors import ResumeRefused
 from harness.exceptions import IoError
 from harness.ledger.policies import compare_policies
 from harness.ledger.provenance import code_differences
-from harness.outputs import file_sha256
+from harness.outputs import output_sha256
 
 MOST_TOLD = 12
 
@@ -130,7 +130,7 @@ def _last_writers(connection: sqlite3.Connection) -> dict[str, tuple[int, int, s
 def _changed(path: str, size: int, digest: str) -> str:
     """In which way an output is not what was recorded; empty if it is."""
     try:
-        now_size, now_digest = file_sha256(path)
+        now_size, now_digest = output_sha256(path)
     except IoError as error:
         return str(error)
     if now_size != size:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writing a file so that its final name never shows a part of it."""
+"""Writing files and directories so that their final name never shows a part of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import errno
 import io
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 
 from harness.exceptions import IoError
 from harness.outputs import record_output
+from harness.storage.exchange import exchange_names
 
-__all__ = ["atomic_file"]
+__all__ = ["atomic_directory", "atomic_file", "atomic_path"]
 
 _HINTS = {
     errno.ENOSPC: "; free some space or write elsewhere",
@@ -34,36 +36,88 @@ def atomic_file(path: str) -> Iterator[io.BufferedWriter]:
     Raises:
         harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
     """
+    with _named_at_the_end(path, os.unlink) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str) -> Iterator[str]:
+    """As `atomic_file`, for libraries that open files themselves: the block writes to the name it is given.
+
+    Raises:
+        harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
+    """
+    with _named_at_the_end(path, os.unlink) as temporary:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: str) -> Iterator[str]:
+    """A new directory that takes the name `path` when the block ends well, and vanishes otherwise.
+
+    The block fills the directory whose temporary name it is given; then all that is in it is synced to the
+    disk and renamed. A reader that opens `path` sees the old directory or the new one; where the file system
+    cannot exchange two names at once, nothing for a moment between them. The old one is deleted, and one who
+    still reads it finds files missing. Within a run the ledger is told of the directory.
+
+    Raises:
+        harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
+    """
+    with _named_at_the_end(path, shutil.rmtree) as temporary:
+        os.mkdir(temporary)
+        yield temporary
+        _sync_tree(temporary)
+        if not os.path.isdir(path):
+            # Of a file in its place: "not a directory".
+            os.rename(temporary, path)
+        else:
+            exchange_names(temporary, path)
+            shutil.rmtree(temporary)
+
+
+@contextlib.contextmanager
+def _named_at_the_end(path: str, remove: Callable[[str], None]) -> Iterator[str]:
+    """A temporary name beside `path`; what the block makes of it must have the final name at its end."""
     directory, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(directory, f".{name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         os.makedirs(directory, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            with os.fdopen(descriptor, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
+            yield temporary
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+                remove(temporary)
             raise
-        _sync_directory(directory)
+        # This makes the rename itself durable.
+        _sync(directory, os.O_DIRECTORY)
         record_output(path)
     except IoError:
         raise
     except OSError as error:
         # Making directories may fail further up.
-        place = "" if error.filename in (None, path, temporary) else f" ({error.filename})"
-        raise IoError(
-            f"cannot write {path}: {error.strerror or error}{place}{_HINTS.get(error.errno or 0, '')}"
-        ) from error
+        ours = error.filename in (None, path) or str(error.filename).startswith(temporary)
+        place = "" if ours else f" ({error.filename})"
+        # Libraries put words of their own around the cause.
+        cause = os.strerror(error.errno) if error.errno else error.strerror or error
+        raise IoError(f"cannot write {path}: {cause}{place}{_HINTS.get(error.errno or 0, '')}") from error
 
 
-def _sync_directory(directory: str) -> None:
-    """Make the rename itself durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync_tree(path: str) -> None:
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            _sync(os.path.join(folder, name))
+        _sync(folder, os.O_DIRECTORY)
+
+
+def _sync(path: str, flags: int = 0) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from harness.exceptions import IoError
 from harness.storage.atomic import atomic_file
-from harness.storage.fits_file import FitsFile, Unit
-from harness.storage.fits_header import properties_of
-from harness.storage.fits_kinds import KINDS, SHORT_NAMES, is_ccddata, is_table
-from harness.storage.fits_pixels import native_pixels
+from harness.storage.fits_checksum import WordSum
+from harness.storage.fits_file import FitsFile
+from harness.storage.fits_frames import read_ccddata
+from harness.storage.fits_header import properties_of, properties_of_text
+from harness.storage.fits_pixels import native_pixels, read_pixels
+from harness.storage.fits_unit import Unit
 from harness.storage.fits_units import fits_content
 from harness.storage.image import Image
 from harness.storage.interface import ReadRequest
+from harness.storage.kinds import is_ccddata, is_table, require_library, wanted_class
+from harness.storage.native_tables import make_native
 
 if TYPE_CHECKING:
     import numpy
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FitsStorage"]
 
+KINDS = ("Image", "ndarray", "CCDData", "Table")
+_IMAGES = ("image", "compressed")
 _COMPRESSION_LEVEL = 6
 
 
@@ -32,20 +38,15 @@ class FitsStorage:
     It makes `harness.storage.image.Image`, numpy.ndarray, astropy.nddata.CCDData and
     astropy.table.Table, subclasses of Image, and any class with a static ``swigConvert`` that takes
     an Image. Pixels are native, in arrays from `harness.empty`: born in shared memory inside a pipeline.
+    A name that ends in ``.fz`` is written tile-compressed, without loss. Units that have CHECKSUM or DATASUM
+    are verified, and all that is written has them.
 
     Raises:
         harness.exceptions.RuntimeError: (from the constructor) astropy is not installed.
     """
 
     def __init__(self) -> None:
-        # Only looked for: it takes long to import.
-        if importlib.util.find_spec("astropy") is None:
-            from harness.exceptions import RuntimeError as LsstRuntimeError
-
-            raise LsstRuntimeError(
-                "FitsStorage needs astropy, which is not installed;"
-                " install it with: pip install 'pex-harness[fits]'"
-            )
+        require_library("FitsStorage", "astropy", "fits")
 
     def prepare(self) -> None:
         """Import astropy.io.fits, so that the first read or write need not wait for it."""
@@ -62,13 +63,13 @@ class FitsStorage:
         """
         import numpy
 
-        wanted = _wanted_class(request)
-        if is_table(wanted):
-            return _read_table(path, request, wanted)
-        if is_ccddata(wanted):
-            return _read_ccddata(path, request, wanted)
-        with FitsFile(request.item, path) as file:
-            unit = _choose(file, request, ("image", "compressed"))
+        wanted = wanted_class(request, "FitsStorage", KINDS, _accepts)
+        with FitsFile(request, path) as file:
+            if is_table(wanted):
+                return _read_table(file, request, wanted)
+            unit = _choose(file, request, _IMAGES)
+            if is_ccddata(wanted):
+                return read_ccddata(file, unit, wanted, _array_of)
             array = _array_of(file, unit)
             if wanted is numpy.ndarray:
                 return array
@@ -77,7 +78,7 @@ class FitsStorage:
                     f"unit {unit} has {array.ndim} dimensions, and an Image has two;"
                     " ask for pythonType numpy.ndarray"
                 )
-            image = Image(array, properties_of(unit.header))
+            image = Image(array, _header_of(file, unit))
         if wanted is Image:
             return image
         convert = getattr(wanted, "swigConvert", None)
@@ -92,28 +93,17 @@ class FitsStorage:
             ValueError: an entry of its header is nothing FITS can hold.
         """
         # Whatever cannot be written is refused before a file is touched.
-        content = fits_content(obj)
+        content = fits_content(obj, compressed=path.endswith(".fz"))
         with atomic_file(path) as stream:
             if path.endswith(".gz"):
                 content = memoryview(gzip.compress(content, _COMPRESSION_LEVEL, mtime=0))
             stream.write(content)
 
 
-def _wanted_class(request: ReadRequest) -> Any:
+def _accepts(cls: type) -> bool:
     import numpy
 
-    from harness.stage.class_lookup import find_class
-
-    name = request.python_type.strip()
-    wanted: Any = find_class(SHORT_NAMES.get(name, name))
-    if wanted is numpy.ndarray or issubclass(wanted, Image) or hasattr(wanted, "swigConvert"):
-        return wanted
-    if is_table(wanted) or is_ccddata(wanted):
-        return wanted
-    raise TypeError(
-        f"cannot read item '{request.item}': FitsStorage makes no {name}; it makes"
-        f" {', '.join(KINDS)}, and classes with a static swigConvert(Image)"
-    )
+    return cls is numpy.ndarray or issubclass(cls, Image) or is_table(cls) or is_ccddata(cls)
 
 
 def _choose(file: FitsFile, request: ReadRequest, kinds: tuple[str, ...]) -> Unit:
@@ -126,7 +116,7 @@ def _choose(file: FitsFile, request: ReadRequest, kinds: tuple[str, ...]) -> Uni
         elif isinstance(request.hdu, int):
             chosen = unit.number == request.hdu
         else:
-            chosen = str(unit.header.get("EXTNAME", "")).strip().upper() == request.hdu.strip().upper()
+            chosen = unit.name.upper() == request.hdu.strip().upper()
         if not chosen:
             continue
         if unit.kind not in kinds or not unit.has_data:
@@ -138,36 +128,45 @@ def _choose(file: FitsFile, request: ReadRequest, kinds: tuple[str, ...]) -> Uni
 
 
 def _array_of(file: FitsFile, unit: Unit) -> Array:
+    """The pixels of an image, plain or compressed."""
+    if unit.kind == "image":
+        return _plain_array(file, unit)
+    file.verify_by_reading(unit)
     try:
-        stored = unit.hdu.data
+        found = file.astropy_unit(unit)
+        return native_pixels(found.data, found.header)
+    except IoError:
+        raise
     except Exception as error:
         raise file.error(f"the pixels of unit {unit} cannot be read: {error}") from error
-    return native_pixels(stored, unit.header)
 
 
-def _read_table(path: str, request: ReadRequest, wanted: Any) -> Any:
-    with FitsFile(request.item, path) as file:
-        unit = _choose(file, request, ("table",))
-        try:
-            table = wanted.read(unit.hdu, format="fits")
-        except Exception as error:
-            raise file.error(f"unit {unit} cannot be read as a table: {error}") from error
-    for name in table.colnames:
-        column = table[name]
-        if not getattr(column, "dtype", None) or column.dtype.isnative:
-            continue
-        table[name] = column.astype(column.dtype.newbyteorder("="))
-    return table
+def _plain_array(file: FitsFile, unit: Unit) -> Array:
+    file.begin_data(unit)
+    if not unit.has_checksum:
+        return read_pixels(file.fill, unit.shape, unit.header)
+    total = WordSum()
+    array = read_pixels(file.fill, unit.shape, unit.header, total.add)
+    padding = memoryview(bytearray(unit.end_offset - unit.data_offset - unit.data_bytes))
+    file.fill(padding)
+    total.add(padding)
+    file.verify(unit, total.value)
+    return array
 
 
-def _read_ccddata(path: str, request: ReadRequest, wanted: Any) -> Any:
-    with FitsFile(request.item, path) as file:
-        unit = _choose(file, request, ("image", "compressed"))
-        try:
-            frame = wanted.read(
-                path, format="fits", hdu=unit.number, unit=None if "BUNIT" in unit.header else "adu"
-            )
-        except Exception as error:
-            raise file.error(f"unit {unit} cannot be read as CCDData: {error}") from error
-        frame.data = _array_of(file, unit)
-    return frame
+def _header_of(file: FitsFile, unit: Unit) -> Any:
+    if unit.kind == "image":
+        return properties_of_text(unit.raw_header)
+    return properties_of(file.astropy_unit(unit).header)
+
+
+def _read_table(file: FitsFile, request: ReadRequest, wanted: Any) -> Any:
+    unit = _choose(file, request, ("table",))
+    file.verify_by_reading(unit)
+    try:
+        table = wanted.read(file.astropy_unit(unit), format="fits")
+    except IoError:
+        raise
+    except Exception as error:
+        raise file.error(f"unit {unit} cannot be read as a table: {error}") from error
+    return make_native(table)

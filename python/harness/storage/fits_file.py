@@ -1,79 +1,34 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""An open FITS file: astropy walks through it, and every byte is accounted for."""
+"""An open FITS file: its units one after the other, and every byte accounted for."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import os
-import warnings
+import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from harness.exceptions import IoError
+from harness.storage.fits_checksum import WordSum
+from harness.storage.fits_unit import BLOCK, Unit, unit_from
+from harness.storage.interface import ReadRequest
+from harness.storage.pieces import fill
+from harness.storage.quiet import filtered_warnings
 
 if TYPE_CHECKING:
-    from astropy.io import fits
+    import numpy
 
-__all__ = ["FitsFile", "Unit"]
+    Array = numpy.ndarray[Any, Any]
 
-BLOCK = 2880
+__all__ = ["FitsFile"]
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One header and data unit.
-
-    Attributes:
-        number: 0 for the primary.
-        hdu: the unit itself; its data are not scaled.
-    """
-
-    number: int
-    hdu: Any
-
-    @property
-    def header(self) -> fits.Header:
-        """Its header; of a compressed image, the header of the image."""
-        return self.hdu.header
-
-    @property
-    def has_data(self) -> bool:
-        """Whether there is anything in it besides the header."""
-        return self.hdu.fileinfo()["datSpan"] > 0
-
-    @property
-    def end_offset(self) -> int:
-        """Where it ends, padding included, in bytes from the start of the (decompressed) file."""
-        place = self.hdu.fileinfo()
-        return int(place["datLoc"] + place["datSpan"])
-
-    @property
-    def kind(self) -> str:
-        """``image``, ``table`` (binary), ``compressed`` (tiled image in a table) or ``other``."""
-        from astropy.io import fits
-
-        if isinstance(self.hdu, fits.CompImageHDU):
-            return "compressed"
-        if isinstance(self.hdu, fits.BinTableHDU):
-            return "table"
-        # Random groups are primary units too, to astropy.
-        if isinstance(self.hdu, fits.GroupsHDU):
-            return "other"
-        return "image" if isinstance(self.hdu, (fits.PrimaryHDU, fits.ImageHDU)) else "other"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of its array in NumPy's order; empty without data."""
-        return tuple(self.header[f"NAXIS{axis}"] for axis in range(self.header["NAXIS"], 0, -1))
-
-    def __str__(self) -> str:
-        name = f" '{self.header['EXTNAME']}'" if "EXTNAME" in self.header else ""
-        return f"{self.number}{name} ({self.kind}, shape {self.shape})"
+_END = re.compile(rb"(?:.{80})*?END {5}", re.DOTALL)
+_ALL_ONES = 0xFFFFFFFF
 
 
 class FitsFile:
@@ -82,21 +37,21 @@ class FitsFile:
     Use it as a context manager.
 
     Args:
-        item: clipboard key, for messages.
+        request: names the item, for messages.
         path: the file.
 
     Raises:
         IoError: the file is missing or unreadable, or empty, or no FITS file.
     """
 
-    def __init__(self, item: str, path: str) -> None:
-        self._item = item
+    def __init__(self, request: ReadRequest, path: str) -> None:
+        self._request = request
         self._path = path
         self._note = ""
         self._damage: Exception | None = None
         self._units: Any = None
         try:
-            self._stream: BinaryIO = open(path, "rb")
+            self._stream: BinaryIO = open(path, "rb", buffering=0)
             self._size = os.fstat(self._stream.fileno()).st_size
             start = self._stream.read(len(_GZIP_MAGIC))
             self._stream.seek(0)
@@ -122,7 +77,7 @@ class FitsFile:
 
     def error(self, why: str) -> IoError:
         """An error about this file."""
-        return IoError(f"cannot read item '{self._item}' from {self._path}: {why}")
+        return self._request.error(self._path, why)
 
     def units(self) -> Iterator[Unit]:
         """The units of the file, one after the other. Reads headers only.
@@ -133,7 +88,14 @@ class FitsFile:
         number, end = 0, 0
         # Anything may follow the last unit; only another extension goes on.
         while number == 0 or self._peek(end) == b"XTENSION=":
-            unit = self._unit(number, end)
+            content = self._header(end)
+            try:
+                unit = unit_from(number, end, content)
+            except Exception as error:
+                raise self.error(
+                    f"the header of unit {number}, at byte {end}, does not tell its size:"
+                    f" {type(error).__name__}: {error}"
+                ) from error
             yield unit
             number, end = number + 1, unit.end_offset
 
@@ -146,30 +108,93 @@ class FitsFile:
         if self._size < unit.end_offset or self._damage:
             raise self._truncated(unit.end_offset, "file")
 
-    def _unit(self, number: int, offset: int) -> Unit:
+    def astropy_unit(self, unit: Unit) -> Any:
+        """The unit as astropy has it, its data not scaled.
+
+        Raises:
+            IoError: astropy cannot make sense of the file up to there.
+        """
         from astropy.io import fits
         from astropy.utils.exceptions import AstropyWarning
 
-        with warnings.catch_warnings():
-            # What astropy remarks about sizes is checked and told here, with the path.
-            warnings.simplefilter("ignore", AstropyWarning)
-            warnings.filterwarnings("error", "Error validating header")
+        # What astropy remarks about sizes has been checked, and is told with the path.
+        with filtered_warnings(AstropyWarning, "Error validating header"):
             try:
-                if number == 0:
+                if self._units is None:
                     self._stream.seek(0)
                     self._units = fits.open(
                         self._stream, memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
                     )
-                unit = Unit(number, self._units[number])
-                _check_size(unit)
-                return unit
+                return self._units[unit.number]
             except Exception as error:
-                if isinstance(error, OSError) or f"multiple of {BLOCK}" in str(error):
-                    raise self._truncated((self._size // BLOCK + 1) * BLOCK, "header") from error
-                raise self.error(
-                    f"the header of unit {number}, at byte {offset}, does not tell its size:"
-                    f" {type(error).__name__}: {error}"
-                ) from error
+                raise self.error(f"unit {unit} cannot be read: {type(error).__name__}: {error}") from error
+
+    def begin_data(self, unit: Unit) -> None:
+        """`fill` goes on from the first byte of the unit's data."""
+        self._stream.seek(unit.data_offset)
+
+    def fill(self, target: memoryview) -> None:
+        """Read the next bytes into `target`.
+
+        Raises:
+            IoError: they are not there, or cannot be read.
+        """
+        try:
+            got = fill(self._stream, target)
+        except OSError as error:
+            raise self.error(error.strerror or str(error)) from error
+        if got < len(target):
+            raise self.error(
+                f"the file has shrunk while it was read: expected {len(target)} bytes more, read {got}"
+            )
+
+    def verify_by_reading(self, unit: Unit) -> None:
+        """Read the data of a unit that has checksums, and compare.
+
+        Raises:
+            IoError: they differ.
+        """
+        if not unit.has_checksum:
+            return
+        self.begin_data(unit)
+        buffer, total, left = memoryview(bytearray(_PIECE)), WordSum(), unit.end_offset - unit.data_offset
+        while left:
+            piece = buffer[: min(left, _PIECE)]
+            self.fill(piece)
+            total.add(piece)
+            left -= len(piece)
+        self.verify(unit, total.value)
+
+    def verify(self, unit: Unit, total: int) -> None:
+        """Compare the sum of a unit's data, padding included, with what its header says.
+
+        Raises:
+            IoError: they differ.
+        """
+        noted = unit.checksum("DATASUM")
+        # All ones is the other zero of ones' complement.
+        if noted and noted.isdigit() and int(noted) % _ALL_ONES != total % _ALL_ONES:
+            raise self.error(
+                f"the data of unit {unit} are damaged: their checksum is {total}, and DATASUM says {noted}"
+            )
+        whole = WordSum(total)
+        whole.add(memoryview(unit.raw_header))
+        if unit.checksum("CHECKSUM").strip("0") and whole.value % _ALL_ONES:
+            raise self.error(f"unit {unit} is damaged: CHECKSUM does not fit its header and its data")
+
+    def _header(self, offset: int) -> bytes:
+        """The bytes of the header that begins at `offset`, whole blocks of them."""
+        self._stream.seek(offset)
+        content = b""
+        while len(content) % BLOCK == 0:
+            block = self._stream.read(BLOCK)
+            content += block
+            if len(block) < BLOCK:
+                break
+            if _END.match(block):
+                return content
+        expected = (self._size // BLOCK + 1) * BLOCK
+        raise self._truncated(expected, "header")
 
     def _decompress(self) -> None:
         """Put the decompressed content in the place of the stream: of a damaged file, its sound beginning."""
@@ -193,12 +218,3 @@ class FitsFile:
             f"the {what} is truncated or damaged: expected at least {expected} bytes,"
             f" found {self._size}{self._note}{damage}"
         )
-
-
-def _check_size(unit: Unit) -> None:
-    """Refuse what astropy takes for a size and the FITS standard 4.0, section 4.4.1, does not."""
-    bitpix, shape = unit.header["BITPIX"], unit.shape
-    if bitpix not in (8, 16, 32, 64, -32, -64):
-        raise ValueError(f"BITPIX is {bitpix}, and must be 8, 16, 32, 64, -32 or -64")
-    if any(length < 0 for length in shape):
-        raise ValueError(f"the axes have lengths {shape[::-1]}")

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import contextlib
 import re
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from harness.exceptions import TypeError as PropertyTypeError
 from harness.properties import DateTime, PropertyList
+from harness.storage.fits_cards import card_images, plain_content
+from harness.storage.quiet import filtered_warnings
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
-__all__ = ["cards_of", "is_structural", "properties_of"]
+__all__ = ["cards_of", "is_structural", "properties_of", "properties_of_text"]
 
 # Cards that describe how the pixels lie in the file; they are made anew whenever a file is written.
 _STRUCTURAL = re.compile(
@@ -41,24 +42,46 @@ def properties_of(header: fits.Header) -> PropertyList:
     COMMENT. A card without a value is an empty string, a complex number text, and a card that breaks
     the FITS rules the text it holds. A repetition of another type replaces what was there.
     """
+    return _properties(map(_content, header.cards))
+
+
+def properties_of_text(content: bytes) -> PropertyList:
+    """The same from the bytes of a header, as they stand in a file.
+
+    Cards of the plain forms, nearly all, are read here, which is many times faster than astropy's cards;
+    astropy has the others.
+    """
     from astropy.io import fits
 
+    def contents() -> Iterator[tuple[str, Any, str]]:
+        for image in card_images(content):
+            plain = plain_content(image)
+            yield plain if plain is not None else _content(fits.Card.fromstring(image), image)
+
+    return _properties(contents())
+
+
+def _properties(contents: Iterable[tuple[str, Any, str]]) -> PropertyList:
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyWarning
+
     properties = PropertyList()
-    for card in header.cards:
-        name, value, comment = _content(card)
-        if is_structural(name) or not name and not value:
-            continue
-        if isinstance(value, fits.card.Undefined):
-            value = ""
-        elif isinstance(value, complex):
-            value = str(value)
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-            value = float(value)
-        name = name or "COMMENT"
-        try:
-            properties.add(name, value, comment)
-        except PropertyTypeError:
-            properties.set(name, value, comment)
+    # Cards that break the rules keep what can be saved of them.
+    with filtered_warnings(AstropyWarning):
+        for name, value, comment in contents:
+            if is_structural(name) or not name and not value:
+                continue
+            if isinstance(value, fits.card.Undefined):
+                value = ""
+            elif isinstance(value, complex):
+                value = str(value)
+            elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+                value = float(value)
+            name = name or "COMMENT"
+            try:
+                properties.add(name, value, comment)
+            except PropertyTypeError:
+                properties.set(name, value, comment)
     return properties
 
 
@@ -84,26 +107,24 @@ def cards_of(properties: PropertyList) -> Iterator[fits.Card]:
             raise ValueError(f"header entry '{name}' = {value!r:.80} cannot go into FITS: {error}") from error
 
 
-def _content(card: fits.Card) -> tuple[str, Any, str]:
-    """Name, value and comment; of a card that breaks the rules, what can be saved of its text."""
+def _content(card: fits.Card, image: str = "") -> tuple[str, Any, str]:
+    """Name, value and comment; of a card that breaks the rules, what can be saved of its text or `image`."""
     from astropy.io import fits
 
     # Raw: a text such as "M31: 5.0" is not to be taken for a record.
     with contextlib.suppress(fits.VerifyError):
         return card.rawkeyword, card.rawvalue, card.comment
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        with contextlib.suppress(fits.VerifyError):
-            # astropy takes what is no value for a text.
+    with filtered_warnings(fits.verify.VerifyWarning):
+        # astropy takes what is no value for a text, and refuses control characters.
+        with contextlib.suppress(fits.VerifyError, ValueError):
             card.verify("silentfix")
             return card.rawkeyword, card.rawvalue, card.comment
-        return card.keyword, card.image[9:].strip(" '"), ""
+        return card.keyword, (image or card.image)[9:].strip(" '"), ""
 
 
 def _is_whole(card: fits.Card, value: Any) -> bool:
     """Whether a card holds the value when it is formatted; astropy cuts what does not fit."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with filtered_warnings(Warning):
         return bool(_content(type(card).fromstring(str(card)))[1] == value)
 
 

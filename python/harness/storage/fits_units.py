@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from harness.storage.fits_header import cards_of, is_structural
-from harness.storage.fits_kinds import KINDS, is_ccddata, is_table
+from harness.storage.fits_stamps import reserve, stamp
 from harness.storage.image import Image
+from harness.storage.kinds import is_ccddata, is_table
+from harness.storage.quiet import filtered_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +25,13 @@ __all__ = ["fits_content"]
 _PIXELS = {"u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"}
 
 
-def fits_content(obj: Any) -> memoryview:
+def fits_content(obj: Any, compressed: bool = False) -> memoryview:
     """The bytes of a FITS file with an Image, an ndarray, a CCDData or a Table; `obj` is not touched.
+
+    Args:
+        obj: the object.
+        compressed: images become tile-compressed extensions, without loss: integers of up to 4 bytes by Rice,
+            others by gzip of shuffled bytes.
 
     Raises:
         TypeError: the object or its pixels are nothing FITS can hold.
@@ -35,12 +41,20 @@ def fits_content(obj: Any) -> memoryview:
 
     # Not straight into the file: astropy would lose the errno of a failed write.
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A comment that does not fit into its card is cut, as every FITS writer does.
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+    # A comment that does not fit into its card is cut, as every FITS writer does.
+    with filtered_warnings(fits.verify.VerifyWarning):
+        units = _units_of(obj)
+        if compressed:
+            units = [fits.PrimaryHDU(), *map(_compressed, units)]
+        else:
+            for unit in units:
+                reserve(unit.header)
         # Cards made here are checked already; those of others may break the rules, and are kept.
-        fits.HDUList(_units_of(obj)).writeto(buffer, output_verify="silentfix+ignore")
-    return buffer.getbuffer()
+        fits.HDUList(units).writeto(buffer, output_verify="silentfix+ignore", checksum=compressed)
+    content = buffer.getbuffer()
+    if not compressed:
+        stamp(content)
+    return content
 
 
 def _units_of(obj: Any) -> list[Any]:
@@ -57,9 +71,19 @@ def _units_of(obj: Any) -> list[Any]:
         # Both copy the rows.
         return [fits.PrimaryHDU(), fits.table_to_hdu(obj) if is_table(type(obj)) else fits.BinTableHDU(obj)]
     raise TypeError(
-        f"FitsStorage cannot write {type(obj).__module__}.{type(obj).__qualname__};"
-        f" it writes {', '.join(KINDS)}"
+        f"FitsStorage cannot write {type(obj).__module__}.{type(obj).__qualname__}; it writes"
+        " harness.storage.image.Image, numpy.ndarray, astropy.nddata.CCDData, astropy.table.Table"
     )
+
+
+def _compressed(unit: Any) -> Any:
+    from astropy.io import fits
+
+    if not unit.is_image or unit.data is None or not unit.data.size:
+        return fits.ImageHDU(unit.data, unit.header) if isinstance(unit, fits.PrimaryHDU) else unit
+    by_rice = unit.data.dtype.kind in "iu" and unit.data.dtype.itemsize <= 4
+    kind = "RICE_1" if by_rice else "GZIP_2"
+    return fits.CompImageHDU(unit.data, unit.header, compression_type=kind, quantize_level=0)
 
 
 def _image_unit(kind: Any, array: Array, cards: Iterable[fits.Card]) -> Any:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from harness.exceptions import IoError
+
 __all__ = ["ReadRequest", "Storage"]
 
 
@@ -18,15 +20,25 @@ class ReadRequest:
         python_type: dotted name of the class of the result; empty takes the storage's own kind.
         hdu: for FITS, the extension to read: its number (0 is the primary) or its EXTNAME; None
             takes the first that fits the class.
+        member: for files that hold several arrays by name (.npz, HDF5, Zarr), the one to read; empty takes
+            the only one, or the one that is called ``data``.
     """
 
     item: str
     python_type: str = ""
     hdu: int | str | None = None
+    member: str = ""
+
+    def error(self, path: str, why: str) -> IoError:
+        """The error that reading this item from `path` has failed with; `why` ends the message."""
+        return IoError(f"cannot read item '{self.item}' from {path}: {why}")
 
 
 class Storage(Protocol):
-    """Reads and writes objects of the kinds it knows. Instances hold no state between calls."""
+    """Reads and writes objects of the kinds it knows. Instances hold no state between calls.
+
+    Several threads may call an instance's methods, and those of several instances, at the same time.
+    """
 
     def prepare(self) -> None:
         """Do what takes long the first time, such as importing a library; called when a stage is set up."""
@@ -36,7 +48,7 @@ class Storage(Protocol):
 
         Raises:
             harness.exceptions.IoError: the file is missing, damaged or unreadable; the message
-                names the item, the path and what was wrong.
+                names the item, the path and what was wrong (`ReadRequest.error` makes it).
             TypeError: the storage cannot make an object of the wanted class.
         """
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from harness.runtime.configuration.policy_file import PolicyText
     from harness.runtime.configuration.topology import Topology
 
+UPCOMING_VISITS = "upcomingVisits"
+"""Clipboard key of a list of dicts: what the clipboards of the next visits will hold, as far as is known."""
+
 
 @dataclass(frozen=True)
 class StageConfig:
@@ -91,6 +94,17 @@ class PipelineConfig:
         To be asked for before stages are set up, which may complete the policies they are given.
         """
         return _canonical(self.merged_policy)
+
+    @property
+    def reads_ahead(self) -> int:
+        """The most visits that a stage wants to know ahead: `parameters.readAhead` of its policy."""
+        return max((reads_ahead(stage.policy) for stage in self.stages), default=0)
+
+
+def reads_ahead(policy: Policy | None) -> int:
+    """How many visits ahead a stage of that policy reads files; 0 without policy or key."""
+    key = "parameters.readAhead"
+    return policy.getInt(key) if policy is not None and policy.exists(key) and policy.isInt(key) else 0
 
 
 def usable_cores() -> int:

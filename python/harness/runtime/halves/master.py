@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from harness import _core
 from harness.clipboard import Clipboard, Pending
 from harness.dc3a import find_half
 from harness.queue import Queue
+from harness.runtime.configuration.config import UPCOMING_VISITS
 from harness.runtime.halves.blocks import STAGE, VISIT
 from harness.runtime.halves.failure import describe_failure
 from harness.runtime.halves.half import TRACE, VERB2, Half
@@ -81,6 +83,7 @@ class MasterHalf(Half[SerialProcessing]):
             clipboard = self.queues[number - 1].element()
             if clipboard is not None:
                 clipboard.put(topic, payload)
+                self._foresee(number, clipboard)
             self._event = (number, topic, payload)
             identity = " ".join(self.events.idents)
             if number == 1:
@@ -89,6 +92,14 @@ class MasterHalf(Half[SerialProcessing]):
                 self.recorder.note_input(identity)
 
         return self.events.look(number, accept)
+
+    def _foresee(self, number: int, clipboard: Clipboard) -> None:
+        """Stages that read ahead find the events of the next visits, beside what is known of them already."""
+        coming = self.events.coming(number)
+        known = clipboard.get(UPCOMING_VISITS) or []
+        if coming:
+            merged: Iterable[Any] = zip_longest(known, coming, fillvalue={})
+            clipboard.put(UPCOMING_VISITS, [{**before, **event} for before, event in merged])
 
     def drop_visit(self, visit: int) -> None:
         """The run ends before any stage of the visit has begun."""
@@ -158,6 +169,8 @@ class MasterHalf(Half[SerialProcessing]):
         _, topic, payload = self._event
         if clipboard.get(topic) is payload:
             clipboard._publish_once(topic)
+            if self.config.reads_ahead and clipboard.contains(UPCOMING_VISITS):
+                clipboard._publish_once(UPCOMING_VISITS)
 
     def _publish_event_alone(self, number: int) -> None:
         """Slices go on when the master has failed, and get the event of their stage all the same."""

@@ -115,6 +115,23 @@ class RunEvents:
             return _core.EventLook.TIMED_OUT
         return _core.EventLook.NOT_YET
 
+    def coming(self, stage: int) -> list[dict[str, PropertySet]]:
+        """What the next visits' clipboards will hold under a stage's topic, as far as events wait already.
+
+        Nothing unless a stage reads ahead. An event that cannot be read is left out, as it will be later.
+        """
+        topic, most = self._topics[stage], self._config.reads_ahead
+        found: list[dict[str, PropertySet]] = []
+        for message in self._subscriptions[topic].coming(most) if most else []:
+            if message.ident in self._complete:
+                continue
+            try:
+                event = event_from_wire(message.ident, message.header, message.payload)
+            except (EventFormatError, LsstRuntimeError):
+                continue
+            found.append({topic: event.getCustomPropertySet()})
+        return found
+
     def _next(self, subscription: Subscription) -> Event | None:
         """The next event that can be read; what is none is told in the log and left behind."""
         while (message := subscription.look()) is not None:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""`pex-harness run --explain`: the schedule of a visit, and what is read ahead of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.cli.output import write
+from harness.errors import HarnessError
+from harness.exceptions import Exception as LsstException
+
+if TYPE_CHECKING:
+    from harness.runtime.configuration.config import PipelineConfig
+
+
+def explain(policy: str, workers: int | None) -> int:
+    """Prints the schedule of a policy."""
+    from harness.runtime.configuration.config import load_config
+    from harness.runtime.configuration.schedule import compile_schedule
+
+    try:
+        config = load_config(policy, workers=workers)
+    except (HarnessError, LsstException) as error:
+        print(f"pex-harness run: {error}", file=sys.stderr)
+        return 2
+    size = f"{config.arena_bytes / 2**20:.0f} MiB"
+    head = f"{config.n_slices} slices on {config.n_workers} workers, arena {size}"
+    write("\n".join([head, compile_schedule(config).explain(), *_reading_ahead(config)]))
+    return 0
+
+
+def _reading_ahead(config: PipelineConfig) -> Iterator[str]:
+    """A line for each stage that reads files of the next visits, and by what it knows them."""
+    from harness.runtime.configuration.config import reads_ahead
+
+    topics = set()
+    for stage in config.stages:
+        if stage.event_topic is not None:
+            topics.add(stage.event_topic)
+        ahead = reads_ahead(stage.policy)
+        if ahead and stage.policy is not None:
+            from harness.iostage.foresight import words_for_foresight
+
+            visits = f"{ahead} visit{'' if ahead == 1 else 's'}"
+            yield (
+                f"stage {stage.number} ({stage.name}) reads files up to {visits} ahead while stages compute,"
+                f" {words_for_foresight(stage.policy, topics)}"
+            )
