@@ -7,11 +7,11 @@ import contextlib
 import errno
 import io
 import os
-import secrets
 from collections.abc import Iterator
 
 from harness.exceptions import IoError
 from harness.outputs import record_output
+from harness.whole_files import whole_file
 
 __all__ = ["atomic_file"]
 
@@ -27,38 +27,39 @@ _HINTS = {
 def atomic_file(path: str) -> Iterator[io.BufferedWriter]:
     """A binary file that takes the name `path` when the block ends well, and vanishes otherwise.
 
-    The data is written under a temporary name in the same directory, synced to the disk and
-    renamed; missing parent directories are created. A reader sees the old file or the new one. Within a
-    run the ledger is told of the file.
+    The data is written without a name in the same directory (`harness.whole_files`), synced to the disk and
+    given its name; missing parent directories are created. A reader sees the old file or the new one, and a
+    process that is killed leaves no other. Within a run the ledger is told of the file.
 
     Raises:
         harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
     """
-    directory, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(directory, f".{name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    path = os.path.abspath(path)
+    directory = os.path.dirname(path)
+    _make_directories(directory, path)
     try:
-        os.makedirs(directory, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        with whole_file(path, sync=True) as stream:
+            yield stream
         _sync_directory(directory)
         record_output(path)
     except IoError:
         raise
     except OSError as error:
-        # Making directories may fail further up.
-        place = "" if error.filename in (None, path, temporary) else f" ({error.filename})"
-        raise IoError(
-            f"cannot write {path}: {error.strerror or error}{place}{_HINTS.get(error.errno or 0, '')}"
-        ) from error
+        raise _failure(path, error, "") from error
+
+
+def _make_directories(directory: str, path: str) -> None:
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        # It may be one further up that can't be made.
+        raise _failure(path, error, f" ({error.filename})") from error
+
+
+def _failure(path: str, error: OSError, place: str) -> IoError:
+    return IoError(
+        f"cannot write {path}: {error.strerror or error}{place}{_HINTS.get(error.errno or 0, '')}"
+    )
 
 
 def _sync_directory(directory: str) -> None:
