@@ -92,21 +92,29 @@ def _open_nameless(directory: str) -> int:
 
 
 def _name(descriptor: int, temporary: str, path: str) -> None:
-    """Gives a file its name. Writers of one path may take each other's temporary name away: the last one stays."""
-    while True:
-        try:
-            # The descriptor of a directory is not looked at; that there is one makes links be followed.
-            os.link(f"/proc/self/fd/{descriptor}", temporary, src_dir_fd=descriptor)
-        except FileExistsError:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            continue
-        try:
-            os.replace(temporary, path)
-        except FileNotFoundError:
-            continue
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+    """Gives a file its name.
+
+    Writers of one path share the temporary name, and none of them removes it: who finds it taken puts its own file in
+    the place of the other, as if it had written `path` a moment later.
+    """
+    try:
+        _link(descriptor, temporary)
+    except FileExistsError:
+        own = f"{temporary[:-4]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+        _link(descriptor, own)
+        os.replace(own, temporary)
+    try:
+        os.replace(temporary, path)
+    except FileNotFoundError:
+        # Another has moved it, which was this file or one that had taken its place, to where it belongs.
+        if not os.path.isfile(path):
             raise
-        return
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _link(descriptor: int, name: str) -> None:
+    # The descriptor of a directory is not looked at; that there is one makes links be followed.
+    os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor)
