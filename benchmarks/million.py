@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A million visits: whether memory, open files or blocks of the arena grow with them. The ledger does, by its rows.
+"""A million visits: whether memory, open files or blocks of the arena grow with them. The ledger does.
 
-Usage: million.py [--visits N] [--slices N] [--arrays] [--dir DIRECTORY]. Stages do next to nothing; with --arrays, one
-of 128 KiB goes down to every slice and one comes up from each in every visit. Samples the processes of the run at even
-distances and prints them. Exit code 1: something is larger at the end than after the first fifth, in which caches and
-records of fixed size fill up.
+Usage: million.py [--visits N] [--slices N] [--arrays] [--dir DIRECTORY]. Stages do next to nothing; with
+--arrays, one of 128 KiB goes down to every slice and one comes up from each in every visit. Samples the
+processes of the run at even distances and prints them. Exit code 1: something is larger at the end than after
+the first fifth, in which caches and records of fixed size fill up.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ appStage: {{
 
 @dataclass(frozen=True)
 class Sample:
-    """A run at the end of a visit. Memory in KiB and files, by process: the master, nursery, keeper, workers."""
+    """A run at the end of a visit. Memory in KiB and files by process: master, nursery, keeper, workers."""
 
     visit: int
     blocks: int
@@ -167,10 +167,12 @@ def main() -> int:
     crossing = "an array each way" if arguments.arrays else "numbers only"
     print(
         f"{arguments.visits} visits, {arguments.slices} slices, {crossing}: {seconds:.1f} s,"
-        f" {seconds / arguments.visits * 1e6:.0f} us a visit; ledger {ledger / arguments.visits:.0f} bytes a visit"
+        f" {seconds / arguments.visits * 1e6:.0f} us a visit;"
+        f" ledger {ledger / arguments.visits:.0f} bytes a visit"
     )
     print("processes: the master, its nursery, the keeper, the workers; memory in KiB")
-    print(f"{'visit':>9}  {'PSS of all':>10}  {'private memory of each':<32}  {'open files':<20}  blocks  arena KiB")
+    heads = f"{'visit':>9}  {'PSS of all':>10}  {'private memory of each':<32}  {'open files':<20}"
+    print(f"{heads}  blocks  arena KiB")
     for sample in samples:
         private, files = (" ".join(map(str, values)) for values in (sample.anonymous, sample.files))
         print(

@@ -2,9 +2,9 @@
 """Files that others read at any time: there whole, or not at all.
 
 A file is written without a name, where the file system can do that (O_TMPFILE), and gets its name when it is
-complete: a process that is killed while it writes leaves nothing behind. An existing file can only be replaced by
-another name, `.NAME.tmp`, which is there for a moment; it is the same in every process, so that whoever writes the
-file again after a death in that moment takes it away.
+complete: a process that is killed while it writes leaves nothing behind. An existing file can only be
+replaced by another name, `.NAME.tmp`, which is there for a moment; it is the same in every process, so that
+whoever writes the file again after a death in that moment takes it away.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ UNABLE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.ENOS
 def whole_file(path: str, *, sync: bool) -> Iterator[io.BufferedWriter]:
     """A binary file that takes the name `path` when the block ends well, and vanishes otherwise.
 
-    With `sync`, its data is on the disk before it has the name. The directory must be there. Raises `OSError`.
+    With `sync`, its data is on the disk before it has the name. The directory must be there.
+    Raises `OSError`.
     """
     directory = os.path.dirname(path) or "."
     descriptor, temporary = _open_nameless(directory), temporary_name(path)
@@ -66,7 +67,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def temporary_name(path: str) -> str:
-    """The name that a file has for a moment before it is `path`: in the same directory, another for every path."""
+    """The name of a file for a moment before it is `path`: in the same directory, another for every path."""
     directory, name = os.path.split(path)
     hidden = f".{name}.tmp"
     if len(os.fsencode(hidden)) > NAME_MAX - 30:
@@ -94,8 +95,8 @@ def _open_nameless(directory: str) -> int:
 def _name(descriptor: int, temporary: str, path: str) -> None:
     """Gives a file its name.
 
-    Writers of one path share the temporary name, and none of them removes it: who finds it taken puts its own file in
-    the place of the other, as if it had written `path` a moment later.
+    Writers of one path share the temporary name, and none of them removes it: who finds it taken puts its own
+    file in the place of the other, as if it had written `path` a moment later.
     """
     try:
         _link(descriptor, temporary)

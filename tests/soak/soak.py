@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Kills processes of a run at random moments, again and again, and compares what is left with a run without harness.
+"""Kills processes of a run at random moments, and compares what is left with a run without harness.
 
-Usage: soak.py [--seconds N] [--seed N] [--dir DIRECTORY]. Rounds of a small image reduction (soak_model.py) go on in
-`pex-harness run --resume` until all their visits are complete, while workers, the nursery, the keeper and the master are
-killed or stopped at moments of a Poisson process. Prints what was done and found; exit code 1: something is wrong, and
-the directory of the round is kept; 2: the soak itself could not work.
+Usage: soak.py [--seconds N] [--seed N] [--dir DIRECTORY]. Rounds of a small image reduction (soak_model.py)
+go on in `pex-harness run --resume` until all their visits are complete, while workers, the nursery, the
+keeper and the master are killed or stopped at moments of a Poisson process. Prints what was done and found;
+exit code 1: something is wrong, and the directory of the round is kept; 2: the soak itself could not work.
 """
 
 from __future__ import annotations

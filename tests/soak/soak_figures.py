@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 class Figures:
     """Counts over all rounds.
 
-    `wrong` has a line for everything that must not be; `seen_ms` are the times from a kill to the moment at which the
-    master saw the death, `replaced_ms` from there until the fresh worker was forked.
+    `wrong` has a line for everything that must not be; `seen_ms` are the times from a kill to the moment at
+    which the master saw the death, `replaced_ms` from there until the fresh worker was forked.
     """
 
     kills: Counter[str] = field(default_factory=Counter)

@@ -65,7 +65,8 @@ def _judge_outcomes(connection: sqlite3.Connection, visits: int, figures: Figure
     figures.lost += len(lost)
     figures.doubled += len(seen) - len(set(seen))
     if lost or len(seen) != len(expected):
-        figures.wrong.append(f"{len(expected)} outcomes expected, {len(seen)} seen; lost: {sorted(lost)[:10]}")
+        told = f"{len(expected)} outcomes expected, {len(seen)} seen"
+        figures.wrong.append(f"{told}; lost: {sorted(lost)[:10]}")
     figures.wrong += [f"outcome {row} of a complete visit" for row in rows if row[3] != "done"][:10]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A small camera and its reduction in plain NumPy: what a run over `soak_stages` must have written, bit for bit."""
+"""A small camera and its reduction in plain NumPy: what a run over `soak_stages` must have written."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ class Processes:
     def choose(self, kind: str, rng: random.Random) -> int | None:
         """A process of a kind (master, nursery, keeper, worker); `None` where there is none.
 
-        The master's first two children are the nursery and the keeper; who came later is taken for a worker, also
-        if it is a nursery that was made anew.
+        The master's first two children are the nursery and the keeper; who came later is taken for a worker,
+        also if it is a nursery that was made anew.
         """
         if kind == "master":
             return self._master

@@ -41,7 +41,7 @@ class Round:
         self._killed: dict[int, int] = {}
 
     def go(self, end: float) -> None:
-        """Runs the command until all visits are complete. After the moment `end` nobody is killed any more."""
+        """Runs the command until all visits are complete. After the moment `end` nobody is killed."""
         self._folder.mkdir()
         (self._folder / "out").mkdir()
         for name in ("soak_model.py", "soak_stages.py", "soak.paf"):

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The reduction of `soak_model` as stages: arrays go down, across and up, files are written by slices and master."""
+"""The reduction of `soak_model` as stages: arrays go down, across and up, slices and master write files."""
 
 from __future__ import annotations
 
 import os
 
+import harness
 import numpy as np
 import soak_model as model
 from harness.storage.atomic import atomic_file
 from lsst.pex.harness.stage import ParallelProcessing, SerialProcessing
-
-import harness
 
 
 def write(name: str, array: np.ndarray) -> None:

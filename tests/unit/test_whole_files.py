@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Files that are there whole or not at all: killed writers, two writers at once, file systems of every kind."""
+"""Files that are there whole or not at all: killed writers, two at once, file systems of every kind."""
 
 import errno
 import os
