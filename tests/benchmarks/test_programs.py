@@ -124,3 +124,21 @@ def test_all_programs_are_run_and_one_that_fails_is_named_with_its_output(progra
     assert written.count("ran [") == len(listed)
     assert "**startup.py ended with exit code 1**" in written
     assert written.count("'--peers', 'pipe'") == 2 and written.count("'--core', 'parser'") == 1
+
+
+MANY_VISITS_S = 110
+"""Below pytest's own limit; on an idle machine it is a few seconds."""
+
+
+def test_visits_leave_no_memory_files_or_blocks_behind(programs):
+    done = programs.run("million.py", "--visits", "20000", timeout=MANY_VISITS_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing has grown" in done.stdout and re.search(r"^ +20000 +\d+ ", done.stdout, re.MULTILINE)
+
+
+def test_a_stage_that_keeps_something_in_every_visit_is_noticed(programs):
+    programs.spoil("million.py", "class Give(SerialProcessing):", "KEPT = []\nclass Give(SerialProcessing):")
+    keeping = "KEPT.append(bytes(4000))\n        visit = harness"
+    programs.spoil("million.py", "visit = harness", keeping)
+    done = programs.run("million.py", "--visits", "12000", timeout=MANY_VISITS_S)
+    assert done.returncode == 1 and "it grows: private memory of process 0" in done.stderr

@@ -12,10 +12,11 @@ ASKED_FOR = [
     "SIGKILL of a worker.*every fault point", "SIGSEGV", "SIGABRT", "SIGBUS", r"_exit\(0\)", r"sys\.exit",
     "can't be pickled", "or printed", "BaseException", "RecursionError", "stuck in Python",
     "in C with the interpreter's lock", "`sleep`", "FIFO", "stopped by SIGSTOP",
-    "revived after it was replaced", "SIGKILL of the master", "SIGKILL of the nursery", "SIGKILL of the whole group",
-    "SIGINT once, twice", "SIGINT thrice", "SIGTERM", "SIGHUP", r"\^Z and `fg`", "core dump", "uninterruptible sleep",
-    "memory limit by control group", "memory limit by RLIMIT", "EMFILE", "EAGAIN on fork", "ENOSPC",
-    "read-only output", "failure stage that fails", "children, threads or pools", "clock jump",
+    "revived after it was replaced", "SIGKILL of the master", "SIGKILL of the nursery",
+    "SIGKILL of the whole group", "SIGINT once, twice", "SIGINT thrice", "SIGTERM", "SIGHUP",
+    r"\^Z and `fg`", "core dump", "uninterruptible sleep", "memory limit by control group",
+    "memory limit by RLIMIT", "EMFILE", "EAGAIN on fork", "ENOSPC", "read-only output",
+    "failure stage that fails", "children, threads or pools", "clock jump",
 ]  # fmt: skip
 NAMED = re.compile(r"`(tests/[\w/.]+)::(\w+)`")
 
