@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A million visits: whether memory, open files or blocks of the arena grow with them. The ledger does.
 
-Usage: million.py [--visits N] [--slices N] [--arrays] [--dir DIRECTORY]. Stages do next to nothing; with
+Usage: million.py [--visits N] [--slices N] [--arrays] [--seconds S] [--dir DIRECTORY]. Stages do next to nothing; with
 --arrays, one of 128 KiB goes down to every slice and one comes up from each in every visit. Samples the
 processes of the run at even distances and prints them. Exit code 1: something is larger at the end than after
-the first fifth and 10 000 visits, in which caches and records of fixed size fill up.
+the first fifth and 10 000 visits, in which caches and records of fixed size fill up; 3: too few visits in
+--seconds to say.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ ALLOWED_KIB = 1024
 """By so much a process may be larger at the end: pages that an allocator has not given back."""
 
 STAGES = """
-import json, os
+import json, os, time
 import numpy as np
 import harness
 from harness import arrays
 from lsst.pex.harness.stage import ParallelProcessing, SerialProcessing
 
 EVERY, ARRAYS = int(os.environ["SAMPLE_EVERY"]), os.environ["ARRAYS"] == "1"
+END = time.monotonic() + float(os.environ["SECONDS"])
 
 def figures(pid):
     wanted = {}
@@ -52,6 +54,7 @@ def children():
 class Give(SerialProcessing):
     def preprocess(self, clipboard):
         clipboard.put("number", harness.current_visit(), True)
+        clipboard.put("enough", time.monotonic() > END, True)
         if ARRAYS:
             clipboard.put("image", np.full(16384, 1.0), True)
     def postprocess(self, clipboard):
@@ -69,6 +72,8 @@ class Give(SerialProcessing):
 class Answer(ParallelProcessing):
     def process(self, clipboard):
         clipboard.put("sum", clipboard.get("number"), True)
+        if clipboard.get("enough"):
+            clipboard.put("noMoreDatasets", True)
         if ARRAYS:
             clipboard.put("back", clipboard.get("image") * 2.0, True)
 """
@@ -96,8 +101,8 @@ class Sample:
     files: list[int]
 
 
-def run(folder: Path, visits: int, slices: int, with_arrays: bool) -> float:
-    """Runs so many visits; seconds. Raises `CalledProcessError` when the run fails."""
+def run(folder: Path, visits: int, slices: int, with_arrays: bool, limit: float) -> float:
+    """Runs so many visits, or as many as end within `limit` seconds; the seconds it took. Raises `CalledProcessError` when the run fails."""
     (folder / "million_stages.py").write_text(STAGES)
     (folder / "million.paf").write_text(POLICY.format(slices=slices))
     command = [sys.executable, "-m", "harness.cli.main", "run", "million.paf", "r", "-s"]
@@ -105,6 +110,7 @@ def run(folder: Path, visits: int, slices: int, with_arrays: bool) -> float:
         "PYTHONPATH": str(folder),
         "SAMPLE_EVERY": str(max(1, visits // SAMPLES)),
         "ARRAYS": str(int(with_arrays)),
+        "SECONDS": str(limit),
     }
     begun = time.perf_counter()
     subprocess.run(
@@ -135,7 +141,7 @@ def growth(samples: list[Sample]) -> list[str]:
     """What is larger at the end than it was when everything had settled."""
     last = samples[-1]
     settled = max(SETTLED * last.visit, SETTLED_VISITS)
-    first = next((sample for sample in samples if sample.visit >= settled), last)
+    first = next(sample for sample in samples if sample.visit >= settled)
     found = []
     for place, (before, after) in enumerate(zip(first.anonymous, last.anonymous, strict=True)):
         if after > before + ALLOWED_KIB:
@@ -156,6 +162,7 @@ def main() -> int:
     parser.add_argument("--visits", type=int, default=1_000_000)
     parser.add_argument("--slices", type=int, default=2)
     parser.add_argument("--arrays", action="store_true", help="let arrays cross in every visit")
+    parser.add_argument("--seconds", type=float, default=1e9, help="end early after so long")
     parser.add_argument("--dir", type=Path, help="where the run takes place (default: a temporary directory)")
     arguments = parser.parse_args()
     least = SETTLED_VISITS * SAMPLES // (SAMPLES - 1) + 1
@@ -163,14 +170,15 @@ def main() -> int:
         parser.error(f"--visits: expected {least} or more, for caches fill up first; saw {arguments.visits}")
     with tempfile.TemporaryDirectory(dir=arguments.dir) as name:
         folder = Path(name)
-        seconds = run(folder, arguments.visits, arguments.slices, arguments.arrays)
+        seconds = run(folder, arguments.visits, arguments.slices, arguments.arrays, arguments.seconds)
         samples = read_samples(folder / "samples")
         ledger = sum(file.stat().st_size for file in (folder / "r").glob("ledger*"))
+    visits = samples[-1].visit
     crossing = "an array each way" if arguments.arrays else "numbers only"
     print(
-        f"{arguments.visits} visits, {arguments.slices} slices, {crossing}: {seconds:.1f} s,"
-        f" {seconds / arguments.visits * 1e6:.0f} us a visit;"
-        f" ledger {ledger / arguments.visits:.0f} bytes a visit"
+        f"{visits} visits, {arguments.slices} slices, {crossing}: {seconds:.1f} s,"
+        f" {seconds / visits * 1e6:.0f} us a visit;"
+        f" ledger {ledger / visits:.0f} bytes a visit"
     )
     print("processes: the master, its nursery, the keeper, the workers; memory in KiB")
     heads = f"{'visit':>9}  {'PSS of all':>10}  {'private memory of each':<32}  {'open files':<20}"
@@ -181,6 +189,9 @@ def main() -> int:
             f"{sample.visit:9d}  {sum(sample.pss):10d}  {private:<32}  {files:<20}  {sample.blocks:6d}"
             f"  {sample.committed // 1024:9d}"
         )
+    if visits <= SETTLED_VISITS:
+        print(f"million.py: {visits} visits are too few to say what grows", file=sys.stderr)
+        return 3
     found = growth(samples)
     for line in found:
         print(f"million.py: it grows: {line}", file=sys.stderr)
