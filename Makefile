@@ -1,10 +1,13 @@
 # Two commands: `make demo` and `make test`. Both work in a fresh clone, and leave everything below this folder.
 # Variables: PYTHON (the interpreter to build on), NIGHT (where the demo puts its night), FUZZ_SECONDS (how long
-# `make fuzz` lasts), PEERS (who takes part in `make bench`, see benchmarks/handover/step.py).
+# `make fuzz` lasts), SOAK_SECONDS and SOAK_SEED (of `make soak`), PEERS (who takes part in `make bench`, see
+# benchmarks/handover/step.py).
 
 PYTHON ?= python3
 NIGHT ?= demo-night
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 120
+SOAK_SEED ?=
 VENV := .venv
 PIP := python -m pip --disable-pip-version-check --no-input
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=2.13" "cython>=3.0" "numpy>=2.0" "cmake>=3.25" "ninja>=1.10"
@@ -18,8 +21,8 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml README.md LICENSE src pyth
     -not -path '*__pycache__*' 2>/dev/null)
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python test-python-asan fuzz bench \
-    bench-peers install dictionary-pages clean always
+.PHONY: demo test lint test-cpp test-asan test-tsan test-sanitizers test-python test-python-asan fuzz soak \
+    bench bench-peers install dictionary-pages clean always
 
 demo: install
 	@$(IN_VENV) pex-harness demo --dir "$(NIGHT)"
@@ -72,14 +75,18 @@ fuzz: $(VENV)/tools
 	    echo "make: a finding; again: $(FUZZER) build/fuzz/<the file named above>" >&2; exit 1; }
 	@grep -E 'Done|average_exec' build/fuzz-run.log
 
+# Kills processes of a run at random moments; docs/design/faults.md. What was found is kept where it says.
+soak: install
+	@$(IN_VENV) python tests/soak/soak.py --seconds $(SOAK_SECONDS) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
+
 test-python: install
 	@$(IN_VENV) python -m pytest -q
 
-# What touches shared memory, under the address and undefined behaviour sanitizers; with fewer seeds, for runs are slower.
+# What touches shared memory, and deaths at fault points, under the address and undefined behaviour sanitizers; with fewer seeds, for runs are slower.
 # Left out: a control group too small for the sanitizer's own memory, and a thousand copies of its page tables.
 SANITIZED_TESTS := $(addprefix tests/unit/test_,arrays.py births.py births_fork.py clipboard.py plain_arrays.py) \
-    $(addprefix tests/runs/test_,born_shared.py births.py compiled_stage.py copies.py embedding.py exchange.py keys.py \
-    machines.py odd_crossings.py riding.py sharing.py stress.py transport.py)
+    $(addprefix tests/runs/test_,born_shared.py births.py compiled_stage.py copies.py embedding.py exchange.py \
+    fault_points.py keys.py machines.py odd_crossings.py riding.py sharing.py stress.py transport.py)
 NOT_SANITIZED := -k 'not control_group_that_fills_up and not thousand_forks'
 test-python-asan: install test-asan
 	@echo "make: Python tests on the extension modules of preset asan"

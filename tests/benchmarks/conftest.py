@@ -29,10 +29,10 @@ class Programs:
         assert text.count(right) == 1, f"{name}: {right!r} is there {text.count(right)} times"
         path.write_text(text.replace(right, wrong))
 
-    def run(self, name: str, *options: str) -> subprocess.CompletedProcess:
+    def run(self, name: str, *options: str, timeout: float = TIMEOUT_S) -> subprocess.CompletedProcess:
         """Runs one program to its end."""
         command = [sys.executable, str(self.folder / name), *options]
-        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
 
 
 @pytest.fixture

@@ -137,3 +137,23 @@ def test_a_stage_that_has_not_done_its_work_is_noticed(programs):
     programs.spoil("stage_test.py", 'clipboard.put("level", float(', 'clipboard.put("level", 1 + float(')
     done = programs.run("stage_test.py", "--rounds", "1", "--slices", "1")
     assert done.returncode == 1 and "AssertionError" in done.stderr
+def many_visits(programs, visits: int):
+    """Runs million.py; skips where so many visits take too long."""
+    done = programs.run("million.py", "--visits", str(visits), "--seconds", "60", timeout=110)
+    if done.returncode == 3:
+        pytest.skip(f"this machine is too busy: {done.stderr.strip()}")
+    return done
+
+
+def test_visits_leave_no_memory_files_or_blocks_behind(programs):
+    done = many_visits(programs, 20_000)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing has grown" in done.stdout and re.search(r"^ +1\d000 +\d+ ", done.stdout, re.MULTILINE)
+
+
+def test_a_stage_that_keeps_something_in_every_visit_is_noticed(programs):
+    programs.spoil("million.py", "class Give(SerialProcessing):", "KEPT = []\nclass Give(SerialProcessing):")
+    keeping = "KEPT.append(bytes(4000))\n        visit = harness"
+    programs.spoil("million.py", "visit = harness", keeping)
+    done = many_visits(programs, 12_000)
+    assert done.returncode == 1 and "it grows: private memory of process 0" in done.stderr

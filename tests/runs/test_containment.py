@@ -8,8 +8,23 @@ STAGES = """
         def __str__(self):
             raise RuntimeError("no text")
 
+    class Unpicklable(Exception):
+        def __reduce__(self):
+            raise TypeError("never to be pickled")
+
+    class Bare(BaseException):
+        pass
+
+    def recurse():
+        recurse()
+
     def fail():
-        errors = {"plain": ValueError("x"), "mute": Mute(), "surrogate": ValueError("a\\udcffb")}
+        if os.environ["HOW"] == "recursion":
+            recurse()
+        held = ValueError("holds a lock")
+        held.lock = __import__("threading").Lock()
+        errors = {"plain": ValueError("x"), "mute": Mute(), "surrogate": ValueError("a\\udcffb"),
+                  "unpicklable": Unpicklable("odd"), "held": held, "bare": Bare("from below")}
         raise errors[os.environ["HOW"]]
 
     class FailsAtOnce(SerialProcessing):
@@ -80,3 +95,17 @@ def test_an_exception_text_that_is_no_unicode_is_contained_and_reported(run):
     done, told = run("process", "surrogate")
     assert told == "bad: 'a\\udcffb'\n"
     assert "slice 0 failed in visit 1: stage 'bad': ValueError: a?b" in done.err
+
+
+@pytest.mark.parametrize("where", ["preprocess", "process", "postprocess"])
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("unpicklable", "bad: 'odd'\n"),
+        ("held", "bad: 'holds a lock'\n"),
+        ("recursion", "bad: 'maximum recursion depth exceeded"),
+        ("bare", "bad: 'from below'\n"),
+    ],
+)
+def test_an_exception_of_whatever_kind_is_contained_and_told(run, where, how, told):
+    assert run(where, how)[1].startswith(told)

@@ -5,6 +5,7 @@ import contextlib
 import os
 import resource
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def test_a_process_without_descriptors_ends_with_a_reason_or_does_its_work(bench
         assert done.code > 0 and "Too many open files" in done.err, (done.code, done.err)
 
 
+class Group:
+    """A control group: called by a process, it takes that in."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self) -> None:
+        (self._folder / "cgroup.procs").write_text(str(os.getpid()))
+
+    def allow(self, count: int) -> None:
+        """Changes how many processes and threads there may be; those that are there stay."""
+        (self._folder / "pids.max").write_text(str(count))
+
+
 @pytest.fixture
 def few_processes():
     """Makes control groups that allow so many processes; a function that a process calls to enter one."""
@@ -52,7 +67,7 @@ def few_processes():
                 folder.mkdir()
                 made.append(folder)
                 (folder / "pids.max").write_text(str(count))
-                return lambda: (folder / "cgroup.procs").write_text(str(os.getpid()))
+                return Group(folder)
         pytest.skip("no control group for processes can be made here")
 
     yield make
@@ -70,6 +85,41 @@ def test_a_machine_that_forks_no_more_ends_the_run_with_a_reason(bench, few_proc
     else:
         assert done.code > 0, (done.code, done.err)
         assert "Resource temporarily unavailable" in done.err or "start new thread" in done.err, done.err
+
+
+@pytest.mark.parametrize("lasting", [False, True], ids=["for a moment", "for good"])
+def test_a_replacement_that_cannot_be_forked_is_tried_again_and_its_lack_told(bench, few_processes, lasting):
+    bench.module("""
+    class Dies(ParallelProcessing):
+        def process(self, clipboard):
+            open(f"in-{self.rank}", "w").close()
+            while not os.path.exists("go"):
+                time.sleep(0.005)
+            if self.rank == 0 and not os.path.exists("died"):
+                open("died", "w").close()
+                os._exit(7)
+    """)
+    bench.policy("dies - Dies")
+    group = few_processes(500)
+    process = subprocess.Popen(
+        bench.command(), cwd=bench.folder, env=bench.environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, preexec_fn=group,
+    )  # fmt: skip
+    bench.wait_until((bench.folder / "in-1").exists, "the slices to run")
+    group.allow(1)
+    (bench.folder / "go").touch()
+    if not lasting:
+        bench.wait_until((bench.folder / "died").exists, "the death")
+        time.sleep(0.3)
+        group.allow(500)
+    done = bench.finish(process)
+    if lasting:
+        assert done.code in (2, 3), done.err
+        assert "forking worker 0" in done.err and "Resource temporarily unavailable" in done.err
+        assert "look at the limits on processes" in done.err
+    else:
+        assert done.code == 0, done.err
+        assert len(done.summary["deaths"]) == 1
 
 
 def test_what_stages_leave_behind_ends_with_the_run(bench):

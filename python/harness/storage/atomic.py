@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from harness.exceptions import IoError
 from harness.outputs import record_output
 from harness.storage.exchange import exchange_names
+from harness.whole_files import whole_file
 
 __all__ = ["atomic_directory", "atomic_file", "atomic_path"]
 
@@ -29,20 +30,16 @@ _HINTS = {
 def atomic_file(path: str) -> Iterator[io.BufferedWriter]:
     """A binary file that takes the name `path` when the block ends well, and vanishes otherwise.
 
-    The data is written under a temporary name in the same directory, synced to the disk and
-    renamed; missing parent directories are created. A reader sees the old file or the new one. Within a
-    run the ledger is told of the file.
+    The data is written without a name in the same directory (`harness.whole_files`), synced to the disk and
+    given its name; missing parent directories are created. A reader sees the old file or the new one, and a
+    process that is killed leaves no other. Within a run the ledger is told of the file.
 
     Raises:
         harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
     """
-    with _named_at_the_end(path, os.unlink) as temporary:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+    path = os.path.abspath(path)
+    with _recorded(path), whole_file(path, sync=True) as stream:
+        yield stream
 
 
 @contextlib.contextmanager
@@ -87,26 +84,39 @@ def _named_at_the_end(path: str, remove: Callable[[str], None]) -> Iterator[str]
     """A temporary name beside `path`; what the block makes of it must have the final name at its end."""
     directory, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(directory, f".{name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        os.makedirs(directory, exist_ok=True)
+    with _recorded(path):
         try:
             yield temporary
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 remove(temporary)
             raise
+
+
+@contextlib.contextmanager
+def _recorded(path: str) -> Iterator[None]:
+    """Has the block make `path` in a directory that is there, makes that durable, and tells the ledger."""
+    directory = os.path.dirname(os.path.abspath(path))
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        # It may be one further up that can't be made.
+        raise _failure(path, error, f" ({error.filename})") from error
+    try:
+        yield
         # This makes the rename itself durable.
         _sync(directory, os.O_DIRECTORY)
         record_output(path)
     except IoError:
         raise
     except OSError as error:
-        # Making directories may fail further up.
-        ours = error.filename in (None, path) or str(error.filename).startswith(temporary)
-        place = "" if ours else f" ({error.filename})"
-        # Libraries put words of their own around the cause.
-        cause = os.strerror(error.errno) if error.errno else error.strerror or error
-        raise IoError(f"cannot write {path}: {cause}{place}{_HINTS.get(error.errno or 0, '')}") from error
+        raise _failure(path, error, "") from error
+
+
+def _failure(path: str, error: OSError, place: str) -> IoError:
+    # Libraries put words of their own around the cause.
+    cause = os.strerror(error.errno) if error.errno else error.strerror or error
+    return IoError(f"cannot write {path}: {cause}{place}{_HINTS.get(error.errno or 0, '')}")
 
 
 def _sync_tree(path: str) -> None:

@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "births.hpp"
+#include "fault_spec.hpp"
 #include "fork_guests.hpp"
 #include "loop/master_loop.hpp"
 #include "loop/worker_loop.hpp"
 #include "os/clock.hpp"
+#include "os/fault_point.hpp"
 #include "os/process.hpp"
 #include "python_hooks.hpp"
 #include "shm/arena.hpp"
@@ -47,7 +49,10 @@ public:
     sync::RunState& state() { return m_state; }
     loop::Traffic& traffic() { return m_traffic; }
 
-    void attach_master() { attach(0); }
+    void attach_master() {
+        play_role(Role::MASTER);
+        attach(0);
+    }
 
     void attach_worker(std::uint16_t worker, int pid, std::uint32_t incarnation) {
         m_process = static_cast<std::uint16_t>(1 + worker);
@@ -59,6 +64,7 @@ public:
         self.busy_rank.store(-1, std::memory_order_relaxed);
         self.pid.store(pid, std::memory_order_seq_cst);
         self.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
+        os::fault_point("worker: attached");
     }
 
     void set_spin(std::uint64_t least_ns, std::uint64_t most_ns) { m_spin = {least_ns, most_ns}; }
@@ -66,7 +72,10 @@ public:
     bool arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
         loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
         worker.set_incarnation(m_incarnation);
-        return worker.arrive_ready(rank, outcome);
+        os::fault_point("worker: set up");
+        const bool counts = worker.arrive_ready(rank, outcome);
+        os::fault_point("worker: ready");
+        return counts;
     }
 
     bool run_worker(const py::object& target) {
@@ -80,8 +89,10 @@ public:
     }
 
     void leave() {
+        os::fault_point("worker: leaving");
         note_births();
         m_state.process(m_process).state.store(sync::ProcessState::LEAVING, std::memory_order_seq_cst);
+        os::fault_point("worker: left");
     }
 
     // (shared, refused, refused bytes) of the master now and of the workers that have left.
@@ -144,6 +155,7 @@ public:
     py::object take_death() {
         const std::optional<sync::Death> death = watcher().take_death();
         if (!death) return py::none();
+        os::fault_point("master: took a death");
         int rank = -1;
         int stage = 0;
         bool starting = false;
@@ -159,7 +171,9 @@ public:
                     stage = taken->step;
                 }
             }
-            m_arena->sweep(shm::ProcessSlot{static_cast<std::uint8_t>(death->process)});
+            if (os::defended("death: sweep"))
+                m_arena->sweep(shm::ProcessSlot{static_cast<std::uint8_t>(death->process)});
+            os::fault_point("master: swept");
         }
         const int worker = death->process == sync::NURSERY_PROCESS ? -1 : death->process - 1;
         return py::make_tuple(worker, death->pid, death->status.signalled, death->status.code, death->orderly, rank,
@@ -181,17 +195,22 @@ public:
         process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
         for (std::uint32_t rank = worker; rank < m_shape.ranks; rank += m_shape.workers)
             sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(next));
+        os::fault_point("master: revoked");
         return next;
     }
 
     // Says that `pid` is the worker: what a nursery has forked and not told of, because it died, is none.
     void admit(std::uint16_t worker, int pid) {
         m_state.process(static_cast<std::uint16_t>(1 + worker)).admitted.store(pid, std::memory_order_seq_cst);
+        os::fault_point("master: admitted");
     }
     // Waits until the master says who is the worker. Returns whether it is `pid`.
     bool await_admission(std::uint16_t worker, int pid, int timeout_ms) {
         const sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
         const std::uint64_t deadline = os::now_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000u;
+        // ORDER relaxed: for tests; written before this process was asked for.
+        play_role(process.incarnation.load(std::memory_order_relaxed) == 0 ? Role::WORKER : Role::FRESH);
+        os::fault_point("worker: born");
         const py::gil_scoped_release unlocked;
         for (;;) {
             // ORDER seq_cst: pairs with admit(), which follows all that the master did for this worker.
@@ -245,6 +264,7 @@ public:
         sync::ProcessShm& self = m_state.process(m_process);
         self.busy_stage.store(stage, std::memory_order_relaxed);
         self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
+        os::fault_point("worker: repeats");
     }
 
     // (rank, stage) that a worker (from 0) runs; rank -1: none.
@@ -277,13 +297,16 @@ public:
     }
 
     void set_down_manifest(std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
+        os::fault_point("master: publishes");
         m_state.down(stage) = {ref, bytes};
     }
     py::tuple down_manifest(std::uint16_t stage) {
         return py::make_tuple(m_state.down(stage).ref, m_state.down(stage).bytes);
     }
     void set_up_manifest(std::uint32_t rank, std::uint64_t ref, std::uint64_t bytes) {
+        os::fault_point("worker: publishes");
         m_state.cell(rank).manifest_ref = ref;
+        os::fault_point("worker: half a manifest");
         m_state.cell(rank).manifest_bytes = bytes;
     }
     py::tuple up_manifest(std::uint32_t rank) {
@@ -297,6 +320,7 @@ public:
         return out;
     }
     void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
+        os::fault_point("worker: offers");
         m_state.across(rank, exchange_before(stage)) = {ref, bytes};
     }
     py::tuple across_manifest(std::uint32_t rank, std::uint16_t stage) {

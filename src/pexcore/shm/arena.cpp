@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "os/error.hpp"
+#include "os/fault_point.hpp"
 #include "shm/arena_private.hpp"
 
 namespace pex::shm {
@@ -222,6 +223,7 @@ bool Arena::try_drop(BlockRef ref) {
     if (mine.holds == 0 || !load_state(header).is_live(ref.generation())) return false;
     if (--mine.holds > 0) return true;
     clear_holder(header, m_self);
+    os::fault_point("arena: dropped");
     const unsigned size_class = m_classes.class_of({index});
     if (const auto generation = try_reclaim(header, m_self)) {
         release_warm_locked(index, size_class, *generation);

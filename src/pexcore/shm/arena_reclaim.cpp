@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How blocks come back: reclaimed, retired with their visit, swept after a death, trimmed.
 #include "os/error.hpp"
+#include "os/fault_point.hpp"
 #include "shm/arena.hpp"
 #include "shm/arena_private.hpp"
 
@@ -31,6 +32,7 @@ int Arena::make_cold(std::uint32_t index, unsigned size_class, Generation genera
             m_pixels.punch(m_classes.offset_of({index}), std::uint64_t{pages} * os::page_bytes());
         if (error != 0) return error;
     }
+    os::fault_point("arena: punched");
     const std::lock_guard lock(m_private->mutex);
     if (pages != 0) ++m_private->blocks_trimmed;
     // Given back to the machine first and to the account afterwards: the account never promises pages twice.
@@ -73,6 +75,7 @@ void Arena::retire_visit(unsigned visit_slot) {
         // the caller has seen, so a plain look can't miss one; it spares the other headers a write.
         if ((header.roots.load(std::memory_order_seq_cst) >> visit_slot & 1) == 0) return;
         clear_root(header, visit_slot);
+        os::fault_point("arena: unrooted");
         reclaim(index, size_class);
     });
 }
@@ -87,7 +90,8 @@ void Arena::sweep(ProcessSlot dead) {
     int error = 0;
     for_each_used([&](std::uint32_t index, unsigned size_class) {
         BlockHeaderShm& header = m_shared->view.headers[index];
-        if (has_holder(header, dead)) clear_holder(header, dead);
+        const bool held = has_holder(header, dead);
+        if (held) clear_holder(header, dead);
         const StateWord seen = load_state(header);
         if (seen.state == BlockState::busy && seen.owner == dead) {
             if (!change_state(header, seen, {BlockState::busy, m_self, seen.generation})) return;
@@ -95,7 +99,7 @@ void Arena::sweep(ProcessSlot dead) {
             // ours.
             const int failed = make_cold(index, size_class, seen.generation);
             if (failed != 0) error = failed;
-        } else if (seen.state == BlockState::live) {
+        } else if (seen.state == BlockState::live && (held || os::defended("sweep: every live block"))) {
             // Also where the dead process had no bit: it may have died between its last drop and the
             // reclaiming.
             reclaim(index, size_class);

@@ -2,6 +2,8 @@
 // The protocol of holding, publishing and reclaiming one block.
 #include "shm/block_header.hpp"
 
+#include "os/fault_point.hpp"
+
 namespace pex::shm {
 
 namespace {
@@ -29,9 +31,10 @@ void set_holder(BlockHeaderShm& header, ProcessSlot process) noexcept {
     // ORDER seq_cst: pairs with the scan in try_reclaim(). The bit comes before the bump, and both before the
     // caller lets go of what kept the block until now: a scan that missed the bit then sees the bump.
     header.holders[process.value / 64].fetch_or(bit(process.value % 64), std::memory_order_seq_cst);
+    os::fault_point("arena: marked");
     // ORDER seq_cst: pairs with both loads of `adds` in try_reclaim(); without it a scan that read this word
     // before the bit and the roots after the visit's retirement would free a held block.
-    header.adds.fetch_add(1, std::memory_order_seq_cst);
+    if (os::defended("hold: bump")) header.adds.fetch_add(1, std::memory_order_seq_cst);
 }
 
 bool clear_holder(BlockHeaderShm& header, ProcessSlot process) noexcept {
@@ -52,10 +55,11 @@ bool has_holder(const BlockHeaderShm& header, ProcessSlot process) noexcept {
 void set_root(BlockHeaderShm& header, unsigned visit_slot) noexcept {
     // ORDER seq_cst: pairs with the scan in try_reclaim(). Comes before the publisher drops its own hold.
     header.roots.fetch_or(bit(visit_slot), std::memory_order_seq_cst);
+    os::fault_point("arena: rooted");
     // ORDER seq_cst: pairs with both loads of `adds` in try_reclaim(): a publisher that sets the root after
     // the scan read the roots, and drops its hold before the scan reads the holders, would otherwise lose the
     // block.
-    header.adds.fetch_add(1, std::memory_order_seq_cst);
+    if (os::defended("root: bump")) header.adds.fetch_add(1, std::memory_order_seq_cst);
 }
 
 bool clear_root(BlockHeaderShm& header, unsigned visit_slot) noexcept {
@@ -74,13 +78,19 @@ std::optional<Generation> try_reclaim(BlockHeaderShm& header, ProcessSlot me) no
     // scan would free a held block.
     const std::uint64_t adds = header.adds.load(std::memory_order_seq_cst);
     if (header.roots.load(std::memory_order_seq_cst) != 0) return std::nullopt;
+    os::fault_point("reclaim: no roots");
     for (const auto& word : header.holders) {
         if (word.load(std::memory_order_seq_cst) != 0) return std::nullopt;
+        os::fault_point("reclaim: a word of holders");
     }
-    if (header.adds.load(std::memory_order_seq_cst) != adds) return std::nullopt;
+    if (header.adds.load(std::memory_order_seq_cst) != adds && os::defended("reclaim: adds again"))
+        return std::nullopt;
+    os::fault_point("reclaim: scanned");
     // The generation in the expected word refuses the case that another process reclaimed and reused the
     // block meanwhile.
-    if (!change_state(header, seen, {BlockState::busy, me, seen.generation})) return std::nullopt;
+    const StateWord expected = os::defended("reclaim: generation") ? seen : load_state(header);
+    if (!change_state(header, expected, {BlockState::busy, me, expected.generation})) return std::nullopt;
+    os::fault_point("arena: reclaimed");
     return seen.generation;
 }
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "os/fault_point.hpp"
+
 namespace pex::sync {
 
 enum class CellState : std::uint8_t {
@@ -85,7 +87,8 @@ inline bool take(CellShm& cell, std::uint8_t incarnation, CellWord& taken) {
     // ORDER seq_cst: pairs with the store in release(); makes the down manifest visible.
     std::uint64_t bits = cell.word.load(std::memory_order_seq_cst);
     CellWord word = unpack(bits);
-    if (word.state != CellState::RELEASED || word.incarnation != incarnation) return false;
+    if (word.state != CellState::RELEASED) return false;
+    if (word.incarnation != incarnation && os::defended("take: incarnation")) return false;
     word.state = CellState::RUNNING;
     // ORDER seq_cst: pairs with revoke() of the master; exactly one of the two wins the cell.
     if (!cell.word.compare_exchange_strong(bits, pack(word), std::memory_order_seq_cst)) return false;
@@ -102,7 +105,10 @@ inline bool arrive(CellShm& cell, const CellWord& taken, std::uint8_t outcome) {
     done.state = CellState::ARRIVED;
     // ORDER seq_cst: pairs with the load in has_arrived(). Publishes the manifest fields and every block this
     // step made; stands before the bell's increment, as in release().
-    return cell.word.compare_exchange_strong(expected, pack(done), std::memory_order_seq_cst);
+    if (os::defended("arrive: compare"))
+        return cell.word.compare_exchange_strong(expected, pack(done), std::memory_order_seq_cst);
+    cell.word.store(pack(done), std::memory_order_seq_cst);
+    return true;
 }
 
 // Gives the cell to the next incarnation of its worker. What had arrived stays so; a step that was taken is asked for
@@ -114,7 +120,8 @@ inline CellWord revoke(CellShm& cell, std::uint8_t incarnation) {
         const CellWord was = unpack(bits);
         CellWord next = was;
         next.incarnation = incarnation;
-        if (was.state == CellState::RUNNING) next.state = CellState::RELEASED;
+        if (was.state == CellState::RUNNING && os::defended("revoke: asks again"))
+            next.state = CellState::RELEASED;
         // ORDER seq_cst: as above. Who took the old word fails its arrival from here on.
         if (cell.word.compare_exchange_strong(bits, pack(next), std::memory_order_seq_cst)) return was;
     }

@@ -12,6 +12,7 @@
 
 #include "os/clock.hpp"
 #include "os/error.hpp"
+#include "os/fault_point.hpp"
 #include "sync/stop_ladder.hpp"
 
 namespace pex::sync {
@@ -138,7 +139,7 @@ void Watcher::note_ends() {
         Death death;
         death.seen_ns = os::now_ns();
         // The group is swept before its leader is reaped, while the number still belongs to it.
-        if (child == os::ChildState::ZOMBIE) os::kill_group(item->pid);
+        if (child == os::ChildState::ZOMBIE && os::defended("death: kill the group")) os::kill_group(item->pid);
         os::reap(item->pidfd.get(), death.status);
         death.process = item->process;
         death.pid = item->pid;
@@ -153,7 +154,7 @@ void Watcher::note_ends() {
         item = m_watched.erase(item);
         // ORDER seq_cst: before the count and the bell. A worker that arrives from here on rings even when it is
         // not the last: the arrivals counter lacks whatever the dead one did not count.
-        m_state.head().ring_always.store(1, std::memory_order_seq_cst);
+        if (os::defended("death: ring always")) m_state.head().ring_always.store(1, std::memory_order_seq_cst);
         m_alive_count.fetch_sub(1, std::memory_order_seq_cst);
         if (death.process != NURSERY_PROCESS) m_death_count.fetch_add(1, std::memory_order_seq_cst);
     }

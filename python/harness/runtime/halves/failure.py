@@ -18,6 +18,19 @@ READ_ONLY_CURE = (
 )
 
 
+class Uncommon(Exception):
+    """In the place of what stage code has raised that is no `Exception`, and no wish to end the run."""
+
+    def __init__(self, original: BaseException) -> None:
+        super().__init__(original)
+        self.original = original
+
+
+def original_of(error: BaseException) -> BaseException:
+    """What stage code has raised."""
+    return error.original if isinstance(error, Uncommon) else error
+
+
 def format_failure(error: BaseException) -> str:
     """The traceback of `error` as one string, with the cure where a write to a shared array is the cause."""
     text = "".join(traceback.format_exception(error))

@@ -13,7 +13,13 @@ from harness.errors import StageFailed
 from harness.log.run_logs import off_console
 from harness.queue import Queue
 from harness.runtime.halves.blocks import Blocks
-from harness.runtime.halves.failure import describe_failure, format_failure, put_failure_keys
+from harness.runtime.halves.failure import (
+    Uncommon,
+    describe_failure,
+    format_failure,
+    original_of,
+    put_failure_keys,
+)
 from harness.runtime.halves.isolation import isolate
 from harness.runtime.halves.post_mortems import write_after_raise
 from harness.runtime.halves.stray_forks import end_if_stray
@@ -98,18 +104,27 @@ class Half(Generic[StageT]):
                 isolate(instance, self, stage_id)
             return instance
         except Exception as error:
+            cause = original_of(error)
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
             raise StageFailed(
                 f"stage {stage.name!r} ({stage.where}) could not be set up in {who}:"
-                f" {describe_failure(error)}",
+                f" {describe_failure(cause)}",
                 rank=self.rank,
-                details=format_failure(error),
-            ) from error
+                details=format_failure(cause),
+            ) from cause
 
     def call_stage(self, call: Callable[..., ResultT], *arguments: Any) -> ResultT:
-        """Calls stage code. A process that it forks and that comes back, in whatever way, ends here."""
+        """Calls stage code. A process that it forks and that comes back, in whatever way, ends here.
+
+        Raises what the stage raises; `Uncommon` in the place of what is not derived from `Exception`, unless
+        that is to end the run: SystemExit, KeyboardInterrupt.
+        """
         try:
             return call(*arguments)
+        except (Exception, SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise Uncommon(error) from error
         finally:
             end_if_stray(self._pid)
 
@@ -146,14 +161,14 @@ class Half(Generic[StageT]):
         self.run.set_clipboard_bytes(clipboard._array_bytes() if clipboard is not None else 0)
 
     def fail(
-        self, number: int, error: Exception, method: str, apply: Callable[[StageT], Any] | None
+        self, number: int, raised: Exception, method: str, apply: Callable[[StageT], Any] | None
     ) -> None:
         """The error flow of the contract (5.5) for a stage of this half.
 
         `apply` runs the failure stage's matching half-step, with the failed clipboard at the head of queue
         number-1. Raises `StageFailed` when the failure stage raises.
         """
-        stage = self.stages[number - 1]
+        stage, error = self.stages[number - 1], original_of(raised)
         self.error_flagged = True
         # The master tells of it on the console, in one line.
         log = off_console(self.log)
@@ -186,11 +201,12 @@ class Half(Generic[StageT]):
         try:
             self.call_stage(apply, stage)
         except Exception as error:
+            cause = original_of(error)
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
-            cause = describe_failure(error)
-            text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {cause}"
-            off_console(self.log).fatal(f"{text}\n{format_failure(error)}")
-            raise StageFailed(text, rank=self.rank, details=format_failure(error)) from error
+            told = describe_failure(cause)
+            text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {told}"
+            off_console(self.log).fatal(f"{text}\n{format_failure(cause)}")
+            raise StageFailed(text, rank=self.rank, details=format_failure(cause)) from cause
 
     def shut_down(self) -> None:
         """Calls `shutdown()` of every instance once; one that raises is logged, and the others follow."""
@@ -199,4 +215,4 @@ class Half(Generic[StageT]):
             try:
                 self.call_stage(stage.shutdown)
             except Exception as error:
-                self.log.warn(f"{stage.getName()}.shutdown raised: {describe_failure(error)}")
+                self.log.warn(f"{stage.getName()}.shutdown raised: {describe_failure(original_of(error))}")

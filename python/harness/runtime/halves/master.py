@@ -13,7 +13,7 @@ from harness.dc3a import find_half
 from harness.queue import Queue
 from harness.runtime.configuration.config import UPCOMING_VISITS
 from harness.runtime.halves.blocks import STAGE, VISIT
-from harness.runtime.halves.failure import describe_failure
+from harness.runtime.halves.failure import describe_failure, original_of
 from harness.runtime.halves.half import TRACE, VERB2, Half
 from harness.stage import NoOpSerialProcessing, SerialProcessing
 from harness.transport import VISIT_SLOT
@@ -257,7 +257,7 @@ class MasterHalf(Half[SerialProcessing]):
         try:
             super().fail(number, error, method, apply)
         finally:
-            self.recorder.record_raise(-1, number, f"{method}: {describe_failure(error)}")
+            self.recorder.record_raise(-1, number, f"{method}: {describe_failure(original_of(error))}")
 
     def _fail_postprocess(self, number: int, error: Exception, between: Queue) -> None:
         failed = between.element()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def write_after_raise(
-    half: Half[Any], number: int, method: str, error: Exception, clipboard: Clipboard | None
+    half: Half[Any], number: int, method: str, error: BaseException, clipboard: Clipboard | None
 ) -> None:
     """Writes the post-mortem of stage `number`, which has just raised in this process."""
     if half.post_mortems is None or isinstance(error, SliceDied):

@@ -13,7 +13,12 @@ from harness.dc3a import find_half
 from harness.errors import StageFailed
 from harness.runtime.halves.blocks import STAGE, VISIT
 from harness.runtime.halves.exchange import make_exchange
-from harness.runtime.halves.failure import describe_failure, format_failure, write_report
+from harness.runtime.halves.failure import (
+    describe_failure,
+    format_failure,
+    original_of,
+    write_report,
+)
 from harness.runtime.halves.half import TRACE, Half
 from harness.runtime.halves.post_mortems import keep_received
 from harness.runtime.halves.repeating import resume
@@ -116,12 +121,12 @@ class SliceHalf(Half[ParallelProcessing]):
             self.publish_nothing(number)
             return self.fail_step(number, error)
 
-    def fail_step(self, number: int, error: Exception) -> int:
+    def fail_step(self, number: int, raised: Exception) -> int:
         """What follows when stage `number` has raised, or killed its worker. Returns the outcome bits."""
         self._bring_back(number)
         name = self.stages[number - 1].getName()
-        write_report(self.run, self.rank, f"stage {name!r}: {describe_failure(error)}")
-        self.fail(number, error, "process", lambda failure: failure.applyProcess())
+        write_report(self.run, self.rank, f"stage {name!r}: {describe_failure(original_of(raised))}")
+        self.fail(number, raised, "process", lambda failure: failure.applyProcess())
         self.run.set_up_manifest(self.rank, *self.transport.publish_notes())
         return _core.OUTCOME_RAISED
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ OUTCOME_RAISED = 1
 class StepStatistics:
     """Figures of one half-step of one stage. Times in seconds, sizes in bytes."""
 
-    times: list[float] = field(default_factory=list)
+    times: array[float] = field(default_factory=lambda: array("d"))
     count: int = 0
     total_time: float = 0.0
     bytes_copied: int = 0
