@@ -275,7 +275,7 @@ def in_mpi(visits: int) -> Found:
 
 @dataclass(frozen=True)
 class Way:
-    """One way: `label` is what tables call it, `needs` a package, `program` a command that starts its ranks."""
+    """One way: `label` is what tables call it, `needs` a package, `program` what starts its ranks."""
 
     label: str
     function: Callable[[int], Found]

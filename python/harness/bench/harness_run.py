@@ -59,10 +59,11 @@ def run_harness(order: Order) -> Answer:
             " Does a stage say that there are no more data sets?"
         )
     first = order.warm_up - 1
-    answer.seconds = [after - before for before, after in zip(stamps[first:], stamps[first + 1 :], strict=False)]
+    ends = stamps[first:]
+    answer.seconds = [after - before for before, after in zip(ends, ends[1:], strict=False)]
     answer.prints = list(halves.PRINTS)
     answer.shares = asdict(
-        read_shares(run_dir, order.warm_up + 1, last, order.workers, stamps[last - 1] - stamps[first])
+        read_shares(run_dir, order.warm_up + 1, last, order.workers, ends[-1] - ends[0])
     )
     summary = json.loads((run_dir / "summary.json").read_text())
     answer.copied = sum(row["bytes_copied"] for row in summary["stages"])

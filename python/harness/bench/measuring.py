@@ -166,8 +166,8 @@ class _Measuring:
             shape = "x".join(map(str, plan.shape))
             raise ArenaFull(
                 f"{max(plan.slices)} slices with images of {shape} {plan.dtype} need at least"
-                f" {need / 1e9:.1f} GB of shared memory, an image and a result each; {room / 1e9:.1f} GB are to"
-                " be had here (half of what is free). Take fewer slices or a smaller shape",
+                f" {need / 1e9:.1f} GB of shared memory, an image and a result each; {room / 1e9:.1f} GB are"
+                " to be had here (half of what is free). Take fewer slices or a smaller shape",
                 asked_bytes=need,
             )
 
@@ -273,7 +273,9 @@ class _Measuring:
             spread = max(row.rounds) / min(row.rounds)
             where = f"{row.label}, {row.slices} slices"
             if spread > WIDE_SPREAD:
-                texts.append(f"noisy: {where}: the fastest round took 1/{spread:.2f} of the slowest one's time")
+                texts.append(
+                    f"noisy: {where}: the fastest round is {spread:.2f} times as fast as the slowest"
+                )
             if row.contender == HARNESS:
                 prints = {tuple(answer.prints) for answer in self._answers[_Cell(HARNESS, row.slices)]}
                 if len(prints) > 1:
@@ -295,7 +297,8 @@ class _Measuring:
             _, verdict = ratio_verdict(one.rounds, other.rounds, LEVEL)
             if verdict == CANNOT_TELL:
                 texts.append(
-                    f"whether {other.slices} slices are faster than {one.slices} can't be told from these rounds"
+                    f"whether {other.slices} slices are faster than {one.slices} can't be told from these"
+                    " rounds"
                 )
         return texts
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from harness.bench.order import DIED, FULL, Answer, Order
 from harness.errors import ArenaFull, ConfigError, HarnessError, describe_end
@@ -25,6 +24,8 @@ from harness.bench.child import main
 main(order, int(sys.argv[1]))
 """
 LAST_LINES = 5
+LEAVING_S = 10.0
+"""What a process has for its end once it has answered: contenders clean up behind themselves."""
 
 
 class RunDied(HarnessError):
@@ -74,6 +75,8 @@ def _run(order: Order) -> tuple[Answer | None, str, int]:
             with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
                 stdin.write(json.dumps({**asdict(order), "path": path}).encode() + b"\n")
             text = pipe.read()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LEAVING_S)
         finally:
             # The group: what a contender started has to go, too.
             with contextlib.suppress(ProcessLookupError):
@@ -85,8 +88,3 @@ def _run(order: Order) -> tuple[Answer | None, str, int]:
         return Answer(**json.loads(text)), said, process.returncode
     except ValueError:
         return None, said, process.returncode
-
-
-def is_writable(folder: Path) -> bool:
-    """Whether files can be made in a directory."""
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

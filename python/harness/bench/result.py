@@ -117,7 +117,7 @@ def make_row(
     nbytes: float,
     first: Row | None,
 ) -> Row:
-    """A row from the answers of all rounds; `nbytes` is an image's size, `first` the contender's first row."""
+    """A row from the answers of all rounds; `nbytes` is an image's size, `first` the contender's first."""
     rates = [slices * len(answer.seconds) / sum(answer.seconds) for answer in answers]
     rate = median_interval(rates)
     visits = [seconds * 1e3 for answer in answers for seconds in answer.seconds]

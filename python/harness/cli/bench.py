@@ -19,14 +19,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "bench",
         help="measure the throughput of a stage or a policy",
         description="Measures how many images a second a stage works on, or a whole pipeline, with several"
-        " numbers of slices in turn, and where the time goes. Exit codes: 0 measured, 1 wrong usage, 2 a class,"
-        " policy or image that cannot be used, or a stage that raised, 3 a process died, 4 the images do not"
-        " fit into memory, 5 a contender's results differ from the harness's, 130 ended by SIGINT.",
+        " numbers of slices in turn, and where the time goes. Exit codes: 0 measured, 1 wrong usage, 2 a"
+        " class, policy or image that cannot be used, or a stage that raised, 3 a process died, 4 the images"
+        " do not fit into memory, 5 a contender's results differ from the harness's, 130 ended by SIGINT.",
     )
     parser.add_argument(
         "stage", nargs="?",
-        help="dotted name of a Stage, of its parallel half, or of a stage of 2008; without it, --policy names a"
-        " pipeline policy, which runs as it is",
+        help="dotted name of a Stage, of its parallel half, or of a stage of 2008; without it, --policy names"
+        " a pipeline policy, which runs as it is",
     )  # fmt: skip
     parser.add_argument("--policy", metavar="FILE", help="the stage's policy, or the pipeline policy")
     parser.add_argument("--shape", metavar="ROWSxCOLUMNS", help="shape of synthetic images")
@@ -111,7 +111,7 @@ def _report(arguments: argparse.Namespace, result, plot: Path | None) -> int:
         complain(PROGRAM, f"writing {error.filename or 'standard output'}: {error.strerror}")
         return 2
     if not result.equal:
-        complain(PROGRAM, "results differ from the harness's: does the stage use random numbers, or keep state?")
+        complain(PROGRAM, "results differ from the harness's: does the stage keep state, or use chance?")
         return RESULTS_DIFFER
     return 2 if result.failures else 0
 

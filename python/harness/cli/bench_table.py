@@ -20,8 +20,8 @@ def format_result(result: BenchResult) -> str:
     rounds, visits = counted(result.rounds_done, "round"), counted(result.plan.visits, "visit")
     lines = [
         f"{result.plan.title()}, {rounds} of {visits}",
-        f"{machine['cores']} cores of {machine['processor']}, {machine['system']}, Python {machine['python']};"
-        f" load {seen['load_before']:.1f} before and {seen['load_after']:.1f} after",
+        f"{machine['cores']} cores of {machine['processor']}, {machine['system']}, Python {machine['python']}"
+        f"; load {seen['load_before']:.1f} before and {seen['load_after']:.1f} after",
         "",
         *align(RATES, [_rates(row) for row in result.rows], left=1),
         "",
@@ -66,10 +66,12 @@ def _compared(one: Comparison) -> str:
     ratio = one.ratio
     text = f"{one.label}, {counted(one.slices, 'slice')}: {ratio.median:.2f} times the harness's images/s"
     text += f" ({ratio.low:.2f} - {ratio.high:.2f})"
-    if one.verdict == "cannot tell":
+    if one.verdict != "cannot tell":
+        text += f": {one.verdict}"
+    elif ratio.holds(1.0):
         text += ": they can't be told apart"
     else:
-        text += f": {one.verdict}"
+        text += f": these rounds say {'slower' if ratio.median < 1 else 'faster'}, but are too few to be sure"
     return text + ("" if one.equal else "; ITS RESULTS DIFFER from the harness's")
 
 
