@@ -36,7 +36,7 @@ def run_peer(order: Order) -> Answer:
             if number > order.warm_up:
                 answer.seconds.append(end - start)
             if sorted(rank for _, rank, _ in results) != list(range(order.slices)):
-                raise ConfigError(f"visit {number}: {order.slices} results expected, {len(results)} came back")
+                raise ConfigError(f"visit {number}: expected {order.slices} results, saw {len(results)}")
         answer.pss = sum(pss_bytes(pid) for pid in family(os.getpid()))
         answer.pss_workers = [pss_bytes(pid) for pid in sorted({pid for pid, _, _ in results})]
     return answer
