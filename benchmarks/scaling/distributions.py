@@ -29,7 +29,8 @@ def lognormal(mean: float, variation: float, shape: tuple[int, int, int], seed: 
     if variation == 0:
         return constant(mean)
     sigma2 = math.log1p(variation**2)
-    return _drawn(np.random.default_rng(seed).lognormal(math.log(mean) - sigma2 / 2, math.sqrt(sigma2), shape))
+    middle = math.log(mean) - sigma2 / 2
+    return _drawn(np.random.default_rng(seed).lognormal(middle, math.sqrt(sigma2), shape))
 
 
 def resampled(samples: Sequence[float], shape: tuple[int, int, int], seed: int = 1) -> Durations:

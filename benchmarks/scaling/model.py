@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A run of the harness as a discrete-event simulation: one master, workers, stages, visits.
 
-The master does one thing at a time, oldest visit first: begin a visit, a stage's preprocess with the release of
-all ranks, gather with postprocess. Workers run released ranks, oldest visit first. A stage, and each rank of
-it, holds one visit at a time; a visit begins when all but `in_flight - 1` before it have ended. All times are in
-seconds.
+The master does one thing at a time, oldest visit first: begin a visit, a stage's preprocess with the release
+of all ranks, gather with postprocess. Workers run released ranks, oldest visit first. A stage, and each rank
+of it, holds one visit at a time; a visit begins when all but `in_flight - 1` before it have ended. All times
+are in seconds.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Job:
-    """What is run: rank r belongs to worker r modulo `workers`; with `balanced`, idle workers take others'."""
+    """What is run. Rank r is worker r modulo `workers`'s; with `balanced`, idle workers take others'."""
 
     workers: int
     ranks: int
@@ -232,7 +232,7 @@ class _Simulation:
                 self._tell_master(visit, stage, _AFTER)
 
     def _take(self, number: int) -> tuple[int, int, int] | None:
-        """The next rank to run: of the worker's own, else, where that is allowed, of the fullest other one."""
+        """The next rank to run: of the worker's own, else, where it may, of the one that has most left."""
         queue = self._waiting[number]
         if not queue and self._job.balanced:
             queue = max(self._waiting, key=len)

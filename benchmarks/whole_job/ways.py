@@ -144,7 +144,7 @@ def by_hand(visits: int) -> Found:
 
 def in_harness(visits: int, head: str = "") -> Found:
     """Ordinary stages: 8 slices on two workers."""
-    from harness.runtime.pipeline import Pipeline
+    from harness.runtime.pipeline.pipeline import Pipeline
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -304,7 +304,7 @@ class Way:
 def knows_visits_in_flight() -> bool:
     """Whether pipeline policies may say how many visits are in flight."""
     from harness.policy import Policy
-    from harness.runtime.dictionary import merge_pipeline_defaults
+    from harness.runtime.configuration.dictionary import merge_pipeline_defaults
 
     policy = Policy()
     merge_pipeline_defaults(policy)

@@ -25,7 +25,7 @@ WRONG = {
     "workers": ({"stage": "m.S", "shape": "8x8", "workers": 0}, "expected 1 to 250, saw 0"),
     "a source": ({"stage": "m.S", "shape": "8x8", "source": "disk"}, "expected 'master' or 'slice'"),
     "no minutes": ({"stage": "m.S", "shape": "8x8", "minutes": 0.0}, "more than 0"),
-    "an unknown contender": ({"stage": "m.S", "shape": "8x8", "compare": ["mpi"]}, "no contender 'mpi'; there"),
+    "an unknown one": ({"stage": "m.S", "shape": "8x8", "compare": ["mpi"]}, "no contender 'mpi'; there are"),
     "a contender twice": ({"stage": "m.S", "shape": "8x8", "compare": ["serial", "serial"]}, "a name twice"),
     "a policy compared": ({"policy": "p.paf", "compare": ["serial"]}, "a whole pipeline policy runs in the"),
 }  # fmt: skip
@@ -103,7 +103,9 @@ def test_files_that_hold_no_image_are_refused(tmp_path):
     np.save(tmp_path / "words.npy", np.array(["a", "b"]))
     (tmp_path / "broken.npy").write_bytes(b"nothing")
     (tmp_path / "broken.fits").write_bytes(b"nothing")
-    for name, words in (("words.npy", "expected an array of numbers, saw <U1"), ("broken.npy", "cannot be read"),
-                        ("broken.fits", "cannot be read")):  # fmt: skip
+    for name, words in (
+        ("words.npy", "expected an array of numbers, saw <U1"), ("broken.npy", "cannot be read"),
+        ("broken.fits", "cannot be read"),
+    ):  # fmt: skip
         with pytest.raises(ConfigError, match=f"{name}.*{words}"):
             make_images(Plan("m.S", images=(tmp_path / name,)), tmp_path)

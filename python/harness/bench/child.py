@@ -42,7 +42,7 @@ def _do(order: Order) -> Answer:
         from harness.bench.harness_run import run_harness
 
         return run_harness(order)
-    from harness.runtime.cores import limit_threads
+    from harness.runtime.processes.cores import limit_threads
 
     limit_threads(order.workers)
     from harness.bench.peer_run import run_peer

@@ -19,7 +19,7 @@ from harness.bench.pipelines import write_pipeline
 from harness.bench.shares import read_shares
 from harness.errors import ConfigError, SliceDied
 from harness.ledger import LEDGER_NAME
-from harness.runtime.pipeline import Pipeline
+from harness.runtime.pipeline.pipeline import Pipeline
 
 WARN = 10
 

@@ -136,7 +136,7 @@ class _Measuring:
     def _with_slices(self, plan: Plan) -> Plan:
         if plan.stage is not None:
             return plan if plan.slices else replace(plan, slices=(1,))
-        from harness.runtime.config import load_config
+        from harness.runtime.configuration.config import load_config
 
         assert plan.policy is not None
         config = load_config(plan.policy)

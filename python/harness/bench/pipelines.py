@@ -75,7 +75,7 @@ def _one_stage(order: Order) -> Policy:
 def read_stage_policy(path: str | None) -> Policy | None:
     """The policy of a stage, with its includes. Raises as `write_pipeline`."""
     from harness.policy import Policy
-    from harness.runtime.policy_file import require_readable
+    from harness.runtime.configuration.policy_file import require_readable
 
     if path is None:
         return None
@@ -85,8 +85,8 @@ def read_stage_policy(path: str | None) -> Policy | None:
 
 def _whole(order: Order) -> Policy:
     from harness.policy import Policy
-    from harness.runtime.policy_check import config_error
-    from harness.runtime.policy_file import read_policy_text
+    from harness.runtime.configuration.policy_check import config_error
+    from harness.runtime.configuration.policy_file import read_policy_text
 
     assert order.policy is not None
     text = read_policy_text(Path(order.policy))

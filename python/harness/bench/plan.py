@@ -97,7 +97,7 @@ class Plan:
 
     def workers_for(self, slices: int) -> int:
         """How many processes run so many slices."""
-        from harness.runtime.config import usable_cores
+        from harness.runtime.configuration.config import usable_cores
 
         most = self.workers if self.workers is not None else min(usable_cores(), MOST_WORKERS)
         return min(slices, most)
