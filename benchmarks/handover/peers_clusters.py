@@ -22,11 +22,24 @@ HERE = str(Path(__file__).parent)
 
 
 @contextmanager
+def ray_cluster(workers: int, folder_of_tasks: str = HERE) -> Iterator[Any]:
+    """Ray with so many workers, which find modules in `folder_of_tasks`."""
+    path = os.pathsep.join([folder_of_tasks, os.environ.get("PYTHONPATH", "")])
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0", PYTHONPATH=path)
+    import ray
+
+    with tempfile.TemporaryDirectory(prefix="r") as folder:
+        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, object_store_memory=4 << 30,
+                 _node_ip_address="127.0.0.1", _temp_dir=folder, logging_level=logging.ERROR)
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
 def ray_actors(slices: int) -> Iterator[tuple[Any, list[Any]]]:
     """Ray, and one actor per slice."""
-    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
-                      PYTHONPATH=os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")]))
-    import ray
 
     class Slice:
         def step(self) -> None:
@@ -42,16 +55,11 @@ def ray_actors(slices: int) -> Iterator[tuple[Any, list[Any]]]:
         def back(self) -> np.ndarray:
             return self.result
 
-    with tempfile.TemporaryDirectory(prefix="r") as folder:
-        ray.init(num_cpus=slices, include_dashboard=False, log_to_driver=False, object_store_memory=4 << 30,
-                 _node_ip_address="127.0.0.1", _temp_dir=folder, logging_level=logging.ERROR)
-        try:
-            actor = ray.remote(num_cpus=1)(Slice)
-            actors = [actor.remote() for _ in range(slices)]
-            ray.get([one.step.remote() for one in actors])
-            yield ray, actors
-        finally:
-            ray.shutdown()
+    with ray_cluster(slices) as ray:
+        actor = ray.remote(num_cpus=1)(Slice)
+        actors = [actor.remote() for _ in range(slices)]
+        ray.get([one.step.remote() for one in actors])
+        yield ray, actors
 
 
 def ray_steps(slices: int, rounds: int, seconds: float) -> list[float]:
@@ -79,12 +87,12 @@ def ray_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> di
 
 
 @contextmanager
-def dask_client(slices: int) -> Iterator[Any]:
-    """A Dask cluster of one worker process per slice."""
+def dask_client(slices: int, folder_of_tasks: str = HERE) -> Iterator[Any]:
+    """A Dask cluster of one worker process per slice; they find modules in `folder_of_tasks`."""
     import dask
     from distributed import Client, LocalCluster
 
-    os.environ["PYTHONPATH"] = os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")])
+    os.environ["PYTHONPATH"] = os.pathsep.join([folder_of_tasks, os.environ.get("PYTHONPATH", "")])
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as folder, dask.config.set({"temporary_directory": folder}):
         with LocalCluster(n_workers=slices, threads_per_worker=1, dashboard_address=None, host="127.0.0.1",

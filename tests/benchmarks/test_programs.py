@@ -137,6 +137,8 @@ def test_a_stage_that_has_not_done_its_work_is_noticed(programs):
     programs.spoil("stage_test.py", 'clipboard.put("level", float(', 'clipboard.put("level", 1 + float(')
     done = programs.run("stage_test.py", "--rounds", "1", "--slices", "1")
     assert done.returncode == 1 and "AssertionError" in done.stderr
+
+
 def many_visits(programs, visits: int):
     """Runs million.py; skips where so many visits take too long."""
     done = programs.run("million.py", "--visits", str(visits), "--seconds", "60", timeout=110)

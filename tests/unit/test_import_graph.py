@@ -24,7 +24,7 @@ LAYERS = [
     {"dataset", "directories", "ledger", "stage", "transport"},
     {"dc3a", "events", "storage", "utils"},
     {"event_stage", "iostage", "runtime"},
-    {"check", "tester"},
+    {"bench", "check", "tester"},
     {"examples"},
     {"cli", "pytest_plugin"},
 ]

@@ -7,7 +7,7 @@ import argparse
 import sys
 
 import harness
-from harness.cli import check, demo, listen, policy, publish, replay, run, status, stop
+from harness.cli import bench, check, demo, listen, policy, publish, replay, run, status, stop
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     replay.add_parser(subparsers)
     publish.add_parser(subparsers)
     listen.add_parser(subparsers)
+    bench.add_parser(subparsers)
     demo.add_parser(subparsers)
     return parser
 

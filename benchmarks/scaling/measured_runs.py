@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs of the harness for the model: what their visits took, and every step of their slices."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.ledger import LEDGER_NAME
+from harness.policy import Policy
+from harness.runtime.configuration.dictionary import merge_pipeline_defaults
+from harness.runtime.pipeline.pipeline import Pipeline
+
+WARN = 10
+MASTER = -1
+
+
+@dataclass
+class Measured:
+    """One run, without the visits that warmed up.
+
+    Attributes: `visit_seconds` from the end of a visit to that of the next. `steps` are (visit, rank, stage,
+    half-step, start, seconds); visits and stages from 1, rank -1 for the master.
+    """
+
+    visit_seconds: list[float]
+    steps: list[tuple[int, int, int, str, float, float]]
+
+    def seconds(self, step: str) -> list[float]:
+        """What every half-step of this name took."""
+        return [seconds for _, _, _, name, _, seconds in self.steps if name == step]
+
+
+def run(
+    classes: list[str],
+    ranks: int,
+    workers: int,
+    visits: int,
+    *,
+    warm: int = 5,
+    head: str = "",
+    stage_policy: str = "",
+    share: bool = False,
+) -> Measured:
+    """Runs parallel halves, one class of `scaling_stages` per stage. Raises `RuntimeError` if one fails."""
+    text = f'nSlices: {ranks}\narenaSize: "64 MiB"\n{head}'
+    if share:
+        text += 'shareDataOn: true\ntopology: {\n  type: "ring"\n  param1: "clockwise"\n}\n'
+    for number, name in enumerate(classes, 1):
+        text += f'appStage: {{\n  name: "s{number}"\n  parallelClass: "scaling_stages.{name}"\n'
+        text += "  shareData: true\n" if share and number > 1 else ""
+        text += f"  stagePolicy: {{\n{stage_policy}  }}\n" if stage_policy else ""
+        text += "}\n"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "scaling.paf").write_text(text)
+        pipeline = Pipeline(
+            "r", folder / "scaling.paf", run_dir=folder / "r", max_visits=visits + warm, workers=workers
+        )
+        pipeline.setLogThreshold(WARN)
+        stamps: list[float] = []
+        pipeline.on_progress = lambda visit, stage: None if stage else stamps.append(time.perf_counter())
+        pipeline.run()
+        if pipeline.statistics is None or pipeline.statistics.failures or len(stamps) != visits + warm:
+            log = (folder / "r" / "log" / "Pipeline.log").read_text()
+            raise RuntimeError(f"a stage has failed: {log[-1000:]}")
+        with closing(sqlite3.connect(folder / "r" / LEDGER_NAME)) as ledger:
+            steps = ledger.execute(
+                "SELECT visit, rank, stage, step, started, seconds FROM stage_times WHERE visit > ?"
+                " ORDER BY visit, rank, stage", (warm,),
+            ).fetchall()  # fmt: skip
+    ends = stamps[warm - 1 :]
+    return Measured([after - before for before, after in zip(ends, ends[1:], strict=False)], steps)
+
+
+def policies_know(key: str) -> bool:
+    """Whether pipeline policies of this version have a key with a default."""
+    policy = Policy()
+    merge_pipeline_defaults(policy)
+    return policy.exists(key)
