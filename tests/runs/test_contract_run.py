@@ -84,3 +84,37 @@ def test_without_a_name_the_policy_is_pipeline_policy_paf_here(tmp_path, monkeyp
     config = load_config(None)
     assert config.path == Path("pipeline_policy.paf") and config.pipeline_name == "pipeline_policy"
     assert os.getcwd() == str(tmp_path)
+
+
+@pytest.mark.contract("5.9.configuration", "5.9.barriers")
+def test_a_log_at_debug_tells_the_configuration_and_every_synchronisation_point(bench):
+    bench.module("""
+    class Nothing(ParallelProcessing):
+        def process(self, clipboard):
+            pass
+    """)
+    sweep = 'failureStage: {\n name: "sweep"\n parallelClass: "stages_here.Nothing"\n}'
+    bench.policy("first - Nothing", "second - Nothing", slices=2, head=f'executionMode: "oneloop"\n{sweep}')
+    path = bench.folder / "night.paf"
+    path.write_text(path.read_text().replace('name: "second"', 'name: "second"\n eventTopic: "frames"'))
+    (bench.folder / "feed.jsonl").write_text('{"visit": 7}\n')
+    done = bench.run("-d", "--feed", "feed.jsonl")
+    assert done.code == 0, done.err
+    master = [line.strip() for line in done.log().splitlines()]
+
+    def at(word: str, text: str) -> int:
+        return next(i for i, line in enumerate(master) if line.startswith(f"harness.pipeline{word}: {text}"))
+
+    assert master[at(" DEBUG", "universeSize 3, run ") + 5] == "universeSize: 3"
+    assert "run/events; barrierDelay 1e-06" in master[at(" DEBUG", "2 stages; ")]
+    at(" DEBUG", "stage 1 first: None / stages_here.Nothing")
+    at(" DEBUG", "failure stage sweep: None / stages_here.Nothing")
+    at(" DEBUG", "stage 1 first waits for no event")
+    at(" DEBUG", "stage 2 second waits for events of topic 'frames'")
+    assert at(" DEBUG", "the slices are released into stage 1") < at(
+        " DEBUG", "every slice has arrived behind stage 1"
+    ) < at(" DEBUG", "the slices are released into stage 2")
+    assert "event received, topic 'frames'" in done.log()
+    assert "harness.slice DEBUG: arrives behind stage 2, and waits for the master" in done.log("Slice1")
+    quiet = bench.run("--visits", "1", "-L", "verb2", "--feed", "feed.jsonl").log()
+    assert "failure stage sweep" in quiet and "released into" not in quiet and "waits for no" not in quiet

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.log.foreign import ForeignRecords
     from harness.runtime.configuration.config import PipelineConfig, StageConfig
 
+DEBUG = -10
 TRACE = -1
 VERB2 = -2
 VERB3 = -3

@@ -14,7 +14,7 @@ from harness.queue import Queue
 from harness.runtime.configuration.config import UPCOMING_VISITS
 from harness.runtime.halves.blocks import STAGE, VISIT
 from harness.runtime.halves.failure import describe_failure, original_of
-from harness.runtime.halves.half import TRACE, VERB2, Half
+from harness.runtime.halves.half import DEBUG, TRACE, VERB2, Half
 from harness.stage import NoOpSerialProcessing, SerialProcessing
 from harness.transport import VISIT_SLOT
 from harness.transport.entry import Entry
@@ -142,6 +142,8 @@ class MasterHalf(Half[SerialProcessing]):
 
     def publish(self, number: int) -> None:
         """Publishes downwards what preprocess, and earlier postprocesses, marked shareable."""
+        if self.log.sends(DEBUG):
+            self.log.logdebug(f"the slices are released into stage {number}")
         clipboard = self._current(number)
         self._tell_notes(number, DOWN)
         if clipboard is None or self.error_flagged:
@@ -189,6 +191,8 @@ class MasterHalf(Half[SerialProcessing]):
 
     def gather(self, number: int, raised: int) -> None:
         """Puts what the slices published on the master's clipboard, and makes their failures visible."""
+        if self.log.sends(DEBUG):
+            self.log.logdebug(f"every slice has arrived behind stage {number}")
         clipboard = None if self.error_flagged else self._current(number)
         for rank, manifest in self.run.up_manifests():
             entries = self.transport.read(manifest)

@@ -19,7 +19,7 @@ from harness.runtime.halves.failure import (
     original_of,
     write_report,
 )
-from harness.runtime.halves.half import TRACE, Half
+from harness.runtime.halves.half import DEBUG, TRACE, Half
 from harness.runtime.halves.post_mortems import keep_received
 from harness.runtime.halves.repeating import resume
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
@@ -114,6 +114,8 @@ class SliceHalf(Half[ParallelProcessing]):
                 return _core.OUTCOME_OK
             self._publish(number, clipboard)
             self.count_clipboard(number)
+            if passes <= DEBUG:
+                self.log.logdebug(f"arrives behind stage {number}, and waits for the master")
             return _core.OUTCOME_NO_MORE if clipboard.contains("noMoreDatasets") else _core.OUTCOME_OK
         except StageFailed:
             raise

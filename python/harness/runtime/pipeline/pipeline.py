@@ -23,6 +23,7 @@ from harness.log.foreign import follow_levels
 from harness.runtime.configuration.config import PipelineConfig, load_config
 from harness.runtime.configuration.places import make_directory, set_location_map
 from harness.runtime.configuration.schedule import compile_schedule
+from harness.runtime.configuration.telling import tell_configuration
 from harness.runtime.halves.run_events import RunEvents, broker_of
 from harness.runtime.logs.log_flow import LogFlow
 from harness.runtime.logs.run_log import LogSettings
@@ -114,9 +115,7 @@ class Pipeline(PipelineEnding):
             self._here = Master.here(self._run_id)
             announce(self.run_dir, self._here)
         stacks.register("master")
-        log.log(-1, f"universeSize {config.n_slices + 1}, run {self._run_id}, workers {config.n_workers}")
-        for stage in config.stages:
-            log.log(-2, f"stage {stage.number} {stage.name}: {stage.serial_class} / {stage.parallel_class}")
+        tell_configuration(config, self._run_id, log)
         self._schedule = compile_schedule(config, self.max_visits)
         try:
             run = self._run = _core.Run(
