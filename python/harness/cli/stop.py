@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.cli.output import write
 from harness.runtime.processes import stacks
 from harness.runtime.shutdown.control import NoMaster, ask_to_stop, find
 
@@ -39,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def handle_stop(arguments: argparse.Namespace) -> int:
     """Asks for the end."""
     try:
-        print(ask_to_stop(find(arguments.rundir), arguments.level))
+        write(f"{ask_to_stop(find(arguments.rundir), arguments.level)}\n")
     except NoMaster as error:
         print(f"pex-harness stop: {error}", file=sys.stderr)
         return 2
@@ -60,7 +61,7 @@ def handle_stacks(arguments: argparse.Namespace) -> int:
             # What stage code started.
             continue
         try:
-            print(f"--- {who} (process {pid})\n{stacks.dump(pid)}")
+            write(f"--- {who} (process {pid})\n{stacks.dump(pid)}\n")
         except stacks.NoStacks as error:
             print(f"pex-harness stacks: {who}: {error}", file=sys.stderr)
             code = 2
