@@ -180,6 +180,24 @@ def test_keys_that_no_result_depends_on_may_change(night):
         assert f"changed since, no result depends on it: {change}\n" in done.log()
 
 
+def test_another_run_id_is_refused_where_the_random_streams_are_made_from_it(night):
+    night.run("--visits", "1")
+    other = ["run", "night.paf", "r2", "--run-dir", str(night.run_dir), "--visits", "1", "--resume"]
+
+    def resume():
+        command = [sys.executable, "-m", "harness.cli.main", *other]
+        return subprocess.run(
+            command, cwd=night.folder, env=night.environment(), capture_output=True, text=True, timeout=60
+        )
+
+    done = resume()
+    assert done.returncode == 2 and "run id: r2, was r1, and the random streams are made" in done.stderr
+    policy = night.folder / "night.paf"
+    policy.write_text(policy.read_text() + "randomSeed: 5\n")
+    assert night.run("--visits", "1").code == 0
+    assert resume().returncode == 0
+
+
 def test_code_that_a_stage_imports_from_beside_it_counts_as_the_stages(night):
     module = night.folder / "stages_here.py"
     module.write_text(f"def late():\n    import sky_here\n{module.read_text()}")

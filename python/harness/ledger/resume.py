@@ -51,7 +51,7 @@ class ResumePlan:
 
 
 def plan_resume(
-    connection: sqlite3.Connection, policy: str, code: dict[str, Any], *, anyway: bool
+    connection: sqlite3.Connection, run_id: str, policy: str, code: dict[str, Any], *, anyway: bool
 ) -> ResumePlan | None:
     """What the next run may leave out; `None` where no run has been here before.
 
@@ -62,13 +62,16 @@ def plan_resume(
         sqlite3.Error: the ledger cannot be read.
     """
     last = connection.execute(
-        "SELECT series, end, policy, code FROM runs ORDER BY run DESC LIMIT 1"
+        "SELECT series, run_id, policy, code FROM runs ORDER BY run DESC LIMIT 1"
     ).fetchone()
     if last is None:
         return None
-    series, _, old_policy, old_code = last
+    series, old_id, old_policy, old_code = last
     changes = compare_policies(old_policy, policy)
-    differences = _few([*changes.bound, *code_differences(json.loads(old_code), code)])
+    told = [*changes.bound, *code_differences(json.loads(old_code), code)]
+    if run_id != old_id and "randomSeed" not in json.loads(policy):
+        told.append(f"run id: {run_id}, was {old_id}, and the random streams are made from it")
+    differences = _few(told)
     if differences and not anyway:
         raise ResumeRefused(
             "this run is not the one that was interrupted: "

@@ -49,7 +49,7 @@ def open_ledger(
         plan = None
         if resume:
             try:
-                plan = plan_resume(ledger.connection, policy_text, code, anyway=anyway)
+                plan = plan_resume(ledger.connection, run_id, policy_text, code, anyway=anyway)
             except sqlite3.Error as error:
                 raise describe(error, ledger.path, "reading what is complete") from error
         ledger.begin_run(
