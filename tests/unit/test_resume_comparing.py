@@ -68,11 +68,16 @@ FILES = {
 import os, numpy
 import pipe.deep.kernel as kernel
 from . import shared
-from ..tools import fit, NAME
+from ..tools import (  # two lines
+    fit as fitting,  # of them
+    NAME,
+)
+from .. \\
+    import more; import pipe.behind
 class Warp:
     def process(self):
         from pipe import late
-    text = "import pipe.unused"
+    text = "do not import pipe.unused"
 """,
     "pipe/stages/shared.py": "from .. import tools",
     "pipe/registry.py": "",
@@ -81,6 +86,8 @@ class Warp:
     "pipe/tools/__init__.py": "",
     "pipe/tools/fit.py": "def broken(:",
     "pipe/late.py": "",
+    "pipe/more.py": "",
+    "pipe/behind.py": "",
     "pipe/unused.py": "",
     "numpy.py": "",
 }
@@ -98,8 +105,9 @@ def tree(tmp_path, monkeypatch):
 
 def test_what_a_module_leads_to_in_its_package_is_found_without_importing_it(tree):
     found = own_imports("pipe.stages.warp", str(tree / "pipe/stages/warp.py"))
-    expected = ["pipe", "pipe.deep", "pipe.deep.kernel", "pipe.late", "pipe.registry", "pipe.stages",
-                "pipe.stages.shared", "pipe.tools", "pipe.tools.fit"]  # fmt: skip
+    expected = ["pipe", "pipe.behind", "pipe.deep", "pipe.deep.kernel", "pipe.late", "pipe.more",
+                "pipe.registry", "pipe.stages", "pipe.stages.shared", "pipe.tools",
+                "pipe.tools.fit"]  # fmt: skip
     assert sorted(found) == expected
     assert found["pipe.tools"] == str(tree / "pipe/tools/__init__.py")
 
