@@ -215,7 +215,7 @@ def test_what_cannot_be_measured_says_why(command, name, code, words):
     assert done.stderr.startswith("pex-harness bench: ") and re.search(pattern, done.stderr), done.stderr
 
 
-def test_wrong_usage_ends_with_1(command):
+def test_wrong_usage_ends_with_2(command):
     for arguments, words in (
         (["m.S", "--shape", "0x0"], "axes of 1 pixel or more"),
         (["m.S", "--shape", "8x8", "--slices", "some"], "slices: expected numbers"),
@@ -223,7 +223,7 @@ def test_wrong_usage_ends_with_1(command):
         (["m.S", "--shape", "8x8", "--json", "/nowhere/at/all.json"], "there is no directory"),
     ):
         done = command(*arguments)
-        assert done.returncode == 1 and words in done.stderr
+        assert done.returncode == 2 and words in done.stderr
 
 
 def test_images_larger_than_memory_end_with_4(command):

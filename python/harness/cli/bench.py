@@ -7,10 +7,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from harness.cli.arguments import WRONG_USAGE, at_least
 from harness.cli.output import complain, write
 
 PROGRAM = "pex-harness bench"
-WRONG_USAGE, RESULTS_DIFFER = 1, 5
+RESULTS_DIFFER = 5
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -19,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "bench",
         help="measure the throughput of a stage or a policy",
         description="Measures how many images a second a stage works on, or a whole pipeline, with several"
-        " numbers of slices in turn, and where the time goes. Exit codes: 0 measured, 1 wrong usage, 2 a"
+        " numbers of slices in turn, and where the time goes. Exit codes: 0 measured, 2 wrong usage, or a"
         " class, policy or image that cannot be used, or a stage that raised, 3 a process died, 4 the images"
         " do not fit into memory, 5 a contender's results differ from the harness's, 130 ended by SIGINT.",
     )
@@ -41,10 +42,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--slices", metavar="N,N", help="numbers of slices (default: 1, or as the pipeline policy says)"
     )
-    parser.add_argument("--workers", type=int, help="worker processes (default: at most one per core)")
-    parser.add_argument("--visits", type=int, default=50, help="timed visits a round (default: %(default)s)")
-    parser.add_argument("--warm-up", type=int, default=4, help="visits before them (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=6, help="turns of everybody (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=at_least(1), help="worker processes (default: at most one per core)"
+    )
+    parser.add_argument(
+        "--visits", type=at_least(1), default=50, help="timed visits a round (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--warm-up", type=at_least(1), default=4, help="visits before them (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=6, help="turns of everybody (default: %(default)s)"
+    )
     parser.add_argument("--minutes", type=float, help="begin no round later")
     parser.add_argument(
         "--compare", metavar="NAME,NAME",
