@@ -10,7 +10,6 @@ the forks come before its threads, so that no worker can be made later.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -49,7 +48,6 @@ class DirectSupervisor(Supervisor):
         sys.stdout.flush()
         sys.stderr.flush()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
-        gc.freeze()
         try:
             for worker in range(self._config.n_workers):
                 pid = os.fork()
@@ -58,7 +56,6 @@ class DirectSupervisor(Supervisor):
                 self._pids.append(pid)
                 self._born.add(pid)
         finally:
-            gc.unfreeze()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(life_read)
 
