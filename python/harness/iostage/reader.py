@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The thread of a process that reads files before they are asked for.
 
-There is one per process, whatever number of stages use it: one disk is read in order. It lives while there are
-jobs, the first of which comes when a stage runs: after all forks that the harness makes of its workers. A fork
-that stage code makes waits until no file is being read, so that no lock is held by a thread that the child does
-not have; the child begins without jobs.
+There is one per process, whatever number of stages use it: one disk is read in order. It lives while there
+are jobs, the first of which comes when a stage runs: after all forks that the harness makes of its workers. A
+fork that stage code makes waits until no file is being read, so that no lock is held by a thread that the
+child does not have; the child begins without jobs.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Reader:
             job.result = None
 
     def result(self, job: Job) -> tuple[bool, Any]:
-        """Whether the job has succeeded, and its result. Waits for its end if it has begun, else cancels it."""
+        """Whether the job has succeeded, and its result. Waits for its end if it has begun, or cancels it."""
         with self._changed:
             while job.state == READING:
                 self._changed.wait()
