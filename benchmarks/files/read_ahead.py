@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What reading ahead gains: visits of a stage that reads and one that computes, with and without it.
 
-Usage: read_ahead.py [--rounds N] [--visits N] [--side N] [--folder DIR]. One slice reads a FITS image of float32 per
-visit, plain, gzipped or tile-compressed, and then computes about as long as the reading lasts, in NumPy, which
-lets other threads run. Runs with and without `readAhead: 1` take turns; "limit" is the time of the longer of
-the two steps, and what is hidden is the part of the shorter one that no longer shows. The files lie in the
-page cache. Visits before the second are not counted.
+Usage: read_ahead.py [--rounds N] [--visits N] [--side N] [--folder DIR]. One slice reads a FITS image of
+float32 per visit, plain, gzipped or tile-compressed, and then computes about as long as the reading lasts, in
+NumPy, which lets other threads run. Runs with and without `readAhead: 1` take turns. "limit" is the time of one
+of the two steps, and "hidden" the part of the reading that does not show any more. The files lie in the page
+cache. Visits before the second are not counted.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def main() -> None:
     """Prints a line per kind of file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--visits", type=int, default=12)
-    parser.add_argument("--side", type=int, default=4096)
+    parser.add_argument("--visits", type=int, default=8)
+    parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--folder", type=Path, help="where the files lie (default: the system's)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:

@@ -5,8 +5,8 @@ Usage: read_fits.py [--rounds N] [--sizes SIDE ...] [--folder DIR]. Images are s
 (BZERO), plain, plain with checksums, and tile-compressed by Rice (float32: by gzip, without loss). "astropy"
 is fits.getdata() followed by what a stage needs, native byte order, in private memory; "as it is" leaves the
 bytes as they are in the file. "fitsio" is fitsio.read(). "harness" is FitsStorage into an arena, header
-included. The files lie in the page cache: what is measured is the work,
-not the disk. In every round each contender reads an image several times, in turn; its times in that round are the
+included, and checksums are verified. The files lie in the page cache: what is measured is the work, not the
+disk. In every round each contender reads an image several times, in turn; its times in that round are the
 medians, of wall time and of the thread's processor time, which other programs on the machine disturb less.
 Ratios are of processor time, to astropy in the same round.
 """

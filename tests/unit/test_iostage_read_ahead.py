@@ -2,6 +2,7 @@
 """Reading ahead: files of the next visits come before their time, and nothing else is different."""
 
 import os
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from harness.iostage.reader import THREAD_NAME, process_reader
 from harness.log import Log
 from harness.policy import Policy, PolicyString
 from harness.properties import PropertySet
+from harness.runtime.processes.cores import ThreadCheck
 from harness.storage import register_storage, registry
 
 TIMEOUT_S = 60
@@ -275,6 +277,23 @@ def test_a_fork_waits_for_the_file_that_is_being_read_and_its_child_starts_afres
     timer.join()
     assert sut.visit(2) == "text 2"
     assert ("visit-2", "in time") not in spy.reads
+
+
+def test_the_thread_does_not_count_among_those_that_stages_start(folder, spy, capfd):
+    def counted():
+        ThreadCheck(0)(Log())
+        found = re.search(r"has (\d+) threads", capfd.readouterr().err)
+        return int(found[1]) if found else 1
+
+    stage_thread = threading.Thread(target=spy.gate.wait)
+    spy.gate.clear()
+    stage_thread.start()
+    before = counted()
+    Run(folder).visit(1)
+    assert any(thread.name == THREAD_NAME for thread in threading.enumerate())
+    assert counted() == before
+    spy.gate.set()
+    stage_thread.join()
 
 
 def test_what_was_read_ahead_is_let_go_of_at_shutdown(folder, spy, capfd):
