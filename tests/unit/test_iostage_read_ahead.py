@@ -13,6 +13,7 @@ import pytest
 from harness import current
 from harness.clipboard import Clipboard
 from harness.iostage import InputStage
+from harness.iostage.fingerprints import fingerprint
 from harness.iostage.reader import THREAD_NAME, process_reader
 from harness.log import Log
 from harness.policy import Policy, PolicyString
@@ -145,6 +146,17 @@ def test_a_file_that_changes_after_it_was_read_is_read_again(folder, spy):
     os.replace(folder / "new", folder / "visit-2")
     assert sut.visit(2) == "another text"
     assert spy.reads[:3] == [("visit-1", "in time"), ("visit-2", "ahead"), ("visit-2", "in time")]
+
+
+def test_a_file_deep_in_a_directory_that_changes_after_it_was_read_is_noticed(tmp_path):
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    chunk = tmp_path / "a" / "deep" / "chunk"
+    chunk.write_text("1")
+    before = fingerprint(str(tmp_path / "a"))
+    assert before == fingerprint(str(tmp_path / "a")) and before.size == 1
+    chunk.write_text("12")
+    assert fingerprint(str(tmp_path / "a")) != before
+    assert fingerprint(str(tmp_path / "missing")) is None
 
 
 def test_a_file_that_vanishes_after_it_was_read_is_missing(folder, spy):
