@@ -3,9 +3,9 @@
 
 Usage: read_ahead.py [--rounds N] [--visits N] [--side N] [--folder DIR]. One slice reads a FITS image of
 float32 per visit, plain, gzipped or tile-compressed, and then computes about as long as the reading lasts, in
-NumPy, which lets other threads run. Runs with and without `readAhead: 1` take turns. "limit" is the time of one
-of the two steps, and "hidden" the part of the reading that does not show any more. The files lie in the page
-cache. Visits before the second are not counted.
+NumPy, which lets other threads run. Runs with and without `readAhead: 1` take turns. "limit" is the time of
+one of the two steps, and "hidden" the part of the reading that does not show any more. The files lie in the
+page cache. Visits before the second are not counted.
 """
 
 from __future__ import annotations
