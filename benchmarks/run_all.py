@@ -27,6 +27,8 @@ PROGRAMS = {
     "policy/read_policies.py": ["--rounds", "5"],
     "log_records.py": ["--rounds", "5"],
     "stage_test.py": ["--rounds", "21"],
+    "files/read_fits.py": ["--rounds", "5"],
+    "files/read_ahead.py": ["--rounds", "3"],
 }
 
 

@@ -159,3 +159,29 @@ def test_a_stage_that_keeps_something_in_every_visit_is_noticed(programs):
     programs.spoil("million.py", "visit = harness", keeping)
     done = many_visits(programs, 12_000)
     assert done.returncode == 1 and "it grows: private memory of process 0" in done.stderr
+
+
+def test_fits_images_are_read_beside_astropy_and_every_pixel_is_compared(programs):
+    pytest.importorskip("astropy")
+    done = programs.run("files/read_fits.py", "--rounds", "1", "--sizes", "200")
+    assert done.returncode == 0, done.stderr
+    for dtype in ("float32", "uint16"):
+        for kind in ("plain", "checksum", "compressed"):
+            assert f"200 x 200 {dtype}, {kind}" in done.stdout
+    assert len(re.findall(r"^  harness +[\d.]+ +[\d.]+ +\d+ +[\d.]+ \(", done.stdout, re.MULTILINE)) == 6
+    programs.spoil("files/read_fits.py", "return image.array\n", "return image.array + 1\n")
+    done = programs.run("files/read_fits.py", "--rounds", "1", "--sizes", "200")
+    assert done.returncode == 1 and "harness read something else than was written" in done.stderr
+
+
+def test_visits_read_ahead_stand_beside_visits_that_are_not(programs):
+    pytest.importorskip("astropy")
+    options = ["--rounds", "1", "--visits", "4", "--side", "200"]
+    done = programs.run("files/read_ahead.py", *options)
+    assert done.returncode == 0, done.stderr
+    for kind in ("plain", "gzipped", "compressed"):
+        figures = r"(?: +[\d.]+){5} +-?\d+%"
+        assert re.search(rf"^{kind}{figures}", done.stdout, re.MULTILINE)
+    programs.spoil("files/read_ahead.py", "noise[0, 0] = noise[-1, -1] = visit", "noise[0, 0] = visit")
+    done = programs.run("files/read_ahead.py", *options)
+    assert done.returncode == 1 and "a visit has failed" in done.stderr

@@ -73,6 +73,22 @@ def test_one_that_wants_new_events_only_gets_those(spool):
     assert numbers(sut) == [2]
 
 
+def test_what_comes_next_can_be_seen_and_is_received_all_the_same(spool):
+    publish(spool, *range(1, 7))
+    first = Subscription(spool, "frames", "pipe")
+    taken = [first.look() for _ in range(2)]
+    first.acknowledge(taken[1])
+    assert [one.sequence for one in first.coming(2)] == [3, 4]
+    first.close()
+    sut = Subscription(spool, "frames", "pipe")
+    assert [one.sequence for one in sut.coming(3)] == [1, 3, 4]
+    publish(spool, 7)
+    assert [one.sequence for one in sut.coming(99)] == [1, 3, 4, 5, 6, 7]
+    assert numbers(sut) == [1, 3, 4, 5, 6, 7]
+    assert sut.coming(3) == []
+    sut.close()
+
+
 def test_what_was_not_acknowledged_comes_again_and_the_rest_does_not(spool):
     publish(spool, *range(10))
     first = Subscription(spool, "frames", "pipe")

@@ -2,6 +2,7 @@
 """Reading ahead: files of the next visits come before their time, and nothing else is different."""
 
 import os
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import pytest
 from harness import current
 from harness.clipboard import Clipboard
 from harness.iostage import InputStage
+from harness.iostage.fingerprints import fingerprint
 from harness.iostage.reader import THREAD_NAME, process_reader
 from harness.log import Log
 from harness.policy import Policy, PolicyString
 from harness.properties import PropertySet
+from harness.runtime.processes.cores import ThreadCheck
 from harness.storage import register_storage, registry
 
 TIMEOUT_S = 60
@@ -143,6 +146,17 @@ def test_a_file_that_changes_after_it_was_read_is_read_again(folder, spy):
     os.replace(folder / "new", folder / "visit-2")
     assert sut.visit(2) == "another text"
     assert spy.reads[:3] == [("visit-1", "in time"), ("visit-2", "ahead"), ("visit-2", "in time")]
+
+
+def test_a_file_deep_in_a_directory_that_changes_after_it_was_read_is_noticed(tmp_path):
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    chunk = tmp_path / "a" / "deep" / "chunk"
+    chunk.write_text("1")
+    before = fingerprint(str(tmp_path / "a"))
+    assert before == fingerprint(str(tmp_path / "a")) and before.size == 1
+    chunk.write_text("12")
+    assert fingerprint(str(tmp_path / "a")) != before
+    assert fingerprint(str(tmp_path / "missing")) is None
 
 
 def test_a_file_that_vanishes_after_it_was_read_is_missing(folder, spy):
@@ -275,6 +289,23 @@ def test_a_fork_waits_for_the_file_that_is_being_read_and_its_child_starts_afres
     timer.join()
     assert sut.visit(2) == "text 2"
     assert ("visit-2", "in time") not in spy.reads
+
+
+def test_the_thread_does_not_count_among_those_that_stages_start(folder, spy, capfd):
+    def counted():
+        ThreadCheck(0)(Log())
+        found = re.search(r"has (\d+) threads", capfd.readouterr().err)
+        return int(found[1]) if found else 1
+
+    stage_thread = threading.Thread(target=spy.gate.wait)
+    spy.gate.clear()
+    stage_thread.start()
+    before = counted()
+    Run(folder).visit(1)
+    assert any(thread.name == THREAD_NAME for thread in threading.enumerate())
+    assert counted() == before
+    spy.gate.set()
+    stage_thread.join()
 
 
 def test_what_was_read_ahead_is_let_go_of_at_shutdown(folder, spy, capfd):

@@ -9,7 +9,8 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from harness.properties import PropertyList
 from harness.storage import Image, ReadRequest, storage_named
-from harness.storage.fits_header import cards_of, properties_of, properties_of_text
+from harness.storage.fits_cards import Cards
+from harness.storage.fits_header import cards_of, properties_of, properties_of_cards
 
 
 def properties_from(*images):
@@ -180,7 +181,7 @@ def test_a_header_read_from_bytes_is_what_astropy_s_cards_give(card):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         expected = properties_of(fits.Header.fromstring(content))
-    found = properties_of_text(content)
+    found = properties_of_cards(Cards(content))
     assert found.toList() == expected.toList()
     assert [found.typeOf(name) for name in found.getOrderedNames()] == [
         expected.typeOf(name) for name in expected.getOrderedNames()
@@ -189,7 +190,7 @@ def test_a_header_read_from_bytes_is_what_astropy_s_cards_give(card):
 
 def test_a_text_over_several_cards_is_joined_in_a_header_read_from_bytes():
     header = fits.Header([("LONG", "many words " * 20, "and a comment"), ("AFTER", 1)])
-    assert properties_of_text(header.tostring().encode()).toList() == properties_of(header).toList()
+    assert properties_of_cards(Cards(header.tostring().encode())).toList() == properties_of(header).toList()
 
 
 @pytest.mark.parametrize("card", ["TAB     = 'a\tb'", "HIGH    = 'caf\xe9'", "NOEQUALS value", "A=1", "\0\0"])

@@ -66,11 +66,11 @@ class ReadAhead:
 
     def _job(self, reading: Reading) -> Job:
         path = os.path.abspath(reading.path)
-        return Job(path, replace(reading, path=path).read, lambda: self._has_room(reading, path))
+        return Job(path, replace(reading, path=path).read, lambda size: self._has_room(reading, size))
 
-    def _has_room(self, reading: Reading, path: str) -> bool:
+    def _has_room(self, reading: Reading, file_size: int) -> bool:
         """Whether the arena would be at most half full; the rest is for what the stages compute."""
-        size = self._sizes.get((reading.item, reading.spec)) or _PACKED * os.path.getsize(path)
+        size = self._sizes.get((reading.item, reading.spec)) or _PACKED * file_size
         room = arrays.room()
         return room is None or size <= room[0] - room[1] // 2
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The thread of a process that reads files before they are asked for.
 
-There is one per process, whatever number of stages use it: one disk is read in order. It lives while there are
-jobs, the first of which comes when a stage runs: after all forks that the harness makes of its workers. A fork
-that stage code makes waits until no file is being read, so that no lock is held by a thread that the child does
-not have; the child begins without jobs.
+There is one per process, whatever number of stages use it: one disk is read in order. It lives while there
+are jobs, the first of which comes when a stage runs: after all forks that the harness makes of its workers. A
+fork that stage code makes waits until no file is being read, so that no lock is held by a thread that the
+child does not have; the child begins without jobs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from harness.iostage.fingerprints import Fingerprint, fingerprint
 from harness.storage.quiet import beside_stages
 
 __all__ = ["Job", "Reader", "process_reader"]
@@ -23,8 +24,6 @@ THREAD_NAME = "pex-harness reader"
 
 WAITING, READING, DONE, FAILED, CANCELLED = "waiting", "reading", "done", "failed", "cancelled"
 
-Fingerprint = tuple[int, int, int, int]
-
 
 class Job:
     """One file to read.
@@ -32,13 +31,13 @@ class Job:
     Attributes:
         path: of the file, absolute; to see whether it changes.
         read: reads it; called in the thread.
-        room: whether there is memory for it; asked just before.
+        room: whether there is memory for a file of so many bytes; asked just before.
         state: how far it is.
         result: what was read.
         before: how the file looked then.
     """
 
-    def __init__(self, path: str, read: Callable[[], Any], room: Callable[[], bool]) -> None:
+    def __init__(self, path: str, read: Callable[[], Any], room: Callable[[int], bool]) -> None:
         self.path = path
         self.read = read
         self.room = room
@@ -72,7 +71,7 @@ class Reader:
             job.result = None
 
     def result(self, job: Job) -> tuple[bool, Any]:
-        """Whether the job has succeeded, and its result. Waits for its end if it has begun, else cancels it."""
+        """Whether the job has succeeded, and its result. Waits for its end if it has begun, or cancels it."""
         with self._changed:
             while job.state == READING:
                 self._changed.wait()
@@ -115,7 +114,7 @@ class Reader:
         result, state = None, FAILED
         try:
             before = fingerprint(job.path)
-            if before is not None and job.room():
+            if before is not None and job.room(before.size):
                 result = job.read()
                 job.before, state = before, DONE
         # Whatever it is: the stage reads the file itself when its time has come, and raises then.
@@ -125,15 +124,6 @@ class Reader:
             if job.state == READING:
                 job.state, job.result = state, result
             self._changed.notify_all()
-
-
-def fingerprint(path: str) -> Fingerprint | None:
-    """What changes when a file is replaced or written to; None if it is not there."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 _reader: Reader | None = None

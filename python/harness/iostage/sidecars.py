@@ -43,7 +43,7 @@ def verify_sidecar(item: str, path: str) -> None:
     found = _LINE.match(text + "\n")
     if found is None:
         raise IoError(
-            f"{where}: {path}{SUFFIX} does not begin with a SHA-256 of 64 digits, but with {text:.80!r}"
+            f"{where}: {path}{SUFFIX} does not begin with a SHA-256 of 64 digits, but with {text[:80]!r}"
         )
     try:
         _, digest = output_sha256(path)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from harness.iostage.fingerprints import fingerprint
+
 if TYPE_CHECKING:
     from harness.log import Log
 
@@ -52,7 +54,7 @@ def wait_until_stable(
     """Whether `path` keeps its size and the time of its last change for a while.
 
     Args:
-        path: the file, or a directory, of which only its own entries count.
+        path: the file, or the directory, with all that is in it.
         stable_s: how long it must not have changed, in seconds; 0 and less asks for nothing.
         timeout_s: longest sum of sleeps in seconds; at least one of `stable_s` is slept.
         log: gets one message at INFO for every change that is seen.
@@ -60,22 +62,14 @@ def wait_until_stable(
     """
     if stable_s <= 0:
         return True
-    slept, seen = 0.0, _look(path)
+    slept, seen = 0.0, fingerprint(path)
     while True:
         sleep(stable_s)
         slept += stable_s
-        found = _look(path)
+        found = fingerprint(path)
         if found == seen and found is not None:
             return True
         if slept + stable_s > timeout_s:
             return False
         log.log(log.INFO, f"{path} is being written: waiting until it keeps its size for {stable_s:g} s")
         seen = found
-
-
-def _look(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns

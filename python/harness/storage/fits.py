@@ -11,7 +11,7 @@ from harness.storage.atomic import atomic_file
 from harness.storage.fits_checksum import WordSum
 from harness.storage.fits_file import FitsFile
 from harness.storage.fits_frames import read_ccddata
-from harness.storage.fits_header import properties_of, properties_of_text
+from harness.storage.fits_header import properties_of, properties_of_cards
 from harness.storage.fits_pixels import native_pixels, read_pixels
 from harness.storage.fits_unit import Unit
 from harness.storage.fits_units import fits_content
@@ -144,9 +144,9 @@ def _array_of(file: FitsFile, unit: Unit) -> Array:
 def _plain_array(file: FitsFile, unit: Unit) -> Array:
     file.begin_data(unit)
     if not unit.has_checksum:
-        return read_pixels(file.fill, unit.shape, unit.header)
+        return read_pixels(file.fill, unit.shape, unit.cards)
     total = WordSum()
-    array = read_pixels(file.fill, unit.shape, unit.header, total.add)
+    array = read_pixels(file.fill, unit.shape, unit.cards, total.add)
     padding = memoryview(bytearray(unit.end_offset - unit.data_offset - unit.data_bytes))
     file.fill(padding)
     total.add(padding)
@@ -156,7 +156,7 @@ def _plain_array(file: FitsFile, unit: Unit) -> Array:
 
 def _header_of(file: FitsFile, unit: Unit) -> Any:
     if unit.kind == "image":
-        return properties_of_text(unit.raw_header)
+        return properties_of_cards(unit.cards)
     return properties_of(file.astropy_unit(unit).header)
 
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["card_images", "plain_content"]
+__all__ = ["Cards", "card_images", "plain_content"]
 
 _WIDTH = 80
 # FITS 4.0, sections 4.1.2 and 4.2: a keyword, "= ", one value, and a comment behind a slash.
@@ -18,6 +19,44 @@ _PLAIN = re.compile(
     r"(?: *| */(?P<comment>.*))"
 )
 _COMMENTARY = ("COMMENT ", "HISTORY ")
+
+
+class Cards(Mapping[str, Any]):
+    """The cards of a header: a mapping from keywords to values, the first of each, and all of them in order.
+
+    Args:
+        content: whole blocks.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.images = list(card_images(content))
+        self.contents = [plain_content(image) for image in self.images]
+        self._values: dict[str, Any] = {}
+        for image, plain in zip(self.images, self.contents, strict=True):
+            name = image[:8].rstrip() if plain is None else plain[0]
+            self._values.setdefault(name, _Unread(image) if plain is None else plain[1])
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._values[name]
+        return value.read() if isinstance(value, _Unread) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A card of none of the plain forms, which astropy reads when somebody asks for its value."""
+
+    image: str
+
+    def read(self) -> Any:
+        from astropy.io import fits
+
+        return fits.Card.fromstring(self.image).value
 
 
 def card_images(content: bytes) -> Iterator[str]:

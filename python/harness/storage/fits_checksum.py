@@ -3,13 +3,9 @@
 
 from __future__ import annotations
 
-import sys
-
 __all__ = ["WordSum", "encoded"]
 
 _MOST = 0xFFFFFFFF
-_BLOCK = 1 << 14
-_LITTLE = sys.byteorder == "little"
 _EXCLUDED = frozenset(b":;<=>?@[\\]^_`")
 
 
@@ -30,21 +26,14 @@ class WordSum:
 
         if self._rest:
             content = memoryview(self._rest + bytes(content))
-        whole = len(content) // 8 * 8
+        whole = len(content) // 4 * 4
         self._rest = bytes(content[whole:])
-        pairs = numpy.frombuffer(content[:whole], "u8")
-        for first in range(0, len(pairs), _BLOCK):
-            block = pairs[first : first + _BLOCK]
-            if _LITTLE:
-                block = block.byteswap()
-            # Two words in a number: half as many to add, and their sums stay below 2**64.
-            self._total += int((block >> numpy.uint64(32)).sum()) + int((block & numpy.uint64(_MOST)).sum())
+        self._total += int(numpy.frombuffer(content[:whole], ">u4").sum(dtype="u8"))
 
     @property
     def value(self) -> int:
         """The sum, from 0 to 0xFFFFFFFF; what is missing of the last word counts as zeros."""
-        rest = self._rest.ljust(8, b"\0")
-        total = self._total + int.from_bytes(rest[:4], "big") + int.from_bytes(rest[4:], "big")
+        total = self._total + int.from_bytes(self._rest.ljust(4, b"\0"), "big")
         while total > _MOST:
             total = (total & _MOST) + (total >> 32)
         return total

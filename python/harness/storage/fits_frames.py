@@ -79,8 +79,7 @@ def _beside(file: FitsFile, unit: Unit) -> dict[str, Unit]:
 def _one_pixel(kind: Any, file: FitsFile, unit: Unit) -> Any:
     import numpy
 
-    header = unit.header if unit.kind == "image" else file.astropy_unit(unit).header
-    header = header.copy()
+    header = unit.header() if unit.kind == "image" else file.astropy_unit(unit).header.copy()
     for name in _SCALING:
         header.remove(name, ignore_missing=True)
     dtype = "u1" if unit.name == MASK else "f4"

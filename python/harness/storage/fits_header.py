@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.exceptions import TypeError as PropertyTypeError
 from harness.properties import DateTime, PropertyList
-from harness.storage.fits_cards import card_images, plain_content
+from harness.storage.fits_cards import Cards
 from harness.storage.quiet import filtered_warnings
 
 if TYPE_CHECKING:
     from astropy.io import fits
 
-__all__ = ["cards_of", "is_structural", "properties_of", "properties_of_text"]
+__all__ = ["cards_of", "is_structural", "properties_of", "properties_of_cards"]
 
 # Cards that describe how the pixels lie in the file; they are made anew whenever a file is written.
 _STRUCTURAL = re.compile(
@@ -45,20 +45,18 @@ def properties_of(header: fits.Header) -> PropertyList:
     return _properties(map(_content, header.cards))
 
 
-def properties_of_text(content: bytes) -> PropertyList:
-    """The same from the bytes of a header, as they stand in a file.
+def properties_of_cards(cards: Cards) -> PropertyList:
+    """The same from cards as they stand in a file.
 
-    Cards of the plain forms, nearly all, are read here, which is many times faster than astropy's cards;
-    astropy has the others.
+    Those of the plain forms, nearly all, have been read without astropy, which is many times faster than its
+    cards; astropy has the others.
     """
     from astropy.io import fits
 
-    def contents() -> Iterator[tuple[str, Any, str]]:
-        for image in card_images(content):
-            plain = plain_content(image)
-            yield plain if plain is not None else _content(fits.Card.fromstring(image), image)
-
-    return _properties(contents())
+    return _properties(
+        _content(fits.Card.fromstring(image), image) if plain is None else plain
+        for image, plain in zip(cards.images, cards.contents, strict=True)
+    )
 
 
 def _properties(contents: Iterable[tuple[str, Any, str]]) -> PropertyList:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.storage.fits_cards import Cards
 from harness.storage.quiet import filtered_warnings
 
 if TYPE_CHECKING:
@@ -26,18 +27,27 @@ class Unit:
     Attributes:
         number: 0 for the primary.
         kind: ``image``, ``table``, ``compressed`` (tiled image in a table) or ``other``.
-        header: as it stands in the file; of a compressed image, that of its table.
-        raw_header: its bytes, padding included.
+        cards: of its header; of a compressed image, those of its table.
+        raw_header: the bytes of the header, padding included.
         data_offset: where the data begin, in bytes from the start of the (decompressed) file.
         data_bytes: how many there are, padding left out.
     """
 
     number: int
     kind: str
-    header: fits.Header
+    cards: Cards
     raw_header: bytes
     data_offset: int
     data_bytes: int
+
+    def header(self) -> fits.Header:
+        """The header as astropy has it."""
+        from astropy.io import fits
+        from astropy.utils.exceptions import AstropyWarning
+
+        # Of keywords that break the rules astropy warns; they are kept.
+        with filtered_warnings(AstropyWarning):
+            return fits.Header.fromstring(self.raw_header)
 
     @property
     def has_data(self) -> bool:
@@ -53,13 +63,13 @@ class Unit:
     def shape(self) -> tuple[int, ...]:
         """Shape of its array in NumPy's order; empty without data."""
         prefix = "Z" if self.kind == "compressed" else ""
-        axes = range(self.header[f"{prefix}NAXIS"], 0, -1)
-        return tuple(self.header[f"{prefix}NAXIS{axis}"] for axis in axes)
+        axes = range(self.cards[f"{prefix}NAXIS"], 0, -1)
+        return tuple(self.cards[f"{prefix}NAXIS{axis}"] for axis in axes)
 
     @property
     def name(self) -> str:
         """EXTNAME, empty without one."""
-        return str(self.header.get("EXTNAME", "")).strip()
+        return str(self.cards.get("EXTNAME", "")).strip()
 
     @property
     def has_checksum(self) -> bool:
@@ -72,7 +82,7 @@ class Unit:
         return found[1].decode("ascii", "replace") if found else ""
 
     def __str__(self) -> str:
-        name = f" '{self.header['EXTNAME']}'" if "EXTNAME" in self.header else ""
+        name = f" '{self.cards['EXTNAME']}'" if "EXTNAME" in self.cards else ""
         return f"{self.number}{name} ({self.kind}, shape {self.shape})"
 
 
@@ -82,36 +92,31 @@ def unit_from(number: int, offset: int, content: bytes) -> Unit:
     Raises:
         ValueError, KeyError, TypeError: the header does not tell what the data are.
     """
-    from astropy.io import fits
-    from astropy.utils.exceptions import AstropyWarning
-
-    # Of keywords that break the rules astropy warns; they are kept.
-    with filtered_warnings(AstropyWarning):
-        header = fits.Header.fromstring(content)
-    bitpix = _integer(header, "BITPIX")
+    cards = Cards(content)
+    bitpix = _integer(cards, "BITPIX")
     # FITS 4.0, section 4.4.1.
     if bitpix not in (8, 16, 32, 64, -32, -64):
         raise ValueError(f"BITPIX is {bitpix}, and must be 8, 16, 32, 64, -32 or -64")
-    axes = [_integer(header, f"NAXIS{axis}") for axis in range(1, _integer(header, "NAXIS") + 1)]
+    axes = [_integer(cards, f"NAXIS{axis}") for axis in range(1, _integer(cards, "NAXIS") + 1)]
     if any(length < 0 for length in axes):
         raise ValueError(f"the axes have lengths {tuple(axes)}")
-    groups = number == 0 and axes[:1] == [0] and header.get("GROUPS") is True
-    extra = _integer(header, "PCOUNT") if "PCOUNT" in header and (number or groups) else 0
-    count = _integer(header, "GCOUNT") if "GCOUNT" in header and (number or groups) else 1
+    groups = number == 0 and axes[:1] == [0] and cards.get("GROUPS") is True
+    extra = _integer(cards, "PCOUNT") if "PCOUNT" in cards and (number or groups) else 0
+    count = _integer(cards, "GCOUNT") if "GCOUNT" in cards and (number or groups) else 1
     if extra < 0 or count < 0:
         raise ValueError(f"PCOUNT is {extra} and GCOUNT {count}")
     pixels = math.prod(axes[1:] if groups else axes) if axes else 0
     size = abs(bitpix) // 8 * count * (extra + pixels)
-    kind = "image" if number == 0 else _KINDS.get(str(header["XTENSION"]).strip(), "other")
+    kind = "image" if number == 0 else _KINDS.get(str(cards["XTENSION"]).strip(), "other")
     if groups:
         kind = "other"
-    if kind == "table" and header.get("ZIMAGE") is True:
+    if kind == "table" and cards.get("ZIMAGE") is True:
         kind = "compressed"
-    return Unit(number, kind, header, content, offset + len(content), size)
+    return Unit(number, kind, cards, content, offset + len(content), size)
 
 
-def _integer(header: fits.Header, name: str) -> int:
-    value = header[name]
+def _integer(cards: Cards, name: str) -> int:
+    value = cards[name]
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is {value!r}, and must be an integer")
     return value
