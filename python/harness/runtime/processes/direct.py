@@ -45,7 +45,7 @@ class DirectSupervisor(Supervisor):
         *,
         by_exec: bool = False,
     ) -> None:
-        """Imports the stages and forks the workers, which wait until they are admitted, whatever `by_exec`."""
+        """Imports the stages and forks the workers, which wait until they are admitted; never by exec."""
         self._complaints = import_stages()
         self._run = run
         self._life_read_fd, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
