@@ -18,30 +18,48 @@ from pathlib import Path
 
 POLICY = """
 nSlices: {slices}
+startMethod: "{method}"
 arenaSize: "64 MiB"
 appStage: {{
     name: "nothing"
     serialClass: "lsst.pex.harness.stage.NoOpSerialProcessing"
-    parallelClass: "lsst.pex.harness.stage.NoOpParallelProcessing"
+    parallelClass: "{parallel}"
 }}
 """
+THREADED = """
+import threading
+from lsst.pex.harness.stage import NoOpParallelProcessing as Nothing
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+"""
+"""A module that keeps workers from being forked."""
+
+NOTHING = "lsst.pex.harness.stage.NoOpParallelProcessing"
+WAYS = {
+    "fork": ("fork", NOTHING),
+    "nursery by exec": ("exec", NOTHING),
+    "workers by exec": ("exec", "threaded.Nothing"),
+}
+"""Policy files, by their name: startMethod and parallelClass."""
 
 
 def wall(command: list[str], folder: str) -> float:
-    """Seconds that a command takes. Raises `CalledProcessError` when it fails."""
+    """Seconds that a command takes. Ends the program with what it says when it fails."""
     start = time.perf_counter()
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stderr}")
+    return seconds
 
 
-def run_command(visits: int, *options: str) -> list[str]:
-    """A run of so many visits."""
+def run_command(visits: int, *options: str, way: str = "fork") -> list[str]:
+    """A run of so many visits whose processes start that way."""
     return [
         sys.executable,
         "-m",
         "harness.cli.main",
         "run",
-        "empty.paf",
+        f"{way}.paf",
         "r",
         "--visits",
         str(visits),
@@ -52,9 +70,18 @@ def run_command(visits: int, *options: str) -> list[str]:
 def describe(name: str, seconds: list[float]) -> str:
     """One line: median and extremes in milliseconds."""
     return (
-        f"{name:44s} median {statistics.median(seconds) * 1e3:8.1f} ms   min {min(seconds) * 1e3:8.1f}"
+        f"{name:60s} median {statistics.median(seconds) * 1e3:8.1f} ms   min {min(seconds) * 1e3:8.1f}"
         f"   max {max(seconds) * 1e3:8.1f}   n {len(seconds)}"
     )
+
+
+def print_ratios(times: dict[str, list[float]]) -> None:
+    """What a start takes beside that of a run whose processes are forked, in the same round."""
+    *_, forked, nursery, workers = times
+    for name in (nursery, workers):
+        ratios = sorted(mine / theirs for mine, theirs in zip(times[name], times[forked], strict=True))
+        low, middle, high = ratios[0], statistics.median(ratios), ratios[-1]
+        print(f"{name}: {middle:.2f} x fork ({low:.2f} to {high:.2f})")
 
 
 def main() -> None:
@@ -65,15 +92,25 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=2)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "empty.paf").write_text(POLICY.format(slices=arguments.slices))
-        bare = [sys.executable, "-c", "import numpy"]
-        wall(bare, folder), wall(run_command(1), folder)
-        floors, starts = [], []
+        Path(folder, "threaded.py").write_text(THREADED)
+        for way, (method, parallel) in WAYS.items():
+            text = POLICY.format(slices=arguments.slices, method=method, parallel=parallel)
+            Path(folder, f"{way}.paf").write_text(text)
+        commands = {"python -c 'import numpy'": [sys.executable, "-c", "import numpy"]}
+        commands |= {
+            f"pex-harness run, 1 visit, {arguments.slices} slices, {way}": run_command(1, way=way)
+            for way in WAYS
+        }
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for command in commands.values():
+            wall(command, folder)
         for _ in range(arguments.rounds):
-            floors.append(wall(bare, folder))
-            starts.append(wall(run_command(1), folder))
-        print(describe("python -c 'import numpy'", floors))
-        print(describe(f"pex-harness run, 1 empty visit, {arguments.slices} slices", starts))
+            for name, command in commands.items():
+                times[name].append(wall(command, folder))
+        for name, seconds in times.items():
+            print(describe(name, seconds))
+        print_ratios(times)
+        starts = next(seconds for name, seconds in times.items() if name.endswith("fork"))
         for name, options in (("INFO and above not logged", ["-q"]), ("default logs (TRACE)", [])):
             total = wall(run_command(arguments.visits, *options), folder) - statistics.median(starts)
             rows = json.loads(Path(folder, "r", "summary.json").read_text())["stages"]

@@ -70,8 +70,9 @@ def test_a_snapshot_that_its_producer_changes_is_noticed(programs, way, right, w
 def test_starting_a_run_stands_beside_importing_numpy_and_visits_are_counted(programs):
     done = programs.run("startup.py", "--rounds", "1", "--visits", "3", "--slices", "1")
     assert done.returncode == 0, done.stderr
-    for words in ("'import numpy'", "pex-harness run, 1 empty visit, 1 slices", "default logs (TRACE)"):
+    for words in ("'import numpy'", "pex-harness run, 1 visit, 1 slices, fork", "default logs (TRACE)"):
         assert words in done.stdout
+    assert len(re.findall(r"slices, (?:nursery|workers) by exec: [\d.]+ x fork", done.stdout)) == 2
     assert len(re.findall(r"preprocess +median +[\d.]+ us", done.stdout)) == 2
     programs.spoil("startup.py", 'run_command(arguments.visits, *options)', 'run_command(1, *options)')
     done = programs.run("startup.py", "--rounds", "1", "--visits", "3", "--slices", "1")

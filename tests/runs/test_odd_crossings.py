@@ -365,3 +365,36 @@ def test_bytes_that_the_last_postprocess_takes_are_told_by_key(bench):
     bench.policy("one Master Slice", slices=1)
     done = bench.run()
     assert keys_of(done) == {("one", "up", "image"): 800_000}
+
+
+@pytest.mark.parametrize("half", ["Master", "Slice"])
+def test_a_process_that_is_forked_while_an_item_is_pickled_publishes_nothing(bench, half):
+    bench.module("""
+    class Forks:
+        def __init__(self, text):
+            self.text = text
+        def __reduce__(self):
+            pid = os.fork()
+            if pid:
+                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                with open("codes", "a") as codes:
+                    print(code, file=codes)
+            return Forks, (f"{self.text} {'parent' if pid else 'child'}",)
+
+    class Master(SerialProcessing):
+        def preprocess(self, clipboard):
+            clipboard.put("down", Forks("down") if "HALF" == "Master" else "down", True)
+        def postprocess(self, clipboard):
+            print(*(getattr(item, "text", item) for item in clipboard.gather("up")), flush=True)
+
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            got = getattr(clipboard.get("down"), "text", "down")
+            clipboard.put("up", Forks("up") if "HALF" == "Slice" else f"up after {got}", True)
+    """.replace("HALF", half))
+    bench.policy("one Master Slice", slices=1)
+    done = bench.run()
+    assert done.code == 0, done.err
+    assert (bench.folder / "codes").read_text() == "83\n"
+    told = "up after down parent" if half == "Master" else "up parent"
+    assert told in done.out.splitlines()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""`pex-harness run --explain`: the schedule of a visit, and what is read ahead of it."""
+"""`pex-harness run --explain`: how processes start, the schedule of a visit, and what is read ahead of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from harness.runtime.configuration.config import PipelineConfig
 
 
+STARTS = {
+    "auto": "the nursery is forked, or started by exec beside threads or an open GPU device of the master;"
+    " workers are forked from it, or started by exec each where importing the stages leaves such in it",
+    "fork": "nursery and workers are forked, whatever threads there are",
+    "exec": "the nursery is started by exec; workers are forked from it, or started by exec each where"
+    " importing the stages leaves threads or an open GPU device in it",
+}
+"""What the values of startMethod mean."""
+
+
 def explain(policy: str, workers: int | None) -> int:
     """Prints the schedule of a policy."""
     from harness.runtime.configuration.config import load_config
@@ -27,6 +37,8 @@ def explain(policy: str, workers: int | None) -> int:
         return 2
     size = f"{config.arena_bytes / 2**20:.0f} MiB"
     head = f"{config.n_slices} slices on {config.n_workers} workers, arena {size}"
+    if config.n_slices > 0:
+        head += f"\nstartMethod {config.start_method}: {STARTS[config.start_method]}"
     write("\n".join([head, compile_schedule(config).explain(), *_reading_ahead(config)]))
     return 0
 

@@ -35,15 +35,32 @@ inline std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::
     return shm::Arena::create(config);
 }
 
-// A run as Python sees it: created in the master before the first fork, inherited by every process of the run.
+// A run as Python sees it: created in the master, inherited by what is forked from there, and adopted by processes that
+// are started by exec.
 class Run {
 public:
     Run(std::uint64_t arena_bytes, std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
         std::vector<std::uint16_t> exchanges)
         : m_exchanges(std::move(exchanges)),
-          m_shape{ranks, workers, stages, static_cast<std::uint16_t>(m_exchanges.size())},
+          m_shape(shape_of(ranks, workers, stages, m_exchanges)),
           m_arena(create_arena(arena_bytes, sync::RunState::bytes_for(m_shape))),
           m_state(m_arena->application(), m_shape) {}
+
+    // The run behind the descriptors that segment_fds() of another process's Run names, made with the same numbers.
+    // Owns both descriptors from now on, also on error. Throws os::Error, std::invalid_argument.
+    static std::shared_ptr<Run> adopt(int control_fd, int pixels_fd, std::uint32_t ranks, std::uint16_t workers,
+                                      std::uint16_t stages, std::vector<std::uint16_t> exchanges) {
+        const sync::RunShape shape = shape_of(ranks, workers, stages, exchanges);
+        std::shared_ptr<shm::Arena> arena = shm::Arena::open(control_fd, pixels_fd);
+        if (arena->application().size() != sync::RunState::bytes_for(shape))
+            throw std::invalid_argument("the tables of this run are not laid out as this build of the harness does it");
+        return std::shared_ptr<Run>(new Run(shape, std::move(exchanges), std::move(arena)));
+    }
+
+    // (control, pixels): the descriptors that another process needs to adopt the run. They stay this one's.
+    py::tuple segment_fds() const {
+        return py::make_tuple(m_arena->control_segment().fd(), m_arena->pixel_segment().fd());
+    }
 
     const std::shared_ptr<shm::Arena>& arena() const { return m_arena; }
     sync::RunState& state() { return m_state; }
@@ -351,6 +368,17 @@ public:
     }
 
 private:
+    Run(const sync::RunShape& shape, std::vector<std::uint16_t> exchanges, std::shared_ptr<shm::Arena> arena)
+        : m_exchanges(std::move(exchanges)),
+          m_shape(shape),
+          m_arena(std::move(arena)),
+          m_state(m_arena->application(), m_shape) {}
+
+    static sync::RunShape shape_of(std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
+                                   const std::vector<std::uint16_t>& exchanges) {
+        return {ranks, workers, stages, static_cast<std::uint16_t>(exchanges.size())};
+    }
+
     std::uint16_t exchange_before(std::uint16_t stage) const {
         for (std::size_t i = 0; i < m_exchanges.size(); ++i)
             if (m_exchanges[i] == stage) return static_cast<std::uint16_t>(i);

@@ -74,7 +74,11 @@ void bind_run(py::module_& module) {
         .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t, std::vector<std::uint16_t>>(),
              py::arg("arena_bytes"), py::arg("ranks"), py::arg("workers"), py::arg("stages"),
              py::arg("exchanges") = std::vector<std::uint16_t>{})
+        .def_static("adopt", &Run::adopt, py::arg("control_fd"), py::arg("pixels_fd"), py::arg("ranks"),
+                    py::arg("workers"), py::arg("stages"), py::arg("exchanges") = std::vector<std::uint16_t>{},
+                    "The run that another process has made, by its segments' descriptors, which are owned from now on.")
         .def_property_readonly("arena", &Run::arena)
+        .def("segment_fds", &Run::segment_fds, "(control, pixels): what another process needs to adopt the run.")
         .def("attach_master", &Run::attach_master)
         .def("attach_worker", &Run::attach_worker, py::arg("worker"), py::arg("pid"),
              py::arg("incarnation") = 0)

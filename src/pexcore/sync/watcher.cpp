@@ -34,7 +34,7 @@ void add_to_epoll(int epoll, int fd, std::uint64_t tag) {
 }  // namespace
 
 void Watcher::start() {
-    if (m_thread.joinable()) return;
+    if (m_thread) return;
     m_epoll = os::FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
     m_quit = os::FileDescriptor(eventfd(0, EFD_CLOEXEC));
     int ends[2] = {-1, -1};
@@ -50,16 +50,23 @@ void Watcher::start() {
     sigset_t before{};
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    m_thread = std::thread([this] { loop(); });
+    m_owner = getpid();
+    m_thread = std::make_unique<std::thread>([this] { loop(); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void Watcher::stop() noexcept {
-    if (!m_thread.joinable()) return;
+    if (!m_thread) return;
+    if (getpid() != m_owner) {
+        // A fork took the object along, but no thread: there is none to join, and the event would end the parent's.
+        (void)m_thread.release();
+        return;
+    }
     const std::uint64_t one = 1;
     // Cannot fail: the counter of this eventfd is only ever 0 or 1.
     [[maybe_unused]] const ssize_t written = write(m_quit.get(), &one, sizeof one);
-    m_thread.join();
+    m_thread->join();
+    m_thread.reset();
 }
 
 void Watcher::watch(std::uint16_t process, pid_t pid) {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -28,7 +29,8 @@ struct Death {
 inline constexpr std::uint16_t NURSERY_PROCESS = 0xffff;
 
 // Never takes the interpreter's lock and never calls back: it writes what it saw and rings the master's bell.
-// Lifetime: start() after the last fork of the master, stop() before the run state goes away.
+// Lifetime: start() after the last fork of the master, stop() before the run state goes away. A process that the
+// master's program forks later has no watcher: there, stop() and the destructor let go of what was inherited.
 // Thread/process safety: every public method may be called from any thread of the master.
 class Watcher {
 public:
@@ -39,7 +41,8 @@ public:
 
     // Starts the thread. Errors: os::Error.
     void start();
-    // Ends the thread and waits for it. Blocks for as long as one round of the thread takes.
+    // Ends the thread and waits for it. Blocks for as long as one round of the thread takes. In a fork of the process
+    // that called start(), the thread is the parent's and goes on there.
     void stop() noexcept;
 
     // Watches a child of this process. Errors: os::Error when it is no child or already reaped.
@@ -90,7 +93,8 @@ private:
     void end_process_hard();
 
     RunState& m_state;
-    std::thread m_thread;
+    std::unique_ptr<std::thread> m_thread;
+    pid_t m_owner = 0;  // the process that the thread belongs to
     os::FileDescriptor m_epoll;
     os::FileDescriptor m_quit;
     os::FileDescriptor m_wakeup_read;

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <memory>
+
 #include "check.hpp"
 #include "os/clock.hpp"
 #include "sync/stop_ladder.hpp"
@@ -123,6 +125,25 @@ PEX_TEST(kill_all_ends_whole_groups) {
     PEX_CHECK(wait_for_deaths(sut, state, 1));
     PEX_CHECK_EQ(read(ends[0], &byte, 1), ssize_t{0});  // end of file: the grandchild is gone too
     close(ends[0]);
+}
+
+PEX_TEST(a_fork_that_drops_its_copy_leaves_the_watcher_of_its_parent_alone) {
+    SharedArea area;
+    RunState state(area.bytes(), SHAPE);
+    const pid_t pid = fork_child([] { pause(); });
+    auto sut = std::make_unique<Watcher>(state);
+    sut->start();
+    sut->watch(1, pid);
+    const pid_t fork = fork_child([&] {
+        alarm(10);  // a copy that waits for a thread it lacks never ends
+        sut.reset();
+        _exit(0);
+    });
+    int status = -1;
+    PEX_CHECK_EQ(waitpid(fork, &status, 0), fork);
+    PEX_CHECK_EQ(status, 0);
+    kill(pid, SIGKILL);
+    PEX_CHECK(wait_for_deaths(*sut, state, 1));
 }
 
 PEX_TEST(a_signal_byte_wakes_the_master) {

@@ -73,6 +73,8 @@ class PipelineConfig:
     random_seed: int | None = None
     isolate_stages: str = "auto"
     pin_workers: bool = False
+    start_method: str = "auto"
+    """`"auto"`, `"fork"` or `"exec"`: how processes get their interpreter."""
     log_flood: int = 0
     log_format: str = "indented"
     stage_output: str = "file"
@@ -182,6 +184,7 @@ def _config(
         random_seed=policy.getInt("randomSeed") if policy.exists("randomSeed") else None,
         isolate_stages=policy.getString("isolateStages"),
         pin_workers=policy.getBool("pinWorkers"),
+        start_method=policy.getString("startMethod"),
         log_flood=policy.getInt("logFlood"),
         log_format=policy.getString("logFormat"),
         stage_output=policy.getString("stageOutput"),

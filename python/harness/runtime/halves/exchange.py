@@ -7,11 +7,14 @@ is waited for here, and nobody can hang.
 
 from __future__ import annotations
 
+import os
+
 from harness import _core
 from harness.clipboard import Clipboard, Pending
 from harness.errors import TransportError
 from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.configuration.topology import Topology
+from harness.runtime.halves.stray_forks import end_if_stray
 from harness.transport import Transport
 from harness.transport.entry import Entry
 
@@ -29,6 +32,7 @@ class Exchange:
         self._config = config
         self._rank = rank
         self._transport = transport
+        self._pid = os.getpid()
         self._receives_from = topology.receives_from(rank)
         self._partners = sorted({*self._receives_from, *topology.sends_to(rank)})
         self._delivered: dict[int, list[tuple[str, Pending]]] = {}
@@ -36,7 +40,10 @@ class Exchange:
     def offer(self, clipboard: Clipboard, after: int) -> None:
         """Offers all that is marked shareable, if the stage behind stage `after` begins with an exchange."""
         if after + 1 in self._config.exchanges:
-            self._run.set_across_manifest(self._rank, after + 1, *self._transport.offer(clipboard))
+            manifest = self._transport.offer(clipboard)
+            # What is pickled has code of its own, which may have forked.
+            end_if_stray(self._pid)
+            self._run.set_across_manifest(self._rank, after + 1, *manifest)
 
     def offer_nothing(self, after: int) -> None:
         """Takes part in the next exchange as a slice does that has failed in this visit."""

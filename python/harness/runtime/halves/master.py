@@ -15,6 +15,7 @@ from harness.runtime.configuration.config import UPCOMING_VISITS
 from harness.runtime.halves.blocks import STAGE, VISIT
 from harness.runtime.halves.failure import describe_failure, original_of
 from harness.runtime.halves.half import DEBUG, TRACE, VERB2, Half
+from harness.runtime.halves.stray_forks import end_if_stray
 from harness.stage import NoOpSerialProcessing, SerialProcessing
 from harness.transport import VISIT_SLOT
 from harness.transport.entry import Entry
@@ -153,10 +154,13 @@ class MasterHalf(Half[SerialProcessing]):
             self._let_event_ride(number, clipboard)
             manifest, entries = self.transport.publish(clipboard)
             if entries:
+                # What is pickled has code of its own, which may have forked.
+                end_if_stray(self._pid)
                 self.published.append((number, entries))
                 self.statistics.tally.add(number, DOWN, entries)
             self.run.set_down_manifest(number, *manifest)
         except Exception as error:
+            end_if_stray(self._pid)
             self.run.set_down_manifest(number, 0, 0)
             if self._between is not None and self._between.size() > 0:
                 self.queues[number - 1].addDataset(self._between.getNextDataset())

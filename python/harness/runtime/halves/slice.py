@@ -22,6 +22,7 @@ from harness.runtime.halves.failure import (
 from harness.runtime.halves.half import DEBUG, TRACE, Half
 from harness.runtime.halves.post_mortems import keep_received
 from harness.runtime.halves.repeating import resume
+from harness.runtime.halves.stray_forks import end_if_stray
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class SliceHalf(Half[ParallelProcessing]):
         except StageFailed:
             raise
         except Exception as error:
+            end_if_stray(self._pid)
             self.publish_nothing(number)
             return self.fail_step(number, error)
 
@@ -170,7 +172,10 @@ class SliceHalf(Half[ParallelProcessing]):
         return keep_received(self, self.post_mortems)
 
     def _publish(self, number: int, clipboard: Clipboard) -> None:
-        manifest, _ = self.transport.publish(clipboard)
+        manifest, entries = self.transport.publish(clipboard)
+        if entries:
+            # What is pickled has code of its own, which may have forked.
+            end_if_stray(self._pid)
         if self.exchange is not None:
             self.exchange.offer(clipboard, number)
         self.run.set_up_manifest(self.rank, *manifest)

@@ -34,9 +34,15 @@ STANDARD_ERROR = 2
 
 
 class LogDrain:
-    """Empties the rings of one run. Made before the nursery is forked, started after it."""
+    """Empties the rings of one run. Made before the nursery is forked, started after it.
 
-    def __init__(self, run: _core.Run, logs: LogSettings, n_workers: int) -> None:
+    Attributes: `event_fd`, the descriptor that wakes the drain.
+    """
+
+    def __init__(
+        self, run: _core.Run, logs: LogSettings, n_workers: int, *, event_fd: int | None = None
+    ) -> None:
+        """`event_fd` is the one of the master's drain, in a process that did not inherit that."""
         self._rings = [run.log_ring(index) for index in range(n_workers + 1)]
         self._logs = logs
         self._files: dict[int, AppendFile] = {}
@@ -45,7 +51,8 @@ class LogDrain:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
-        self._event_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        flags = os.EFD_CLOEXEC | os.EFD_NONBLOCK
+        self.event_fd = os.eventfd(0, flags) if event_fd is None else event_fd
         self.consoles: Sequence[Callable[[int, str], object]] = ()
         """Get the importance and the text of each line for the console, in the drain's thread."""
         self.untold = 0
@@ -55,7 +62,7 @@ class LogDrain:
         """Asks for a drain now. Any process of the run may call it."""
         # The counter of an eventfd is full after 2**64 - 2 wakes that nobody has noticed: awake enough.
         with contextlib.suppress(BlockingIOError):
-            os.eventfd_write(self._event_fd, 1)
+            os.eventfd_write(self.event_fd, 1)
 
     def start(self) -> None:
         """Starts the thread."""
@@ -66,15 +73,15 @@ class LogDrain:
 
     def stop(self) -> None:
         """Writes everything that was sent until now, and ends the thread. Safe to call twice."""
-        if self._event_fd < 0:
+        if self.event_fd < 0:
             return
         self._stopping = True
         if self._thread is not None:
             self.wake()
             self._thread.join()
         self.drain()
-        os.close(self._event_fd)
-        self._event_fd = -1
+        os.close(self.event_fd)
+        self.event_fd = -1
         if self.untold > 1:
             _say(f"{self.untold} lines in all could not be written to a console")
 
@@ -87,12 +94,12 @@ class LogDrain:
 
     def _follow(self) -> None:
         poll = select.poll()
-        poll.register(self._event_fd, select.POLLIN)
+        poll.register(self.event_fd, select.POLLIN)
         looked = 0.0
         while not self._stopping:
             if poll.poll(INTERVAL_S * 1000):
                 with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._event_fd)
+                    os.eventfd_read(self.event_fd)
             self.drain()
             if time.monotonic() - looked >= INTERVAL_S:
                 self.look_at_output()

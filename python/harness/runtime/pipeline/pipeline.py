@@ -34,7 +34,8 @@ from harness.runtime.processes.classes import import_parallel_classes, import_se
 from harness.runtime.processes.direct import DirectSupervisor
 from harness.runtime.processes.replacing import Replacing, limits_ns
 from harness.runtime.processes.signals import raising_signals
-from harness.runtime.processes.supervisor import Supervisor
+from harness.runtime.processes.strangers import CURE, strangers
+from harness.runtime.processes.supervisor import EXEC, FORK, Supervisor
 from harness.runtime.processes.worker import RunContext
 from harness.runtime.records.recording import Recorder
 from harness.runtime.records.run_records import (
@@ -53,6 +54,8 @@ from harness.runtime.shutdown.listening import EventListener
 SPIN_NS = 50_000, 1_000_000
 """How long a process yields before it sleeps: where waits are long as a rule, and where they are short."""
 HARD_STOP_NS = 700_000_000
+BY_EXEC = "every worker is therefore started by exec, and imports the stages itself"
+BY_FORK = "workers are forked after it, and lack it or wait for its locks"
 
 
 class Pipeline(PipelineEnding):
@@ -136,7 +139,10 @@ class Pipeline(PipelineEnding):
         self._supervisor = (DirectSupervisor if self._is_brief else Supervisor)(config)
         if config.n_slices > 0:
             self._supervisor.start_nursery(
-                self._context, run, lambda: import_parallel_classes(config, watched=not self._is_brief)
+                self._context,
+                run,
+                lambda: import_parallel_classes(config, watched=not self._is_brief),
+                by_exec=self._starts_by_exec(config, log),
             )
         self._flow.drain.start()
         self._post_mortems.settle = self._flow.drain.drain
@@ -144,11 +150,32 @@ class Pipeline(PipelineEnding):
         arrays.use_arena(run.arena, config.arena_threshold)
         import_serial_classes(config)
         if config.n_slices > 0:
-            for complaint in self._supervisor.wait_for_imports():
-                log.warn(complaint)
+            found = self._supervisor.wait_for_imports()
+            means = BY_EXEC if self._supervisor.workers_by_exec else BY_FORK
+            for text in found:
+                log.warn(f"{text}; {means}; {CURE}")
         self._open_ledger()
         self._open_events(config, log)
         log.log(-1, "configuration complete")
+
+    def _starts_by_exec(self, config: PipelineConfig, log: Log) -> bool:
+        """Whether the nursery starts by exec. What a fork would leave behind or spoil is told."""
+        if self._is_brief:
+            return False
+        if config.start_method == EXEC:
+            return True
+        found = strangers()
+        if not found:
+            return False
+        told = "; ".join(found)
+        if config.start_method == FORK:
+            log.warn(
+                f"startMethod is fork, and this process has {told}: what is forked lacks it, or waits for its"
+                " locks"
+            )
+            return False
+        log.info(f"the nursery is started by exec, for this process has {told}")
+        return True
 
     def _open_ledger(self) -> None:
         """After the nursery's fork: SQLite's files belong to one process."""

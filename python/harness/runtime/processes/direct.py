@@ -20,8 +20,7 @@ from typing import NoReturn
 from harness import _core
 from harness.errors import HarnessError
 from harness.runtime.configuration.config import PipelineConfig
-from harness.runtime.processes.cores import limit_threads
-from harness.runtime.processes.nursery import ImportStages, allow_open_files, close_stdin
+from harness.runtime.processes.nursery import ImportStages, make_fit
 from harness.runtime.processes.signals import ENDING_SIGNALS, leave_signals_to_master
 from harness.runtime.processes.supervisor import Supervisor
 from harness.runtime.processes.worker import RunContext, worker_main
@@ -38,13 +37,18 @@ class DirectSupervisor(Supervisor):
         self._pids: list[int] = []
 
     def start_nursery(
-        self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: ImportStages
+        self,
+        make_context: Callable[[int], RunContext],
+        run: _core.Run,
+        import_stages: ImportStages,
+        *,
+        by_exec: bool = False,
     ) -> None:
-        """Imports the stages and forks the workers, which wait until they are admitted."""
+        """Imports the stages and forks the workers, which wait until they are admitted; never by exec."""
         self._complaints = import_stages()
         self._run = run
-        life_read, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
-        context = make_context(life_read)
+        self._life_read_fd, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
+        context = make_context(self._life_read_fd)
         sys.stdout.flush()
         sys.stderr.flush()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
@@ -57,18 +61,12 @@ class DirectSupervisor(Supervisor):
                 self._born.add(pid)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.close(life_read)
 
     def _become_worker(self, context: RunContext, worker: int) -> NoReturn:
         try:
             os.close(self._life_write_fd)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            close_stdin()
-            config = self._config
-            limit_threads(config.n_workers)
-            allow_open_files(config.n_slices // config.n_workers)
             leave_signals_to_master()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+            make_fit(self._config)
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()

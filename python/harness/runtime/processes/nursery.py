@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The nursery: imports the stage classes once, then forks workers that are born with them.
 
-    master ──fork──> nursery ──fork──> intermediate ──fork──> worker
-      ^                                  (exits at once)         │
-      └──────────── adopts the worker (child subreaper) ─────────┘
+    master ──fork or exec──> nursery ──fork──> intermediate ──fork──> worker
+      ^                                          (exits at once)         │
+      └──────────── adopts the worker (child subreaper) ─────────────────┘
 
-It is forked before the master has imported NumPy or started a thread, so that its own children start from a
-process with one thread. It never allocates in the arena. When the master's end of the socket closes, the
-master is dead: the nursery then kills the workers' groups and ends.
+Its own children start from a process with one thread: it is forked before the master has imported NumPy or
+started a thread, or started afresh. It never allocates in the arena. When the master's end of the socket
+closes, the master is dead: the nursery then kills the workers' groups and ends.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import NoReturn
 
 from harness import _core
 from harness.errors import ConfigError
+from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.processes import stacks
 from harness.runtime.processes.cores import limit_threads
 from harness.runtime.processes.signals import ENDING_SIGNALS, leave_signals_to_master
@@ -44,7 +45,7 @@ PARTING_STEP_S = 0.005
 
 
 def send_message(connection: socket.socket, message: tuple) -> None:
-    """Sends one message; both ends are forks of one program, so pickle is safe here."""
+    """Sends one message; both ends are processes of one run, so pickle is safe here."""
     data = pickle.dumps(message)
     connection.sendall(LENGTH.pack(len(data)) + data)
 
@@ -75,14 +76,8 @@ def nursery_main(
     try:
         os.setpgid(0, 0)
         leave_signals_to_master()
-        # Where a launcher has left this ignored, children are gone before anybody can wait for them.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # The master blocked these over the fork, for its own handlers have no business here.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
         stacks.register("nursery")
-        close_stdin()
-        limit_threads(context.config.n_workers)
-        allow_open_files(context.config.n_slices // context.config.n_workers)
+        make_fit(context.config)
         # A connection that breaks means the same as one that closes: the master has ended.
         with contextlib.suppress(ConnectionError):
             if _import_and_report(connection, context.life_read_fd, import_stages):
@@ -97,7 +92,18 @@ def nursery_main(
     os._exit(0)
 
 
-def close_stdin() -> None:
+def make_fit(config: PipelineConfig) -> None:
+    """Makes this process, which has left its signals to the master, fit for stage code and for workers."""
+    # Where a launcher has left this ignored, children are gone before anybody can wait for them.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # The master blocked these over the fork, for its own handlers have no business here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+    _close_stdin()
+    limit_threads(config.n_workers)
+    _allow_open_files(config.n_slices // config.n_workers)
+
+
+def _close_stdin() -> None:
     """Stages that read standard input see its end.
 
     Workers are no foreground processes: reading the terminal would stop them, and the run, for good.
@@ -108,7 +114,7 @@ def close_stdin() -> None:
         os.close(null)
 
 
-def allow_open_files(slices_per_worker: int) -> None:
+def _allow_open_files(slices_per_worker: int) -> None:
     """Every slice of a worker has its own log file: raises the soft limit where it is in the way."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * slices_per_worker + SPARE_DESCRIPTORS

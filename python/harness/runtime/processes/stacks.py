@@ -13,11 +13,11 @@ import faulthandler
 import fcntl
 import os
 import signal
-import tempfile
 import time
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.runtime.processes.memory_files import memory_file
 
 SIGNAL = signal.SIGRTMIN + 10
 """Dumps the stacks of the process that gets it; `kill -RTMIN+10 PID` in a shell."""
@@ -39,7 +39,7 @@ def register(who: str) -> None:
     `who` names it to readers (`worker 3`): at most 200 characters, no slash and no dot.
     """
     global _descriptor
-    before, _descriptor = _descriptor, _open_file(who)
+    before, _descriptor = _descriptor, memory_file(f"{FILE_NAME} {who}.")
     # Records of several threads and of forked children do not overwrite each other.
     fcntl.fcntl(_descriptor, fcntl.F_SETFL, fcntl.fcntl(_descriptor, fcntl.F_GETFL) | os.O_APPEND)
     # Without chaining the kernel blocks the signal while the handler runs: `dump` sees its end by that.
@@ -107,17 +107,6 @@ def _ask(pid: int, descriptor: int, deadline: float) -> str:
     if not text:
         raise NoStacks(f"process {pid} does not answer: {_state(pid)}")
     return text
-
-
-def _open_file(who: str) -> int:
-    name = f"{FILE_NAME} {who}."
-    try:
-        return os.memfd_create(name, os.MFD_CLOEXEC)
-    except (AttributeError, OSError):
-        # Where the kernel or a filter refuses it: a file without a name does as well.
-        descriptor, path = tempfile.mkstemp(prefix=name)
-        os.unlink(path)
-        return descriptor
 
 
 def _find_file(pid: int) -> tuple[str, str] | None:

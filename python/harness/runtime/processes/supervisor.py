@@ -2,7 +2,7 @@
 """The master's view of its processes: the nursery, the workers, and how they end.
 
     master ── socket ── nursery        requests to fork, answers with pids
-       │  └─ socket ── keeper         requests for a new nursery
+       │  └─ socket ── keeper         requests for a new nursery, where nurseries are forked
        ├── life pipe (write end here only): its end kills the workers
        └── watcher thread: pidfds of the nursery, the keeper and the workers
 """
@@ -13,7 +13,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -21,11 +20,13 @@ from typing import NamedTuple
 from harness import _core
 from harness.errors import ConfigError, HarnessError, InternalError, describe_end
 from harness.runtime.configuration.config import PipelineConfig
-from harness.runtime.processes.keeper import ask_for_nursery, keeper_main
-from harness.runtime.processes.nursery import ImportStages, nursery_main, receive_message, send_message
+from harness.runtime.processes.fresh import FreshStarts, NoProcess
+from harness.runtime.processes.nurseries import ForkedNurseries, FreshNurseries
+from harness.runtime.processes.nursery import ImportStages, receive_message, send_message
 from harness.runtime.processes.oom import OomWatch, describe_kill
-from harness.runtime.processes.signals import ENDING_SIGNALS
 from harness.runtime.processes.worker import RunContext
+
+FORK, EXEC = "fork", "exec"
 
 LEAVE_TIMEOUT_S = 10.0
 LEAVE_STEP_S = 0.1
@@ -74,10 +75,12 @@ class Supervisor:
         self._config = config
         self._run: _core.Run | None = None
         self._connection: socket.socket | None = None
-        self._life_write_fd = -1
-        self._nursery_pid = -1
-        self._keeper: socket.socket | None = None
-        self._keeper_pid = -1
+        self._life_read_fd = self._life_write_fd = -1
+        self._context: RunContext | None = None
+        self._nurseries: ForkedNurseries | FreshNurseries | None = None
+        self._fresh: FreshStarts | None = None
+        self._fresh_workers: FreshStarts | None = None
+        """What starts the workers, where the nursery must not fork them."""
         self._watching = False
         self._watched: set[int] = set()
         self._asked = 0
@@ -86,58 +89,62 @@ class Supervisor:
         self._oom = OomWatch()
 
     def start_nursery(
-        self, make_context: Callable[[int], RunContext], run: _core.Run, import_stages: ImportStages
+        self,
+        make_context: Callable[[int], RunContext],
+        run: _core.Run,
+        import_stages: ImportStages,
+        *,
+        by_exec: bool,
     ) -> None:
-        """Forks the nursery, and the keeper. `make_context(life_read_fd)` gives what workers inherit."""
+        """Starts the nursery. `make_context(life_read_fd)` gives what processes of the run have.
+
+        Raises `HarnessError` when it can't be started, `ConfigError` when it would lack a stage class.
+        """
         _core.set_child_subreaper(True)
         self._run = run
-        ours, theirs = socket.socketpair()
-        our_keeper, their_keeper = socket.socketpair()
-        life_read, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
-        context = make_context(life_read)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # A signal between the fork and the nursery's own handlers must not run the master's in the nursery.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                for end in (ours, our_keeper, their_keeper):
-                    end.close()
-                os.close(self._life_write_fd)
-                nursery_main(context, theirs, import_stages)
-            self._nursery_pid = pid
-            pid = os.fork()
-            if pid == 0:
-                for end in (ours, theirs, our_keeper):
-                    end.close()
-                os.close(self._life_write_fd)
-                keeper_main(context, their_keeper, import_stages)
-            self._keeper_pid = pid
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
-        their_keeper.close()
-        os.close(life_read)
-        self._connection = ours
-        self._keeper = our_keeper
+        self._life_read_fd, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
+        self._context = make_context(self._life_read_fd)
+        if by_exec:
+            self._nurseries = FreshNurseries(self._fresh_starts())
+        else:
+            self._nurseries = ForkedNurseries(self._context, self._life_write_fd, import_stages)
+        self._connection = self._nurseries.start()
+
+    def _fresh_starts(self) -> FreshStarts:
+        if self._fresh is None:
+            assert self._context is not None, "start_nursery() has made it"
+            self._fresh = FreshStarts(self._context)
+        return self._fresh
 
     def wait_for_imports(self) -> list[str]:
         """Waits until the nursery has imported the stages; what in it is no good to workers, for the log.
 
+        Where it has such, and the policy permits it, workers are started by exec from now on.
         Raises `ConfigError` with its reason if it could not import them.
         """
         message = self._receive(None, "importing the stage modules")
         if message[0] == "failed":
             raise ConfigError(message[1], details=message[2])
-        return list(message[1])
+        found = list(message[1])
+        if found and self._config.start_method != FORK:
+            self._fresh_workers = self._fresh_starts()
+        return found
+
+    @property
+    def workers_by_exec(self) -> bool:
+        """Whether workers import the stages themselves."""
+        return self._fresh_workers is not None
 
     def start_workers(self, run: _core.Run) -> None:
-        """Starts the watcher, then worker after worker. Raises `HarnessError` when one can't be born."""
+        """Starts the watcher, then worker after worker. Raises `HarnessError` when one can't be made."""
         run.start_watcher()
         self._watching = True
-        run.watch(-1, self._nursery_pid)
-        run.watch(-1, self._keeper_pid)
+        for pid in self._helpers():
+            run.watch(-1, pid)
+        if self._fresh_workers is not None:
+            for worker in range(self._config.n_workers):
+                self._start_fresh(run, self._fresh_workers, worker, 0)
+            return
         for worker in range(self._config.n_workers):
             self._ask(worker, 0)
         for _ in range(self._config.n_workers):
@@ -151,6 +158,8 @@ class Supervisor:
 
         Raises `HarnessError` when it can't be forked, and there is no nursery that could.
         """
+        if self._fresh_workers is not None:
+            return self._replace_by_exec(run, self._fresh_workers, worker, incarnation)
         renewed = False
         pauses = iter(BIRTH_PAUSES_S)
         while True:
@@ -169,6 +178,19 @@ class Supervisor:
             if pause is None:
                 raise _barren(message)
             time.sleep(pause)
+
+    def _replace_by_exec(self, run: _core.Run, fresh: FreshStarts, worker: int, incarnation: int) -> int:
+        for pause in BIRTH_PAUSES_S:
+            try:
+                return self._start_fresh(run, fresh, worker, incarnation)
+            except NoProcess:
+                time.sleep(pause)
+        return self._start_fresh(run, fresh, worker, incarnation)
+
+    def _start_fresh(self, run: _core.Run, fresh: FreshStarts, worker: int, incarnation: int) -> int:
+        pid = fresh.worker(worker, incarnation, self._born.add)
+        self._admit(run, worker, pid)
+        return pid
 
     def _order(self, worker: int, incarnation: int) -> tuple:
         try:
@@ -198,25 +220,20 @@ class Supervisor:
                 self._take_answer("ending", max(0.001, deadline - time.monotonic()))
 
     def _renew_nursery(self, run: _core.Run) -> None:
-        """Has the keeper make a new nursery: this process may have threads by now. Workers go on."""
+        """Has a new nursery made. Workers go on."""
         run.kill_helper(self._nursery_pid)
         self._close_connection(polite=False)
-        ours, theirs = socket.socketpair()
+        if self._nurseries is None:
+            raise InternalError("a nursery was to be made anew before there was one")
+        before = self._nursery_pid
         try:
-            if self._keeper is None:
-                raise OSError("it was never started")
-            self._keeper.settimeout(BIRTH_TIMEOUT_S)
-            pid = ask_for_nursery(self._keeper, theirs)
-        except OSError as error:
-            ours.close()
+            self._connection = self._nurseries.renew()
+        except HarnessError as error:
             raise HarnessError(
-                f"the nursery (pid {self._nursery_pid}) has died, and the keeper (pid {self._keeper_pid})"
-                f" can't make another: {error}; without it no worker can be replaced"
+                f"the nursery (pid {before}) has died, and {error}; without it no worker can be"
+                " replaced"
             ) from error
-        finally:
-            theirs.close()
-        self._nursery_pid, self._connection = pid, ours
-        run.watch(-1, pid)
+        run.watch(-1, self._nursery_pid)
         self.wait_for_imports()
 
     def _admit(self, run: _core.Run, worker: int, pid: int) -> None:
@@ -268,7 +285,20 @@ class Supervisor:
         """The nursery or the keeper, with what its death means."""
         if pid == self._keeper_pid:
             return f"the keeper (pid {pid}), without which no new nursery can be made,"
+        if self.workers_by_exec:
+            return f"the nursery (pid {pid}), which workers that are started by exec do without,"
         return f"the nursery (pid {pid}), which is made anew when a worker has to be replaced,"
+
+    @property
+    def _nursery_pid(self) -> int:
+        return self._nurseries.nursery_pid if self._nurseries is not None else -1
+
+    @property
+    def _keeper_pid(self) -> int:
+        return self._nurseries.keeper_pid if self._nurseries is not None else -1
+
+    def _helpers(self) -> list[int]:
+        return [pid for pid in (self._nursery_pid, self._keeper_pid) if pid > 0]
 
     def end(self, run: _core.Run) -> list[str]:
         """Lets every process leave by itself, kills those that do not. Returns a text per bad end."""
@@ -276,7 +306,8 @@ class Supervisor:
         if self._watching:
             run.stop_workers()
             self._close_connection(polite=True)
-            self._close_keeper()
+            if self._nurseries is not None:
+                self._nurseries.close()
             in_time = _wait_for_ends(run)
             complaints += [
                 f"worker {death.worker} (ranks {self.ranks_of(death.worker)}) ended by {death.cause}"
@@ -307,15 +338,18 @@ class Supervisor:
             self._close_connection(polite=False)
         else:
             self._close_connection(polite=False)
-            for pid in (self._nursery_pid, self._keeper_pid):
-                if pid > 0:
-                    _core.kill_group(pid)
-                    _reap(pid)
-        self._close_keeper()
-        self._nursery_pid = self._keeper_pid = -1
+            for pid in self._helpers():
+                _core.kill_group(pid)
+                _reap(pid)
+        if self._nurseries is not None:
+            self._nurseries.close()
+            self._nurseries = None
+        if self._fresh is not None:
+            self._fresh.close()
         if self._life_write_fd >= 0:
             os.close(self._life_write_fd)
-            self._life_write_fd = -1
+            os.close(self._life_read_fd)
+            self._life_write_fd = self._life_read_fd = -1
             self._reap_unwatched(run)
             _core.set_child_subreaper(False)
         return complaints
@@ -335,11 +369,6 @@ class Supervisor:
         for pid in self._born.union(run.worker_pids()) - self._watched:
             if pid > 0:
                 _reap(pid)
-
-    def _close_keeper(self) -> None:
-        if self._keeper is not None:
-            self._keeper.close()
-            self._keeper = None
 
     def _close_connection(self, *, polite: bool) -> None:
         if self._connection is None:

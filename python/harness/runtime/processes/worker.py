@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A worker process: born of the nursery, runs the slices whose rank falls to it, leaves by `os._exit`."""
+"""A worker process: born of the nursery, or started afresh; runs its slices, and leaves by `os._exit`."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -40,7 +41,7 @@ EXIT_REPLACED = 84
 
 @dataclass(frozen=True)
 class RunContext:
-    """What every process of a run inherits through fork."""
+    """What every process of a run has: inherited through fork, or adopted after an exec."""
 
     run: _core.Run
     config: PipelineConfig
@@ -52,6 +53,8 @@ class RunContext:
     post_mortems: PostMortems
     drain: LogDrain
     foreign: ForeignRecords
+    import_stages: Callable[[], object] | None = None
+    """Imports the stage modules in a worker that is not born with them. May be called for every rank."""
 
 
 class WorkerHooks:
@@ -86,7 +89,7 @@ class WorkerHooks:
 
 
 def worker_main(context: RunContext, worker: int, incarnation: int) -> NoReturn:
-    """The life of a worker, from just after its fork to its end. Never returns."""
+    """The life of a worker, from just after its birth to its end. Never returns."""
     code = EXIT_BROKEN
     try:
         code = _live(context, worker, incarnation)
@@ -149,6 +152,8 @@ def _set_up(context: RunContext, worker: int, rank: int, *, replaces: bool) -> S
         log = context.logs.open_slice(rank, context.run.log_ring(1 + worker), context.drain.wake)
         set_default_log(log.root)
         follow_levels(log.root)
+        if context.import_stages is not None:
+            context.import_stages()
         half = SliceHalf(context.run, context.config, context.run_id, rank, log)
         half.post_mortems = context.post_mortems
         half.replaces = replaces
