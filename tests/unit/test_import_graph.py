@@ -19,8 +19,8 @@ CORE = ROOT / "src" / "pexcore"
 
 LAYERS = [
     {"_core", "_clipboard", "_steps", "errors", "exceptions", "current"},
-    {"arrays", "births", "clipboard", "properties", "outputs", "streams"},
-    {"log", "locations", "policy", "process_identity", "queue", "whole_files"},
+    {"arrays", "births", "clipboard", "inotify", "properties", "outputs", "streams"},
+    {"log", "locations", "name_patterns", "policy", "process_identity", "queue", "whole_files"},
     {"dataset", "directories", "ledger", "stage", "transport"},
     {"dc3a", "events", "storage", "utils"},
     {"event_stage", "iostage", "runtime"},
