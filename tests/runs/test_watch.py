@@ -10,7 +10,7 @@ from collections import Counter
 import numpy
 import pytest
 from harness.ledger.schema import open_for_reading
-from harness.storage import storage_named
+from harness.storage import ReadRequest, storage_named
 
 STAGES = """
     class Note(SerialProcessing):
@@ -161,6 +161,24 @@ def test_an_input_stage_reads_the_file_of_the_event(bench):
     done = stop(bench, process)
     assert done.code == 0, done.err
     assert (bench.folder / "mean-2-1").read_text() == "2.0"
+
+
+def test_the_example_reduces_files_that_appear(bench):
+    import harness.examples.watched_night as example
+
+    policy = os.path.join(os.path.dirname(example.__file__), "pipeline.paf")
+    (bench.folder / "incoming").mkdir()
+    pattern = "raw-{visit:06d}-{ccd:02d}.fits"
+    process = bench.start("--watch", "incoming", "--pattern", pattern, policy=policy)
+    for ccd in (0, 1):
+        path = str(bench.folder / "incoming" / f"raw-000085-{ccd:02d}.fits")
+        storage_named("FitsStorage").write(path, numpy.array([[7, 7, 9], [7, 7, 7]], "f4"))
+    results = [bench.folder / f"subtracted/v000085/c{ccd:02d}.fits" for ccd in (0, 1)]
+    bench.wait_until(lambda: all(path.exists() for path in results), "both results", timeout=60)
+    done = stop(bench, process)
+    assert done.code == 0, done.err
+    request = ReadRequest("result", "numpy.ndarray")
+    assert storage_named("FitsStorage").read(str(results[1]), request).tolist() == [[0, 0, 2], [0, 0, 0]]
 
 
 def test_files_that_vanish_or_that_nobody_may_read_are_told(bench):
