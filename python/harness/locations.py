@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from harness.properties import PropertySet
 
-__all__ = ["LogicalLocation"]
+__all__ = ["SUBSTITUTION", "LogicalLocation", "formatted"]
 
-# %, a printf format that may be empty, and a name in parentheses. Any other % is plain text.
-_SUBSTITUTION = re.compile(r"%(?P<format>[-+ #0]*\d*(?:\.\d+)?[A-Za-z]*)\((?P<name>[\w.]+)\)")
+SUBSTITUTION = re.compile(r"%(?P<format>[-+ #0]*\d*(?:\.\d+)?[A-Za-z]*)\((?P<name>[\w.]+)\)")
+"""%, a printf format that may be empty, and a name in parentheses. Any other % is plain text."""
 _LENGTH_MODIFIER = re.compile(r"(?:hh|ll|[hlLqjzt])(?=[A-Za-z]\Z)")
 
 
@@ -50,7 +50,7 @@ class LogicalLocation:
                 f" not {type(additionalData).__name__}"
             )
         self._template = template
-        self._location = _SUBSTITUTION.sub(lambda match: self._expand(match, additionalData), template)
+        self._location = SUBSTITUTION.sub(lambda match: self._expand(match, additionalData), template)
 
     @classmethod
     def setLocationMap(cls, locationMap: PropertySet | Mapping[str, Any] | None) -> None:
@@ -85,7 +85,7 @@ class LogicalLocation:
         if isinstance(value, (list, tuple)) and value:
             value = value[-1]
         try:
-            return _format(value, match["format"])
+            return formatted(value, match["format"])
         except (OverflowError, TypeError, ValueError) as error:
             raise self._error(f"cannot insert '{name}' as '{match[0]}'", str(error)) from error
 
@@ -95,7 +95,13 @@ class LogicalLocation:
         return LsstRuntimeError(f"location '{self._template}': {what}: {why}")
 
 
-def _format(value: Any, spec: str) -> str:
+def formatted(value: Any, spec: str) -> str:
+    """A value as a substitution inserts it: strings verbatim, numbers by the printf format.
+
+    Raises:
+        TypeError: the value is no string, number, bool or DateTime.
+        OverflowError, ValueError: the format does not fit it.
+    """
     if isinstance(value, str):
         return value
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:

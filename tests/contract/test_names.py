@@ -69,7 +69,7 @@ def test_a_module_of_the_harness_gives_its_names(module):
         ("lsst.pex.logging", LOGGING),
         ("lsst.daf.base", "PropertySet PropertyList DateTime"),
         ("lsst.pex.exceptions", EXCEPTIONS),
-        ("lsst.daf.persistence", "LogicalLocation"),
+        ("lsst.daf.persistence", "LogicalLocation Persistence StorageList Butler"),
         ("lsst.ctrl.events", EVENTS),
         ("lsst.pex.harness.EventStage", "EventStageSerial"),
     ],

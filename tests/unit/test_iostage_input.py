@@ -341,15 +341,6 @@ def test_unknown_and_ill_typed_parameters_are_validation_errors(text, why):
         InputStage(policy).createParallelProcessing(0)
 
 
-@pytest.mark.parametrize("half", ["createSerialProcessing", "createParallelProcessing"])
-def test_a_butler_is_refused_with_what_to_use_instead(half):
-    text = "parameters: {\nbutler: { mapperName: a.B }\ninputItems: { x: { datasetType: raw } }\n}"
-    with pytest.raises(
-        pex.InvalidParameterError, match="this version has no butler.*inputItems a storagePolicy"
-    ):
-        getattr(InputStage(Policy(PolicyString(text))), half)()
-
-
 @pytest.mark.parametrize(
     ("old", "new", "error", "why"),
     [

@@ -223,7 +223,6 @@ def test_writing_is_logged_and_timed(capfd):
     [
         ("unknown: 3", "unknown"),
         ("parameters: { inputItems: { } }", "inputItems"),
-        ("parameters: { outputItems: { frame: { } } }", "storagePolicy"),
         ("parameters: { outputItems: { frame: { requird: true } } }", "requird"),
         ("outputKeys: { outputDatasets: 3 }", "outputDatasets"),
     ],
@@ -238,11 +237,10 @@ def test_a_dataset_without_type_is_a_validation_error():
         OutputStage(stage_policy(item(more="datasetId: { set: { n: 1 } }"))).createParallelProcessing(0)
 
 
-def test_a_butler_is_refused_with_what_to_use_instead():
-    item_text = "outputItems: { x: { datasetId: { datasetType: raw } } }"
-    text = f"parameters: {{\nbutler: {{ mapperName: a.B }}\n{item_text}\n}}"
-    with pytest.raises(pex.InvalidParameterError, match="no butler.*outputItems a storagePolicy"):
-        OutputStage(Policy(PolicyString(text))).createSerialProcessing()
+def test_an_item_without_a_storage_is_refused_at_set_up():
+    policy = Policy(PolicyString("parameters: { outputItems: { frame: { required: true } } }"))
+    with pytest.raises(pex.InvalidParameterError, match="output item 'frame': storagePolicy is missing"):
+        OutputStage(policy).createParallelProcessing(0)
 
 
 def test_a_former_storage_is_refused_at_set_up():

@@ -10,17 +10,22 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.cli.arguments import at_least, verbosity
+from harness.cli.arguments import WRONG_USAGE, at_least, verbosity
 from harness.cli.explaining import explain
-from harness.cli.output import write
+from harness.cli.output import complain, write
 from harness.cli.terminal import terminal_destination
+from harness.cli.watch_options import add_watch_options, watch_settings
 from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
-from harness.log.verbosity import verbosity2threshold
+from harness.log.verbosity import UsageError, verbosity2threshold
 from harness.runtime.pipeline.pipeline import Pipeline
 from harness.runtime.processes.signals import Interrupted
 from harness.runtime.records.run_records import EXIT_SLICES_LOST
+
+if TYPE_CHECKING:
+    from harness.events.watching import WatchSettings
 
 PROGRAM = "pex-harness run"
 
@@ -65,6 +70,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--feed", metavar="FILE", help="publish this file's events, one per line, and end when all are done"
     )
+    add_watch_options(parser)
+    parser.add_argument(
+        "--topic", help="the topic of the files that --watch finds, where stages wait for several"
+    )
     parser.add_argument("--no-progress", action="store_true", help="no progress bar even on a terminal")
     parser.add_argument("--explain", action="store_true", help="print the schedule of a visit and do not run")
     levels = parser.add_mutually_exclusive_group()
@@ -81,6 +90,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def handle(arguments: argparse.Namespace) -> int:
     """Runs what the command line asks for."""
+    try:
+        watched = watch_settings(arguments)
+        if watched is None and arguments.topic is not None:
+            raise UsageError("--topic goes with --watch DIR")
+        if watched is not None and arguments.feed is not None:
+            raise UsageError("expected --feed or --watch, saw both")
+    except UsageError as error:
+        complain(PROGRAM, str(error))
+        return WRONG_USAGE
     if arguments.explain:
         return explain(arguments.policy, arguments.workers)
     code = run_pipeline(
@@ -93,6 +111,7 @@ def handle(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         max_visits=arguments.visits,
         feed=arguments.feed,
+        watched=(watched, arguments.topic, arguments.idle_timeout) if watched is not None else None,
         threshold=verbosity2threshold(arguments.verbosity),
         progress=not arguments.no_progress,
         resume=arguments.resume,
@@ -116,6 +135,7 @@ def run_pipeline(
     workers: int | None = None,
     max_visits: int | None = None,
     feed: str | os.PathLike[str] | None = None,
+    watched: tuple[WatchSettings, str | None, float | None] | None = None,
     threshold: int | None = None,
     progress: bool = True,
     resume: bool = False,
@@ -126,7 +146,8 @@ def run_pipeline(
 ) -> int:
     """Runs one pipeline in this process and reports on the terminal; returns the exit code.
 
-    `program` is how messages begin; with `tracebacks`, that of an error goes to standard error, too.
+    `watched` is what is watched, the topic, and after how many idle seconds the run ends; `program` is how
+    messages begin; with `tracebacks`, that of an error goes to standard error, too.
     """
     pipeline = Pipeline(
         run_id,
@@ -146,6 +167,8 @@ def run_pipeline(
         pipeline.setLogThreshold(threshold)
     if feed is not None:
         pipeline.feed_events(feed)
+    if watched is not None:
+        pipeline.watch_files(*watched)
     if log_dir is not None:
         pipeline.setLogDir(log_dir)
     with _progress(pipeline, progress):

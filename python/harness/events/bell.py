@@ -3,27 +3,15 @@
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import math
 import os
 import select
 from pathlib import Path
 
 from harness.events.errors import SpoolError
+from harness.inotify import CREATED, MODIFIED, MOVED_HERE, Inotify
 
 __all__ = ["BellListener", "ring", "watch_directory"]
-
-IN_MODIFY = 0x2
-IN_CREATE = 0x100
-IN_MOVED_TO = 0x80
-DRAIN_BYTES = 65536
-
-_HINTS = {
-    errno.EMFILE: "; too many receivers: raise the sysctl fs.inotify.max_user_instances, or ulimit -n",
-    errno.ENFILE: "; the machine has no file left to open",
-    errno.ENOSPC: "; raise the sysctl fs.inotify.max_user_watches",
-}
 
 
 def ring(descriptor: int) -> None:
@@ -34,41 +22,38 @@ def ring(descriptor: int) -> None:
 class BellListener:
     """Hears a bell, and other descriptors. Not for several threads at once."""
 
-    def __init__(self, path: Path, mask: int = IN_MODIFY) -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
-        self._fd = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        if self._fd < 0 or libc.inotify_add_watch(self._fd, os.fsencode(path), mask) < 0:
-            number = ctypes.get_errno()
-            self.close()
-            raise SpoolError(f"watching {path}: {os.strerror(number)}{_HINTS.get(number, '')}")
+    def __init__(self, path: Path, bits: int = MODIFIED) -> None:
+        try:
+            self._inotify = Inotify()
+            try:
+                self._inotify.watch(path, bits)
+            except BaseException:
+                self._inotify.close()
+                raise
+        except OSError as error:
+            raise SpoolError(f"watching {path}: {error.strerror}") from error
 
     def fileno(self) -> int:
         """The descriptor: readable once the bell has been rung."""
-        return self._fd
+        return self._inotify.fileno()
 
     def drain(self) -> None:
         """Forgets the rings so far. Look for what has changed after this, not before."""
-        try:
-            while len(os.read(self._fd, DRAIN_BYTES)) == DRAIN_BYTES:
-                pass
-        except BlockingIOError:
-            return
+        self._inotify.read()
 
     def wait(self, timeout_s: float | None, *others: int) -> bool:
         """Sleeps until a ring, or until one of the other descriptors is readable; false: the time is over."""
         poller = select.poll()
-        for descriptor in (self._fd, *others):
+        for descriptor in (self.fileno(), *others):
             poller.register(descriptor, select.POLLIN)
         # Rounded up: a poll of 0 ms until the last millisecond is over would be busy.
         return bool(poller.poll(None if timeout_s is None else math.ceil(max(0.0, timeout_s) * 1000)))
 
     def close(self) -> None:
         """Closes the descriptor."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._inotify.close()
 
 
 def watch_directory(path: Path) -> BellListener:
     """A listener that hears when something appears in a directory."""
-    return BellListener(path, IN_CREATE | IN_MOVED_TO)
+    return BellListener(path, CREATED | MOVED_HERE)

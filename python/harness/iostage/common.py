@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.exceptions import InvalidParameterError
+from harness.exceptions import Exception as LsstException
 from harness.iostage.capitalised import is_capitalised, modern_policy
 from harness.stage import SerialProcessing, StageProcessing
 from harness.utils import createAdditionalData, setProperty
 
 if TYPE_CHECKING:
+    from harness.butler.from_policy import ItemButler
     from harness.clipboard import Clipboard
     from harness.log import BlockTimingLog, Log
     from harness.policy import Policy
     from harness.properties import PropertySet
 
-__all__ = ["IOProcessing", "SerialIOProcessing", "add_ids", "job_identity"]
+__all__ = ["IOProcessing", "SerialIOProcessing", "add_ids", "explained", "job_identity"]
 
 _RUN_MODE = "parameters.runMode"
 _VISIT = "visitNumber"
@@ -32,25 +34,20 @@ class IOProcessing(StageProcessing):
 
     log: BlockTimingLog
     policy: Policy
+    butler: ItemButler | None
 
     def setup(self) -> None:
         """Make the log and the policy ready, and check the items.
 
         Raises:
             harness.policy.ValidationError: the policy has unknown or ill-typed parameters.
-            harness.exceptions.InvalidParameterError: an item makes no sense, or a butler is asked for.
+            harness.exceptions.InvalidParameterError: an item or the butler makes no sense.
             harness.exceptions.NotFoundError: a storage is not known.
         """
         self.log = _timing_log(self.log, self.direction)
         self._capitalised = self.policy is not None and is_capitalised(self.policy)
         if self._capitalised:
             self.policy = modern_policy(self.policy)
-        if self.policy is not None and self.policy.exists("parameters.butler"):
-            raise InvalidParameterError(
-                f"stage '{self.getName()}': parameters.butler is set, and this version has no butler;"
-                f" remove it and give every one of the {self.direction}Items a storagePolicy with a"
-                " storage (FitsStorage) and a location template"
-            )
         self.policy = _with_defaults(self.policy, f"{self.direction.capitalize()}StageDictionary.paf")
         mode = self.run_mode()
         if mode and mode not in _RUN_MODES:
@@ -58,7 +55,23 @@ class IOProcessing(StageProcessing):
                 self.log.WARN,
                 f"{_RUN_MODE} is '{mode}', not one of {', '.join(_RUN_MODES)}: the serial part never acts",
             )
+        self.butler = self._make_butler()
         self.read_items()
+
+    def _make_butler(self) -> ItemButler | None:
+        if not self.policy.exists("parameters.butler"):
+            return None
+        from harness.butler.from_policy import butler_from_policy
+
+        def warn(text: str) -> None:
+            self.log.log(self.log.WARN, text)
+
+        return butler_from_policy(
+            self.policy.getPolicy("parameters.butler"),
+            run_id=self.getRun(),
+            writes=self.direction == "output",
+            warn=warn,
+        )
 
     def read_items(self) -> None:
         """Take the items from the policy."""
@@ -78,6 +91,12 @@ class IOProcessing(StageProcessing):
         if not common.exists(_VISIT):
             common.set(_VISIT, visit)
         return common
+
+    def shutdown(self) -> None:
+        """Closes the butler, where it keeps something open."""
+        close = getattr(self.butler, "close", None)
+        if close is not None:
+            close()
 
     def acts_in_slices(self) -> bool:
         """Whether the parallel half acts: always, unless a policy of before 2010 names a serial run mode."""
@@ -128,6 +147,19 @@ def add_ids(additional: PropertySet, ids: Mapping[str, Any], where: str) -> None
     """Make ids available to location templates."""
     for name, value in ids.items():
         setProperty(additional, name, value, where)
+
+
+@contextlib.contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Puts `where` in front of the message of an error of the harness; its class stays."""
+    try:
+        yield
+    except LsstException as error:
+        try:
+            told = type(error)(f"{where}: {error}")
+        except TypeError:
+            raise error from None
+        raise told from error
 
 
 def _timing_log(log: Log | None, direction: str) -> BlockTimingLog:

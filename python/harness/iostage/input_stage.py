@@ -9,6 +9,7 @@ from harness.current import current_visit
 from harness.exceptions import Exception as LsstException
 from harness.exceptions import IoError
 from harness.iostage.common import IOProcessing, SerialIOProcessing, add_ids, job_identity
+from harness.iostage.datasets import DatasetReader, matching_ids
 from harness.iostage.expectations import Expectation
 from harness.iostage.foresight import foreseen_clipboards
 from harness.iostage.items import InputItem, input_items
@@ -35,7 +36,12 @@ class _InputProcessing(IOProcessing):
     direction = "input"
 
     def read_items(self) -> None:
-        self._items = input_items(self.policy)
+        self._datasets = None
+        if self.butler is None:
+            self._items = input_items(self.policy)
+        else:
+            self._datasets = DatasetReader(self.policy, self.butler, self.log)
+            self._items = self._datasets.items
         self._ahead = (
             self.policy.getInt("parameters.readAhead") if self.policy.exists("parameters.readAhead") else 0
         )
@@ -52,6 +58,10 @@ class _InputProcessing(IOProcessing):
         """
         if self._items is None:
             self.log.log(self.log.WARN, "no parameters.inputItems: nothing is read")
+            return
+        if self._datasets is not None:
+            for item in self._items:
+                self._datasets.read(item, clipboard)
             return
         common = self.common_data(clipboard, current_visit())
         for item in self._items:
@@ -77,7 +87,7 @@ class _InputProcessing(IOProcessing):
         ids = job_identity(self.policy, clipboard, item.job_ids, where)
         id_sets: list[dict[str, Any]] = [{}]
         if item.dataset_type is not None:
-            id_sets = self._dataset_ids(item, clipboard)
+            id_sets = matching_ids(self.policy, item, clipboard)
         found = []
         for dataset_ids in id_sets:
             own = common.deepCopy()
@@ -106,23 +116,6 @@ class _InputProcessing(IOProcessing):
                     f" one may put it under '{key}'",
                 )
         self._read_ahead.want(wanted)
-
-    def _dataset_ids(self, item: InputItem, clipboard: Clipboard) -> list[dict[str, Any]]:
-        """The ids of every dataset in the input list that has the item's type."""
-        key = self.policy.getString("inputKeys.inputDatasets")
-        datasets = clipboard.get(key)
-        if datasets is None:
-            raise RuntimeError(
-                f"input item '{item.name}': datasets of type '{item.dataset_type}' come from a list on the"
-                f" clipboard, and there is none under '{key}'"
-            )
-        matching = [dataset.ids or {} for dataset in datasets if dataset.type == item.dataset_type]
-        if item.must_match and not matching:
-            raise IoError(
-                f"input item '{item.name}': none of the {len(datasets)} datasets under '{key}' is of type"
-                f" '{item.dataset_type}'"
-            )
-        return matching
 
     def _load(self, item: InputItem, additional: PropertySet) -> Any:
         """One object, from one storage or assembled from several."""
@@ -190,7 +183,8 @@ class _InputProcessing(IOProcessing):
         return result
 
     def shutdown(self) -> None:
-        """Let go of what was read ahead."""
+        """Let go of what was read ahead, and of the butler."""
+        super().shutdown()
         if self._ahead:
             self._read_ahead.close()
             self.log.log(

@@ -3,17 +3,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.exceptions import InvalidParameterError
 from harness.iostage.expectations import Expectation, expectation_from
+from harness.iostage.ids import IdSource, constant_and_job_ids, input_ids
 from harness.storage.registry import prepare_storage
 
 if TYPE_CHECKING:
     from harness.policy import Policy
 
-__all__ = ["InputItem", "OutputItem", "StorageSpec", "input_items", "output_items"]
+__all__ = [
+    "InputItem",
+    "OutputItem",
+    "StorageSpec",
+    "input_items",
+    "item_from",
+    "items_of",
+    "output_items",
+    "storage_spec",
+]
+
+Item = TypeVar("Item")
 
 DEFAULT_TIMEOUT_S = 60.0
 
@@ -44,9 +58,10 @@ class InputItem:
     Attributes:
         name: the clipboard key.
         python_type: dotted name of the class of the result.
-        storages: where it lies; several are read in order and assembled.
+        storages: where it lies; several are read in order and assembled. With a butler none, or one
+            without a location, which reads the dataset's file.
         dataset_type: read one object per dataset of this type in the input dataset list; None
-            reads a single object.
+            reads a single object. With a butler, the dataset type.
         must_match: no such dataset is an error.
         job_ids: ids to copy from the job identity.
         set_ids: constant ids, which win over those of the job identity.
@@ -75,7 +90,7 @@ class OutputItem:
 
     Attributes:
         name: the clipboard key.
-        storages: where to write it; all are written, in order.
+        storages: where to write it; all are written, in order. None where a butler writes it.
         required: its absence from the clipboard is an error.
         dataset_type: type of the dataset that is noted in the output dataset list; None notes none.
         set_ids: constant ids of that dataset.
@@ -98,19 +113,22 @@ def input_items(policy: Policy) -> list[InputItem] | None:
         harness.exceptions.NotFoundError: a storage is not known.
         harness.policy.errors.TypeError: a value has the wrong type.
     """
-    return _items(policy, "parameters.inputItems", _input_item)
+    return items_of(policy, "parameters.inputItems", _input_item)
 
 
-def output_items(policy: Policy) -> list[OutputItem] | None:
+def output_items(policy: Policy, has_butler: bool) -> list[OutputItem] | None:
     """The items under ``parameters.outputItems``; None if there is no such policy.
+
+    A butler writes those that have a datasetId.
 
     Raises:
         as `input_items` does.
     """
-    return _items(policy, "parameters.outputItems", _output_item)
+    return items_of(policy, "parameters.outputItems", partial(_output_item, has_butler))
 
 
-def _items(policy: Policy, key: str, parse: Any) -> list[Any] | None:
+def items_of(policy: Policy, key: str, parse: Callable[[str, Policy], Item]) -> list[Item] | None:
+    """What `parse` makes of the name and the policy of every item; None if there is no such policy."""
     if not policy.exists(key):
         return None
     items = policy.getPolicy(key)
@@ -125,30 +143,39 @@ def _input_item(name: str, policy: Policy) -> InputItem:
             " name the class to make, such as harness.storage.image.Image"
         )
     dataset_type = _text(policy, "datasetType")
-    ids = policy.getPolicy("datasetId") if policy.exists("datasetId") else None
-    from_datasets = ids is not None and ids.exists("fromInputDatasets") and ids.getBool("fromInputDatasets")
-    set_ids, job_ids = _ids(ids)
-    if from_datasets and (set_ids or job_ids):
-        raise InvalidParameterError(
-            f"input item '{name}': datasetId.fromInputDatasets excludes datasetId.set and"
-            " datasetId.fromJobIdentity; give exactly one way of finding the ids"
-        )
-    if ids is not None and not from_datasets and not set_ids and not job_ids:
-        raise InvalidParameterError(
-            f"input item '{name}': datasetId says nothing; give fromInputDatasets, fromJobIdentity or set"
-        )
-    if from_datasets and dataset_type is None:
+    ids = input_ids(name, policy)
+    if ids.from_datasets and dataset_type is None:
         raise InvalidParameterError(
             f"input item '{name}': datasetId.fromInputDatasets needs a datasetType to look for"
         )
+    return item_from(
+        name,
+        policy,
+        ids,
+        python_type=python_type,
+        storages=_storages(f"input item '{name}'", policy),
+        dataset_type=dataset_type if not ids.is_given or ids.from_datasets else None,
+    )
+
+
+def item_from(
+    name: str,
+    policy: Policy,
+    ids: IdSource,
+    *,
+    python_type: str,
+    storages: tuple[StorageSpec, ...],
+    dataset_type: str | None,
+) -> InputItem:
+    """An input item, with what is read of its policy in any case. Raises as `input_items` does."""
     return InputItem(
         name=name,
         python_type=python_type,
-        storages=_storages(f"input item '{name}'", policy),
-        dataset_type=dataset_type if ids is None or from_datasets else None,
-        must_match=from_datasets,
-        job_ids=job_ids,
-        set_ids=set_ids,
+        storages=storages,
+        dataset_type=dataset_type,
+        must_match=ids.from_datasets,
+        job_ids=ids.job_ids,
+        set_ids=ids.set_ids,
         required=policy.getBool("required") if policy.exists("required") else True,
         timeout_s=_seconds(name, policy, "timeout", DEFAULT_TIMEOUT_S),
         stable_s=_seconds(name, policy, "stableFor", 0.0),
@@ -156,30 +183,20 @@ def _input_item(name: str, policy: Policy) -> InputItem:
     )
 
 
-def _output_item(name: str, policy: Policy) -> OutputItem:
+def _output_item(has_butler: bool, name: str, policy: Policy) -> OutputItem:
     ids = policy.getPolicy("datasetId") if policy.exists("datasetId") else None
     dataset_type = None if ids is None else _text(ids, "datasetType")
     if ids is not None and dataset_type is None:
         raise InvalidParameterError(f"output item '{name}': datasetId.datasetType is missing")
-    set_ids, job_ids = _ids(ids)
+    set_ids, job_ids = ({}, ()) if ids is None else constant_and_job_ids(ids)
     return OutputItem(
         name=name,
-        storages=_storages(f"output item '{name}'", policy),
+        storages=() if has_butler and ids is not None else _storages(f"output item '{name}'", policy),
         required=policy.exists("required") and policy.getBool("required"),
         dataset_type=dataset_type,
         set_ids=set_ids,
         job_ids=job_ids,
     )
-
-
-def _ids(policy: Policy | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The constant ids, and the names of those from the job identity."""
-    if policy is None:
-        return {}, ()
-    constants = policy.getPolicy("set") if policy.exists("set") else None
-    set_ids = {} if constants is None else {name: constants.get(name) for name in constants.paramNames()}
-    job_ids = policy.getStringArray("fromJobIdentity") if policy.exists("fromJobIdentity") else []
-    return set_ids, tuple(job_ids)
 
 
 def _storages(where: str, policy: Policy) -> tuple[StorageSpec, ...]:
@@ -203,6 +220,11 @@ def _storage(where: str, policy: Policy) -> StorageSpec:
     if storage is None or location is None:
         missing = "storage" if storage is None else "location"
         raise InvalidParameterError(f"{where}: {missing} is missing")
+    return storage_spec(where, storage, location, policy)
+
+
+def storage_spec(where: str, storage: str, location: str, policy: Policy) -> StorageSpec:
+    """A storage with what the policy says beside it. Raises as `input_items` does."""
     # A storage that is unknown or lacks its library shows now, and what it imports is not waited for
     # in the first visit.
     prepare_storage(storage)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.current import current_visit
 from harness.dataset import Dataset
-from harness.iostage.common import IOProcessing, SerialIOProcessing, add_ids, job_identity
+from harness.iostage.common import IOProcessing, SerialIOProcessing, add_ids, explained, job_identity
 from harness.iostage.items import OutputItem, output_items
 from harness.iostage.sidecars import write_sidecar
 from harness.locations import LogicalLocation
@@ -15,6 +15,7 @@ from harness.stage import ParallelProcessing, Stage
 from harness.storage import storage_named
 
 if TYPE_CHECKING:
+    from harness.butler.from_policy import ItemButler
     from harness.clipboard import Clipboard
     from harness.properties import PropertySet
 
@@ -25,7 +26,7 @@ class _OutputProcessing(IOProcessing):
     direction = "output"
 
     def read_items(self) -> None:
-        self._items = output_items(self.policy)
+        self._items = output_items(self.policy, self.butler is not None)
 
     def act(self, clipboard: Clipboard) -> None:
         """Write every item that is on the clipboard.
@@ -62,7 +63,11 @@ class _OutputProcessing(IOProcessing):
             job_ids = job_identity(self.policy, clipboard, item.job_ids, where)
             ids = {**item.set_ids, **job_ids}
             add_ids(additional, ids, where)
-            self._note_dataset(Dataset(item.dataset_type, ids=ids), clipboard)
+            dataset = Dataset(item.dataset_type, ids=ids)
+            self._note_dataset(dataset, clipboard)
+            if self.butler is not None:
+                self._put(where, self.butler, clipboard.get(item.name), dataset)
+                return
         obj = clipboard.get(item.name)
         for spec in item.storages:
             path = LogicalLocation(spec.location, additional).locString()
@@ -80,6 +85,15 @@ class _OutputProcessing(IOProcessing):
         except (TypeError, ValueError) as error:
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{where} cannot be written to {path}: {error}") from error
+        block.done()
+
+    def _put(self, where: str, butler: ItemButler, obj: Any, dataset: Dataset) -> None:
+        """Has the butler write it."""
+        assert dataset.type is not None and dataset.ids is not None
+        self.log.log(self.log.INFO, f"persisting {where} as dataset {dataset}")
+        block = self.log.timeBlock("write", self.log.INFO - 1, f"writing {where}")
+        with explained(where):
+            butler.put(obj, dataset.type, dataset.ids)
         block.done()
 
     def _note_dataset(self, dataset: Dataset, clipboard: Clipboard) -> None:

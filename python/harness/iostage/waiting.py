@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Waiting until an input file exists."""
+"""Waiting until an input file or a dataset exists."""
 
 from __future__ import annotations
 
@@ -13,31 +13,43 @@ from harness.iostage.fingerprints import fingerprint
 if TYPE_CHECKING:
     from harness.log import Log
 
-__all__ = ["wait_for_path", "wait_until_stable"]
+__all__ = ["wait_for_path", "wait_until", "wait_until_stable"]
 
 FIRST_SLEEP_S = 0.5
 GROWTH = 1.2
 
 
 def wait_for_path(path: str, timeout_s: float, log: Log, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Whether `path` exists, or comes to exist while waiting.
+    """Whether `path` exists, or comes to exist while waiting; as `wait_until`."""
+    return wait_until(lambda: os.path.exists(path), path, timeout_s, log, sleep)
+
+
+def wait_until(
+    is_there: Callable[[], bool | None],
+    what: str,
+    timeout_s: float,
+    log: Log,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Whether something is there, or comes to be there while waiting.
 
     The first sleep lasts 0.5 s, each further one 1.2 times longer; the last is cut so that the sum
     is the timeout. Blocks for at most that time.
 
     Args:
-        path: the file.
+        is_there: asked before every sleep; only False means that it is not there.
+        what: what is waited for.
         timeout_s: longest sum of sleeps in seconds; 0 and less means one look and no sleep.
         log: gets one message at INFO per sleep.
         sleep: stands in for time.sleep.
     """
     pause, slept = FIRST_SLEEP_S, 0.0
-    while not os.path.exists(path):
+    while is_there() is False:
         remaining = timeout_s - slept
         if remaining <= 0:
             return False
         step = min(pause, remaining)
-        log.log(log.INFO, f"waiting for {path}: {slept:.1f} s of {timeout_s:.1f} s so far")
+        log.log(log.INFO, f"waiting for {what}: {slept:.1f} s of {timeout_s:.1f} s so far")
         sleep(step)
         slept += step
         pause *= GROWTH

@@ -15,11 +15,13 @@ from harness.events.event_kinds import event_from_wire
 from harness.events.hosts import SCHEME, is_embedded, open_spool, spool_directory
 from harness.events.subscription import Subscription
 from harness.events.transmitter import EventTransmitter, message_of
+from harness.events.watch_thread import WatchThread
 from harness.exceptions import RuntimeError as LsstRuntimeError
 from harness.properties import PropertySet
 
 if TYPE_CHECKING:
     from harness.events.spool import Message
+    from harness.events.watching import WatchSettings
     from harness.log import Log
     from harness.runtime.configuration.config import PipelineConfig
 
@@ -55,6 +57,8 @@ class RunEvents:
         self._taken: list[tuple[Subscription, Message]] = []
         self._since: float | None = None
         self._complete: set[str] = set()
+        self._files: WatchThread | None = None
+        self._idle_s: float | None = None
         self.drains = False
         self.timeout = config.event_timeout
         self.idents: list[str] = []
@@ -106,6 +110,9 @@ class RunEvents:
             return _core.EventLook.TAKEN
         if self.drains:
             self._log.info(f"no event of topic {topic!r} is left")
+            return _core.EventLook.DRAINED
+        if self._is_idle():
+            self._log.info(f"no event of topic {topic!r} is left, and no file came for {self._idle_s:g} s")
             return _core.EventLook.DRAINED
         if time.monotonic() - self._since >= self.timeout * POLL_S:
             self._log.info(
@@ -160,6 +167,9 @@ class RunEvents:
         """The visit has ended: its events never come again."""
         for subscription, message in self._taken:
             subscription.acknowledge(message)
+        if self._files is not None:
+            # A broker does not know that it has a file's event already.
+            self._complete.update(self.idents)
         self._taken.clear()
 
     def feed(self, events: Iterable[tuple[str, Event]]) -> int:
@@ -170,6 +180,41 @@ class RunEvents:
         spool = open_spool(self._config.event_broker)
         self.drains = True
         return spool.publish([message_of(topic, event) for topic, event in events])
+
+    def watch(self, settings: WatchSettings, topic: str | None, idle_s: float | None) -> None:
+        """Publishes files of a directory for this run, from a thread, until `close`.
+
+        Args:
+            settings: what is watched.
+            topic: one that a stage waits for; None where there is only one.
+            idle_s: after so many seconds of waiting without a new file, the run ends; None: never.
+
+        Raises:
+            EventFormatError: the pattern cannot be understood, or the topic is none that a stage waits for.
+            harness.exceptions.RuntimeError: the directory cannot be watched.
+        """
+        if topic is None and len(self.topics) == 1:
+            topic = self.topics[0]
+        if topic not in self.topics:
+            known = ", ".join(self.topics) or "none: expected eventTopic in an appStage"
+            asked = "no topic is given" if topic is None else f"no stage waits for topic {topic!r}"
+            raise EventFormatError(f"watching {settings.folder}: {asked}; topics are {known}")
+        self._idle_s = idle_s
+        self._files = WatchThread(
+            settings, self._config.event_broker, topic, self._log, self._complete
+        )
+        self._files.start()
+        self._log.info(f"files of {settings.folder} that match {settings.pattern} are events of {topic!r}")
+
+    def _is_idle(self) -> bool:
+        """Whether there was nothing to do, and no file has come, for as long as asked."""
+        if self._files is None:
+            return False
+        self._files.check()
+        quiet = self._files.quiet_since
+        if self._idle_s is None or quiet is None or self._since is None:
+            return False
+        return time.monotonic() - max(quiet, self._since) >= self._idle_s
 
     def publish_exit(self) -> None:
         """Tells on `exitTopic` that the run has ended. A failure is logged: the run itself is done."""
@@ -184,7 +229,9 @@ class RunEvents:
             self._log.warn(f"no exit event on topic {topic!r}: {error}")
 
     def close(self) -> None:
-        """Gives the receivers free."""
+        """Ends watching, and gives the receivers free."""
+        if self._files is not None:
+            self._files.close()
         for subscription in self._subscriptions.values():
             try:
                 subscription.close()

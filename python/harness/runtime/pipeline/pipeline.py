@@ -197,7 +197,7 @@ class Pipeline(PipelineEnding):
             self._schedule = compile_schedule(config, plan.last_visit or self.max_visits, plan.skips)
 
     def _open_events(self, config: PipelineConfig, log: Log) -> None:
-        """Opens the receivers of the stages' topics and of shutdown events, and publishes the feed."""
+        """Opens the receivers of the stages' topics and of shutdown events; publishes the feed and files."""
         events = self._events = RunEvents(config, self._run_id, log)
         if is_embedded(config.event_broker) and not self._is_brief:
             directory = spool_directory(config.event_broker)
@@ -207,6 +207,8 @@ class Pipeline(PipelineEnding):
         if self._feed_path is not None:
             count = events.feed(read_feed(self._feed_path, events.topics))
             log.info(f"{count} new events from {self._feed_path}")
+        if self._watched is not None:
+            events.watch(*self._watched)
 
     def initializeQueues(self) -> None:
         """Makes the queues between the stages."""

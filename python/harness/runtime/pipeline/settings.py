@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.log import LogDestination
 from harness.runtime.configuration.places import default_run_dir
 from harness.runtime.pipeline.slice_threads import NOBODY, SliceThread
 from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.shutdown.control import runs
+
+if TYPE_CHECKING:
+    from harness.events.watching import WatchSettings
 
 
 class PipelineSettings(PipelineState):
@@ -80,6 +84,18 @@ class PipelineSettings(PipelineState):
     def feed_events(self, path: str | os.PathLike[str]) -> None:
         """Has the run publish the events of a file to itself, one per line, and end when none is left."""
         self._feed_path = Path(path)
+
+    def watch_files(
+        self, settings: WatchSettings, topic: str | None = None, idle_s: float | None = None
+    ) -> None:
+        """Has the run publish the files of a directory to itself.
+
+        Args:
+            settings: what is watched.
+            topic: one that a stage waits for; None where there is only one.
+            idle_s: after so many seconds of waiting without a new file, the run ends; None: never.
+        """
+        self._watched = (settings, topic, idle_s)
 
     def allow_hard_stop(self) -> None:
         """Lets a signal end the whole process when stage code does not yield in time. For command lines."""

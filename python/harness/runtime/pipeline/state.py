@@ -27,6 +27,7 @@ from harness.runtime.shutdown.listening import EventListener
 from harness.runtime.shutdown.stopping import StopRequests
 
 if TYPE_CHECKING:
+    from harness.events.watching import WatchSettings
     from harness.runtime.halves.master import MasterHalf
 
 
@@ -82,6 +83,7 @@ class PipelineState:
         self._events: RunEvents | None = None
         self._event_source: EventListener | None = None
         self._feed_path: Path | None = None
+        self._watched: tuple[WatchSettings, str | None, float | None] | None = None
         self._hard_stop = False
         self._is_brief = False
         self._event_timeout: int | None = None
