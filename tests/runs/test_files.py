@@ -274,6 +274,10 @@ def test_a_bad_file_fails_its_item_by_name_and_path_and_the_rest_goes_on(bench, 
 # --- read ahead of the loop
 
 NOTE = """
+class Hand(SerialProcessing):
+    def preprocess(self, clipboard):
+        clipboard.setShared("frame", True)
+
 class Note(ParallelProcessing):
     def process(self, clipboard):
         with open(f"seen-{self.rank}", "a") as out:
@@ -284,19 +288,22 @@ class Note(ParallelProcessing):
 """
 
 
-def by_events(bench, ahead, *numbers):
-    """A pipeline whose files are told by events; the options of its run."""
+def by_events(bench, ahead, *numbers, serial=False):
+    """A pipeline whose files are told by events, and read by slices or the master; the options of its run."""
     for number in range(1, 5):
         storage("NpyStorage").write(str(bench.folder / f"{number}.npy"), pixels(number))
     bench.module(NOTE)
     policy = block(
         "parameters",
         f"readAhead: {ahead}",
+        "runMode: preprocess" if serial else "",
         'additionalData: "number=newFrame.n"',
         block("inputItems", item("storage: NpyStorage", f'location: "{bench.folder}/%(number).npy"')),
     )
-    read = stage("read", INPUT, policy=policy, more='eventTopic: "newFrame"')
-    pipeline(bench, read, stage("note", "stages_here.Note"), head="")
+    classes = {"serial": "harness.iostage.InputStageSerial"} if serial else {"parallel": INPUT}
+    read = stage("read", **classes, policy=policy, more='eventTopic: "newFrame"')
+    share = [stage("share", serial="stages_here.Hand")] if serial else []
+    pipeline(bench, read, *share, stage("note", "stages_here.Note"), head="")
     (bench.folder / "night.jsonl").write_text("".join(json.dumps({"n": number}) + "\n" for number in numbers))
     return "--feed", "night.jsonl"
 
@@ -311,6 +318,15 @@ def test_events_that_wait_already_tell_which_files_come_next(bench, ahead):
         log = done.log(f"Slice{rank}")
         came = [line.rpartition("/")[2] for line in log.splitlines() if "was read ahead from" in line]
         assert came == ([f"{number}.npy" for number in order[1:]] if ahead else [])
+
+
+def test_the_master_reads_ahead_too(bench):
+    done = bench.run(*by_events(bench, 1, 2, 4, 1, serial=True))
+    assert done.code == 0, done.err
+    assert [(bench.folder / f"seen-{rank}").read_text() for rank in (0, 1)] == ["2.0\n4.0\n1.0\n"] * 2
+    assert done.log().count("was read ahead from") == 2
+    (row,) = [row for row in done.summary["keys"] if row["key"] == "frame"]
+    assert (row["direction"], row["bytes_copied"]) == ("down", 0)
 
 
 def test_a_worker_that_dies_loses_what_it_has_read_ahead_and_nothing_else(bench, monkeypatch):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What input items must be before they are put on the clipboard: type, shape, checksum, and written to the end."""
+"""What input items must be before they are put on the clipboard: of a type, a shape, a checksum, and whole."""
 
 import hashlib
 import os
@@ -109,7 +109,8 @@ def test_a_checksum_that_is_written_beside_a_file_is_verified_when_that_is_read(
     content = bytearray(path.read_bytes())
     content[-9000] ^= 1
     path.write_bytes(content)
-    assert f"the file is damaged: its SHA-256 is {hashlib.sha256(content).hexdigest()}" in error_of(path, **asked)
+    digest = hashlib.sha256(content).hexdigest()
+    assert f"the file is damaged: its SHA-256 is {digest}" in error_of(path, **asked)
 
 
 def test_a_checksum_that_is_missing_or_none_is_an_error(tmp_path):
@@ -131,22 +132,22 @@ def test_only_sha256_can_be_asked_for(tmp_path):
 # --- files that come late and grow
 
 
-def test_a_file_that_is_being_written_is_read_when_it_keeps_its_size(tmp_path):
-    whole = tmp_path / "whole.npy"
-    numpy.save(whole, numpy.arange(1000.0))
-    content, path = whole.read_bytes(), tmp_path / "a"
-    path.write_bytes(content[:10])
+@pytest.mark.parametrize("name", ["NpyStorage", "Hdf5Storage", "FitsStorage"])
+def test_a_file_that_comes_late_and_grows_is_read_when_it_keeps_its_size(name, tmp_path):
+    whole, path = tmp_path / "whole", tmp_path / "a"
+    storage(name).write(str(whole), numpy.arange(1000.0))
+    content = whole.read_bytes()
 
     def grow():
-        for end in (1000, 4000, len(content)):
+        for end in (10, 1000, 4000, len(content)):
             time.sleep(0.05)
-            with path.open("r+b") as stream:
-                stream.write(content[:end])
+            with path.open("ab") as stream:
+                stream.write(content[path.stat().st_size : end])
 
     writer = threading.Thread(target=grow)
     writer.start()
     try:
-        assert read(path, "timeout: 60", "stableFor: 0.5").sum() == 499500
+        assert read(path, "timeout: 60", "stableFor: 0.5", storage=name).sum() == 499500
     finally:
         writer.join()
 

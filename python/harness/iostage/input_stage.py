@@ -66,7 +66,8 @@ class _InputProcessing(IOProcessing):
         common = self.common_data(clipboard, current_visit())
         for item in self._items:
             self._read_item(item, clipboard, common)
-        if self._ahead:
+        # Outside of a run there is no next visit.
+        if self._ahead and current_visit():
             self._look_ahead(self._items, clipboard)
 
     def _read_item(self, item: InputItem, clipboard: Clipboard, common: PropertySet) -> None:

@@ -45,19 +45,12 @@ class Hdf5Storage:
         size_of(path, request)
         try:
             with h5py.File(path, "r") as file:
-                names: list[str] = []
-
-                def note(name: str, found: Any) -> None:
-                    if isinstance(found, h5py.Dataset) and name != NOTES:
-                        names.append(name)
-
-                file.visititems(note)
                 notes = file[NOTES].asstr()[()] if NOTES in file else ""
                 return read_parts(
                     path,
                     request,
                     "Hdf5Storage",
-                    names,
+                    _names(file, request.member),
                     lambda name: self._array(file[name], path, request),
                     notes,
                 )
@@ -95,3 +88,19 @@ class Hdf5Storage:
             content = file.id.get_file_image()
         with atomic_file(path) as stream:
             stream.write(content)
+
+
+def _names(file: Any, member: str) -> list[str]:
+    """The datasets of a file by their paths; of a file that has `member`, only that one."""
+    import h5py
+
+    if member and isinstance(file.get(member), h5py.Dataset):
+        return [member]
+    names: list[str] = []
+
+    def note(name: str, found: Any) -> None:
+        if isinstance(found, h5py.Dataset) and name != NOTES:
+            names.append(name)
+
+    file.visititems(note)
+    return names
