@@ -139,7 +139,7 @@ class Supervisor:
         run.watch(-1, self._nursery_pid)
         run.watch(-1, self._keeper_pid)
         for worker in range(self._config.n_workers):
-            self._ask(worker, 0)
+            self._ask(worker, 0, "forking the workers")
         for _ in range(self._config.n_workers):
             message = self._take_answer("forking the workers")
             if message[0] == "barren":
@@ -171,14 +171,18 @@ class Supervisor:
             time.sleep(pause)
 
     def _order(self, worker: int, incarnation: int) -> tuple:
-        try:
-            self._ask(worker, incarnation)
-        except OSError as error:
-            raise NurseryGone(f"asking the nursery for worker {worker}: {error}") from error
-        return self._take_answer(f"forking a replacement for worker {worker}")
+        doing = f"forking a replacement for worker {worker}"
+        self._ask(worker, incarnation, doing)
+        return self._take_answer(doing)
 
-    def _ask(self, worker: int, incarnation: int) -> None:
-        send_message(self._require_connection(), ("fork", worker, incarnation))
+    def _ask(self, worker: int, incarnation: int, doing: str) -> None:
+        try:
+            send_message(self._require_connection(), ("fork", worker, incarnation))
+        except OSError as error:
+            raise NurseryGone(
+                f"{doing}: the nursery (pid {self._nursery_pid}) can't be asked for worker {worker}: {error};"
+                " has it ended?"
+            ) from error
         self._asked += 1
 
     def _take_answer(self, doing: str, timeout: float = BIRTH_TIMEOUT_S) -> tuple:
