@@ -79,7 +79,7 @@ class Answer(ParallelProcessing):
 """
 POLICY = """
 nSlices: {slices}
-nWorkers: {slices}
+nWorkers: {workers}
 arenaSize: "64 MiB"
 appStage: {{
     name: "million"
@@ -107,7 +107,7 @@ def run(folder: Path, visits: int, slices: int, with_arrays: bool, limit: float)
     Raises `CalledProcessError` when the run fails.
     """
     (folder / "million_stages.py").write_text(STAGES)
-    (folder / "million.paf").write_text(POLICY.format(slices=slices))
+    (folder / "million.paf").write_text(POLICY.format(slices=slices, workers=max(1, slices)))
     command = [sys.executable, "-m", "harness.cli.main", "run", "million.paf", "r", "-s"]
     environment = {
         "PYTHONPATH": str(folder),
@@ -163,7 +163,7 @@ def main() -> int:
     """Runs, prints, and returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--visits", type=int, default=1_000_000)
-    parser.add_argument("--slices", type=int, default=2)
+    parser.add_argument("--slices", type=int, default=2, help="0: the master alone")
     parser.add_argument("--arrays", action="store_true", help="let arrays cross in every visit")
     parser.add_argument("--seconds", type=float, default=1e9, help="end early after so long")
     parser.add_argument("--dir", type=Path, help="where the run takes place (default: a temporary directory)")
