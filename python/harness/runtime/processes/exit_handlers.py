@@ -30,4 +30,16 @@ def forget_inherited() -> None:
 
 def run_own() -> None:
     """At an orderly end: runs what was registered since. An error in it is told on standard error."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # The last that is done before multiprocessing waits for its processes, perhaps for ever.
+        util.Finalize(None, _end_children, exitpriority=0)
     atexit._run_exitfuncs()
+
+
+def _end_children() -> None:
+    import multiprocessing
+
+    for child in multiprocessing.active_children():
+        if not child.daemon:
+            child.kill()
