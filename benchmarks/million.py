@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A million visits: whether memory, open files or blocks of the arena grow with them. The ledger does.
 
-Usage: million.py [--visits N] [--slices N] [--arrays] [--seconds S] [--dir DIRECTORY]. Stages do next to nothing; with
---arrays, one of 128 KiB goes down to every slice and one comes up from each in every visit. Samples the
-processes of the run at even distances and prints them. Exit code 1: something is larger at the end than after
-the first fifth and 10 000 visits, in which caches and records of fixed size fill up; 3: too few visits in
---seconds to say.
+Usage: million.py [--visits N] [--slices N] [--arrays] [--seconds S] [--dir DIRECTORY]. Stages do next to
+nothing; with --arrays, one of 128 KiB goes down to every slice and one comes up from each in every visit.
+Samples the processes of the run at even distances and prints them. Exit code 1: something is larger at the
+end than after the first fifth and 10 000 visits, in which caches and records of fixed size fill up; 3: too
+few visits in --seconds to say.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Answer(ParallelProcessing):
 """
 POLICY = """
 nSlices: {slices}
-nWorkers: {slices}
+nWorkers: {workers}
 arenaSize: "64 MiB"
 appStage: {{
     name: "million"
@@ -102,9 +102,12 @@ class Sample:
 
 
 def run(folder: Path, visits: int, slices: int, with_arrays: bool, limit: float) -> float:
-    """Runs so many visits, or as many as end within `limit` seconds; the seconds it took. Raises `CalledProcessError` when the run fails."""
+    """Runs so many visits, or as many as end within `limit` seconds; returns the seconds.
+
+    Raises `CalledProcessError` when the run fails.
+    """
     (folder / "million_stages.py").write_text(STAGES)
-    (folder / "million.paf").write_text(POLICY.format(slices=slices))
+    (folder / "million.paf").write_text(POLICY.format(slices=slices, workers=max(1, slices)))
     command = [sys.executable, "-m", "harness.cli.main", "run", "million.paf", "r", "-s"]
     environment = {
         "PYTHONPATH": str(folder),
@@ -160,7 +163,7 @@ def main() -> int:
     """Runs, prints, and returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--visits", type=int, default=1_000_000)
-    parser.add_argument("--slices", type=int, default=2)
+    parser.add_argument("--slices", type=int, default=2, help="0: the master alone")
     parser.add_argument("--arrays", action="store_true", help="let arrays cross in every visit")
     parser.add_argument("--seconds", type=float, default=1e9, help="end early after so long")
     parser.add_argument("--dir", type=Path, help="where the run takes place (default: a temporary directory)")

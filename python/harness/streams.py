@@ -33,6 +33,15 @@ def run_seed() -> int | None:
     return _seed
 
 
+def import_generators() -> None:
+    """Imports `numpy.random` where NumPy is imported.
+
+    Every worker's stages are seeded; the process that forks workers imports the nine libraries once for all.
+    """
+    if "numpy" in sys.modules:
+        import numpy.random  # noqa: F401
+
+
 def reseed(seed: int, visit: int, rank: int, stage: int) -> None:
     """Puts the states of `random` and `numpy.random` at the start of a stream, where they are imported.
 

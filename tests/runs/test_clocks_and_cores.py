@@ -87,7 +87,7 @@ def test_a_wall_clock_that_jumps_makes_nobody_late_and_no_deadline_pass_unseen(b
                 open("hung", "w").close()
                 time.sleep(600)
     """)
-    bench.policy("steady - Steady", head="stageTimeout: 8.0")
+    bench.policy("steady - Steady", head="stageTimeout: 3.0")
     process = bench.start("--visits", "3")
     for visit, jump in enumerate((*jumps, 0), 1):
         bench.wait_until((bench.folder / f"in-{visit}-1").exists, f"visit {visit}")

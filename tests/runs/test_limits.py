@@ -131,12 +131,13 @@ def test_what_stages_leave_behind_ends_with_the_run(bench):
             assert self.pool.map(abs, [-1]) == [1]
             self.child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", os.getcwd()])
             threading.Thread(target=time.sleep, args=(600,)).start()
+            multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,)).start()
             if os.fork() == 0:
                 time.sleep(600)
     """)
     bench.policy("leaves - Leaves")
     done = bench.run()
-    assert done.code == 0, done.err
+    assert done.code == 0 and "did not leave" not in done.err, done.err
 
     def left():
         found = []
@@ -147,3 +148,71 @@ def test_what_stages_leave_behind_ends_with_the_run(bench):
         return found
 
     bench.wait_until(lambda: not left(), "what the stages left to end", timeout=5.0)
+
+
+def test_a_pool_of_joblib_that_is_left_behind_ends_with_the_run(bench):
+    pytest.importorskip("joblib")
+    bench.module("""
+    import joblib
+    def double(array):
+        return array * 2.0
+    class Pools(ParallelProcessing):
+        def process(self, clipboard):
+            images = [np.full((600, 600), float(number)) for number in range(4)]
+            # Large arguments go through files that the pool keeps.
+            work = [joblib.delayed(double)(image) for image in images]
+            doubled = joblib.Parallel(n_jobs=2, max_nbytes="1M")(work)
+            assert [one[0, 0] for one in doubled] == [0.0, 2.0, 4.0, 6.0]
+            open(f"done-{self.rank}", "a").write("x")
+    """)
+    bench.policy("pools - Pools", head="")
+    before = set(os.listdir("/dev/shm"))
+    done = bench.run("--visits", "2", "--workers", "2")
+    assert done.code == 0, done.err
+    assert (bench.folder / "done-0").read_text() == "xx" == (bench.folder / "done-1").read_text()
+
+    def left() -> list[str]:
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and str(bench.folder).encode() in (entry / "environ").read_bytes():
+                    found.append(entry.name)
+        return found
+
+    bench.wait_until(lambda: not left(), "the pools to end", timeout=10.0)
+    theirs = [name for name in set(os.listdir("/dev/shm")) - before if "joblib" in name or "loky" in name]
+    assert theirs == []
+
+
+def test_a_worker_does_at_its_end_what_its_stages_asked_for_and_nothing_that_it_inherited(bench):
+    bench.module("""
+    import atexit, tempfile, weakref
+    def note(what):
+        open("ended", "a").write(f"{what} ")
+    class Thing:
+        pass
+    THING = Thing()
+    weakref.finalize(THING, note, "finalizer of the module")
+    atexit.register(note, "handler of the module")
+
+    class Asks(ParallelProcessing):
+        def setup(self):
+            atexit.register(note, f"handler-{self.rank}")
+            weakref.finalize(self, note, f"finalizer-{self.rank}")
+            self.folder = tempfile.TemporaryDirectory(dir=".", prefix="temporary-")
+            self.replaced = os.path.exists("died")
+        def process(self, clipboard):
+            if self.rank == 0 and not self.replaced:
+                open("died", "w").close()
+                os._exit(1)
+        def shutdown(self):
+            note(f"shutdown-{self.rank}")
+    """)
+    bench.policy("asks - Asks")
+    done = bench.run("--workers", "2")
+    assert done.code == 0, done.err
+    ended = (bench.folder / "ended").read_text().split()
+    asked_for = [f"{what}-{rank}" for what in ("finalizer", "handler", "shutdown") for rank in (0, 1)]
+    assert sorted(ended) == asked_for
+    # What the one that died had made is there.
+    assert len(list(bench.folder.glob("temporary-*"))) == 1

@@ -8,7 +8,8 @@
 
 namespace pex::bindings {
 
-// Who a process is in its run: the same point may be passed by several kinds. A fresh worker replaces one that has died.
+// Who a process is in its run: the same point may be passed by several kinds. A fresh worker is one that replaces a dead
+// one; an order for workers is for it as well.
 enum class Role : std::uint8_t { NONE, MASTER, WORKER, FRESH };
 
 #ifdef PEX_FAULT_POINTS

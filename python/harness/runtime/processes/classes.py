@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 
+from harness import streams
 from harness.errors import ConfigError
 from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.processes.strangers import ImportWatch
@@ -20,6 +21,7 @@ def import_parallel_classes(config: PipelineConfig, *, watched: bool = True) -> 
     watch = ImportWatch() if watched else None
     found = _check_classes(config, "parallel_class", ParallelProcessing, watch)
     importlib.import_module("harness.runtime.halves.slice")
+    streams.import_generators()
     return found + (watch.look("harness.runtime.halves.slice") if watch is not None else [])
 
 

@@ -146,7 +146,7 @@ class Supervisor:
                 self._start_fresh(run, self._fresh_workers, worker, 0)
             return
         for worker in range(self._config.n_workers):
-            self._ask(worker, 0)
+            self._ask(worker, 0, "forking the workers")
         for _ in range(self._config.n_workers):
             message = self._take_answer("forking the workers")
             if message[0] == "barren":
@@ -193,14 +193,18 @@ class Supervisor:
         return pid
 
     def _order(self, worker: int, incarnation: int) -> tuple:
-        try:
-            self._ask(worker, incarnation)
-        except OSError as error:
-            raise NurseryGone(f"asking the nursery for worker {worker}: {error}") from error
-        return self._take_answer(f"forking a replacement for worker {worker}")
+        doing = f"forking a replacement for worker {worker}"
+        self._ask(worker, incarnation, doing)
+        return self._take_answer(doing)
 
-    def _ask(self, worker: int, incarnation: int) -> None:
-        send_message(self._require_connection(), ("fork", worker, incarnation))
+    def _ask(self, worker: int, incarnation: int, doing: str) -> None:
+        try:
+            send_message(self._require_connection(), ("fork", worker, incarnation))
+        except OSError as error:
+            raise NurseryGone(
+                f"{doing}: the nursery (pid {self._nursery_pid}) can't be asked for worker {worker}: {error};"
+                " has it ended?"
+            ) from error
         self._asked += 1
 
     def _take_answer(self, doing: str, timeout: float = BIRTH_TIMEOUT_S) -> tuple:

@@ -24,7 +24,7 @@ from harness.runtime.halves.slice import SliceHalf, report_fatal
 from harness.runtime.halves.stray_forks import end_if_stray
 from harness.runtime.logs.run_log import LogSettings
 from harness.runtime.logs.stage_output import StageOutput
-from harness.runtime.processes import stacks
+from harness.runtime.processes import exit_handlers, stacks
 from harness.runtime.processes.cores import ThreadCheck, pin
 from harness.runtime.processes.signals import leave_signals_to_master
 
@@ -104,6 +104,7 @@ def worker_main(context: RunContext, worker: int, incarnation: int) -> NoReturn:
 def _live(context: RunContext, worker: int, incarnation: int) -> int:
     os.setpgid(0, 0)
     leave_signals_to_master()
+    exit_handlers.forget_inherited()
     stacks.register(f"worker {worker}")
     if not _core.die_with_parent(context.master_pid, PARENT_TIMEOUT_MS):
         return EXIT_ORPHAN
@@ -137,6 +138,9 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
     for half in slices.values():
         if half is not None:
             half.shut_down()
+    exit_handlers.run_own()
+    for half in slices.values():
+        if half is not None:
             half.log.info("the run has ended")
             for file in run_files(half.log):
                 file.close()
