@@ -115,9 +115,11 @@ def child(slices: int, folder: str) -> dict[str, float]:
     pipeline.startStagesLoop()
     found["forking, until all slices are set up"] = begun[0] - start
     found["the first visit"] = ended[0] - begun[0]
-    found["a later visit"] = statistics.median(end - before for before, end in zip(ended, ended[1:], strict=False))
+    later = [end - before for before, end in zip(ended, ended[1:], strict=False)]
+    found["a later visit"] = statistics.median(later)
     pipeline.close()
-    found["arena committed"] = json.loads(Path(folder, "p", "summary.json").read_text())["arena"]["committed_bytes"]
+    summary = json.loads(Path(folder, "p", "summary.json").read_text())
+    found["arena committed"] = summary["arena"]["committed_bytes"]
     return found
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a task that does nothing costs: pipetask of the Rubin middleware, and a slice's stage of the harness.
 
-Usage: pipetask.py [--rounds N] [--environment DIRECTORY]. pipetask runs over few and over many detectors; what a
-further one costs is the difference of the wall times over that of the detectors, so that starting up is left
-out. Theirs includes a butler (a registry in SQLite, a file per output) and its provenance, which the harness
-does not have. The harness: a step of empty stages, 8 slices on as many workers as cores, over 8. The
+Usage: pipetask.py [--rounds N] [--environment DIRECTORY]. pipetask runs over few and over many detectors;
+what a further one costs is the difference of the wall times over that of the detectors, so that starting up
+is left out. Theirs includes a butler (a registry in SQLite, a file per output) and its provenance, which the
+harness does not have. The harness: a step of empty stages, 8 slices on as many workers as cores, over 8. The
 environment (build/pipetask) is what 'make bench-peers' installs lsst-ctrl-mpexec into; without it the program
 says so and measures the harness alone.
 """
@@ -49,8 +49,8 @@ def seconds_of(environment: Path, root: Path, options: list[str], output: str, d
     """Wall time of a run over all detectors of a repository, whose outputs are checked."""
     start = time.perf_counter()
     call(
-        environment, "pipetask", "--log-level", "WARNING", "run", "-b", str(root), "-i", "inputs", "-o", output,
-        "-p", str(HERE / "nothing.yaml"), "--register-dataset-types", *options,
+        environment, "pipetask", "--log-level", "WARNING", "run", "-b", str(root), "-i", "inputs",
+        "-o", output, "-p", str(HERE / "nothing.yaml"), "--register-dataset-types", *options,
     )  # fmt: skip
     seconds = time.perf_counter() - start
     program = str(HERE / "make_repository.py")

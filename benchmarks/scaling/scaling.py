@@ -113,11 +113,11 @@ def check_one(
             "efficiency": sum(took.values()) / (workers * measured)}  # fmt: skip
 
 
-def checks(costs: Costs, rounds: int, visits: int) -> list[dict[str, Any]]:
+def checks(costs: Costs, rounds: int, visits: int, most: int) -> list[dict[str, Any]]:
     """Rows that compare runs with the model."""
     cores = len(os.sched_getaffinity(0))
-    cases = [("Computing", workers, 0.005) for workers in (1, 2) if workers <= cores]
-    cases += [("Sleeping", workers, 0.02) for workers in (1, 2, 4, 8)]
+    cases = [("Computing", workers, 0.005) for workers in (1, 2) if workers <= min(cores, most)]
+    cases += [("Sleeping", workers, 0.02) for workers in (1, 2, 4, 8) if workers <= most]
     rows = []
     for name, workers, mean in cases:
         for key in CHECKED:
@@ -173,7 +173,7 @@ def main() -> None:
     else:
         costs = measure(arguments.rounds, 5 * arguments.visits)
     print(f"Scaling\n\nCosts of a run:\n\n{describe(costs)}\n")
-    checked = checks(costs, arguments.rounds, arguments.visits)
+    checked = checks(costs, arguments.rounds, arguments.visits, arguments.most_workers)
     print(f"Checked against runs:\n\n{table_of_checks(checked)}")
     predicted = predictions(costs, arguments.most_workers)
     for kind, words in (("weak", f"{RANKS_PER_WORKER} ranks a worker"), ("strong", f"{FOCAL_PLANE} ranks")):
