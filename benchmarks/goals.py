@@ -102,7 +102,8 @@ def over(one: float | None, other: float | None) -> float | None:
 
 
 STEP, HANDOVER, JOB = "handover/step.py", "handover/handover.py", "whole_job/whole_job.py"
-BIRTHS, CALLS, POLICY, DEATHS = "born_shared.py", "handover/calls.py", "policy/read_policies.py", "replacement.py"
+BIRTHS, CALLS = "born_shared.py", "handover/calls.py"
+POLICY, DEATHS = "policy/read_policies.py", "replacement.py"
 THIN = "the same from Python"
 OURS, COMPUTED, FOREIGN = "**harness**, N workers", "**harness**, computed", "**harness**, array"
 
