@@ -1,13 +1,14 @@
 # Two commands: `make demo` and `make test`. Both work in a fresh clone, and leave everything below this folder.
 # Variables: PYTHON (the interpreter to build on), NIGHT (where the demo puts its night), FUZZ_SECONDS (how long
 # `make fuzz` lasts), SOAK_SECONDS and SOAK_SEED (of `make soak`), PEERS (who takes part in `make bench`, see
-# benchmarks/handover/step.py).
+# benchmarks/handover/step.py), MINUTES (how long that lasts).
 
 PYTHON ?= python3
 NIGHT ?= demo-night
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 120
 SOAK_SEED ?=
+MINUTES ?= 15
 VENV := .venv
 PIP := python -m pip --disable-pip-version-check --no-input
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=2.13" "cython>=3.0" "numpy>=2.0" "cmake>=3.25" "ninja>=1.10"
@@ -93,18 +94,21 @@ test-python-asan: install test-asan
 	@$(IN_VENV) STRESS_SEEDS=0:5 python tools/sanitized_python.py build/asan -m pytest -q $(NOT_SANITIZED) \
 	    $(SANITIZED_TESTS)
 
-# Every benchmark program with modest rounds: about ten minutes. Peers that are not installed are left out, and named.
+# Every benchmark program, in about MINUTES on a quiet machine. Peers that are not installed are left out, and named.
 bench: install
 	@mkdir -p build
 	@$(IN_VENV) cmake --preset cpp > build/bench-build.log 2>&1 && \
 	    cmake --build --preset cpp --target bare parse_paf >> build/bench-build.log 2>&1 || { \
 	    cat build/bench-build.log; exit 1; }
 	@$(IN_VENV) python benchmarks/run_all.py build/benchmarks.md --core build/cpp/benchmarks/parse_paf \
-	    $(if $(PEERS),--peers $(PEERS))
+	    --minutes $(MINUTES) $(if $(PEERS),--peers $(PEERS))
 	@echo "make: the results are in build/benchmarks.md"
 
+# pipetask has an environment of its own: its packages have the names of those that our lsst paths stand beside.
 bench-peers: install
 	@$(IN_VENV) $(PIP) install -q --no-build-isolation ".[bench]"
+	@$(PYTHON) tools/make_venv.py build/pipetask
+	@. ./build/pipetask/environment && $(PIP) install -q "lsst-ctrl-mpexec>=30"
 
 # The pages in docs/dictionaries say what the dictionaries in policy say; a test compares them.
 dictionary-pages: install

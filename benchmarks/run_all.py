@@ -1,27 +1,42 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs every benchmark program with modest rounds and writes what they print into one file.
+"""Runs every benchmark program in bounded time and writes what they print into one file, goals first.
 
-Usage: run_all.py FILE [--core PROGRAM] [--peers NAME ...]. Programs run one after the other; one that
-fails is named at the end, its output stays, and the exit code is 1. --peers goes to the contests of
-benchmarks/handover.
+Usage: run_all.py FILE [--minutes M] [--only PROGRAM ...] [--core PROGRAM] [--peers NAME ...]. Programs run
+one after the other; one that fails, or does not end, is named at the end, its output stays, and the exit code
+is 1. --minutes says how long all may take together on a machine with nothing else to do: the contests get
+shares of it and begin no new turn afterwards. --peers goes to the contests of benchmarks/handover.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+from goals import summary
+
 HERE = Path(__file__).parent
-CONTESTS = {"handover/step.py": ["--rounds", "3"], "handover/handover.py": ["--rounds", "2"]}
+CONTESTS = {
+    "handover/step.py": ["--rounds", "3"],
+    "handover/handover.py": ["--rounds", "2"],
+    "whole_job/whole_job.py": ["--rounds", "3"],
+}
+SHARES = {"handover/step.py": 0.13, "handover/handover.py": 0.3, "whole_job/whole_job.py": 0.2}
+"""Of the minutes of all: when a contest begins no new turn any more."""
 PROGRAMS = {
     "startup.py": ["--rounds", "5", "--visits", "2000"],
     "replacement.py": ["--deaths", "200"],
     "handover/calls.py": [],
     "handover/unchanged.py": ["--rounds", "3"],
     **CONTESTS,
+    "pipetask/pipetask.py": ["--rounds", "2"],
+    "scaling/scaling.py": ["--rounds", "3"],
+    "scaling/measure.py": ["--rounds", "3", "--visits", "100"],
     "born_shared.py": ["--rounds", "3", "--sizes", "4", "64"],
     "ledger.py": ["--visits", "500"],
     "policy/read_policies.py": ["--rounds", "5"],
@@ -30,38 +45,77 @@ PROGRAMS = {
     "files/read_fits.py": ["--rounds", "5"],
     "files/read_ahead.py": ["--rounds", "3"],
 }
+TABLES = ("handover/", "whole_job/", "pipetask/", "scaling/scaling.py")
+"""Whose output is Markdown; other programs align their columns by blanks."""
+TIMEOUT_S = 1800
 
 
 def main() -> None:
     """Runs all and writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
+    parser.add_argument("--minutes", type=float, default=15.0, help="for all together (default 15)")
+    parser.add_argument("--only", nargs="+", metavar="PROGRAM", help=f"of {', '.join(PROGRAMS)}")
     parser.add_argument("--core", help="program built from policy/parse_paf.cpp")
     parser.add_argument("--peers", nargs="*", help="as in handover/step.py")
     arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.only or ()) - set(PROGRAMS)):
+        sys.exit(f"--only: no program {', '.join(unknown)}; there are {', '.join(PROGRAMS)}")
     arguments.file.parent.mkdir(parents=True, exist_ok=True)
-    failed = []
-    with arguments.file.open("w") as report:
-        report.write(f"# Benchmarks, {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC\n")
-        for program, options in PROGRAMS.items():
-            if program in CONTESTS and arguments.peers is not None:
-                options = [*options, "--peers", *arguments.peers]
-            if program == "policy/read_policies.py" and arguments.core:
-                options = [*options, "--core", arguments.core]
-            print(f"{program} {' '.join(options)}", flush=True)
-            command = [sys.executable, str(HERE / program), *options]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-            text = done.stdout.rstrip()
-            # Tables of contests are Markdown; other programs align their columns by blanks.
-            body = text if program.startswith("handover/") else f"```\n{text.strip()}\n```"
-            report.write(f"\n## {program} {' '.join(options)}\n\n{body}\n")
-            report.flush()
-            if done.returncode != 0:
-                failed.append(f"{program} ended with exit code {done.returncode}")
-        report.write("".join(f"\n**{line}**\n" for line in failed))
+    failed, sections, start = [], [], time.time()
+    for program in arguments.only or PROGRAMS:
+        options = options_of(program, arguments)
+        print(f"{program} {' '.join(options)}", flush=True)
+        text, problem = run([sys.executable, str(HERE / program), *options])
+        body = text if program.startswith(TABLES) else f"```\n{text}\n```"
+        sections.append(f"\n## {program} {' '.join(options)}\n\n{body}\n")
+        if problem:
+            failed.append(f"{program} {problem}")
+        write(arguments.file, start, sections, failed)
     for line in failed:
         print(line, file=sys.stderr)
     sys.exit(1 if failed else 0)
+
+
+def options_of(program: str, arguments: argparse.Namespace) -> list[str]:
+    """The options of a program in this run."""
+    options = list(PROGRAMS[program])
+    if program in SHARES:
+        options += ["--minutes", f"{SHARES[program] * arguments.minutes:.3g}"]
+    if program.startswith("handover/") and program in CONTESTS and arguments.peers is not None:
+        options += ["--peers", *arguments.peers]
+    if program == "policy/read_policies.py" and arguments.core:
+        options += ["--core", arguments.core]
+    return options
+
+
+def run(command: list[str]) -> tuple[str, str]:
+    """What a program prints, and how it failed; empty if it did not."""
+    with tempfile.TemporaryFile("w+") as out:
+        child = subprocess.Popen(command, stdout=out, text=True, start_new_session=True)
+        problem = ""
+        try:
+            code = child.wait(TIMEOUT_S)
+            problem = f"ended with exit code {code}" if code else ""
+        except subprocess.TimeoutExpired:
+            problem = f"did not end within {TIMEOUT_S} s"
+        finally:
+            try:
+                os.killpg(child.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            child.wait()
+        out.seek(0)
+        return out.read().strip(), problem
+
+
+def write(file: Path, start: float, sections: list[str], failed: list[str]) -> None:
+    """Writes all that is known so far."""
+    date = time.strftime("%Y-%m-%d %H:%M", time.gmtime(start))
+    head = f"# Benchmarks, {date} UTC, {(time.time() - start) / 60:.0f} minutes\n"
+    text = "".join(sections)
+    goals = f"\n## Goals\n\n{summary(text)}"
+    file.write_text(head + goals + text + "".join(f"\n**{line}**\n" for line in failed))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the harness costs when stages do nothing: starting a run, and passing empty visits.
+"""What starting costs, and passing empty visits: imports, the parts of a start, the first visit, memory.
 
 Usage: startup.py [--rounds N] [--visits N]. Prints medians and extremes over fresh processes. A bare
-interpreter that imports NumPy is timed in turn with the runs: the floor of the same machine and moment.
+interpreter, and one that imports NumPy, are timed in turn with the runs: the floor of the same machine and
+moment. The parts of a start, and memory, are those of a run whose slices make an image of 16 MiB each visit.
+Memory is looked at after the last visit: PSS, in which shared pages count once, and what of the arena was
+committed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -40,6 +44,23 @@ WAYS = {
     "workers by exec": ("exec", "threaded.Nothing"),
 }
 """Policy files, by their name: startMethod and parallelClass."""
+
+HERE = Path(__file__).parent
+MAKING = """
+nSlices: {slices}
+arenaSize: "512 MiB"
+appStage: {{
+    name: "makes"
+    parallelClass: "startup_stages.Makes"
+}}
+"""
+WARN, STARTED_VISITS = 10, 6
+IMPORTS = {
+    "python -c pass": "pass",
+    "python -c 'import numpy'": "import numpy",
+    "python -c 'import harness'": "import harness",
+    "import of a stage module's base classes": "import lsst.pex.harness.stage",
+}
 
 
 def wall(command: list[str], folder: str) -> float:
@@ -84,19 +105,84 @@ def print_ratios(times: dict[str, list[float]]) -> None:
         print(f"{name}: {middle:.2f} x fork ({low:.2f} to {high:.2f})")
 
 
+def child(slices: int, folder: str) -> dict[str, float]:
+    """Seconds of the parts of a start, and bytes of memory, of a run in this process."""
+    from harness.bench.memory import family, pss_bytes
+    from harness.runtime.pipeline.pipeline import Pipeline
+
+    sys.path.insert(0, str(HERE))
+    pipeline = Pipeline("r", Path(folder, "making.paf"), run_dir=Path(folder, "p"), max_visits=STARTED_VISITS)
+    pipeline.setLogThreshold(WARN)
+    found: dict[str, float] = {}
+    begun: list[float] = []
+    ended: list[float] = []
+
+    def progress(visit: int, stage: str) -> None:
+        (begun if stage else ended).append(time.perf_counter())
+        if not stage and visit == STARTED_VISITS:
+            everybody = {pid: pss_bytes(pid) for pid in family(os.getpid())}
+            workers = {one.pid for one in pipeline.getSliceThreadList()}
+            found["PSS of all"] = sum(everybody.values())
+            found["PSS of a worker"] = statistics.median(everybody[pid] for pid in workers)
+            found["PSS of the master"] = everybody[os.getpid()]
+
+    def timed(name: str, call) -> None:
+        start = time.perf_counter()
+        call()
+        found[name] = time.perf_counter() - start
+
+    pipeline.on_progress = progress
+    timed("policy, run directory, log", pipeline.initializeLogger)
+    timed("arena, nursery, imports of stages, ledger", pipeline.configurePipeline)
+    pipeline.initializeQueues()
+    timed("set-up of the serial halves", pipeline.initializeStages)
+    pipeline.startShutdownThread()
+    start = time.perf_counter()
+    timed("forking the workers", pipeline.startSlices)
+    pipeline.startStagesLoop()
+    found["forking, until all slices are set up"] = begun[0] - start
+    found["the first visit"] = ended[0] - begun[0]
+    later = [end - before for before, end in zip(ended, ended[1:], strict=False)]
+    found["a later visit"] = statistics.median(later)
+    pipeline.close()
+    summary = json.loads(Path(folder, "p", "summary.json").read_text())
+    found["arena committed"] = summary["arena"]["committed_bytes"]
+    return found
+
+
+def parts_of_a_start(slices: int, rounds: int, folder: str) -> None:
+    """Prints the medians of `child` in fresh processes."""
+    Path(folder, "making.paf").write_text(MAKING.format(slices=slices))
+    command = [sys.executable, __file__, "--child", str(slices), folder]
+    every = []
+    for _ in range(rounds):
+        done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+        every.append(json.loads(done.stdout.splitlines()[-1]))
+    print(f"a start, and memory, {slices} slices that make 16 MiB each")
+    for name in every[0]:
+        values = [one[name] for one in every]
+        unit, factor = ("MiB", 1 / (1 << 20)) if "PSS" in name or "arena c" in name else ("ms", 1e3)
+        low, middle, high = min(values) * factor, statistics.median(values) * factor, max(values) * factor
+        print(f"    {name:44s} median {middle:8.2f} {unit}   min {low:8.2f}   max {high:8.2f}")
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--visits", type=int, default=10_000)
     parser.add_argument("--slices", type=int, default=2)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(child(int(arguments.child[0]), arguments.child[1])))
+        return
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "threaded.py").write_text(THREADED)
         for way, (method, parallel) in WAYS.items():
             text = POLICY.format(slices=arguments.slices, method=method, parallel=parallel)
             Path(folder, f"{way}.paf").write_text(text)
-        commands = {"python -c 'import numpy'": [sys.executable, "-c", "import numpy"]}
+        commands = {name: [sys.executable, "-c", text] for name, text in IMPORTS.items()}
         commands |= {
             f"pex-harness run, 1 visit, {arguments.slices} slices, {way}": run_command(1, way=way)
             for way in WAYS
@@ -111,6 +197,7 @@ def main() -> None:
             print(describe(name, seconds))
         print_ratios(times)
         starts = next(seconds for name, seconds in times.items() if name.endswith("fork"))
+        parts_of_a_start(arguments.slices, arguments.rounds, folder)
         for name, options in (("INFO and above not logged", ["-q"]), ("default logs (TRACE)", [])):
             total = wall(run_command(arguments.visits, *options), folder) - statistics.median(starts)
             rows = json.loads(Path(folder, "r", "summary.json").read_text())["stages"]

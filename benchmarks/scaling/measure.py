@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Measures what steps of a run cost, for the model: release, arrive, exchange, gather, serial halves, visits.
 
-Usage: measure.py [--rounds N] [--visits N] [FILE]. Runs empty stages with few and with many ranks on one worker,
-which with the master needs two cores. What grows with the ranks is the cost of a rank, what does not is that of
-a step; spans of the ledger tell what of it was in the slice and what in the serial halves. Of the visits of a
-round the quickest quarter counts, for others on the machine can only add; of the rounds the median. FILE gets
-the costs as JSON, with the surroundings.
+Usage: measure.py [--rounds N] [--visits N] [FILE]. Runs empty stages with few and with many ranks on one
+worker, which with the master needs two cores. What grows with the ranks is the cost of a rank, what does not
+is that of a step; spans of the ledger tell what of it was in the slice and what in the serial halves. Of the
+visits of a round the quickest quarter counts, for others on the machine can only add; of the rounds the
+median. FILE gets the costs as JSON, with the surroundings.
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ from typing import Any
 WIDTH, HEIGHT = 11.0, 6.4
 """In inches."""
 SHOWN = ("lockstep", "balanced", "fused", "flight2", "flight4", "all")
-STYLES = {"lockstep": "C0-", "balanced": "C1-", "fused": "C2-", "flight2": "C3--", "flight4": "C4--", "all": "k-"}
+STYLES = {
+    "lockstep": "C0-", "balanced": "C1-", "fused": "C2-", "flight2": "C3--", "flight4": "C4--", "all": "k-",
+}  # fmt: skip
 ROWS = {"weak": "4 ranks a worker", "strong": "189 ranks"}
 
 
@@ -43,10 +45,11 @@ def draw(
                 axes.set_ylabel("efficiency")
     ticks = [2**power for power in range(0, 9, 2)]
     grid[0][0].set_xticks(ticks, [str(tick) for tick in ticks])
-    grid[0][0].legend(fontsize=8, loc="lower left")
+    grid[0][-1].legend(fontsize=8, loc="lower left")
     if checked:
         ratios = [row["ratio"] for row in checked]
-        note = f"; runs on this machine took {1 / max(ratios):.2f} to {1 / min(ratios):.2f} times as long as predicted"
+        least, most = 1 / max(ratios), 1 / min(ratios)
+        note = f"; runs that were checked took {least:.2f} to {most:.2f} times as long"
     else:
         note = ""
     figure.suptitle(f"Predicted efficiency of a run{note}", fontsize=10)

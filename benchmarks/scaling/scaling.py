@@ -3,10 +3,11 @@
 
 Usage: scaling.py [--costs FILE] [--rounds N] [--visits N] [--plot FILE] [--json FILE] [--most-workers N].
 Without --costs, the costs are measured first (measure.py). Then runs whose stages sleep, or compute, for
-log-normal times are simulated with the very times that their slices took, and the wall time is compared: computing
-stages with as many workers as there are cores beside the master, sleeping ones with more, for they need no core.
-The predictions are for 4 stages without serial halves and 4 ranks a worker, and for 189 ranks spread over the
-workers; times of a stage are log-normal. Efficiency is the stages' own work over what the workers could have done.
+log-normal times are simulated with the very times that their slices took, and the wall time is compared:
+computing stages with at most as many workers as there are cores, sleeping ones with more, for they need no
+core. The predictions are for 4 stages without serial halves and 4 ranks a worker, and for 189 ranks spread
+over the workers; times of a stage are log-normal. Efficiency is the stages' own work over what the workers
+could have done in the time.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def predictions(costs: Costs, most: int) -> list[dict[str, Any]]:
     return rows
 
 
-def check_one(mode: Mode, name: str, workers: int, costs: Costs, mean: float, visits: int) -> dict[str, float]:
+def check_one(
+    mode: Mode, name: str, workers: int, costs: Costs, mean: float, visits: int
+) -> dict[str, float]:
     """A run, and what the model says of it when its stages take as long as they did."""
     ranks = 2 * workers
     policy = f"    mean: {mean}\n    variation: 0.3\n    seed: 7\n"
@@ -110,11 +113,11 @@ def check_one(mode: Mode, name: str, workers: int, costs: Costs, mean: float, vi
             "efficiency": sum(took.values()) / (workers * measured)}  # fmt: skip
 
 
-def checks(costs: Costs, rounds: int, visits: int) -> list[dict[str, Any]]:
+def checks(costs: Costs, rounds: int, visits: int, most: int) -> list[dict[str, Any]]:
     """Rows that compare runs with the model."""
     cores = len(os.sched_getaffinity(0))
-    cases = [("Computing", workers, 0.005) for workers in (1, 2) if workers <= cores]
-    cases += [("Sleeping", workers, 0.02) for workers in (1, 2, 4, 8)]
+    cases = [("Computing", workers, 0.005) for workers in (1, 2) if workers <= min(cores, most)]
+    cases += [("Sleeping", workers, 0.02) for workers in (1, 2, 4, 8) if workers <= most]
     rows = []
     for name, workers, mean in cases:
         for key in CHECKED:
@@ -170,7 +173,7 @@ def main() -> None:
     else:
         costs = measure(arguments.rounds, 5 * arguments.visits)
     print(f"Scaling\n\nCosts of a run:\n\n{describe(costs)}\n")
-    checked = checks(costs, arguments.rounds, arguments.visits)
+    checked = checks(costs, arguments.rounds, arguments.visits, arguments.most_workers)
     print(f"Checked against runs:\n\n{table_of_checks(checked)}")
     predicted = predictions(costs, arguments.most_workers)
     for kind, words in (("weak", f"{RANKS_PER_WORKER} ranks a worker"), ("strong", f"{FOCAL_PLANE} ranks")):

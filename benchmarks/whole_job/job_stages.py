@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The job as ordinary stages of the harness: one stage, a slice per amplifier."""
+"""The job as ordinary stages of the harness: hand out, reduce, sum up; a slice per amplifier."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from job import AMPLIFIERS, DISTINCT, WARM, Sums, calibration, exposure_time, ra
 from lsst.pex.harness.stage import ParallelProcessing, SerialProcessing
 
 
-class ReduceSerial(SerialProcessing):
-    """Hands raw images out and sums what comes back. The file `out` of its policy gets times and sums."""
+class HandOut(SerialProcessing):
+    """Has the raw images, and hands those of the visit out."""
 
     def setup(self) -> None:
         # As a stage that reads files has them: born in shared memory.
         with harness.shared_arrays():
             self.raw = raw_images()
-        self.begun, self.visits, self.warm, self.sums = 0, 0, Sums(), Sums()
-        self.start = self.end = 0.0
+        self.begun = 0
 
     def preprocess(self, clipboard) -> None:
         number = self.begun if self.begun < WARM else self.begun - WARM
@@ -28,6 +27,14 @@ class ReduceSerial(SerialProcessing):
             clipboard.put(f"raw {amplifier}", image, True)
         clipboard.put("seconds", exposure_time(number), True)
         self.begun += 1
+
+
+class SumUp(SerialProcessing):
+    """Sums what came back. The file `out` of its policy gets times and sums."""
+
+    def setup(self) -> None:
+        self.visits, self.warm, self.sums = 0, Sums(), Sums()
+        self.start = self.end = 0.0
 
     def postprocess(self, clipboard) -> None:
         sums = self.warm if self.visits < WARM else self.sums
@@ -44,7 +51,7 @@ class ReduceSerial(SerialProcessing):
         Path(self.policy.getString("out")).write_text(json.dumps(found))
 
 
-class ReduceParallel(ParallelProcessing):
+class Reduce(ParallelProcessing):
     """One amplifier."""
 
     def setup(self) -> None:

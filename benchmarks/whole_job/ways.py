@@ -150,8 +150,10 @@ def in_harness(visits: int, head: str = "") -> Found:
         folder = Path(name)
         path = folder / "job.paf"
         path.write_text(
-            f'nSlices: {AMPLIFIERS}\narenaSize: "2 GiB"\n{head}appStage: {{\n  name: "reduce"\n'
-            '  serialClass: "job_stages.ReduceSerial"\n  parallelClass: "job_stages.ReduceParallel"\n'
+            f'nSlices: {AMPLIFIERS}\narenaSize: "2 GiB"\n{head}'
+            'appStage: {\n  name: "hand out"\n  serialClass: "job_stages.HandOut"\n}\n'
+            'appStage: {\n  name: "reduce"\n  parallelClass: "job_stages.Reduce"\n}\n'
+            'appStage: {\n  name: "sum up"\n  serialClass: "job_stages.SumUp"\n'
             f'  stagePolicy: {{ out: "{folder}/out" }}\n}}\n'
         )
         run = folder / "r"

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "build" / "cpp" / "benchmarks" / "libbare.so"
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 @dataclass

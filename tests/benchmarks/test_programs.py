@@ -70,7 +70,10 @@ def test_a_snapshot_that_its_producer_changes_is_noticed(programs, way, right, w
 def test_starting_a_run_stands_beside_importing_numpy_and_visits_are_counted(programs):
     done = programs.run("startup.py", "--rounds", "1", "--visits", "3", "--slices", "1")
     assert done.returncode == 0, done.stderr
-    for words in ("'import numpy'", "pex-harness run, 1 visit, 1 slices, fork", "default logs (TRACE)"):
+    for words in (
+        "'import numpy'", "'import harness'", "pex-harness run, 1 visit, 1 slices, fork", "the first visit",
+        "forking the workers", "PSS of a worker", "arena committed", "default logs (TRACE)",
+    ):  # fmt: skip
         assert words in done.stdout
     assert len(re.findall(r"slices, (?:nursery|workers) by exec: [\d.]+ x fork", done.stdout)) == 2
     assert len(re.findall(r"preprocess +median +[\d.]+ us", done.stdout)) == 2
@@ -123,6 +126,7 @@ def test_all_programs_are_run_and_one_that_fails_is_named_with_its_output(progra
     assert done.returncode == 1 and done.stderr == "startup.py ended with exit code 1\n"
     written = report.read_text()
     assert written.count("ran [") == len(listed)
+    assert "No program has found anything that a goal is about." in written
     assert "**startup.py ended with exit code 1**" in written
     assert written.count("'--peers', 'pipe'") == 2 and written.count("'--core', 'parser'") == 1
 

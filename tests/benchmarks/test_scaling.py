@@ -34,7 +34,9 @@ def job(model, **changes):
     return model.Job(**values)
 
 
-@pytest.mark.parametrize(("workers", "ranks", "turns"), [(1, 1, 1), (4, 4, 1), (4, 5, 2), (3, 9, 3), (8, 4, 1)])
+@pytest.mark.parametrize(
+    ("workers", "ranks", "turns"), [(1, 1, 1), (4, 4, 1), (4, 5, 2), (3, 9, 3), (8, 4, 1)]
+)
 def test_equal_times_take_as_many_turns_as_the_fullest_worker_has_ranks(scaling, workers, ranks, turns):
     model, distributions = scaling
     found = model.simulate(
@@ -113,8 +115,8 @@ def test_visits_in_flight_hide_the_master_behind_the_slices(scaling):
         return model.simulate(one, model.Costs(), durations).seconds_per_visit
 
     assert seconds(1) == pytest.approx(6.0)
-    # Two at once: the first is summed up 6 s after its begin, but slices close it only when they have reduced the
-    # second, at 8 s, and the third is handed out after the second's sum, at 9 s: 9 s for two visits.
+    # Two at once: the first is summed up 6 s after its begin, but slices close it only when they have reduced
+    # the second, at 8 s, and the third is handed out after the second's sum, at 9 s: 9 s for two visits.
     assert seconds(2) == pytest.approx(4.5, rel=0.02)
     # Less than the 3 s of the slices can't be had, and more than three at once, one per stage, are of no use.
     assert 3.0 <= seconds(3) < 4.0

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The goals of the harness, held against what one run of all benchmark programs has found.
+
+Usage: goals.py REPORT, a file that run_all.py has written. What a program did not find is not told. Times are
+of that machine and moment; goals that are ratios compare with a limit, or a peer, of the same round.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE / "handover")]
+
+from figures import short, table  # noqa: E402
+
+NUMBER = r"-?[\d,]+(?:\.\d+)?"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One goal. `value` finds what was measured, None if it was not; `most` or `least` is the bound."""
+
+    what: str
+    unit: str
+    value: Callable[[Report], float | None]
+    most: float | None = None
+    least: float | None = None
+
+    def bound(self) -> str:
+        """The bound in words."""
+        return f"<= {self.most:g}" if self.most is not None else f">= {self.least:g}"
+
+    def met(self, found: float) -> bool:
+        """Whether a value keeps the bound."""
+        return found <= self.most if self.most is not None else found >= (self.least or 0)
+
+
+class Report:
+    """The text of a report, by program."""
+
+    def __init__(self, text: str) -> None:
+        pieces = re.split(r"^## (\S+\.py).*$", text, flags=re.MULTILINE)
+        self._sections = dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+    def section(self, program: str) -> str:
+        """What a program printed; empty if it did not run."""
+        return self._sections.get(program, "")
+
+    def tables(self, program: str) -> Iterator[tuple[list[str], dict[str, list[str]]]]:
+        """The Markdown tables of a program: heads, and rows by their first cell."""
+        head: list[str] = []
+        rows: dict[str, list[str]] = {}
+        for line in [*self.section(program).splitlines(), ""]:
+            if line.startswith("|"):
+                cells = [cell.strip() for cell in line.strip("|").split("|")]
+                if not head:
+                    head = cells
+                elif not cells[0].startswith("---"):
+                    rows[cells[0]] = cells[1:]
+            elif head:
+                yield head, rows
+                head, rows = [], {}
+
+    def cell(self, program: str, label: str, column: str, head: str = "") -> str:
+        """The cell of the first row whose label begins so, in a table whose first head begins with `head`."""
+        for heads, rows in self.tables(program):
+            if column not in heads or not heads[0].startswith(head):
+                continue
+            for name, cells in rows.items():
+                if name.startswith(label):
+                    return cells[heads.index(column) - 1]
+        return ""
+
+    def line(self, program: str, start: str, pattern: str) -> float | None:
+        """The number that a pattern finds in the first line that begins so, blanks aside."""
+        for text in self.section(program).splitlines():
+            if text.strip().startswith(start) and (found := re.search(pattern, text)):
+                return number(found[1])
+        return None
+
+
+def number(text: str) -> float | None:
+    """The first number of a text."""
+    found = re.search(NUMBER, text)
+    return float(found[0].replace(",", "")) if found else None
+
+
+def ratio_in(text: str) -> float | None:
+    """The ratio in `median / p99 (ratiox, ...)`."""
+    found = re.search(rf"\(({NUMBER})x", text)
+    return float(found[1].replace(",", "")) if found else None
+
+
+def over(one: float | None, other: float | None) -> float | None:
+    """A quotient, None where a part is missing."""
+    return one / other if one is not None and other else None
+
+
+STEP, HANDOVER, JOB = "handover/step.py", "handover/handover.py", "whole_job/whole_job.py"
+BIRTHS, CALLS = "born_shared.py", "handover/calls.py"
+POLICY, DEATHS = "policy/read_policies.py", "replacement.py"
+THIN = "the same from Python"
+OURS, COMPUTED, FOREIGN = "**harness**, N workers", "**harness**, computed", "**harness**, array"
+
+
+def steps() -> list[Goal]:
+    """An empty step."""
+    goals = []
+    for slices, most in ((1, 2), (2, 10), (4, 18), (8, 32)):
+        column = f"N={slices}"
+        goals.append(
+            Goal(f"empty step, {column}", "us", lambda r, c=column: number(r.cell(STEP, OURS, c)), most)
+        )
+        goals.append(Goal(
+            f"empty step, {column}, over the thin binding", "x",
+            lambda r, c=column: over(number(r.cell(STEP, OURS, c)), number(r.cell(STEP, THIN, c))), 1.3,
+        ))  # fmt: skip
+    return goals
+
+
+def hand_overs() -> list[Goal]:
+    """An image to the slices, and back."""
+    goals = []
+    cells = ((2, 1, 0.06, 0.15), (2, 16, 0.25, 2.6), (2, 64, 0.6, 10.0), (8, 64, 1.7, 13.0))
+    for slices, size, computed, foreign in cells:
+        column = f"N={slices}, {size} MiB"
+        for way in ("there", "back"):
+            for label, what, most in ((COMPUTED, "computed in a stage", computed),
+                                      (FOREIGN, "from elsewhere", foreign)):  # fmt: skip
+                goals.append(Goal(
+                    f"{way}, {column}, {what}", "ms",
+                    lambda r, c=column, n=label, w=way: number(r.cell(HANDOVER, n, c, w)), most,
+                ))  # fmt: skip
+            if size >= 16:
+                goals.append(Goal(
+                    f"{way}, {column}, over a descriptor in C", "x",
+                    lambda r, c=column, w=way: ratio_in(r.cell(HANDOVER, COMPUTED, c, w)), 1.4,
+                ))  # fmt: skip
+    goals.append(Goal(
+        "bytes copied of what stages compute", "bytes",
+        lambda r: r.line(HANDOVER, "bytes in all runs, **harness**, comp", rf"stage: ({NUMBER}) copied"), 0,
+    ))  # fmt: skip
+    return goals
+
+
+def whole_job() -> list[Goal]:
+    """The job of 24 visits, and what nothing costs."""
+    best = "**harness**"
+
+    def share(report: Report) -> float | None:
+        return number(report.cell(JOB, best, "of the ceiling"))
+
+    def memory(report: Report) -> float | None:
+        ours = number(report.cell(JOB, best, "peak PSS, MiB"))
+        return over(ours, number(report.cell(JOB, "Open MPI", "peak PSS, MiB")))
+
+    return [
+        Goal("whole job, of two processes that share nothing", "%", share, least=100),
+        Goal("whole job, memory over Open MPI's", "x", memory, 1.0),
+        Goal("a stage on a slice that does nothing", "ms",
+             lambda r: number(r.cell("pipetask/pipetask.py", best, "median")), 0.05),
+    ]  # fmt: skip
+
+
+def code_and_calls() -> list[Goal]:
+    """Unchanged NumPy code, calls, policies."""
+
+    def chain(report: Report, size: int) -> float | None:
+        parts = re.split(r"four passes over (\d+) MiB", report.section(BIRTHS))
+        texts = dict(zip(map(int, parts[1::2]), parts[2::2], strict=True))
+        found = re.search(rf"^ *arena  .*?wall +({NUMBER})", texts.get(size, ""), re.MULTILINE)
+        return number(found[1]) if found else None
+
+    def policy(report: Report, name: str, pattern: str) -> float | None:
+        return report.line(POLICY, name, pattern)
+
+    rate, times = rf"({NUMBER}) MB/s", rf"MB/s +({NUMBER}) x"
+    return [
+        Goal("four passes over 64 MiB, over plain NumPy", "x", lambda r: chain(r, 64), 0.6),
+        Goal("four passes over 4 MiB, over plain NumPy", "x", lambda r: chain(r, 4), 1.05),
+        Goal("clipboard.get", "ns", lambda r: number(r.cell(CALLS, "clipboard.get(key)", "median")), 70),
+        Goal("clipboard.put", "ns",
+             lambda r: number(r.cell(CALLS, "clipboard.put(key, value)", "median")), 100),
+        Goal("policy of 5 MB, the core alone", "MB/s", lambda r: policy(r, "core alone", rate), least=200),
+        Goal("policy of 5 MB from Python", "MB/s", lambda r: policy(r, "PAF from a file", rate), least=216),
+        Goal("PyYAML's C loader over a policy of 5 MB", "x", lambda r: policy(r, "yaml", times), least=50),
+        Goal("tomllib over a policy of 5 MB", "x", lambda r: policy(r, "tomllib", times), least=1),
+        Goal("json over a policy of 5 MB", "x", lambda r: policy(r, "json.loads", times), least=0.5),
+    ]  # fmt: skip
+
+
+def processes() -> list[Goal]:
+    """Deaths, starts, log calls."""
+    return [
+        Goal("death to the fresh worker at work", "ms",
+             lambda r: r.line(DEATHS, "death to the fresh", rf"median +({NUMBER})"), 50),
+        Goal("death seen, p99", "ms", lambda r: r.line(DEATHS, "death seen", rf"p99 +({NUMBER})"), 10),
+        Goal("pex-harness run, one empty visit", "ms",
+             lambda r: r.line("startup.py", "pex-harness run, 1 empty", rf"median +({NUMBER})"), 250),
+        Goal("suppressed log call, in a run", "ns",
+             lambda r: r.line("log_records.py", "ours, indented, ring", rf"ring +({NUMBER})"), 100),
+    ]  # fmt: skip
+
+
+GOALS = (steps, hand_overs, whole_job, code_and_calls, processes)
+
+
+def winners(report: Report) -> list[str]:
+    """One line for each peer that is ahead of the harness somewhere, with where."""
+    ahead: dict[str, list[str]] = {}
+    for program, own in ((STEP, OURS), (HANDOVER, FOREIGN)):
+        for heads, rows in report.tables(program):
+            ours = next((cells for name, cells in rows.items() if name.startswith(own)), [])
+            for name, cells in rows.items():
+                if name.startswith(("limit", "the same from", "**harness", "harness")):
+                    continue
+                for head, mine, theirs in zip(heads[1:], ours, cells, strict=False):
+                    faster = over(number(mine), number(theirs))
+                    if faster is not None and faster > 1:
+                        where = f"{heads[0].partition(',')[0]} " if program == HANDOVER else "a step, "
+                        ahead.setdefault(name, []).append(f"{where}{head} ({short(faster)} times as fast)")
+    for _, rows in report.tables(JOB):
+        ours = next((number(cells[0]) for name, cells in rows.items() if name.startswith("**harness")), None)
+        for name, cells in rows.items():
+            faster = over(number(cells[0]), ours)
+            if not name.startswith(("ceiling", "**harness")) and faster is not None and faster > 1:
+                ahead.setdefault(name, []).append(f"the whole job ({faster:.2f} times as fast)")
+    return [f"* {name}: {', '.join(places)}" for name, places in ahead.items()]
+
+
+def summary(text: str) -> str:
+    """A table of all goals that the report says something of, how many are met, and where a peer wins."""
+    report = Report(text)
+    rows, met = [], 0
+    for goal in [goal for group in GOALS for goal in group()]:
+        found = goal.value(report)
+        if found is None:
+            continue
+        met += goal.met(found)
+        verdict = "met" if goal.met(found) else "**missed**"
+        shown = short(found) if found else "0"
+        rows.append([f"{goal.what}, {goal.unit}", goal.bound(), shown, verdict])
+    if not rows:
+        return "No program has found anything that a goal is about.\n"
+    told = f"{met} of {len(rows)} goals are met.\n\n{table(['what', 'goal', 'found', ''], rows)}"
+    if found := winners(report):
+        told += "\nPeers that are ahead of the harness, for arrays from elsewhere where images cross:\n\n"
+        told += "\n".join(found) + "\n"
+    return told
+
+
+if __name__ == "__main__":
+    print(summary(Path(sys.argv[1]).read_text()))

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The suite of all benchmark programs: goals and peers that win; the whole job, pipetask, scaling."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .test_programs import rows
+
+
+def test_a_program_that_is_not_there_is_refused(programs):
+    done = programs.run("run_all.py", "report.md", "--only", "nothing.py")
+    assert done.returncode == 1 and "no program nothing.py; there are startup.py, " in done.stderr
+
+
+REPORT = """# Benchmarks
+
+## handover/step.py --rounds 3
+
+| microseconds | N=1 | N=2 |
+|---|---:|---:|
+| limit: bare C | 1.00 / 2.00 (0.90-1.10) | 2.00 / 3.00 (1.90-2.10) |
+| the same from Python, through ctypes | 2.00 / 3.00 (2.00x, 1.90-2.10) | 4.00 / 5.00 (2.00x, 1.90-2.10) |
+| **harness**, N workers | 1.90 / 20.0 (1.90x, 1.80-2.00) | 1,014 / 20.0 (5.07x, 4.00-6.00) |
+| Open MPI, 2 Barriers | 3.00 / 4.00 (3.00x, 2.90-3.10) | 507 / 30.0 (2.50x, 2.40-2.60) |
+
+## handover/handover.py --rounds 2
+
+| there, ms | N=2, 16 MiB |
+|---|---:|
+| **harness**, computed in a stage | 0.240 / 0.50 (1.30x, 1.20-1.40) |
+| **harness**, array from elsewhere | 5.00 / 6.00 (20.0x, 19.0-21.0) |
+| Open MPI Bcast / Recv | 2.50 / 14.0 (10.0x, 9.0-11.0) |
+
+bytes in all runs, **harness**, computed in a stage: 4,096 copied, 90 shared
+
+## whole_job/whole_job.py --rounds 3
+
+| way | images/s | of the ceiling | peak PSS, MiB | bytes copied |
+|---|---:|---:|---:|---:|
+| ceiling: two processes that share nothing | 36.0 (35.0-37.0) | 100 % (100-100) | 421 | - |
+| **harness**, the same, 2 visits in flight | 37.0 (36.0-38.0) | 103 % (101-104) | 600 | 0 |
+| Open MPI, 2 ranks, written by hand | 74.0 (30.0-75.0) | 89 % (80-90) | 900 | - |
+
+## born_shared.py
+
+```
+four passes over 4 MiB, 3 rounds of 500
+    arena                median    1.900 ms   p99    3.000   of plain: wall  1.10 (1.00 .. 1.20)
+four passes over 64 MiB, 3 rounds of 31
+    arena                median   40.000 ms   p99   44.000   of plain: wall  0.55 (0.50 .. 0.60)
+```
+"""
+
+
+def test_goals_are_held_against_a_report_and_peers_that_win_are_named(programs, tmp_path):
+    (tmp_path / "report.md").write_text(REPORT)
+    done = programs.run("goals.py", str(tmp_path / "report.md"))
+    assert done.returncode == 0, done.stderr
+    found = rows(done.stdout)
+    expected = {
+        "empty step, N=1, us": ["<= 2", "1.90", "met"],
+        "empty step, N=1, over the thin binding, x": ["<= 1.3", "0.950", "met"],
+        "empty step, N=2, us": ["<= 10", "1,014", "**missed**"],
+        "there, N=2, 16 MiB, computed in a stage, ms": ["<= 0.25", "0.240", "met"],
+        "there, N=2, 16 MiB, over a descriptor in C, x": ["<= 1.4", "1.30", "met"],
+        "there, N=2, 16 MiB, from elsewhere, ms": ["<= 2.6", "5.00", "**missed**"],
+        "bytes copied of what stages compute, bytes": ["<= 0", "4,096", "**missed**"],
+        "whole job, of two processes that share nothing, %": [">= 100", "103", "met"],
+        "whole job, memory over Open MPI's, x": ["<= 1", "0.667", "met"],
+        "four passes over 64 MiB, over plain NumPy, x": ["<= 0.6", "0.550", "met"],
+        "four passes over 4 MiB, over plain NumPy, x": ["<= 1.05", "1.10", "**missed**"],
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert len(found) == 1 + 1 + len(expected) and "7 of 12 goals are met." in done.stdout
+    assert "* Open MPI, 2 Barriers: a step, N=2 (2.00 times as fast)" in done.stdout
+    assert "* Open MPI Bcast / Recv: there N=2, 16 MiB (2.00 times as fast)" in done.stdout
+    assert "* Open MPI, 2 ranks, written by hand: the whole job (2.00 times as fast)" in done.stdout
+
+
+def small_job(programs):
+    """The whole job with images so small that it takes no time."""
+    pytest.importorskip("scipy", reason="scipy is not installed: pip install 'pex-harness[bench]'")
+    programs.spoil("whole_job/job.py", "= (2048, 512), 8, 4, 2", "= (64, 32), 8, 4, 2")
+
+
+WAYS = ["harness", "hand", "pool"]
+
+
+@pytest.mark.usefixtures("library")
+def test_the_whole_job_is_done_alike_in_every_way(programs):
+    small_job(programs)
+    done = programs.run("whole_job/whole_job.py", "--rounds", "1", "--visits", "3", "--ways", *WAYS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = rows(done.stdout)
+    assert len(found) == 2 + len(WAYS)
+    ours = next(cells for name, cells in found.items() if name.startswith("**harness**"))
+    assert " % (" in ours[1] and float(ours[2]) > 0 and ours[3] == "0"
+
+
+SPOILT_JOBS = {
+    "an image": ('put("image", image, True)', 'put("image", image * 2, True)'),
+    "a count": ('put("count", count, True)', 'put("count", 0, True)'),
+    "visits that warm up": ("self.visits < WARM else", "self.visits < 0 else"),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong"), SPOILT_JOBS.values(), ids=SPOILT_JOBS)
+@pytest.mark.usefixtures("library")
+def test_a_wrong_sum_fails_the_whole_job(programs, right, wrong):
+    small_job(programs)
+    programs.spoil("whole_job/job_stages.py", right, wrong)
+    done = programs.run("whole_job/whole_job.py", "--rounds", "1", "--visits", "2", "--ways", "harness")
+    assert done.returncode == 1 and "another result than one process: " in done.stderr
+
+
+@pytest.mark.usefixtures("library")
+def test_without_pipetask_the_harness_is_measured_alone(programs, tmp_path):
+    done = programs.run("pipetask/pipetask.py", "--rounds", "1", "--environment", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert float(rows(done.stdout)["**harness**, a stage on a slice, logs from warnings up"][0]) > 0
+    assert "skipped: pipetask: " in done.stdout
+
+
+def test_costs_of_a_run_are_measured_and_scaling_is_predicted_from_them(programs, tmp_path):
+    pytest.importorskip("simpy", reason="simpy is not installed: pip install 'pex-harness[bench]'")
+    costs = tmp_path / "costs.json"
+    done = programs.run("scaling/measure.py", "--rounds", "1", "--visits", "5", str(costs))
+    assert done.returncode == 0, done.stderr
+    assert all(value >= 0 for value in json.loads(costs.read_text())["costs"].values())
+    file = tmp_path / "found.json"
+    options = ["--rounds", "1", "--visits", "3", "--most-workers", "1", "--json", str(file)]
+    done = programs.run("scaling/scaling.py", "--costs", str(costs), *options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())
+    checked = {(row["stages"], row["mode"]) for row in found["checks"]}
+    assert {("computing", "lockstep"), ("sleeping", "lockstep")} <= checked
+    assert all(0 < row["efficiency"] <= 1 for row in found["predictions"])
+    # A sleeping stage on one worker takes what it sleeps: the model can't be far away.
+    assert all(0.5 < row["ratio"] < 1.5 for row in found["checks"] if row["stages"] == "sleeping")
