@@ -146,7 +146,7 @@ class Misbehaving(Stage):
         ("raise", ValueError, "^bad pixel in 1$"),
         ("odd", StageFailed, "Odd: does not pickle"),
         ("keep", TypeError, "slice 0 holds a value under 'callback'"),
-        ("die", SliceDied, r"SIGKILL \(signal 9\) while it ran stage '1' of visit 1 for rank 0; the run"),
+        ("die", SliceDied, r"SIGKILL \(signal 9\) while it ran stage '1' of visit 1 for rank .; the run"),
     ],
 )
 def test_what_goes_wrong_in_a_slice_reaches_the_test(what, kind, told):

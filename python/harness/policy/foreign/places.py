@@ -32,6 +32,7 @@ _WORD = re.compile(rb"[\s,:\[\]{}\"']|[^\s,:\[\]{}\"']+")
 _BRACKETS = re.compile(
     rb"#[^\n]*|\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|\"(?:[^\"\\\n]|\\.)*\"?|'[^'\n]*'?|[\[\]{}]", re.DOTALL
 )
+_DOTTED = re.compile(rb"[\w-]+(?:\.[\w-]+){%d,}" % MAX_NESTING)
 
 
 class Refusal(Exception):
@@ -130,7 +131,7 @@ def quoted(text: str) -> str:
 
 
 def too_deep(data: bytes, start: int = 0) -> Refusal:
-    """The refusal of a text whose brackets nest deeper than MAX_NESTING, at the first that does."""
+    """The refusal of a text that nests deeper than MAX_NESTING, at the first bracket or key that does."""
     depth = 0
     for match in _BRACKETS.finditer(data, start):
         token = match.group()
@@ -140,7 +141,8 @@ def too_deep(data: bytes, start: int = 0) -> Refusal:
                 return deeper(match.start())
         elif token in (b"]", b"}"):
             depth -= 1
-    return deeper(None)
+    dotted = _DOTTED.search(data, start)
+    return deeper(dotted.start() if dotted is not None else None)
 
 
 def deeper(offset: int | None) -> Refusal:
