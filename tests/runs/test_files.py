@@ -351,3 +351,5 @@ def test_explain_tells_what_is_read_ahead_and_by_what_it_is_known(bench):
     assert "if a stage puts 'frame' of the next visits under 'upcomingVisits'; else nothing" in told
     policy.write_text(policy.read_text().replace('additionalData: "number=frame.n"', ""))
     assert "ahead while stages compute, from the number of the visit" in bench.run("--explain").out
+    policy.write_text(policy.read_text().replace("inputItems: {", "butler: {\n}\ninputItems: {"))
+    assert "stages compute, but for items of a butler, as these are, none" in bench.run("--explain").out

@@ -256,3 +256,10 @@ def test_the_serial_half_acts_as_the_run_mode_says(butler, mode):
     stage = InputStage(policy("input", "f: { datasetType: raw\ndatasetId: { set: { ccd: 0 } } }", text))
     out = tester.test(stage, "r7", 3).runMaster({})
     assert out.contains("f") is bool(mode)
+
+
+def test_a_stage_with_a_butler_says_that_it_reads_nothing_ahead(butler, capfd):
+    item = "frame: { datasetType: raw\ndatasetId: { set: { visit: 1\nccd: 2 } } }"
+    out = read(item, butler=f"{BUTLER}\nreadAhead: 1")
+    assert value(out.get("frame")) == 12
+    assert "readAhead has no effect: items of a butler are not read ahead" in capfd.readouterr().err

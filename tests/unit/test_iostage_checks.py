@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What input items must be before they are put on the clipboard: of a type, a shape, a checksum, and whole."""
+"""What input items must be before they are put on the clipboard: type, shape and checksum, and whole."""
 
 import hashlib
 import os

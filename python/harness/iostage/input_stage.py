@@ -42,6 +42,8 @@ class _InputProcessing(IOProcessing):
         else:
             self._datasets = DatasetReader(self.policy, self.butler, self.log)
             self._items = self._datasets.items
+            if self.policy.exists("parameters.readAhead"):
+                self.log.log(self.log.WARN, "readAhead has no effect: items of a butler are not read ahead")
         self._ahead = (
             self.policy.getInt("parameters.readAhead") if self.policy.exists("parameters.readAhead") else 0
         )
