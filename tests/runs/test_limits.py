@@ -27,10 +27,11 @@ def run_with(bench, prepare):
     return bench.finish(process)
 
 
-@pytest.mark.parametrize("descriptors", [8, 18, 28])
-def test_a_process_without_descriptors_ends_with_a_reason_or_does_its_work(bench, descriptors):
+@pytest.mark.parametrize("method", ["fork", "exec"])
+@pytest.mark.parametrize("descriptors", [8, 10, 18, 28])
+def test_a_process_without_descriptors_ends_with_a_reason_or_does_its_work(bench, descriptors, method):
     bench.module(QUICK)
-    bench.policy("quick - Slice", slices=3)
+    bench.policy("quick - Slice", slices=3, head=f'executionMode: "oneloop"\nstartMethod: "{method}"')
     done = run_with(
         bench, lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     )

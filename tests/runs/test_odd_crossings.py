@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Crossings that are easily half right: relayed, aliased, failed half-way, counted."""
 
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -367,34 +369,55 @@ def test_bytes_that_the_last_postprocess_takes_are_told_by_key(bench):
     assert keys_of(done) == {("one", "up", "image"): 800_000}
 
 
-@pytest.mark.parametrize("half", ["Master", "Slice"])
-def test_a_process_that_is_forked_while_an_item_is_pickled_publishes_nothing(bench, half):
-    bench.module("""
+FORKS_IN_REDUCE = """
     class Forks:
         def __init__(self, text):
             self.text = text
         def __reduce__(self):
             pid = os.fork()
-            if pid:
-                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-                with open("codes", "a") as codes:
-                    print(code, file=codes)
+            self.follow(pid)
             return Forks, (f"{self.text} {'parent' if pid else 'child'}",)
+        def follow(self, pid):
+            FOLLOW
+"""
 
+
+def test_a_process_forked_while_an_item_of_the_master_is_pickled_publishes_nothing(bench):
+    follow = "if pid: open('code', 'w').write(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])))"
+    bench.module(textwrap.dedent(FORKS_IN_REDUCE.replace("FOLLOW", follow)) + textwrap.dedent("""
     class Master(SerialProcessing):
         def preprocess(self, clipboard):
-            clipboard.put("down", Forks("down") if "HALF" == "Master" else "down", True)
+            clipboard.put("down", Forks("down"), True)
         def postprocess(self, clipboard):
-            print(*(getattr(item, "text", item) for item in clipboard.gather("up")), flush=True)
+            print(*clipboard.gather("up"), flush=True)
 
     class Slice(ParallelProcessing):
         def process(self, clipboard):
-            got = getattr(clipboard.get("down"), "text", "down")
-            clipboard.put("up", Forks("up") if "HALF" == "Slice" else f"up after {got}", True)
-    """.replace("HALF", half))
+            clipboard.put("up", f"after {clipboard.get('down').text}", True)
+    """))
     bench.policy("one Master Slice", slices=1)
     done = bench.run()
     assert done.code == 0, done.err
-    assert (bench.folder / "codes").read_text() == "83\n"
-    told = "up after down parent" if half == "Master" else "up parent"
-    assert told in done.out.splitlines()
+    assert (bench.folder / "code").read_text() == "83"
+    assert "after down parent" in done.out.splitlines()
+
+
+def test_a_process_forked_while_an_item_of_a_slice_is_pickled_takes_back_nothing(bench):
+    # It comes back when its parent has published, and before the master has gathered.
+    follow = "time.sleep(0 if pid else 0.3)"
+    bench.module(textwrap.dedent(FORKS_IN_REDUCE.replace("FOLLOW", follow)) + textwrap.dedent("""
+    class Master(SerialProcessing):
+        def postprocess(self, clipboard):
+            print(sorted(clipboard), clipboard.get("up-0").text, flush=True)
+
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank == 0:
+                clipboard.put("up", Forks("up"), True)
+            else:
+                time.sleep(1.5)
+    """))
+    bench.policy("one Master Slice", slices=2)
+    done = bench.run("--workers", "2")
+    assert done.code == 0, done.err
+    assert "['up-0'] up parent" in done.out.splitlines()

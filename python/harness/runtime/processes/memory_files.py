@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import tempfile
 
@@ -14,13 +16,16 @@ def memory_file(name: str) -> int:
 
     Raises `OSError` when neither the kernel nor the directory for temporary files has room for one.
     """
-    try:
-        return os.memfd_create(name, os.MFD_CLOEXEC)
-    except (AttributeError, OSError):
-        # Where the kernel or a filter refuses it: a file whose name is gone does as well.
-        descriptor, path = tempfile.mkstemp(prefix=name)
-        os.unlink(path)
-        return descriptor
+    with contextlib.suppress(AttributeError):
+        try:
+            return os.memfd_create(name, os.MFD_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
+    # Where the kernel or a filter refuses it: a file whose name is gone does as well.
+    descriptor, path = tempfile.mkstemp(prefix=name)
+    os.unlink(path)
+    return descriptor
 
 
 def read_whole(descriptor: int) -> bytes:
