@@ -44,6 +44,7 @@ PROGRAMS = {
     "stage_test.py": ["--rounds", "21"],
     "files/read_fits.py": ["--rounds", "5"],
     "files/read_ahead.py": ["--rounds", "3"],
+    "million.py": ["--visits", "60000", "--seconds", "300"],
 }
 TABLES = ("handover/", "whole_job/", "pipetask/", "scaling/scaling.py")
 """Whose output is Markdown; other programs align their columns by blanks."""

@@ -4,7 +4,7 @@
 Usage: measure.py [--rounds N] [--visits N] [FILE]. Runs empty stages with few and with many ranks on one
 worker, which with the master needs two cores. What grows with the ranks is the cost of a rank, what does not
 is that of a step; spans of the ledger tell what of it was in the slice and what in the serial halves. Of the
-visits of a round the quickest quarter counts, for others on the machine can only add; of the rounds the
+visits of a round the quickest fiftieth counts, for others on the machine can only add; of the rounds the
 median. FILE gets the costs as JSON, with the surroundings.
 """
 
@@ -31,8 +31,8 @@ half is cannot be seen from outside; it is halved."""
 
 
 def quick(seconds: list[float]) -> float:
-    """The time below which a quarter of all lie."""
-    return quantile(seconds, 0.25)
+    """The time below which a fiftieth of all lie."""
+    return quantile(seconds, 0.02)
 
 
 def measure_once(visits: int) -> Costs:
