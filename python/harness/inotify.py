@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ATTRIBUTES", "CLOSED_AFTER_WRITING", "CREATED", "GONE", "IS_DIRECTORY", "LEAVING", "MODIFIED",
-    "MOVED_HERE", "ONLY_DIRECTORIES", "OVERFLOW", "Change", "Inotify",
+    "MOVED_HERE", "ONLY_DIRECTORIES", "OVERFLOW", "Change", "Inotify", "open_watch",
 ]  # fmt: skip
 
 # Bits of linux/inotify.h.
@@ -96,11 +96,26 @@ class Inotify:
         """Ends a watch; one that has ended is left alone."""
         self._libc.inotify_rm_watch(self._fd, number)
 
+    def detach(self) -> int:
+        """The descriptor, which the caller closes from now on."""
+        descriptor, self._fd = self._fd, -1
+        return descriptor
+
     def close(self) -> None:
         """Closes the descriptor."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def open_watch(path: str | os.PathLike[str], bits: int) -> int:
+    """A descriptor that is readable when one of `bits` happens to a file or directory. Raises OSError."""
+    inotify = Inotify()
+    try:
+        inotify.watch(path, bits)
+        return inotify.detach()
+    finally:
+        inotify.close()
 
 
 def _error(path: str | None) -> OSError:

@@ -75,6 +75,21 @@ def test_the_python_type_of_a_dataset_type_is_made(butler):
     assert type(butler.get("sky", visit=4)) is numpy.ndarray
 
 
+def test_the_member_of_a_dataset_type_is_read(tmp_path):
+    types = 'cube: { template: "c%d(n).npz"\nstorage: NpzStorage\nmember: weight }'
+    sut = Butler(mapper=PathMapper(str(tmp_path), policy(types)))
+    sut.put({"pixels": pixels(1), "weight": pixels(2)}, "cube", n=3)
+    assert float(sut.get("cube", n=3)[0, 0]) == 2
+
+
+def test_a_dataset_may_be_a_directory(tmp_path):
+    types = 'cube: { template: "%(night)/c%d(n).zarr"\nstorage: FitsStorage }'
+    sut = Butler(mapper=PathMapper(str(tmp_path), policy(types)))
+    (tmp_path / "a" / "c3.zarr").mkdir(parents=True)
+    assert sut.queryMetadata("cube", "n") == [3] and sut.queryMetadata("cube", "night", n=3) == ["a"]
+    assert sut.datasetExists("cube", night="a")
+
+
 def test_ids_given_as_text_take_the_type_of_their_format(butler):
     butler.put(pixels(1), "raw", visit="85", filter="r", ccd="3")
     assert butler.datasetExists("raw", visit=85, filter="r", ccd=3)

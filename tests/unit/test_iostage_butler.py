@@ -250,6 +250,20 @@ def test_what_has_no_effect_is_told(root, capfd):
     assert "parameters.butler: no effect has calibRoot" in told.out + told.err
 
 
+def test_pixels_are_held_against_what_the_item_expects(butler):
+    item = "frame: { datasetType: raw\ndatasetId: { set: { ccd: 1 } }\ndtype: float32\nshape: SHAPE }"
+    assert read(item.replace("SHAPE", "2 3")).contains("frame")
+    with pytest.raises(pex.IoError, match=r"dataset raw-ccd1: expected the shape \(2, 4\), saw \(2, 3\)"):
+        read(item.replace("SHAPE", "2 4"))
+
+
+def test_reading_ahead_has_no_effect_and_that_is_told(butler, capfd):
+    item = "frame: { datasetType: raw\ndatasetId: { set: { ccd: 1 } } }"
+    assert read(item, butler=BUTLER + "\nreadAhead: 2").contains("frame")
+    told = capfd.readouterr()
+    assert "with a butler no effect has parameters.readAhead" in told.out + told.err
+
+
 @pytest.mark.parametrize("mode", ["preprocess", "postprocess", ""])
 def test_the_serial_half_acts_as_the_run_mode_says(butler, mode):
     text = BUTLER + (f"\nrunMode: {mode}" if mode else "")

@@ -11,8 +11,8 @@ from harness.storage import ReadRequest, storage_named
 
 __all__ = ["Source", "read_object"]
 
-Source = tuple[str, str, "int | str | None"]
-"""Name of a storage, path, and for FITS the extension."""
+Source = tuple[str, str, "int | str | None", str]
+"""Name of a storage, path, the extension for FITS, the member for files that hold several arrays."""
 
 
 def read_object(what: str, python_type: str, sources: Sequence[Source]) -> Any:
@@ -23,13 +23,15 @@ def read_object(what: str, python_type: str, sources: Sequence[Source]) -> Any:
         TypeError: the class cannot be made, or not from several parts.
     """
     if len(sources) == 1:
-        storage, path, hdu = sources[0]
-        return storage_named(storage).read(path, ReadRequest(what, python_type, hdu))
+        storage, path, hdu, member = sources[0]
+        return storage_named(storage).read(path, ReadRequest(what, python_type, hdu, member))
     convert = getattr(find_class(python_type), "swigConvert", None) if python_type else None
     if convert is None:
         raise TypeError(
             f"{what} comes from {len(sources)} storages, and {python_type or 'a class without a name'} has no"
             " static swigConvert(parts) to assemble it from a list"
         )
-    parts = [storage_named(name).read(path, ReadRequest(what, "", hdu)) for name, path, hdu in sources]
-    return convert(parts)
+    return convert([
+        storage_named(storage).read(path, ReadRequest(what, "", hdu, member))
+        for storage, path, hdu, member in sources
+    ])  # fmt: skip

@@ -126,7 +126,9 @@ class Butler:
         if bypass is not None:
             return bypass(location, ids)
         what = Dataset(datasetType, ids=location.getAdditionalData()).toString()
-        sources = [(location.storageName, path, location.hdu) for path in location.paths()]
+        sources = [
+            (location.storageName, path, location.hdu, location.member) for path in location.paths()
+        ]
         found = read_object(what, location.pythonType, sources)
         if self.mapper.canStandardize(datasetType):
             found = self.mapper.standardize(datasetType, found, location.getAdditionalData())

@@ -32,6 +32,7 @@ class ButlerLocation:
             from several is assembled.
         dataId: the ids.
         hdu: for FITS, the extension to read.
+        member: for files that hold several arrays by name, the one to read.
         isTemplate: whether the locations are filled in; false: they are paths.
     """
 
@@ -43,6 +44,7 @@ class ButlerLocation:
         locationList: str | Sequence[str],
         dataId: Mapping[str, Any],
         hdu: int | str | None = None,
+        member: str = "",
         isTemplate: bool = True,
     ) -> None:
         self.pythonType = pythonType or ""
@@ -51,6 +53,7 @@ class ButlerLocation:
         self.locationList = [locationList] if isinstance(locationList, str) else list(locationList)
         self.dataId = dict(dataId)
         self.hdu = hdu
+        self.member = member
         self.isTemplate = isTemplate
 
     def getPythonType(self) -> str:

@@ -40,6 +40,7 @@ class DatasetType:
     storage: str
     python_type: str = ""
     hdu: int | str | None = None
+    member: str = ""
 
 
 class PathMapper(Mapper):
@@ -51,8 +52,8 @@ class PathMapper(Mapper):
     Args:
         root: directory that templates are relative to.
         datasets: policy with one sub-policy per dataset type: `template`, `storage`, and perhaps
-            `pythonType`, `hdu` and `keys` (types of ids: `int`, `double`, `string`). By default the block
-            `datasets` of the file `mapper.paf` in the root.
+            `pythonType`, `hdu`, `member` and `keys` (types of ids: `int`, `double`, `string`). By default
+            the block `datasets` of the file `mapper.paf` in the root.
 
     Raises:
         harness.exceptions.IoError: there is no policy of dataset types.
@@ -105,7 +106,9 @@ class PathMapper(Mapper):
         if missing:
             ids = {**ids, **self._only(kind, ids, missing)}
         path = kind.template.path(self.root, ids)
-        return ButlerLocation(kind.python_type, None, kind.storage, path, ids, kind.hdu, isTemplate=False)
+        return ButlerLocation(
+            kind.python_type, None, kind.storage, path, ids, kind.hdu, kind.member, isTemplate=False
+        )
 
     def _only(self, kind: DatasetType, ids: Mapping[str, Any], missing: Sequence[str]) -> dict[str, Any]:
         """The ids of the only file that has those given."""
@@ -196,4 +199,5 @@ def _dataset_type(name: str, policy: Policy) -> DatasetType:
         storage,
         policy.getString("pythonType") if policy.exists("pythonType") else "",
         policy.get("hdu") if policy.exists("hdu") else None,
+        policy.getString("member") if policy.exists("member") else "",
     )

@@ -87,7 +87,7 @@ class Persistence:
             harness.exceptions.InvalidParameterError: the list is empty, or has a storage for writing.
             TypeError: the class cannot be made.
         """
-        sources = [(one.name, one.path, None) for one in self._checked(storageList, False)]
+        sources = [(one.name, one.path, None, "") for one in self._checked(storageList, False)]
         return read_object(persistableType or "object", persistableType, sources)
 
     unsafeRetrieve = retrieve

@@ -137,7 +137,8 @@ class PathTemplate:
         is_last = depth == len(self._levels) - 1
         if pattern.text is not None:
             place = os.path.join(folder, pattern.text)
-            if os.path.isfile(place) if is_last else os.path.isdir(place):
+            # Some storages write directories.
+            if os.path.exists(place) if is_last else os.path.isdir(place):
                 yield from self._find(place, depth + 1, known)
             return
         for name in _listed(folder):

@@ -9,9 +9,11 @@ import select
 from pathlib import Path
 
 from harness.events.errors import SpoolError
-from harness.inotify import CREATED, MODIFIED, MOVED_HERE, Inotify
+from harness.inotify import CREATED, MODIFIED, MOVED_HERE, open_watch
 
 __all__ = ["BellListener", "ring", "watch_directory"]
+
+DRAIN_BYTES = 65536
 
 
 def ring(descriptor: int) -> None:
@@ -22,36 +24,37 @@ def ring(descriptor: int) -> None:
 class BellListener:
     """Hears a bell, and other descriptors. Not for several threads at once."""
 
-    def __init__(self, path: Path, bits: int = MODIFIED) -> None:
+    def __init__(self, path: Path, mask: int = MODIFIED) -> None:
         try:
-            self._inotify = Inotify()
-            try:
-                self._inotify.watch(path, bits)
-            except BaseException:
-                self._inotify.close()
-                raise
+            self._fd = open_watch(path, mask)
         except OSError as error:
             raise SpoolError(f"watching {path}: {error.strerror}") from error
 
     def fileno(self) -> int:
         """The descriptor: readable once the bell has been rung."""
-        return self._inotify.fileno()
+        return self._fd
 
     def drain(self) -> None:
         """Forgets the rings so far. Look for what has changed after this, not before."""
-        self._inotify.read()
+        try:
+            while len(os.read(self._fd, DRAIN_BYTES)) == DRAIN_BYTES:
+                pass
+        except BlockingIOError:
+            return
 
     def wait(self, timeout_s: float | None, *others: int) -> bool:
         """Sleeps until a ring, or until one of the other descriptors is readable; false: the time is over."""
         poller = select.poll()
-        for descriptor in (self.fileno(), *others):
+        for descriptor in (self._fd, *others):
             poller.register(descriptor, select.POLLIN)
         # Rounded up: a poll of 0 ms until the last millisecond is over would be busy.
         return bool(poller.poll(None if timeout_s is None else math.ceil(max(0.0, timeout_s) * 1000)))
 
     def close(self) -> None:
         """Closes the descriptor."""
-        self._inotify.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def watch_directory(path: Path) -> BellListener:

@@ -57,9 +57,9 @@ class DatasetReader:
             )
         storages: tuple[StorageSpec, ...] = ()
         python_type = ""
-        unused = ["type", "location", "storagePolicy"]
+        unused = ["type", "location", "storagePolicy", "stableFor", "checksum"]
         if not self._by_storage:
-            unused += ["pythonType", "storage"]
+            unused += ["pythonType", "storage", "hdu", "member"]
         else:
             where = f"input item '{name}'"
             python_type = policy.getString("pythonType") if policy.exists("pythonType") else ""
@@ -112,10 +112,11 @@ class DatasetReader:
             block = self._log.timeBlock("read", self._log.INFO - 1, f"reading {item.name}")
             if item.storages:
                 spec = item.storages[0]
-                request = ReadRequest(item.name, item.python_type, spec.hdu)
+                request = ReadRequest(item.name, item.python_type, spec.hdu, spec.member)
                 result = cast("Repository", butler).read(dataset_type, ids, spec.storage, request)
             else:
                 result = butler.get(dataset_type, ids)
+            item.expected.check(item.name, what, result)
             block.done()
         return [result]
 

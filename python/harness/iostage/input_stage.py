@@ -47,6 +47,9 @@ class _InputProcessing(IOProcessing):
         self._ahead = (
             self.policy.getInt("parameters.readAhead") if self.policy.exists("parameters.readAhead") else 0
         )
+        if self._ahead and self._datasets is not None:
+            self._ahead = 0
+            self.log.log(self.log.WARN, "with a butler no effect has parameters.readAhead")
         self._read_ahead = ReadAhead()
         self._told_why = False
 
