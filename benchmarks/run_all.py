@@ -29,6 +29,7 @@ PROGRAMS = {
     "stage_test.py": ["--rounds", "21"],
     "files/read_fits.py": ["--rounds", "5"],
     "files/read_ahead.py": ["--rounds", "3"],
+    "events.py": ["--rounds", "3", "--events", "100"],
 }
 
 
