@@ -195,10 +195,12 @@ def test_a_night_through_a_spool_with_the_pipeline_killed_has_every_visit_once(b
 
 @pytest.mark.contract("4.1.broker", "4.1.exitTopic", "7.6.logs")
 def test_a_feed_the_exit_event_and_the_log_records_go_through_the_broker(bench, broker):
+    """With slices in fresh interpreters, which have to be told how the broker is reached."""
     from lsst.ctrl.events import EventReceiver
 
     name = bench.folder.name
-    policy(bench, broker.host, f'exitTopic: "exits-{name}"', login(bench, broker), slices=2)
+    head = f'exitTopic: "exits-{name}"\nstartMethod: "exec"'
+    policy(bench, broker.host, head, login(bench, broker), slices=2)
     lines = [json.dumps({"visitId": visit}) for visit in range(1, 6)]
     (bench.folder / "night.jsonl").write_text("\n".join(lines) + "\n")
     with (

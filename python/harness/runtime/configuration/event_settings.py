@@ -40,11 +40,15 @@ class EventSettings:
 
     def apply(self, host: str | None) -> None:
         """Tells this process, its forks, and users of the spool. Raises `SpoolError`, `BrokerError`."""
-        if not is_embedded(host):
-            configure(parse_address(host or ""), self.broker)
-        elif self.spool_bytes is not None or self.spool_days is not None:
+        self.use_broker(host)
+        if is_embedded(host) and (self.spool_bytes is not None or self.spool_days is not None):
             keep_s = None if self.spool_days is None else self.spool_days * SECONDS_PER_DAY
             configure_spool(spool_directory(host), max_bytes=self.spool_bytes, keep_s=keep_s)
+
+    def use_broker(self, host: str | None) -> None:
+        """Tells this process, and its forks, how a message broker is reached. Raises `BrokerError`."""
+        if not is_embedded(host):
+            configure(parse_address(host or ""), self.broker)
 
 
 def read_event_settings(policy: Policy, host: str | None, directory: Path) -> EventSettings:
