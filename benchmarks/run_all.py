@@ -45,6 +45,7 @@ PROGRAMS = {
     "files/read_fits.py": ["--rounds", "5"],
     "files/read_ahead.py": ["--rounds", "3"],
     "million.py": ["--visits", "60000", "--seconds", "300"],
+    "events.py": ["--rounds", "3", "--events", "100"],
 }
 TABLES = ("handover/", "whole_job/", "pipetask/", "scaling/scaling.py")
 """Whose output is Markdown; other programs align their columns by blanks."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from activemq import ActiveMQ, why_not
 from harness.pytest_plugin.holdings import Holdings, left_behind
 
 BEFORE = pytest.StashKey[Holdings]()
@@ -44,3 +45,27 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     leaked = left_behind(before)
     if leaked:
         pytest.fail("the test left behind\n  " + "\n  ".join(leaked), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def activemq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ActiveMQ]:
+    """A broker of this session's own, running; tests may kill it, and start it again."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    pytest.importorskip("stomp", reason="stomp.py is not installed (pip install 'pex-harness[stomp]')")
+    broker = ActiveMQ(tmp_path_factory.mktemp("activemq"))
+    broker.start()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def broker(activemq: ActiveMQ, monkeypatch: pytest.MonkeyPatch) -> ActiveMQ:
+    """The running broker, with the login and the patience of this test in the environment."""
+    monkeypatch.setenv("PEX_HARNESS_BROKER_USER", activemq.user)
+    monkeypatch.setenv("PEX_HARNESS_BROKER_PASSWORD", activemq.password)
+    monkeypatch.setenv("PEX_HARNESS_BROKER_WAIT", "60")
+    if not activemq.runs():
+        activemq.start()
+    return activemq

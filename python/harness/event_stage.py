@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import harness.exceptions as pex
 from harness.clipboard import Clipboard
+from harness.events.broker import Broker
+from harness.events.hosts import open_broker
 from harness.events.transmitter import EventTransmitter
 from harness.log import Log, get_default_log
 from harness.properties import PropertySet
@@ -33,6 +35,8 @@ class EventStageSerial(SerialProcessing):
         if policy is not None:
             self._mode = policy.getString("RunMode") if policy.exists("RunMode") else ""
             entries = policy.getStringArray("keysToPublish") if policy.exists("keysToPublish") else []
+        # Held, so that a message broker's connection lasts from one visit to the next.
+        self._broker: Broker | None = None
         pairs = [(entry.partition("=")[0], entry.rpartition("=")[2]) for entry in entries]
         self._keys = [(topic.strip(), key.strip()) for topic, key in pairs]
 
@@ -50,6 +54,8 @@ class EventStageSerial(SerialProcessing):
         if not any(topic for topic, _ in self._keys):
             self._log.warn("keysToPublish names nothing: nothing is published")
             return
+        if self._broker is None:
+            self._broker = open_broker(self.getEventBrokerHost())
         for topic, key in self._keys:
             value = clipboard.get(key)
             if not isinstance(value, PropertySet):

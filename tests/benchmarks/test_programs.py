@@ -190,3 +190,13 @@ def test_visits_read_ahead_stand_beside_visits_that_are_not(programs):
     programs.spoil("files/read_ahead.py", "noise[0, 0] = noise[-1, -1] = visit", "noise[0, 0] = visit")
     done = programs.run("files/read_ahead.py", *options)
     assert done.returncode == 1 and "a visit has failed" in done.stderr
+
+
+def test_an_event_through_the_spool_stands_beside_the_disk_and_a_lost_one_is_noticed(programs):
+    done = programs.run("events.py", "--rounds", "1", "--events", "3")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^write \+ fsync \+ pipe +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^spool +[\d.]+ +[\d.]+ +\([\d.]+x", done.stdout, re.MULTILINE), done.stdout
+    programs.spoil("events.py", "transmitter.publish(payload)", "None")
+    programs.spoil("events.py", "receiveEvent(60_000)", "receiveEvent(100)")
+    assert programs.run("events.py", "--rounds", "1", "--events", "3").returncode == 1

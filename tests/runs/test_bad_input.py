@@ -54,8 +54,8 @@ STAGE = 'appStage: { name: "warp"\n parallelClass: "stages_here.WarpParallel" }\
             ["appStage[0].stagePolicy", "@policy", "policy/x.paf"],
         ),
         (
-            'eventBrokerHost: "broker"\n' + STAGE.replace("}", '\n  eventTopic: "frames" }'),
-            ["eventBrokerHost", "topic 'frames'", '"spool:"', "saw 'broker'"],
+            'eventBrokerHost: "tcp://broker:61616"\n' + STAGE,
+            ["eventBrokerHost", '"stomp://host:port"', "the scheme 'tcp'"],
         ),
         (STAGE.replace("stages_here.WarpParallel", "WarpParallel"), ["appStage[0].parallelClass", "dotted"]),
         (

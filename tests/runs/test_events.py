@@ -374,13 +374,6 @@ def test_stages_publish_through_the_host_that_they_are_told(bench):
     assert {line["header"]["RUNID"] for line in lines} == {"r1"}
 
 
-def test_a_broker_that_cannot_be_reached_is_refused_where_a_stage_waits(bench):
-    pipeline(bench, ("one", "Serial", "Slice", "newFrame"), head='eventBrokerHost: "stomp://b:61613"')
-    done = bench.run()
-    assert done.code == 2
-    assert "night.paf:3" in done.err and "nothing would arrive on topic 'newFrame'" in done.err
-
-
 EXAMPLE = """#<?cfg paf policy ?>
 execute: {
     nSlices: 4

@@ -12,9 +12,11 @@ import time
 import pytest
 from harness.events.bell import BellListener
 from harness.events.errors import SpoolError, SpoolFull
+from harness.events.limits import SpoolLimits
+from harness.events.message import Message
 from harness.events.place import refuse_network
 from harness.events.queue_reader import QueueReader
-from harness.events.spool import Message, Spool, SpoolLimits
+from harness.events.spool import Spool
 from harness.events.subscription import Subscription
 
 
@@ -44,7 +46,8 @@ def run(code, *arguments):
     """Starts a process of its own."""
     program = textwrap.dedent(code)
     head = (
-        "import os, signal, sys, time\nfrom harness.events.spool import Message, Spool\n"
+        "import os, signal, sys, time\nfrom harness.events.message import Message\n"
+        "from harness.events.spool import Spool\n"
         "from harness.events.subscription import Subscription\n"
         "from harness.events.queue_reader import QueueReader\nspool = Spool(sys.argv[1])\n"
     )
@@ -323,3 +326,41 @@ def test_a_closed_spool_says_so(spool):
     spool.close()
     with pytest.raises(SpoolError, match="it has been closed"):
         publish(spool, 1)
+
+
+# --- limits that a policy sets
+
+
+def test_limits_are_the_spool_s_for_every_process_that_uses_it(tmp_path):
+    directory = tmp_path / "events"
+    user = Spool(directory)
+    Spool(directory).set_limits(max_bytes=300_000, keep_s=None)
+    Spool(directory).set_limits(max_bytes=None, keep_s=0.2)
+    assert Spool(directory).limits == SpoolLimits(300_000, 0.2)
+    # What was opened before goes by them from its next look at the clock on.
+    user._trim_at = 0.0
+    for number in range(100):
+        user.publish([message(number, size=10_000)])
+    assert 0 < len(Subscription(user, "frames").spool.after("frames", 0, 1000)) < 40
+    time.sleep(0.3)
+    user._trim_at = 0.0
+    user.publish([message(1000)])
+    assert [one.ident for one in user.after("frames", 0, 1000)] == [message(1000).ident]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"max_bytes": "1 GiB", "keep_s": 1}', '{"max_bytes": 0, "keep_s": 1}']
+)
+def test_limits_that_are_damaged_are_refused_with_what_to_do(tmp_path, text):
+    (tmp_path / "limits.json").write_text(text)
+    words = "limits.json is damaged: expected .*remove it, which gives the defaults"
+    with pytest.raises(SpoolError, match=words):
+        Spool(tmp_path)
+
+
+def test_a_full_spool_names_the_key_that_makes_it_larger(tmp_path):
+    spool = small(tmp_path)
+    Subscription(spool, "frames", "pipe")
+    with pytest.raises(SpoolFull, match="'pipe' has .* raise eventSpoolSize"):
+        for number in range(1000):
+            spool.publish([message(number, size=10_000)])

@@ -15,7 +15,7 @@ from harness.log.flood import FloodGuard
 from harness.log.foreign import ForeignRecords
 from harness.log.formats import BriefFormatter
 from harness.log.forward import importance_of, level_of
-from harness.log.run_file import CONSOLE, RunFile
+from harness.log.run_file import CONSOLE, EVENT, RunFile
 from harness.properties import DateTime, PropertySet
 
 
@@ -287,3 +287,42 @@ def test_a_warning_comes_once_per_location_whatever_the_filters(foreign):
 def test_properties_reach_a_record_like_those_of_a_set():
     properties = PropertySet.from_mapping({"a": 1})
     assert json_line(properties)["properties"] == {"a": 1}
+
+
+# Records that become events.
+
+
+def test_a_record_becomes_an_event_in_the_ring_beside_its_text(sent):
+    log, file, ring, _wakes, path = sent
+    file.publish(lambda record: b"event" if record.getImportance() >= 0 else None)
+    log.info("text")
+    log.logdebug("not this one")
+    assert [(flags, data) for _, _, flags, data in frames(ring)] == [
+        (EVENT, b"event"), (0, b"x: text\n"), (0, b"x DEBUG: not this one\n")
+    ]  # fmt: skip
+    assert path.read_text() == ""
+
+
+def test_events_leave_room_for_the_file_and_what_finds_none_is_counted(sent, monkeypatch):
+    log, file, ring, wakes, path = sent
+    monkeypatch.setattr("harness.log.run_file.time.sleep", lambda seconds: pytest.fail("a record has waited"))
+    file.publish(lambda record: record.getProperties().getString("COMMENT").encode().ljust(1000))
+    for number in range(200):
+        log.info(f"{number}")
+    found = frames(ring)
+    events = [data for _, _, flags, data in found if flags & EVENT]
+    assert len([data for _, _, flags, data in found if not flags]) == 200 and path.read_text() == ""
+    assert 30 < len(events) < 70 and wakes
+    log.info("after")
+    notice, event, text = frames(ring)
+    assert notice[3].strip() == f"{200 - len(events)} records before this one were not published".encode()
+    assert event[3].strip() == b"after" and text[3] == b"x: after\n"
+
+
+def test_before_there_is_a_ring_events_are_handed_over(tmp_path):
+    file, handed = RunFile(tmp_path / "Pipeline.log", -1, BriefFormatter()), []
+    file.publish(lambda record: b"event", handed.extend)
+    log = Log(-10, "x")
+    log.addDestination(file)
+    log.info("text")
+    assert handed == [b"event"] and (tmp_path / "Pipeline.log").read_text() == "x: text\n"

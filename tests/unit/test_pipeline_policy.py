@@ -214,13 +214,55 @@ def test_a_topic_in_the_lists_is_that_of_its_stage(load):
     assert [stage.event_topic for stage in config.stages] == [None, "frames"]
 
 
-def test_a_broker_that_is_not_reached_is_a_problem_where_a_stage_waits_and_else_a_warning(load):
-    broker = 'eventBrokerHost: "stomp://b:61613"\n'
-    stage = 'appStage: { serialClass: "a.B"\n eventTopic: " frames " }\n'
-    (problem,) = refused(load, broker + stage).problems
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("tcp://b:61616", "STOMP by a transportConnector"),
+        ("data/events", "a spool is named"),
+        ("stomp://me:secret@b", "holds a login"),
+    ],
+)
+def test_a_host_that_names_nothing_is_a_problem(load, host, words):
+    error = refused(load, f'eventBrokerHost: "{host}"\n' + STAGE)
+    (problem,) = error.problems
     assert (problem.line, problem.breadcrumb) == (1, "eventBrokerHost")
-    assert "nothing would arrive on topic 'frames'" in problem.message
-    assert any("stomp://b:61613" in warning for warning in load(broker + STAGE).warnings)
+    assert words in problem.message and "secret" not in str(error)
+
+
+@pytest.mark.contract("4.1.broker")
+def test_what_a_broker_needs_is_read_and_its_password_is_not_in_what_is_kept(load, tmp_path):
+    config = load(
+        'eventBrokerHost: "stomp+ssl://b"\neventBroker: { user: "night"\n password: "k3y"\n wait: 5.0\n'
+        ' caFile: "ca.pem"\n name: "warp" }\n' + STAGE
+    )
+    broker = config.events.broker
+    assert (broker.user, broker.password, broker.wait_s) == ("night", "k3y", 5.0)
+    assert broker.ca_file == str(tmp_path / "ca.pem") and config.events.name == "warp"
+    assert config.events.log_events
+    assert "k3y" not in config.policy_text() + repr(config) and "(not shown)" in config.policy_text()
+
+
+def test_a_password_under_a_key_that_is_misspelt_is_not_shown_either(load):
+    config = load('eventBrokerHost: "b"\neventBroker: { pasword: "k3y" }\n' + STAGE)
+    (warning,) = config.warnings
+    assert "eventBroker.pasword" in warning and "k3y" not in warning + config.policy_text()
+
+
+def test_a_password_of_digits_is_one_and_not_shown(load):
+    config = load('eventBrokerHost: "b"\neventBroker: { password: 4711 }\n' + STAGE)
+    assert config.events.broker.password == "4711" and "4711" not in config.policy_text() + repr(config)
+
+
+def test_the_size_and_the_days_of_a_spool_and_whether_log_records_are_events(load):
+    config = load('eventSpoolSize: "64 MiB"\neventSpoolDays: 2.5\nlogEvents: true\n' + STAGE)
+    events = config.events
+    assert (events.spool_bytes, events.spool_days, events.log_events) == (64 << 20, 2.5, True)
+    assert not load(STAGE).events.log_events
+    error = refused(load, 'eventSpoolSize: "1 kB"\neventSpoolDays: 0.0\nlogEvents: 1\n' + STAGE)
+    assert [problem.breadcrumb for problem in error.problems] == [
+        "eventSpoolSize", "eventSpoolDays", "logEvents"
+    ]  # fmt: skip
+    assert "at least 1 MiB" in str(error)
 
 
 @pytest.mark.parametrize("host", ["None", "", " spool:/data/events "])

@@ -24,8 +24,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "listen",
         help="show the events of a topic",
         description="Writes every event of a topic as a line of JSON with topic, ident, header and payload:"
-        " those that the spool still has, then those that come. Exit codes: 0 as many as asked for, or the"
-        " time is over, 2 wrong usage, or a spool that cannot be used.",
+        " those that the spool still has, then those that come; a message broker gives those that come, and"
+        " with --name those that it has kept under it. Exit codes: 0 as many as asked for, or the time is"
+        " over, 2 wrong usage, or a spool or broker that cannot be used.",
     )
     parser.add_argument("topic", help="name of the topic")
     parser.add_argument("--selector", default="", help="which events, such as \"RUNID = 'r1'\"")

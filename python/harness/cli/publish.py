@@ -30,9 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "publish",
         help="publish events on a topic",
         description="Publishes an event with properties of the command line or of a JSON file, one per"
-        " line of a feed, or one per file in a directory. It is on the disk when the command ends. Exit"
-        " codes: 0 published, 2 wrong usage, or events, a directory or a spool that cannot be used; nothing"
-        " is published then.",
+        " line of a feed, or one per file in a directory. It is on the disk of the spool or the broker when"
+        " the command ends. Exit codes: 0 published, 2 wrong usage, or events, a directory, a spool or a"
+        " broker that cannot be used; nothing is published then.",
     )
     parser.add_argument("topic", help="name of the topic")
     parser.add_argument("properties", nargs="*", metavar="KEY=VALUE", help="properties of the event")
@@ -96,11 +96,11 @@ def _mark(arguments: argparse.Namespace, events: Iterable[Event]) -> None:
 
 
 def _publish(arguments: argparse.Namespace, events: list[tuple[str, Event]]) -> None:
-    from harness.events.hosts import open_spool
+    from harness.events.hosts import open_broker
     from harness.events.transmitter import message_of
 
-    spool = open_spool(spool_host(arguments))
-    spool.publish([message_of(topic, event) for topic, event in events])
+    broker = open_broker(spool_host(arguments))
+    broker.publish([message_of(topic, event) for topic, event in events])
 
 
 def _publish_files(arguments: argparse.Namespace, watched: WatchSettings) -> None:

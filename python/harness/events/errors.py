@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import harness.exceptions as pex
 
-__all__ = ["EventFormatError", "SelectorError", "SpoolError", "SpoolFull"]
+__all__ = ["BrokerError", "EventFormatError", "SelectorError", "SpoolError", "SpoolFull"]
 
 
 class EventFormatError(pex.RuntimeError):
@@ -26,3 +26,7 @@ class SpoolError(pex.RuntimeError):
 
 class SpoolFull(SpoolError):
     """No room for another event although all that may go has been removed."""
+
+
+class BrokerError(pex.RuntimeError):
+    """A message broker that cannot be reached or used. Never holds a login."""

@@ -12,7 +12,7 @@ from harness.events.location_id import LocationId, located, unpack
 from harness.events.wire import decode
 from harness.properties import PropertySet
 
-__all__ = ["CommandEvent", "LogEvent", "StatusEvent", "event_from_wire"]
+__all__ = ["LOG_DELIMITER", "CommandEvent", "LogEvent", "StatusEvent", "event_from_wire"]
 
 LOG_DELIMITER = "|@|"
 

@@ -6,11 +6,22 @@ from __future__ import annotations
 import os
 import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from harness.events.broker import Broker
 from harness.events.errors import SpoolError
 from harness.events.spool import Spool
+from harness.events.spool_broker import SpoolBroker
+from harness.events.stomp_broker.address import DEFAULT_DC3B_PORT, Address, parse_address
+from harness.events.stomp_broker.settings import BrokerSettings, settings_for
 
-__all__ = ["SCHEME", "VARIABLE", "EventBroker", "is_embedded", "open_spool", "spool_directory"]
+if TYPE_CHECKING:
+    from harness.events.stomp_broker.broker import StompBroker
+
+__all__ = [
+    "SCHEME", "VARIABLE", "EventBroker", "configure_spool", "is_embedded", "open_broker", "open_spool",
+    "spool_directory",
+]  # fmt: skip
 
 SCHEME = "spool:"
 VARIABLE = "PEX_HARNESS_SPOOL"
@@ -20,10 +31,13 @@ VARIABLE = "PEX_HARNESS_SPOOL"
 class EventBroker:
     """What a message broker is reached by unless something else is said."""
 
-    DEFAULTHOSTPORT = 61616
+    DEFAULTHOSTPORT = DEFAULT_DC3B_PORT
 
 
 _spools: weakref.WeakValueDictionary[Path, Spool] = weakref.WeakValueDictionary()
+_brokers: weakref.WeakValueDictionary[tuple[Address, BrokerSettings], StompBroker] = (
+    weakref.WeakValueDictionary()
+)
 
 
 def is_embedded(host: str | None) -> bool:
@@ -31,12 +45,29 @@ def is_embedded(host: str | None) -> bool:
     return host is None or host.strip() in ("", "None") or host.strip().startswith(SCHEME)
 
 
+def open_broker(host: str | None, port: int = DEFAULT_DC3B_PORT) -> Broker:
+    """The spool or message broker that a host means; users of one process share it while any is left.
+
+    `port` counts for message brokers whose host has none. Raises `SpoolError` or `BrokerError`; whether a
+    broker can be reached shows when it is used.
+    """
+    if host is None or is_embedded(host):
+        return SpoolBroker(open_spool(host))
+    from harness.events.stomp_broker.broker import StompBroker
+
+    address = parse_address(host, port)
+    key = address, settings_for(address)
+    broker = _brokers.get(key)
+    if broker is None:
+        broker = _brokers[key] = StompBroker(*key)
+    return broker
+
+
 def spool_directory(host: str | None) -> Path:
     """The directory of the spool that a host means. Raises `SpoolError` where there is none."""
     if not is_embedded(host):
         raise SpoolError(
-            f"event broker {host!r}: message brokers cannot be reached in this version; use the embedded"
-            f' spool: no eventBrokerHost, or "{SCHEME}" and a directory'
+            f'event broker {host!r} is no event spool: expected "{SCHEME}" and a directory, or no host'
         )
     directory = (host or "").strip().removeprefix(SCHEME)
     if directory in ("", "None"):
@@ -47,6 +78,14 @@ def spool_directory(host: str | None) -> Path:
             f" theirs in getEventBrokerHost()), or its directory in the environment variable {VARIABLE}"
         )
     return Path(os.path.abspath(directory))
+
+
+def configure_spool(directory: Path, *, max_bytes: int | None, keep_s: float | None) -> None:
+    """Tells every user of a spool how much it may keep, and how long; `None` leaves that as it is.
+
+    The spool is made if it is not there. Raises `SpoolError`.
+    """
+    Spool(directory).set_limits(max_bytes=max_bytes, keep_s=keep_s)
 
 
 def open_spool(host: str | None) -> Spool:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from harness.events.message import Message
 from harness.events.owners import is_alive, this_process
-from harness.events.spool import Message, Spool
+from harness.events.spool import Spool
 
 __all__ = ["QueueReader"]
 
@@ -21,14 +24,15 @@ class QueueReader:
     What it has taken and not acknowledged goes to another one when its process has died.
     """
 
-    def __init__(self, spool: Spool, queue: str) -> None:
+    selects = False
+
+    def __init__(
+        self, spool: Spool, queue: str, accepts: Callable[[Message], bool] = lambda message: True
+    ) -> None:
         self.spool = spool
         self.queue = queue
+        self.accepts = accepts
         self._taken: set[int] = set()
-
-    def accepts(self, message: Message) -> bool:
-        """Whether this reader takes the event; for subclasses."""
-        return True
 
     def look(self) -> Message | None:
         """Takes the next message if there is one."""
@@ -73,6 +77,17 @@ class QueueReader:
                 "DELETE FROM events WHERE seq = ? AND is_queue = 1", [(one.sequence,) for one in messages]
             )
         self._taken -= {one.sequence for one in messages}
+
+    def coming(self, most: int) -> list[Message]:
+        """None: what is in a queue may go to another reader."""
+        return []
+
+    def refuse(self, message: Message) -> None:
+        """Says that a message is no event: it is gone."""
+        self.acknowledge(message)
+
+    def abandon(self) -> None:
+        """Nothing: there are no threads, and the spool closes itself."""
 
     def close(self) -> None:
         """Gives what was taken and not acknowledged back."""

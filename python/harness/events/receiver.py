@@ -7,16 +7,15 @@ import time
 from typing import Any
 
 import harness.exceptions as pex
-from harness.events.bell import BellListener
+from harness.events.bell import Bell
+from harness.events.broker import LOOK_S, OLDEST, Broker, Source
 from harness.events.errors import EventFormatError
 from harness.events.event import Event
 from harness.events.event_kinds import CommandEvent, LogEvent, StatusEvent, event_from_wire
-from harness.events.hosts import open_spool
-from harness.events.queue_reader import QueueReader
+from harness.events.hosts import open_broker
+from harness.events.message import Message
 from harness.events.selectors import Selector
 from harness.events.settings import EndPoint
-from harness.events.spool import Message, Spool
-from harness.events.subscription import LOOK_S, OLDEST, Subscription
 from harness.log import get_default_log
 from harness.properties import PropertySet
 
@@ -28,19 +27,29 @@ FOR_EVER = -1
 class _Receiver:
     """What receivers of topics and queues share; `_source` gives messages."""
 
-    _source: Any
+    _source: Source
 
     def __init__(self, end: EndPoint, manual: bool) -> None:
         self._end = end
         self._selector = Selector(end.selector)
         self._manual = manual
         self._received: dict[str, Message] = {}
-        self._spool: Spool | None = None
-        self._listener: BellListener | None = None
-        if not end.is_off:
-            self._spool = open_spool(end.host)
-            # Heard before the first look, so that nothing comes in between.
-            self._listener = BellListener(self._spool.bell)
+        self._broker: Broker | None = None
+        self._listener: Bell | None = None
+        if end.is_off:
+            return
+        broker = open_broker(end.host, end.port)
+        # Heard before the first look, so that nothing comes in between.
+        self._listener = broker.bell()
+        try:
+            self._source = self._open(broker)
+        except BaseException:
+            self.close()
+            raise
+        self._broker = broker
+
+    def _open(self, broker: Broker) -> Source:
+        raise NotImplementedError
 
     def receiveEvent(self, timeoutMs: int = FOR_EVER) -> Event | None:
         """The next event, of the class that its type says; `None` after `timeoutMs` milliseconds.
@@ -67,12 +76,15 @@ class _Receiver:
 
     def look(self) -> Event | None:
         """The next event if there is one now."""
-        while self._spool is not None:
+        while self._broker is not None:
             message = self._source.look()
             if message is None:
                 return None
             event = self._opened(message)
-            if event is not None and self._selector.matches(event.header_values()):
+            if event is None:
+                self._source.refuse(message)
+                continue
+            if self._source.selects or self._wants(event):
                 if self._manual:
                     self._received[event.ident] = message
                 else:
@@ -80,6 +92,9 @@ class _Receiver:
                 return event
             self._source.acknowledge(message)
         return None
+
+    def _wants(self, event: Event) -> bool:
+        return self._selector.matches(event.header_values())
 
     def _opened(self, message: Message) -> Event | None:
         try:
@@ -118,8 +133,8 @@ class _Receiver:
         return None if event is None else cast_event(event, kind)
 
     @property
-    def listener(self) -> BellListener | None:
-        """What hears the bell of the spool, for who waits for other things, too; `None` when switched off."""
+    def listener(self) -> Bell | None:
+        """What is rung when an event may have come, for who waits for other things, too; `None` if off."""
         return self._listener
 
     def getSelector(self) -> str:
@@ -135,9 +150,9 @@ class _Receiver:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        if self._spool is not None:
+        if self._broker is not None:
+            self._broker = None
             self._source.close()
-            self._spool = None
 
     def __enter__(self) -> Any:
         return self
@@ -146,10 +161,12 @@ class _Receiver:
         self.close()
 
     def __del__(self) -> None:
-        # Only the descriptor: what a name has open is seen to be free when the process is gone.
-        listener = getattr(self, "_listener", None)
+        # No more than this: what a name has open in a spool is seen to be free when the process is gone.
+        listener, source = getattr(self, "_listener", None), getattr(self, "_source", None)
         if listener is not None:
             listener.close()
+            if source is not None:
+                source.abandon()
 
 
 def cast_event(event: Event, kind: type[Event]) -> Any:
@@ -168,24 +185,23 @@ def _is_explicit(acknowledge: str) -> bool:
 class EventReceiver(_Receiver):
     """`EventReceiver(host, topic[, selector][, port])`, or `EventReceiver(policy)` as up to release 10.0.
 
-    It hears what the spool still has, from the oldest event on, or only what is published from now on with
-    `start="new"`. `name` makes it durable: a receiver of that name goes on where the last one had come to.
-    With `acknowledge="explicit"` that is behind what was given to `acknowledge()`, else behind what was
-    received. Raises `RuntimeError` when the host cannot be used or the selector is wrong.
+    It hears what a spool still has, from the oldest event on, or only what is published from now on with
+    `start="new"`; a message broker gives what comes from now on. `name` makes it durable: a receiver of that
+    name goes on where the last one had come to. With `acknowledge="explicit"` that is behind what was given
+    to `acknowledge()`, else behind what was received. Raises `RuntimeError` when the host cannot be used or
+    the selector is wrong.
     """
 
     def __init__(
         self, *arguments: Any, name: str = "", start: str = OLDEST, acknowledge: str = "auto"
     ) -> None:
         end = EndPoint.from_arguments("EventReceiver", arguments, has_selector=True)
+        self._name, self._start = name, start
         super().__init__(end, _is_explicit(acknowledge))
-        if self._spool is not None:
-            try:
-                self._source = Subscription(self._spool, end.destination, name, start)
-            except BaseException:
-                self._spool = None
-                self.close()
-                raise
+
+    def _open(self, broker: Broker) -> Source:
+        end = self._end
+        return broker.subscribe(end.destination, name=self._name, start=self._start, selector=end.selector)
 
     def getTopicName(self) -> str:
         """The topic."""
@@ -196,28 +212,23 @@ class EventDequeuer(_Receiver):
     """`EventDequeuer(host, queue[, selector][, port])`: takes events that no other receiver gets then.
 
     With `acknowledge="explicit"` an event goes to another receiver when this process dies before
-    `acknowledge()`.
+    `acknowledge()`; a message broker gives one event at a time, and the next after `acknowledge()`.
     """
 
     def __init__(self, *arguments: Any, acknowledge: str = "auto") -> None:
         end = EndPoint.from_arguments("EventDequeuer", arguments, has_selector=True)
         super().__init__(end, _is_explicit(acknowledge))
-        if self._spool is not None:
-            self._source = _SelectingReader(self._spool, end.destination, self)
+
+    def _open(self, broker: Broker) -> Source:
+        end = self._end
+        return broker.read_queue(end.destination, selector=end.selector, accepts=self._accepts)
+
+    def _accepts(self, message: Message) -> bool:
+        """Whether a message is this receiver's, or stays for others."""
+        event = self._opened(message)
+        # What is no event is taken, so that it does not stay for ever.
+        return event is None or self._wants(event)
 
     def getQueueName(self) -> str:
         """The queue."""
         return self._end.destination
-
-
-class _SelectingReader(QueueReader):
-    """Leaves what the selector does not want to other receivers."""
-
-    def __init__(self, spool: Spool, queue: str, receiver: _Receiver) -> None:
-        super().__init__(spool, queue)
-        self._receiver = receiver
-
-    def accepts(self, message: Message) -> bool:
-        event = self._receiver._opened(message)
-        # What is no event is taken, so that it does not stay for ever.
-        return event is None or self._receiver._selector.matches(event.header_values())

@@ -14,16 +14,17 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.events import retention, schema
 from harness.events.bell import ring
 from harness.events.errors import SpoolError, SpoolFull
+from harness.events.limits import SpoolLimits, read_limits, write_limits
+from harness.events.message import Message
 from harness.events.place import refuse_network
 
-__all__ = ["DEFAULT_LIMITS", "Message", "Spool", "SpoolLimits"]
+__all__ = ["Spool"]
 
 BUSY_S = 30.0
 
@@ -32,42 +33,15 @@ _GATE = threading.RLock()
 os.register_at_fork(before=_GATE.acquire, after_in_parent=_GATE.release, after_in_child=_GATE.release)
 
 
-@dataclass(frozen=True)
-class SpoolLimits:
-    """`max_bytes` of events; `keep_s` seconds for events that nobody waits for, and for silent receivers."""
-
-    max_bytes: int = 1 << 30
-    keep_s: float = 7 * 86400.0
-
-
-DEFAULT_LIMITS = SpoolLimits()
-
-
-@dataclass(frozen=True)
-class Message:
-    """One event as the spool has it: JSON of header and payload (see `wire`).
-
-    `ident` is unique in the spool: what is published twice under one is there once. `sequence` is the place
-    in the order of publication, 0 before it.
-    """
-
-    destination: str
-    header: bytes
-    payload: bytes
-    ident: str
-    is_queue: bool = False
-    sequence: int = 0
-
-
 class Spool:
     """A process's access to a spool. Threads may share one; a child made by fork gets its own connection.
 
     Raises `SpoolError` when the directory cannot be used, or its file is damaged or no spool.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], limits: SpoolLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, directory: str | os.PathLike[str], limits: SpoolLimits | None = None) -> None:
         self.directory = Path(os.path.abspath(directory))
-        self.limits = limits
+        self._own_limits = limits
         self.file = self.directory / schema.FILE
         self._trim_at = 0.0
         refuse_network(self.directory)
@@ -75,12 +49,23 @@ class Spool:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SpoolError(f"event spool {self.directory}: cannot be made: {error.strerror}") from error
+        self.limits = self._read_limits()
         self._open()
 
     @property
     def bell(self) -> Path:
         """The file that publishers touch."""
         return self.directory / schema.BELL
+
+    def _read_limits(self) -> SpoolLimits:
+        return self._own_limits if self._own_limits is not None else read_limits(self.directory)
+
+    def set_limits(self, *, max_bytes: int | None, keep_s: float | None) -> None:
+        """Says for all users of the spool how much it may keep, and how long; `None` leaves that as it is."""
+        with self._explained("setting limits"), _GATE, _held(self._handles.lock):
+            limits = read_limits(self.directory).changed(max_bytes=max_bytes, keep_s=keep_s)
+            write_limits(self.directory, limits)
+        self.limits, self._trim_at = limits, 0.0
 
     def _open(self) -> None:
         self._pid = os.getpid()
@@ -131,6 +116,8 @@ class Spool:
     def _make_room(self, connection: sqlite3.Connection, wanted: int) -> None:
         now = time.time()
         if now >= self._trim_at:
+            # Another process may have set them.
+            self.limits = self._read_limits()
             retention.drop_old(connection, now - self.limits.keep_s)
             self._trim_at = now + min(60.0, self.limits.keep_s / 10)
         if retention.used_bytes(connection) + wanted <= self.limits.max_bytes:
@@ -139,7 +126,8 @@ class Spool:
             waiting = "; ".join(retention.waiting(connection)) or "queues that nobody empties"
             raise SpoolFull(
                 f"event spool {self.directory} is full ({self.limits.max_bytes} bytes), and somebody still"
-                f" waits for everything in it: {waiting}. Start or forget those receivers"
+                f" waits for everything in it: {waiting}. Start or forget those receivers, or raise"
+                " eventSpoolSize in a pipeline's policy"
             )
 
     @contextlib.contextmanager

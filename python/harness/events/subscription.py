@@ -11,17 +11,13 @@ import time
 from collections import deque
 from itertools import islice
 
+from harness.events.broker import NEW, OLDEST
 from harness.events.errors import SpoolError
+from harness.events.message import Message
 from harness.events.owners import is_alive, this_process
-from harness.events.spool import Message, Spool
+from harness.events.spool import Spool
 
-__all__ = ["NEW", "OLDEST", "Subscription"]
-
-OLDEST, NEW = "oldest", "new"
-
-LOOK_S = 5.0
-"""A publisher may die between storing an event and ringing: so often a receiver looks without a ring."""
-
+__all__ = ["Subscription"]
 
 class Subscription:
     """One receiver of one topic. Not for several threads at once.
@@ -29,6 +25,8 @@ class Subscription:
     `name` makes it durable: it may be open once at a time. `start` is where a receiver without a name, or
     with a new one, begins. Raises `SpoolError`, also for a name that a living process has open.
     """
+
+    selects = False
 
     def __init__(self, spool: Spool, topic: str, name: str = "", start: str = OLDEST) -> None:
         if start not in (OLDEST, NEW):
@@ -109,11 +107,18 @@ class Subscription:
                 [(self._id, number) for number in sorted(self._done)],
             )
 
+    def refuse(self, message: Message) -> None:
+        """Says that a message is no event: it never comes again to this name."""
+        self.acknowledge(message)
+
     def pending(self) -> bool:
         """Whether a message is there to be received now."""
         if self._ready:
             return any(message.sequence not in self._done for message in self._ready)
         return any(one.sequence not in self._done for one in self.spool.after(self.topic, self._next))
+
+    def abandon(self) -> None:
+        """Nothing: there are no threads, and the spool closes itself."""
 
     def close(self) -> None:
         """Gives the name free. What was received and not acknowledged comes again to who opens it next."""

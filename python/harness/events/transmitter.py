@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from typing import Any
 
 import harness.exceptions as pex
+from harness.events.broker import Broker
 from harness.events.event import Event
-from harness.events.hosts import open_spool
+from harness.events.hosts import open_broker
+from harness.events.message import Message
 from harness.events.settings import EndPoint
-from harness.events.spool import Message, Spool
 from harness.properties import PropertySet
 
 __all__ = ["EventEnqueuer", "EventTransmitter", "message_of"]
 
 
 def message_of(destination: str, event: Event, *, is_queue: bool = False) -> Message:
-    """The event as a spool stores it, stamped with destination and time. Raises `RuntimeError`."""
+    """The event as it travels, stamped with destination and time. Raises `RuntimeError`."""
     ident, header, payload = event.sealed(destination, is_queue=is_queue)
     return Message(destination, header, payload, ident, is_queue)
 
@@ -27,12 +28,14 @@ class _Sender:
 
     def __init__(self, *arguments: Any) -> None:
         self._end = EndPoint.from_arguments(type(self).__name__, arguments, has_selector=False)
-        self._spool: Spool | None = None if self._end.is_off else open_spool(self._end.host)
+        end = self._end
+        self._broker: Broker | None = None if end.is_off else open_broker(end.host, end.port)
 
     def publishEvent(self, event: Event) -> None:
-        """Stamps destination and time into the event, and sends it. It is on the disk when this returns.
+        """Stamps destination and time into the event, and sends it. It is on a disk when this returns.
 
-        Raises `RuntimeError` for a property that cannot travel, an event that is too large, a full spool.
+        Raises `RuntimeError` for a property that cannot travel, an event that is too large, a full spool, a
+        broker that cannot be reached for as long as its settings say.
         """
         if not isinstance(event, Event):
             raise pex.TypeError(f"expected an Event, saw {type(event).__name__} {event!r:.60}")
@@ -45,8 +48,8 @@ class _Sender:
     def publish_all(self, events: Iterable[Event]) -> None:
         """Sends events in one go: all of them or none."""
         messages = [message_of(self._end.destination, event, is_queue=self._is_queue) for event in events]
-        if self._spool is not None:
-            self._spool.publish(messages)
+        if self._broker is not None:
+            self._broker.publish(messages)
 
 
 class EventTransmitter(_Sender):

@@ -102,10 +102,10 @@ def decode(data: bytes) -> PropertySet:
     return from_plain(parse(data))
 
 
-def parse(data: bytes) -> dict[str, Any]:
+def parse(data: bytes, most: int = MAX_BYTES) -> dict[str, Any]:
     """The JSON object in `data`, checked for size, encoding and digits. Raises `EventFormatError`."""
-    if len(data) > MAX_BYTES:
-        raise EventFormatError(f"event data: expected at most {MAX_BYTES} bytes, saw {len(data)}")
+    if len(data) > most:
+        raise EventFormatError(f"event data: expected at most {most} bytes, saw {len(data)}")
     try:
         plain = json.loads(
             data.decode("utf-8"), object_pairs_hook=_pairs, parse_int=_integer, parse_float=_number,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -37,6 +38,24 @@ def read_status(run_dir: Path) -> dict[str, Any]:
         raise describe(error, path, "reading it") from error
     finally:
         connection.close()
+
+
+def read_policy(run_dir: Path) -> tuple[dict[str, Any], Path] | None:
+    """The policy of a directory's last run, with its defaults and without passwords, and its file.
+
+    `None` where no run has begun. Raises `LedgerError`.
+    """
+    path = run_dir / LEDGER_NAME
+    if not path.exists():
+        return None
+    try:
+        with contextlib.closing(open_for_reading(path)) as connection:
+            row = connection.execute(
+                "SELECT policy, policy_file FROM runs ORDER BY run DESC LIMIT 1"
+            ).fetchone()
+    except sqlite3.Error as error:
+        raise describe(error, path, "reading the policy") from error
+    return None if row is None else (json.loads(row[0]), Path(row[1]))
 
 
 def _status(connection: sqlite3.Connection, run_dir: Path) -> dict[str, Any]:

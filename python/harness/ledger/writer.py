@@ -122,9 +122,16 @@ class Ledger:
 
     def complete_inputs(self) -> set[str]:
         """The identities that complete visits of all runs have as their input; a visit may have several."""
-        with self._errors("reading what is complete"):
+        return self._inputs("'complete'")
+
+    def ended_inputs(self) -> set[str]:
+        """The same of visits that have ended, whatever failed in them."""
+        return self._inputs("'complete', 'partial'")
+
+    def _inputs(self, states: str) -> set[str]:
+        with self._errors("reading what has ended"):
             rows = self._connection.execute(
-                "SELECT input FROM visits WHERE state = 'complete' AND input IS NOT NULL"
+                f"SELECT input FROM visits WHERE state IN ({states}) AND input IS NOT NULL"
             ).fetchall()
         return {identity for (inputs,) in rows for identity in inputs.split()}
 

@@ -24,10 +24,16 @@ from harness.log.record import LogRecord
 if TYPE_CHECKING:
     from harness import _core
 
-__all__ = ["CONSOLE", "RunFile"]
+__all__ = ["CONSOLE", "EVENT", "RunFile"]
 
 CONSOLE = 1
 """Flag of a frame in a ring: a line for the console, not for the file."""
+
+EVENT = 2
+"""Flag of a frame in a ring: a record as an event that is to be published, not for the file."""
+
+EVENTS_WAKE_BYTES, EVENTS_MOST_BYTES = 32 * 1024, 64 * 1024
+"""Of a ring: from where on it is emptied early for events, and how far they may fill it."""
 
 LONG_BYTES = 32 * 1024
 FULL_TIMEOUT_S = 0.5
@@ -68,6 +74,9 @@ class RunFile(LogDestination):
         self._ring_generation = -1
         self._wake: Callable[[], object] = _nobody
         self._console_threshold: int | None = None
+        self._encode: Callable[[LogRecord], bytes | None] | None = None
+        self._offer: Callable[[list[bytes]], object] = _nobody_listens
+        self._unpublished = 0
         try:
             self._file.open(truncate)
         except OSError as error:
@@ -86,6 +95,20 @@ class RunFile(LogDestination):
     def show_on_console(self, threshold: int | None) -> None:
         """Send a line about each record from this importance on to the master's console, too; None: none."""
         self._console_threshold = threshold
+
+    def publish(
+        self,
+        encode: Callable[[LogRecord], bytes | None],
+        offer: Callable[[list[bytes]], object] | None = None,
+    ) -> None:
+        """Send each record as an event, too, in the form that ``encode`` gives it (None: not this one).
+
+        Through the ring, to whoever empties it; where there is none, to ``offer``. Nothing waits: what finds
+        no room is counted, and the count goes with the next that does.
+        """
+        self._encode = encode
+        self._offer = offer or _nobody_listens
+        self._ring_generation = _generation
 
     def write(self, record: LogRecord) -> bool:
         """Write a record if it passes the threshold and the bound on floods; whether it was taken."""
@@ -109,6 +132,8 @@ class RunFile(LogDestination):
             self._send(record, WARN)
 
     def _send(self, record: LogRecord, importance: int) -> bool:
+        if self._encode is not None:
+            self._publish(record, importance, self._encode)
         text = self._formatter.format(record)
         if not text:
             return True
@@ -122,6 +147,36 @@ class RunFile(LogDestination):
         if importance >= WARN:
             self._wake()
         return sent
+
+    def _publish(
+        self, record: LogRecord, importance: int, encode: Callable[[LogRecord], bytes | None]
+    ) -> None:
+        if self._ring_generation != _generation:
+            return
+        data = encode(record)
+        if self._ring is None:
+            if data is not None:
+                self._offer([data])
+            return
+        if data is None or len(data) > LONG_BYTES:
+            self._unpublished += 1
+            return
+        if self._unpublished:
+            notice = record.sibling(WARN, f"{self._unpublished} records before this one were not published")
+            told = encode(notice)
+            if told is None or not self._append_event(self._ring, WARN, told):
+                self._unpublished += 1
+                return
+            self._unpublished = 0
+        if not self._append_event(self._ring, importance, data):
+            self._unpublished += 1
+
+    def _append_event(self, ring: _core.LogRing, importance: int, data: bytes) -> bool:
+        """Whether there was room beside what goes to the file, which must not wait for events."""
+        waiting = ring.waiting() + len(data)
+        if waiting > EVENTS_WAKE_BYTES:
+            self._wake()
+        return waiting <= EVENTS_MOST_BYTES and ring.try_append(self._rank, importance, EVENT, data)
 
     def _append(self, ring: _core.LogRing, importance: int, flags: int, data: bytes) -> bool:
         """Whether the ring has taken it; if not, what was sent before is in the file, or takes long."""
@@ -147,6 +202,10 @@ def console_line(record: LogRecord, rank: int) -> str:
     where += [f"{word} {properties.get(name)}" for word, name in (("visit", "LOOPNUM"), ("stage", "STAGEID"))
               if properties.exists(name)]  # fmt: skip
     return f"{', '.join(where)}: {text.partition(chr(10))[0]}"
+
+
+def _nobody_listens(records: list[bytes]) -> None:
+    """Nobody publishes records."""
 
 
 def _nobody() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
+from harness.runtime.configuration.event_settings import EventSettings, read_event_settings, redacted
 from harness.runtime.configuration.policy_file import DEFAULT_POLICY_FILE
 from harness.transport.policy import SharePolicy
 
@@ -89,6 +90,7 @@ class PipelineConfig:
     """Whether a slice whose worker died too often ends the run, and not only its own visit."""
     timeout: float | None = None
     """Seconds that a slice may take to close a visit; `None`: for ever."""
+    events: EventSettings = field(default=EventSettings())
 
     def policy_text(self) -> str:
         """All of the policy as JSON with sorted keys: what the ledger records and compares.
@@ -192,10 +194,11 @@ def _config(
         share=_share_policy(policy),
         topology=Topology.from_policy(policy.getPolicy("topology"), n_slices) if shares else None,
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),
-        warnings=(*warnings, *_unreachable_broker(policy), *_shared_too_early(stages if shares else ())),
+        warnings=(*warnings, *_shared_too_early(stages if shares else ())),
         slice_retries=policy.getInt("sliceRetries"),
         failure_ends_run=policy.getString("onSliceFailure") == "run",
         timeout=timeout,
+        events=read_event_settings(policy, broker, text.file.parent),
     )
 
 
@@ -205,10 +208,10 @@ def _seconds(policy: Policy, default: float | None) -> float | None:
 
 
 def _canonical(policy: Policy) -> str:
-    """One text for one meaning: neither comments nor the order of keys count."""
+    """One text for one meaning: neither comments nor the order of keys count. It shows no password."""
     from harness.policy import to_json
 
-    return json.dumps(json.loads(to_json(policy)), indent=1, sort_keys=True, ensure_ascii=False)
+    return json.dumps(json.loads(to_json(redacted(policy))), indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def _share_policy(policy: Policy) -> SharePolicy:
@@ -229,16 +232,6 @@ def _shared_too_early(stages: tuple[StageConfig, ...]) -> list[str]:
 
 def _optional(policy: Policy, key: str) -> str | None:
     return policy.getString(key) if policy.exists(key) else None
-
-
-def _unreachable_broker(policy: Policy) -> list[str]:
-    """A broker that is named, and that this version cannot reach. Stages that wait for events are refused."""
-    from harness.events.hosts import is_embedded
-
-    broker = _optional(policy, "eventBrokerHost")
-    if is_embedded(broker):
-        return []
-    return [f"eventBrokerHost {broker!r} is not reached: this version has the embedded event spool only"]
 
 
 def _n_workers(policy: Policy, n_slices: int, override: int | None) -> int:

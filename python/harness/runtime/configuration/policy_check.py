@@ -13,6 +13,7 @@ from harness.policy.problems import ERROR, WARNING, Problem, in_file_order
 from harness.policy.validation import ValidationError
 from harness.runtime.configuration.dc3a import KEYS_OF_2008, relocated, stage_name_problems
 from harness.runtime.configuration.dictionary import pipeline_dictionary
+from harness.runtime.configuration.event_settings import host_problem, without_secrets
 from harness.runtime.configuration.policy_file import PolicyText, stage_blocks
 from harness.runtime.configuration.sizes import LEAST, SizeError, size_of
 from harness.runtime.configuration.topology import Topology, TopologyError
@@ -53,7 +54,7 @@ def policy_problems(text: PolicyText) -> list[Problem]:
     if topology:
         # What parameters are right depends on the type: the topology's own word is the better one.
         found = [problem for problem in found if problem.name not in TOPOLOGY_KEYS]
-    return in_file_order([*found, *topology])
+    return in_file_order([without_secrets(problem, text.prefix) for problem in (*found, *topology)])
 
 
 def _against_dictionary(text: PolicyText) -> list[Problem]:
@@ -196,24 +197,10 @@ def stage_policy_problem(block: Policy, prefix: str) -> Problem | None:
 
 
 def _broker_problems(text: PolicyText) -> list[Problem]:
-    """A host that this version cannot reach, named where a stage waits for an event."""
-    from harness.events.hosts import is_embedded
-
+    """A host that names neither a spool nor a message broker."""
     key, policy = "eventBrokerHost", text.policy
-    broker = policy.getString(key) if policy.isString(key) else None
-    topics = [
-        block.getString("eventTopic").strip()
-        for breadcrumb, block in stage_blocks(policy, text.prefix)
-        if block.isString("eventTopic") and not breadcrumb.endswith("failureStage")
-    ]
-    waited_for = [topic for topic in topics if topic not in ("", "None")]
-    if is_embedded(broker) or not waited_for:
-        return []
-    message = (
-        f"message brokers cannot be reached in this version: nothing would arrive on topic {waited_for[0]!r}"
-    )
-    expected = 'no eventBrokerHost, or "spool:" and the directory of an event spool'
-    return [_at(policy, key, message, text.prefix, expected=expected, seen=repr(broker))]
+    message = host_problem(policy.getString(key)) if policy.isString(key) else ""
+    return [_at(policy, key, message, text.prefix)] if message else []
 
 
 def _at(policy: Policy, key: str, message: str, prefix: str, **parts: Any) -> Problem:

@@ -25,6 +25,7 @@ LEAST = {
     "arenaThreshold": (SMALLEST_SHARED_BYTES, "at least 64 KiB, the smallest block"),
     "arenaWarm": (0, "0 bytes or more"),
     "outputLimit": (0, "0 bytes or more"),
+    "eventSpoolSize": (1 << 20, "at least 1 MiB"),
 }
 """The keys that hold sizes, with the least number of bytes and what to say of fewer."""
 MOST = {"arenaSize": (LARGEST_ARENA, "at most 512 GiB, the largest arena there is")}

@@ -12,15 +12,15 @@ from harness import _core
 from harness.events.errors import EventFormatError
 from harness.events.event import Event
 from harness.events.event_kinds import event_from_wire
-from harness.events.hosts import SCHEME, is_embedded, open_spool, spool_directory
-from harness.events.subscription import Subscription
+from harness.events.hosts import SCHEME, is_embedded, open_broker, spool_directory
 from harness.events.transmitter import EventTransmitter, message_of
 from harness.events.watch_thread import WatchThread
 from harness.exceptions import RuntimeError as LsstRuntimeError
 from harness.properties import PropertySet
 
 if TYPE_CHECKING:
-    from harness.events.spool import Message
+    from harness.events.broker import Broker, Source
+    from harness.events.message import Message
     from harness.events.watching import WatchSettings
     from harness.log import Log
     from harness.runtime.configuration.config import PipelineConfig
@@ -28,18 +28,28 @@ if TYPE_CHECKING:
 SPOOL_NAME = "events"
 POLL_S = 1.0
 """The unit of `eventTimeout`: a poll of the original took about so long."""
+FEED_BATCH = 500
+"""So many events of a feed go to a message broker in one transaction."""
 
 
 def broker_of(config: PipelineConfig, run_dir: Path) -> str | None:
     """The host that stages are told: the policy's, or the spool in the run directory.
 
-    Raises `SpoolError` where a `spool:` host names no directory.
+    Applies what the policy says of it, for this process and those that it forks. Raises `SpoolError` where a
+    `spool:` host names no directory or cannot be used.
     """
-    if not is_embedded(config.event_broker):
-        return config.event_broker
-    if config.event_broker is None:
-        return f"{SCHEME}{(run_dir / SPOOL_NAME).absolute()}"
-    return f"{SCHEME}{spool_directory(config.event_broker)}"
+    host = config.event_broker
+    if host is None:
+        host = f"{SCHEME}{(run_dir / SPOOL_NAME).absolute()}"
+    elif is_embedded(host):
+        host = f"{SCHEME}{spool_directory(host)}"
+    config.events.apply(host)
+    return host
+
+
+def receiver_name(config: PipelineConfig, run_id: str) -> str:
+    """The name of a pipeline's receivers, which a later process of the run takes up again."""
+    return config.events.name or f"{run_id}/{config.pipeline_name}"
 
 
 class RunEvents:
@@ -53,8 +63,10 @@ class RunEvents:
         self._config = config
         self._run_id = run_id
         self._log = log
-        self._subscriptions: dict[str, Subscription] = {}
-        self._taken: list[tuple[Subscription, Message]] = []
+        self._broker: Broker | None = None
+        self._sources: dict[str, Source] = {}
+        self._taken: list[tuple[Source, Message]] = []
+        self._fed: set[str] | None = None
         self._since: float | None = None
         self._complete: set[str] = set()
         self._files: WatchThread | None = None
@@ -85,14 +97,17 @@ class RunEvents:
         `complete` has the identities of events whose visits are known to be complete: they are not run again,
         though a run that was killed had no time to acknowledge them.
 
-        Raises `SpoolError`, also while another process of the same run and pipeline name lives.
+        Raises `SpoolError` or `BrokerError`, also while another process of the same run and pipeline name
+        lives.
         """
         self._complete = complete
-        name = f"{self._run_id}/{self._config.pipeline_name}"
+        if not self.topics:
+            return
+        name = receiver_name(self._config, self._run_id)
+        broker = self._broker = open_broker(self._config.event_broker)
         for topic in self.topics:
-            spool = open_spool(self._config.event_broker)
-            self._subscriptions[topic] = Subscription(spool, topic, name)
-            self._log.log(-3, f"receiving topic {topic!r} from {spool.directory} as {name!r}")
+            self._sources[topic] = broker.subscribe(topic, name=name)
+            self._log.log(-3, f"receiving topic {topic!r} from {broker} as {name!r}")
 
     def look(self, stage: int, accept: Callable[[str, PropertySet], None]) -> _core.EventLook:
         """Looks for the event of a stage, and gives its topic and payload to `accept` if it is there."""
@@ -100,7 +115,7 @@ class RunEvents:
         if self._since is None:
             self._since = time.monotonic()
             self._log.log(-1, f"stage {stage} waits for an event of topic {topic!r}", {"STATUS": "start"})
-        event = self._next(self._subscriptions[topic])
+        event = self._next(topic)
         if event is not None:
             self._since = None
             payload = event.getCustomPropertySet()
@@ -108,7 +123,7 @@ class RunEvents:
                 self._log.log(-1, f"event received, topic {topic!r}:\n{payload}", {"STATUS": "end"})
             accept(topic, payload)
             return _core.EventLook.TAKEN
-        if self.drains:
+        if self.drains and not self._fed:
             self._log.info(f"no event of topic {topic!r} is left")
             return _core.EventLook.DRAINED
         if self._is_idle():
@@ -129,7 +144,7 @@ class RunEvents:
         """
         topic, most = self._topics[stage], self._config.reads_ahead
         found: list[dict[str, PropertySet]] = []
-        for message in self._subscriptions[topic].coming(most) if most else []:
+        for message in self._sources[topic].coming(most) if most else []:
             if message.ident in self._complete:
                 continue
             try:
@@ -139,24 +154,29 @@ class RunEvents:
             found.append({topic: event.getCustomPropertySet()})
         return found
 
-    def _next(self, subscription: Subscription) -> Event | None:
+    def _next(self, topic: str) -> Event | None:
         """The next event that can be read; what is none is told in the log and left behind."""
-        while (message := subscription.look()) is not None:
+        source = self._sources[topic]
+        while (message := source.look()) is not None:
             if message.ident in self._complete:
                 self._log.info(f"event {message.ident} was complete before and is not run again")
-                subscription.acknowledge(message)
+                source.acknowledge(message)
                 continue
             try:
                 event = event_from_wire(message.ident, message.header, message.payload)
             except (EventFormatError, LsstRuntimeError) as error:
-                where = f"event {message.sequence} of topic {subscription.topic!r}"
-                self._log.warn(f"{where} is skipped: {error}")
-                subscription.acknowledge(message)
+                self._log.warn(f"event {message.sequence} of topic {topic!r} is skipped: {error}")
+                source.refuse(message)
+                self._note_done(message)
                 continue
-            self._taken.append((subscription, message))
+            self._taken.append((source, message))
             self.idents.append(message.ident)
             return event
         return None
+
+    def _note_done(self, message: Message) -> None:
+        if self._fed is not None:
+            self._fed.discard(message.ident)
 
     def begin_visit(self) -> None:
         """Forgets what belonged to the last visit; what it did not acknowledge comes to a later process."""
@@ -165,21 +185,31 @@ class RunEvents:
 
     def acknowledge(self) -> None:
         """The visit has ended: its events never come again."""
-        for subscription, message in self._taken:
-            subscription.acknowledge(message)
+        for source, message in self._taken:
+            source.acknowledge(message)
+            self._note_done(message)
         if self._files is not None:
             # A broker does not know that it has a file's event already.
             self._complete.update(self.idents)
         self._taken.clear()
 
-    def feed(self, events: Iterable[tuple[str, Event]]) -> int:
-        """Publishes events (topic, event) for this run and returns how many are new to the spool.
+    def feed(self, events: Iterable[tuple[str, Event]], ended: set[str]) -> int:
+        """Publishes events (topic, event) for this run and returns how many are new.
 
-        After this the run ends when no event is left.
+        `ended` has the identities of events whose visits have ended in an earlier run. After this the run
+        ends when no event is left. A spool knows what was published before; to a message broker everything
+        goes that has not ended, and what it then has twice is dropped when it arrives.
         """
-        spool = open_spool(self._config.event_broker)
+        broker = open_broker(self._config.event_broker)
         self.drains = True
-        return spool.publish([message_of(topic, event) for topic, event in events])
+        messages = [message_of(topic, event) for topic, event in events]
+        if is_embedded(self._config.event_broker):
+            return broker.publish(messages)
+        messages = [message for message in messages if message.ident not in ended]
+        self._fed = {message.ident for message in messages}
+        for first in range(0, len(messages), FEED_BATCH):
+            broker.publish(messages[first : first + FEED_BATCH])
+        return len(messages)
 
     def watch(self, settings: WatchSettings, topic: str | None, idle_s: float | None) -> None:
         """Publishes files of a directory for this run, from a thread, until `close`.
@@ -232,10 +262,11 @@ class RunEvents:
         """Ends watching, and gives the receivers free."""
         if self._files is not None:
             self._files.close()
-        for subscription in self._subscriptions.values():
+        for topic, source in self._sources.items():
             try:
-                subscription.close()
+                source.close()
             except LsstRuntimeError as error:
-                self._log.warn(f"closing the receiver of topic {subscription.topic!r}: {error}")
-        self._subscriptions.clear()
+                self._log.warn(f"closing the receiver of topic {topic!r}: {error}")
+        self._sources.clear()
         self._taken.clear()
+        self._broker = None

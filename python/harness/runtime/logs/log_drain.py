@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from harness.log.append import AppendFile
 from harness.log.levels import WARN
-from harness.log.run_file import CONSOLE
+from harness.log.run_file import CONSOLE, EVENT
 from harness.runtime.halves.failure import message_of
 from harness.runtime.logs.output_guard import OutputGuard
 
@@ -55,6 +55,8 @@ class LogDrain:
         self.event_fd = os.eventfd(0, flags) if event_fd is None else event_fd
         self.consoles: Sequence[Callable[[int, str], object]] = ()
         """Get the importance and the text of each line for the console, in the drain's thread."""
+        self.events: Callable[[list[bytes]], object] = _nobody_publishes
+        """Gets the records that are to be published as events; must not wait."""
         self.untold = 0
         """How many lines a console has not taken, but raised."""
 
@@ -123,6 +125,8 @@ class LogDrain:
         for rank, (data, count) in _by_rank(frames).items():
             self._file(rank).append(data, count)
         ring.commit(position)
+        if events := [text for _rank, _importance, flags, text in frames if flags & EVENT]:
+            self.events(events)
         for _rank, importance, flags, text in frames:
             if flags & CONSOLE:
                 self._tell(importance, text.decode("utf-8", "replace"))
@@ -157,6 +161,10 @@ class LogDrain:
             ring.commit(position)
 
 
+def _nobody_publishes(records: list[bytes]) -> None:
+    """Records are not published."""
+
+
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):
         # Where standard error is closed, nobody is left to be told.
@@ -164,9 +172,9 @@ def _say(text: str) -> None:
 
 
 def _by_rank(frames: list[tuple[int, int, int, bytes]]) -> dict[int, tuple[bytes, int]]:
-    """The text for each file, and of how many records it is, without the lines for the console."""
+    """The text for each file, and of how many records it is, without lines for the console, and events."""
     texts: dict[int, list[bytes]] = {}
     for rank, _importance, flags, text in frames:
-        if not flags & CONSOLE:
+        if not flags & (CONSOLE | EVENT):
             texts.setdefault(rank, []).append(text)
     return {rank: (b"".join(parts), len(parts)) for rank, parts in texts.items()}

@@ -14,13 +14,14 @@ from harness.runtime.logs.log_drain import LogDrain
 
 if TYPE_CHECKING:
     from harness import _core
+    from harness.events.log_events import LogPublisher
     from harness.runtime.logs.run_log import LogSettings
 
 
 class LogFlow:
     """The master's. Records go through shared memory from its creation on, and come from other libraries.
 
-    `consoles` get a line about each warning of a slice. Call `drain.start()` when the nursery is there.
+    `consoles` get a line about each warning of a slice. Call `start()` when the nursery is there.
     """
 
     def __init__(
@@ -30,14 +31,24 @@ class LogFlow:
         n_workers: int,
         log: Log,
         consoles: Sequence[LogDestination],
+        publisher: LogPublisher | None = None,
     ) -> None:
         self._log = log
+        self._publisher = publisher
         self.drain = LogDrain(run, logs, n_workers)
         self.drain.consoles = [partial(_tell, console) for console in consoles]
+        if publisher is not None:
+            self.drain.events = publisher.offer
         for file in run_files(log):
             file.use_ring(run.log_ring(0), self.drain.wake)
         self.foreign = ForeignRecords(run.first_at)
         self.foreign.install()
+
+    def start(self) -> None:
+        """Starts the threads that write records, and publish them."""
+        self.drain.start()
+        if self._publisher is not None:
+            self._publisher.start()
 
     def close(self) -> None:
         """Every record that was sent is in its file; later ones go straight there. Safe to call twice."""
@@ -48,6 +59,9 @@ class LogFlow:
             file.close()
             file.use_ring(None)
         self.drain.stop()
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None and (lost := publisher.close()):
+            self._log.warn(f"{lost} log records were not published as events; they are in the log files")
 
 
 def _tell(console: LogDestination, importance: int, text: str) -> None:

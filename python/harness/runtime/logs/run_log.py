@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from harness.events.record_events import encode_record
 from harness.log import Log, open_run_log
 from harness.log.forward import forward_to_logging
 from harness.log.levels import WARN
@@ -25,6 +26,7 @@ class LogSettings:
     `flood` bounds the records of a visit, slice and kind; `layout` is a name in
     `harness.log.run_logs.LAYOUTS`. With `captures_output` what workers print goes to `output_file(worker)`,
     of which `output_limit` bytes are kept, or all if it is 0.
+    With `publishes` records become events, too.
     """
 
     run_id: str
@@ -37,10 +39,14 @@ class LogSettings:
     layout: str = "indented"
     captures_output: bool = False
     output_limit: int = 0
+    publishes: bool = False
 
-    def open_pipeline(self) -> Log:
-        """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened."""
-        return self._open("pipeline", -1, truncate=self.truncate)
+    def open_pipeline(self, offer: Callable[[list[bytes]], object] | None = None) -> Log:
+        """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened.
+
+        `offer` gets the records that become events before there is a ring.
+        """
+        return self._open("pipeline", -1, truncate=self.truncate, offer=offer)
 
     def open_slice(self, rank: int, ring: _core.LogRing, wake: Callable[[], object]) -> Log:
         """The log of one slice, appended to its file: the master has emptied it, if it was there.
@@ -76,7 +82,14 @@ class LogSettings:
         """Where goes what a worker's stages, and the libraries they use, print."""
         return self.directory / f"Worker{worker}.out"
 
-    def _open(self, kind: Literal["pipeline", "slice"], rank: int, *, truncate: bool) -> Log:
+    def _open(
+        self,
+        kind: Literal["pipeline", "slice"],
+        rank: int,
+        *,
+        truncate: bool,
+        offer: Callable[[list[bytes]], object] | None = None,
+    ) -> Log:
         log = open_run_log(
             kind=kind,
             rank=rank,
@@ -90,6 +103,9 @@ class LogSettings:
             layout=self.layout,
             flood=self.flood,
         )
+        if self.publishes:
+            for file in run_files(log):
+                file.publish(encode_record, offer)
         forward_to_logging(log.root)
         forward_to_logging(log)
         return log

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness import _core, arrays, current, outputs
 from harness.errors import ConfigError, InternalError
 from harness.events.feed import read_feed
-from harness.events.hosts import is_embedded, spool_directory
+from harness.events.log_events import publisher_of
 from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
@@ -24,7 +24,7 @@ from harness.runtime.configuration.config import PipelineConfig, load_config
 from harness.runtime.configuration.places import make_directory, set_location_map
 from harness.runtime.configuration.schedule import compile_schedule
 from harness.runtime.configuration.telling import tell_configuration
-from harness.runtime.halves.run_events import RunEvents, broker_of
+from harness.runtime.halves.run_events import RunEvents, broker_of, receiver_name
 from harness.runtime.logs.log_flow import LogFlow
 from harness.runtime.logs.run_log import LogSettings
 from harness.runtime.pipeline.ending import PipelineEnding
@@ -92,8 +92,12 @@ class Pipeline(PipelineEnding):
             layout=config.log_format,
             captures_output=(self.stage_output or config.stage_output) == "file",
             output_limit=config.output_limit,
+            publishes=config.events.log_events and not self._is_brief,
         )
-        self._log = self._logs.open_pipeline()
+        if self._logs.publishes:
+            self._log_publisher = publisher_of(config.event_broker)
+        publisher = self._log_publisher
+        self._log = self._logs.open_pipeline(publisher.offer if publisher is not None else None)
         if self._logs.truncate:
             self._logs.empty_slice_files(config.n_slices, config.n_workers)
         follow_levels(self._log.root)
@@ -134,7 +138,9 @@ class Pipeline(PipelineEnding):
             ) from error
         run.set_spin(*SPIN_NS)
         self._stops.attach(run)
-        self._flow = LogFlow(run, self._logs, config.n_workers, log, self._destinations)
+        self._flow = LogFlow(
+            run, self._logs, config.n_workers, log, self._destinations, self._log_publisher
+        )
         set_location_map(config, self._run_id)
         self._supervisor = (DirectSupervisor if self._is_brief else Supervisor)(config)
         if config.n_slices > 0:
@@ -144,7 +150,7 @@ class Pipeline(PipelineEnding):
                 lambda: import_parallel_classes(config, watched=not self._is_brief),
                 by_exec=self._starts_by_exec(config, log),
             )
-        self._flow.drain.start()
+        self._flow.start()
         self._post_mortems.settle = self._flow.drain.drain
         run.attach_master()
         arrays.use_arena(run.arena, config.arena_threshold)
@@ -199,13 +205,16 @@ class Pipeline(PipelineEnding):
     def _open_events(self, config: PipelineConfig, log: Log) -> None:
         """Opens the receivers of the stages' topics and of shutdown events; publishes the feed and files."""
         events = self._events = RunEvents(config, self._run_id, log)
-        if is_embedded(config.event_broker) and not self._is_brief:
-            directory = spool_directory(config.event_broker)
-            self._event_source = EventListener(directory, config.shutdown_topic, self._run_id, log)
+        recorder = self._require_recorder()
+        if not self._is_brief:
+            name = f"{receiver_name(config, self._run_id)}/shutdown"
+            self._event_source = EventListener(
+                config.event_broker, config.shutdown_topic, self._run_id, name, log
+            )
             self._event_source.open()
-        events.open(self._require_recorder().complete_inputs() if events.topics else set())
+        events.open(recorder.complete_inputs() if events.topics else set())
         if self._feed_path is not None:
-            count = events.feed(read_feed(self._feed_path, events.topics))
+            count = events.feed(read_feed(self._feed_path, events.topics), recorder.ended_inputs())
             log.info(f"{count} new events from {self._feed_path}")
         if self._watched is not None:
             events.watch(*self._watched)
@@ -243,8 +252,7 @@ class Pipeline(PipelineEnding):
         for source in events:
             source.on_bell = self._require_run().notify_event
         self._listener.start([ControlSocket(self._here), *events, *sources])
-        where = "listening" if events else "not listening, for no broker is reached,"
-        self._require_log().log(-3, f"{where} on {self.getShutdownTopic()}")
+        self._require_log().log(-3, f"listening on {self.getShutdownTopic()}")
 
     def startSlices(self) -> None:
         """Forks the workers, which set their slices up."""

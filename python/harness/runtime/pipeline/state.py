@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness import _core
 from harness.errors import InternalError
+from harness.events.log_events import LogPublisher
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, LogDestination
@@ -82,6 +83,7 @@ class PipelineState:
         self._recorder: Recorder | None = None
         self._events: RunEvents | None = None
         self._event_source: EventListener | None = None
+        self._log_publisher: LogPublisher | None = None
         self._feed_path: Path | None = None
         self._watched: tuple[WatchSettings, str | None, float | None] | None = None
         self._hard_stop = False

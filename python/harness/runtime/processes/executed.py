@@ -116,3 +116,4 @@ def _set_process(given: Inheritance, foreign: ForeignRecords) -> None:
     follow_levels(log.root)
     foreign.install()
     set_location_map(given.config, given.run_id)
+    given.config.events.use_broker(given.config.event_broker)

@@ -64,6 +64,10 @@ class Recorder:
         """What complete visits of every run of this directory worked on."""
         return self._ledger.complete_inputs()
 
+    def ended_inputs(self) -> set[str]:
+        """What visits worked on that have ended in any run of this directory, whatever failed in them."""
+        return self._ledger.ended_inputs()
+
     def leave_stage(self, stage: int) -> None:
         """Notes that all ranks have left a stage behind."""
         self._record.reached = stage

@@ -30,6 +30,10 @@ class Unrecorded(Recorder):
         """No visit is known to be complete."""
         return set()
 
+    def ended_inputs(self) -> set[str]:
+        """No visit is known to be complete."""
+        return set()
+
     def leave_stage(self, stage: int) -> None:
         """Is not recorded."""
 

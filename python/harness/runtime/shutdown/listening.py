@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What hears events in a thread beside the master: it wakes a waiting stage, and obeys shutdown events.
 
-It sleeps until the bell of the spool is rung. Where there is no spool yet, it waits for one to be made.
+It sleeps until the bell of the spool or the broker is rung. Where there is no spool yet, it waits for one to
+be made.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.events.bell import BellListener, watch_directory
-from harness.events.hosts import SCHEME
-from harness.events.receiver import EventReceiver
+from harness.events.bell import Bell, watch_directory
+from harness.events.broker import LOOK_S, NEW, OLDEST, Broker, Source
+from harness.events.event_kinds import event_from_wire
+from harness.events.hosts import is_embedded, open_broker, spool_directory
+from harness.events.message import Message
 from harness.events.schema import FILE
-from harness.events.subscription import LOOK_S, NEW, OLDEST
+from harness.events.selectors import Selector
 from harness.exceptions import Exception as LsstException
 from harness.exceptions import RuntimeError as LsstRuntimeError
 from harness.log import Log
@@ -28,36 +31,46 @@ LEVELS = range(1, 5)
 class EventListener:
     """A source of shutdown levels: the events of one run on a topic. Calls `on_bell()` at every ring, too.
 
-    Call `open`, `listen` in a thread of its own, `close`, and `dispose` when that thread has ended.
+    `name` is what a message broker keeps shutdown events under while it cannot be reached. Call `open`,
+    `listen` in a thread of its own, `close`, and `dispose` when that thread has ended.
     """
 
-    def __init__(self, directory: Path, topic: str, run_id: str, log: Log) -> None:
-        self._directory = directory
+    def __init__(self, host: str | None, topic: str, run_id: str, name: str, log: Log) -> None:
+        self._host = host
         self._topic = topic
         self._run_id = run_id
+        self._name = name
         self._log = log
-        self._receiver: EventReceiver | None = None
-        self._appears: BellListener | None = None
+        self._selector = Selector("RUNID = '" + run_id.replace("'", "''") + "'")
+        self._broker: Broker | None = None
+        self._source: Source | None = None
+        self._bell: Bell | None = None
+        self._appears: Bell | None = None
         self._quit_read = self._quit_write = -1
         self.on_bell: Callable[[], None] = lambda: None
 
     def open(self) -> None:
-        """Hears from now on what `start` will act on. Raises `RuntimeError` when the spool cannot be used."""
+        """Hears from now on what `start` will act on. Raises `RuntimeError` when the host cannot be used."""
         self._quit_read, self._quit_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        parent = self._directory.parent
-        if not self._exists() and parent.is_dir():
-            self._appears = watch_directory(parent)
-        if not self._exists() and self._appears is not None:
-            return
+        if is_embedded(self._host):
+            parent = self._directory.parent
+            if not self._exists() and parent.is_dir():
+                self._appears = watch_directory(parent)
+            if not self._exists() and self._appears is not None:
+                return
         # What was published before this run listened was not meant for it.
         self._hear(NEW)
+
+    @property
+    def _directory(self) -> Path:
+        return spool_directory(self._host)
 
     def _exists(self) -> bool:
         return (self._directory / FILE).exists()
 
     def listen(self, request: Request) -> None:
         """Serves until `close`."""
-        if self._receiver is not None or self._wait_for_spool():
+        if self._source is not None or self._wait_for_spool():
             self._serve(request)
 
     def close(self) -> None:
@@ -67,18 +80,23 @@ class EventListener:
 
     def dispose(self) -> None:
         """Closes what was opened, when `listen` has ended or was never called."""
-        for listener in (self._appears, self._receiver):
-            if listener is not None:
-                listener.close()
-        self._appears = self._receiver = None
+        for part in (self._appears, self._source, self._bell):
+            if part is not None:
+                part.close()
+        self._appears = self._source = self._bell = self._broker = None
         for descriptor in (self._quit_read, self._quit_write):
             if descriptor >= 0:
                 os.close(descriptor)
         self._quit_read = self._quit_write = -1
 
     def _hear(self, start: str) -> None:
-        selector = "RUNID = '" + self._run_id.replace("'", "''") + "'"
-        self._receiver = EventReceiver(f"{SCHEME}{self._directory}", self._topic, selector, start=start)
+        broker = self._broker = open_broker(self._host)
+        # Heard before the first look, so that nothing comes in between.
+        self._bell = broker.bell()
+        if start == NEW:
+            self._source = broker.watch(self._topic, name=self._name, selector=self._selector.text)
+        else:
+            self._source = broker.subscribe(self._topic, start=start, selector=self._selector.text)
 
     def _wait_for_spool(self) -> bool:
         """Whether a spool was made; false: it is time to go."""
@@ -98,16 +116,25 @@ class EventListener:
             return False
 
     def _serve(self, request: Request) -> None:
-        assert self._receiver is not None and self._receiver.listener is not None
-        bell = self._receiver.listener
+        assert self._source is not None and self._bell is not None
         while True:
-            bell.drain()
+            self._bell.drain()
             self.on_bell()
-            while (event := self._receiver.look()) is not None:
-                self._obey(event.getCustomPropertySet(), request)
-            bell.wait(LOOK_S, self._quit_read)
+            while (message := self._source.look()) is not None:
+                self._take(message, request)
+                self._source.acknowledge(message)
+            self._bell.wait(LOOK_S, self._quit_read)
             if self._quits():
                 return
+
+    def _take(self, message: Message, request: Request) -> None:
+        try:
+            event = event_from_wire(message.ident, message.header, message.payload)
+        except (LsstException, LsstRuntimeError) as error:
+            self._log.warn(f"event on topic {self._topic!r} is ignored: {error}")
+            return
+        if self._selector.matches(event.header_values()):
+            self._obey(event.getCustomPropertySet(), request)
 
     def _obey(self, payload: PropertySet, request: Request) -> None:
         try:
