@@ -69,14 +69,6 @@ class BellListener(Bell):
         except BlockingIOError:
             return
 
-    def wait(self, timeout_s: float | None, *others: int) -> bool:
-        """Sleeps until a ring, or until one of the other descriptors is readable; false: the time is over."""
-        poller = select.poll()
-        for descriptor in (self._fd, *others):
-            poller.register(descriptor, select.POLLIN)
-        # Rounded up: a poll of 0 ms until the last millisecond is over would be busy.
-        return bool(poller.poll(None if timeout_s is None else math.ceil(max(0.0, timeout_s) * 1000)))
-
     def close(self) -> None:
         """Closes the descriptor."""
         if self._fd >= 0:

@@ -46,6 +46,14 @@ class StageProcessing:
     # visit of its slice is then not run again in a fresh worker, which would lack that, but counts as failed.
     stateful: ClassVar[bool] = False
 
+    # Whether the stage needs nothing of other slices or of the master but what crosses to it: then slices
+    # need not wait for each other around it. Where all halves of a pipeline say so, its schedule is fused.
+    independent: ClassVar[bool] = False
+
+    # Whether a parallel half keeps nothing from visit to visit, so that it does not matter in which process a
+    # slice's visit runs. Where all parallel halves say so, workers that are idle take slices that wait.
+    stateless: ClassVar[bool] = False
+
     # A generator of random numbers for this run, visit, rank and stage, however the slices are spread.
     rng = Stream()
 
@@ -161,7 +169,7 @@ class SerialProcessing(StageProcessing):
             RuntimeError: the stage was never initialized, or overrides neither of its methods.
         """
         inputQueue, _ = self._queues()
-        return apply_preprocess(self, inputQueue, _is_skipped(self.preprocess, self.postprocess))
+        return apply_preprocess(self, inputQueue, _BASE_METHODS)
 
     def applyPostprocess(self, queue: Queue) -> None:
         """Postprocess every clipboard of `queue` and move each to the output queue.
@@ -173,7 +181,7 @@ class SerialProcessing(StageProcessing):
             RuntimeError: the stage was never initialized, or overrides neither of its methods.
         """
         _, outputQueue = self._queues()
-        apply_postprocess(self, queue, outputQueue, _is_skipped(self.postprocess, self.preprocess))
+        apply_postprocess(self, queue, outputQueue, _BASE_METHODS)
 
 
 class ParallelProcessing(StageProcessing):
@@ -196,17 +204,6 @@ class ParallelProcessing(StageProcessing):
 
 
 _BASE_METHODS = frozenset({SerialProcessing.preprocess, SerialProcessing.postprocess})
-
-
-def _is_skipped(method: Any, other: Any) -> bool:
-    """Whether `method` is the base class's while the stage brings its own `other`.
-
-    Bound methods are compared by their function, so that methods set on the instance count as well.
-    """
-    return (
-        getattr(method, "__func__", None) in _BASE_METHODS
-        and getattr(other, "__func__", None) not in _BASE_METHODS
-    )
 
 
 def _not_overridden(stage: StageProcessing, method: str, wanted: str) -> RuntimeError:

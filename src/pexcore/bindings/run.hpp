@@ -203,18 +203,34 @@ public:
         sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
         // ORDER relaxed: only this thread changes it.
         // Never 0 again, which is the first of all.
-        const std::uint32_t next = process.incarnation.load(std::memory_order_relaxed) % 255 + 1;
-        process.incarnation.store(next, std::memory_order_relaxed);
+        const std::uint32_t next = process.incarnation.load(std::memory_order_relaxed) % (sync::INCARNATIONS - 1) + 1;
+        // ORDER seq_cst: before the cells are revoked; pairs with WorkerLoop::took_in_vain().
+        process.incarnation.store(next, std::memory_order_seq_cst);
         process.busy_rank.store(-1, std::memory_order_relaxed);
         process.admitted.store(0, std::memory_order_seq_cst);
         // The dead one's number may soon be another process's, whom nobody must kill for a worker.
         process.pid.store(0, std::memory_order_seq_cst);
         process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
-        for (std::uint32_t rank = worker; rank < m_shape.ranks; rank += m_shape.workers)
-            sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(next));
+        for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
+            sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(1 + worker), static_cast<std::uint8_t>(next));
         os::fault_point("master: revoked");
         return next;
     }
+
+    // The ranks whose visit a worker (from 0) has, or is asked to begin.
+    std::vector<std::uint32_t> ranks_of(std::uint16_t worker) {
+        std::vector<std::uint32_t> ranks;
+        for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
+            const sync::CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+            // Before the first rendezvous a cell names nobody.
+            const std::uint16_t process = word.process == 0 ? m_state.process_of(rank) : word.process;
+            if (process == 1 + worker) ranks.push_back(rank);
+        }
+        return ranks;
+    }
+
+    // From the next visit on, idle workers take waiting ranks of others. Before the loops run.
+    void balance() { m_state.head().balances.store(1, std::memory_order_seq_cst); }
 
     // Says that `pid` is the worker: what a nursery has forked and not told of, because it died, is none.
     void admit(std::uint16_t worker, int pid) {
@@ -279,8 +295,9 @@ public:
     // Notes that a stage of an earlier step runs again: for messages, and for the step's deadline.
     void note_replay(std::uint16_t stage) {
         sync::ProcessShm& self = m_state.process(m_process);
-        self.busy_stage.store(stage, std::memory_order_relaxed);
         self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
+        // ORDER release: pairs with the acquire in MasterLoop::limit_now_ns().
+        self.busy_stage.store(stage, std::memory_order_release);
         os::fault_point("worker: repeats");
     }
 
@@ -317,6 +334,11 @@ public:
         os::fault_point("master: publishes");
         m_state.down(stage) = {ref, bytes};
     }
+    // Pairs of reference and length of all stages from 0 on, as 64-bit numbers that can be read without a call.
+    py::memoryview down_table() {
+        return py::memoryview::from_buffer(&m_state.down(0).ref, {2 * (py::ssize_t{1} + m_shape.stages)},
+                                           {static_cast<py::ssize_t>(sizeof(std::uint64_t))}, true);
+    }
     py::tuple down_manifest(std::uint16_t stage) {
         return py::make_tuple(m_state.down(stage).ref, m_state.down(stage).bytes);
     }
@@ -336,6 +358,9 @@ public:
             if (m_state.cell(rank).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
         return out;
     }
+    // The stage that raised, of those that the step of a rank ran through.
+    void set_raised_stage(std::uint32_t rank, std::uint16_t stage) { m_state.cell(rank).raised_stage = stage; }
+    std::uint16_t raised_stage(std::uint32_t rank) { return m_state.cell(rank).raised_stage; }
     void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
         os::fault_point("worker: offers");
         m_state.across(rank, exchange_before(stage)) = {ref, bytes};

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,17 +25,20 @@ void bind_schedule(py::module_& module) {
         .def(py::init([](std::vector<std::string> stages, bool has_slices, std::uint64_t max_visits,
                          std::map<std::uint16_t, std::string> exchanges,
                          const std::vector<std::pair<std::uint32_t, std::uint32_t>>& skips,
-                         std::map<std::uint16_t, std::string> topics) {
+                         std::map<std::uint16_t, std::string> topics, std::string kind,
+                         std::set<std::uint16_t> joined, std::map<std::uint16_t, std::string> meetings) {
                  std::vector<loop::VisitRange> ranges;
                  for (const auto& [first, last] : skips) ranges.push_back({first, last});
                  return loop::Schedule::compile(
                      {std::move(stages), has_slices, max_visits, std::move(exchanges), std::move(ranges),
-                      std::move(topics)});
+                      std::move(topics), std::move(kind), std::move(joined), std::move(meetings)});
              }),
              py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"),
              py::arg("exchanges") = std::map<std::uint16_t, std::string>{},
              py::arg("skips") = std::vector<std::pair<std::uint32_t, std::uint32_t>>{},
-             py::arg("topics") = std::map<std::uint16_t, std::string>{})
+             py::arg("topics") = std::map<std::uint16_t, std::string>{}, py::arg("kind") = "lockstep",
+             py::arg("joined") = std::set<std::uint16_t>{},
+             py::arg("meetings") = std::map<std::uint16_t, std::string>{})
         .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
         .def_property_readonly("close_step", &loop::Schedule::close_step);
 
@@ -113,6 +117,8 @@ void bind_run(py::module_& module) {
         .def("wait_for_ends", &Run::wait_for_ends, py::arg("seconds"))
         .def("take_death", &Run::take_death)
         .def("revoke", &Run::revoke, py::arg("worker"))
+        .def("ranks_of", &Run::ranks_of, py::arg("worker"))
+        .def("balance", &Run::balance)
         .def("admit", &Run::admit, py::arg("worker"), py::arg("pid"))
         .def("await_admission", &Run::await_admission, py::arg("worker"), py::arg("pid"), py::arg("timeout_ms"))
         .def("kill_worker", [](Run& run, std::uint16_t worker) {
@@ -133,6 +139,7 @@ void bind_run(py::module_& module) {
         .def("quarantine", &Run::quarantine,
              "Keeps what killed processes that have not ended hold: (worker, pid, blocks, bytes) of each.")
         .def("set_down_manifest", &Run::set_down_manifest, py::arg("stage"), py::arg("ref"), py::arg("bytes"))
+        .def("down_table", &Run::down_table, py::keep_alive<0, 1>())
         .def("down_manifest", &Run::down_manifest, py::arg("stage"))
         .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))
         .def("up_manifests", &Run::up_manifests)
@@ -141,13 +148,20 @@ void bind_run(py::module_& module) {
              py::arg("bytes"))
         .def("across_manifest", &Run::across_manifest, py::arg("rank"), py::arg("stage"))
         .def("outcome", &Run::outcome, py::arg("rank"))
+        .def("set_raised_stage", &Run::set_raised_stage, py::arg("rank"), py::arg("stage"))
+        .def("raised_stage", &Run::raised_stage, py::arg("rank"))
+        .def("last_of", [](Run& run, std::uint16_t stage) { return run.state().last_of(stage); }, py::arg("stage"))
         .def("write_report", [](Run& run, std::uint32_t rank, const std::string& text) {
             run.state().write_report(rank, text);
         })
         .def("read_report", [](Run& run, std::uint32_t rank) { return py::bytes(run.state().read_report(rank)); })
         .def("count_copied", [](Run& run, std::uint64_t bytes) { run.traffic().copied += bytes; })
         .def("count_shared", [](Run& run, std::uint64_t bytes) { run.traffic().shared += bytes; })
-        .def("set_clipboard_bytes", [](Run& run, std::uint64_t bytes) { run.traffic().clipboard = bytes; })
+        .def("clipboard_bytes", [](Run& run) {
+                 // A number that can be written without a call.
+                 return py::memoryview::from_buffer(&run.traffic().clipboard, {py::ssize_t{1}},
+                                                    {static_cast<py::ssize_t>(sizeof(std::uint64_t))});
+             }, py::keep_alive<0, 1>())
         .def("drain_spans", &Run::drain_spans)
         .def("lost_spans", &Run::lost_spans)
         .def("log_ring", &Run::log_ring, py::arg("process"), py::keep_alive<0, 1>())

@@ -8,6 +8,7 @@
 namespace pex::loop {
 
 using sync::CellWord;
+using sync::unpack;
 
 namespace {
 
@@ -29,6 +30,8 @@ bool MasterLoop::asked_for(int level) const {
 
 LoopResult MasterLoop::run(MasterHooks& hooks) {
     LoopResult result;
+    for (const Step& step : m_schedule.steps())
+        if (step.kind == StepKind::RELEASE) m_state.set_last_of(step.stage, step.last);
     if (m_state.shape().ranks != 0) {
         Arrivals arrivals;
         // The workers set their cells up by themselves: the first rendezvous is step 0 of visit 0.
@@ -179,13 +182,22 @@ void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t v
 
 void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
     const std::uint32_t ranks = m_state.shape().ranks;
+    const bool begins = step == 1;
+    // ORDER relaxed: only this thread changes it.
+    const bool to_all = m_state.head().balances.load(std::memory_order_relaxed) != 0;
     sync::expect_arrivals(m_state.head().arrivals, ranks);
     for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+        sync::CellShm& cell = m_state.cell(rank);
+        // The visit of a rank is where its first step has run; it begins with the worker that the rank belongs to, or
+        // with whoever is idle.
+        // ORDER relaxed: only workers change it, and none does before the release below.
+        const std::uint16_t process = begins ? m_state.process_of(rank)
+                                             : unpack(cell.word.load(std::memory_order_relaxed)).process;
         // ORDER relaxed: only this thread changes it.
-        const std::uint32_t incarnation =
-            m_state.process(m_state.process_of(rank)).incarnation.load(std::memory_order_relaxed);
-        sync::release(m_state.cell(rank), CellWord{visit, step, static_cast<std::uint8_t>(incarnation),
-                                                   sync::OUTCOME_OK, sync::CellState::IDLE});
+        const std::uint32_t incarnation = m_state.process(process).incarnation.load(std::memory_order_relaxed);
+        sync::release(cell, CellWord{visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
+                                     sync::CellState::IDLE, static_cast<std::uint8_t>(process)},
+                      begins && to_all);
         os::fault_point("master: releasing");
     }
     os::fault_point("master: released");
@@ -208,7 +220,7 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
         }
         return next == m_state.shape().ranks;
     };
-    StageClock clock(limit_ns(step), os::now_ns());
+    StageClock clock(shortest_limit_ns(step), os::now_ns());
     for (;;) {
         bool all = false;
         bool fatal = false;
@@ -253,23 +265,43 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
 }
 
 void MasterLoop::tell_late(MasterHooks& hooks, const StageClock& clock, std::uint32_t visit, std::uint16_t step) {
-    if (limit_ns(step) == 0) return;
+    if (shortest_limit_ns(step) == 0) return;
     const std::uint64_t now = os::now_ns();
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) {
         const sync::ProcessShm& process = m_state.process(worker);
         // ORDER seq_cst: pairs with the worker's store when its stages are set up, which takes as long as it takes.
         if (process.state.load(std::memory_order_seq_cst) != sync::ProcessState::WORKING) continue;
-        // ORDER relaxed: a value that is not the latest makes the deadline late, or is looked at again by owes().
+        const std::uint64_t limit = limit_now_ns(process, step);
+        // ORDER relaxed: a value that is not the latest makes the deadline late, or is looked at again by owes(). It is
+        // never older than the stage whose limit was read before.
         const std::uint64_t since = process.since_ns.load(std::memory_order_relaxed);
-        if (clock.is_late(since, now) && owes(worker, visit, step))
+        if (clock.is_late(since, now, limit) && owes(worker, visit, step))
             hooks.late(static_cast<std::uint16_t>(worker - 1), visit, step);
     }
 }
 
+std::uint64_t MasterLoop::shortest_limit_ns(std::uint16_t step) const {
+    std::uint64_t shortest = 0;
+    for (std::uint16_t stage = step; stage <= m_state.last_of(step); ++stage)
+        if (const std::uint64_t limit = limit_ns(stage); limit != 0 && (shortest == 0 || limit < shortest)) shortest = limit;
+    return shortest;
+}
+
+std::uint64_t MasterLoop::limit_now_ns(const sync::ProcessShm& process, std::uint16_t step) const {
+    // ORDER acquire: pairs with the worker's release when it begins a stage, after it has noted the time: a stage that
+    // is seen here is not judged by the beginning of the one before.
+    const std::int32_t stage = process.busy_stage.load(std::memory_order_acquire);
+    const bool is_busy = process.busy_rank.load(std::memory_order_relaxed) >= 0 && stage > 0;
+    return limit_ns(is_busy ? static_cast<std::uint16_t>(stage) : step);
+}
+
 bool MasterLoop::owes(std::uint16_t process, std::uint32_t visit, std::uint16_t step) {
     std::uint8_t outcome = 0;
-    for (std::uint32_t rank = process - 1u; rank < m_state.shape().ranks; rank += m_state.shape().workers)
-        if (!sync::has_arrived(m_state.cell(rank), visit, step, outcome)) return true;
+    for (std::uint32_t rank = 0; rank < m_state.shape().ranks; ++rank) {
+        // ORDER seq_cst: pairs with take().
+        const CellWord word = unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+        if (word.process == process && !sync::has_arrived(m_state.cell(rank), visit, step, outcome)) return true;
+    }
     return false;
 }
 

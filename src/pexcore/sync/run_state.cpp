@@ -10,16 +10,17 @@ namespace pex::sync {
 
 namespace {
 
-// Two visits' worth of steps per process: the master drains at every visit's end.
+// What a process does in a visit, and more: the master drains at every visit's end. A worker that takes ranks of others
+// stops when its ring is full.
 std::uint64_t ring_capacity(const RunShape& shape) {
     const std::uint64_t ranks = shape.workers == 0 ? 0 : (shape.ranks + shape.workers - 1u) / shape.workers;
     const std::uint64_t worker_spans = ranks * (shape.stages + 2u);
     const std::uint64_t master_spans = 3u * (shape.stages + 2u);
-    return std::bit_ceil(2 * std::max(worker_spans, master_spans));
+    return std::bit_ceil(2 * std::max(2 * worker_spans, master_spans));
 }
 
 struct Offsets {
-    std::uint64_t processes, doors, cells, ranks, reports, rings, log_places, log_rings, down, across, end;
+    std::uint64_t processes, doors, cells, ranks, reports, rings, log_places, log_rings, down, across, lasts, end;
 };
 
 Offsets offsets_of(const RunShape& shape) {
@@ -35,7 +36,8 @@ Offsets offsets_of(const RunShape& shape) {
     at.log_rings = at.log_places + sizeof(LogPlacesShm);
     at.down = at.log_rings + members * sizeof(LogRingShm);
     at.across = at.down + (1u + shape.stages) * sizeof(ManifestPlaceShm);
-    at.end = at.across + std::uint64_t{shape.ranks} * shape.exchanges * sizeof(ManifestPlaceShm);
+    at.lasts = at.across + std::uint64_t{shape.ranks} * shape.exchanges * sizeof(ManifestPlaceShm);
+    at.end = at.lasts + (2u + shape.stages) * sizeof(std::uint16_t);
     return at;
 }
 
@@ -58,6 +60,7 @@ RunState::RunState(std::span<std::byte> area, const RunShape& shape) : m_shape(s
     m_across = reinterpret_cast<ManifestPlaceShm*>(base + at.across);
     m_log_places = reinterpret_cast<LogPlacesShm*>(base + at.log_places);
     m_log_rings = reinterpret_cast<LogRingShm*>(base + at.log_rings);
+    m_lasts = reinterpret_cast<std::uint16_t*>(base + at.lasts);
 }
 
 SpanRing RunState::ring(std::uint16_t index) const {
@@ -66,10 +69,10 @@ SpanRing RunState::ring(std::uint16_t index) const {
 }
 
 std::optional<TakenStep> RunState::unfinished_step(std::uint16_t process) {
-    for (std::uint32_t rank = process - 1u; rank < m_shape.ranks; rank += m_shape.workers) {
+    for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
         // ORDER seq_cst: pairs with take() and arrive() of a process that was reaped.
         const CellWord word = unpack(m_cells[rank].word.load(std::memory_order_seq_cst));
-        if (word.state == CellState::RUNNING) return TakenStep{rank, word.step};
+        if (word.state == CellState::RUNNING && word.process == process) return TakenStep{rank, word.step};
     }
     return std::nullopt;
 }

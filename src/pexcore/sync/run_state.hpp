@@ -2,6 +2,7 @@
 // Everything a run shares besides blocks: cells, doorbells, process entries, reports and spans, in one area.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -86,11 +87,13 @@ struct alignas(64) ReportShm {
 // | stop          | master            | workers  | seq_cst | workers follow the master (parent-death signal) |
 // | ring_always   | watcher           | workers  | seq_cst | -                                               |
 // | fatal         | workers           | master   | seq_cst | stays 1; says that a cell has to be looked for  |
+// | balances      | master, at first  | workers  | seq_cst | -                                               |
 // | arrivals      | master, workers   | workers  | seq_cst | a hint; a death sets ring_always                |
 struct alignas(64) RunHeadShm {
     std::atomic<std::uint32_t> stop;
     std::atomic<std::uint32_t> ring_always;
     std::atomic<std::uint32_t> fatal;
+    std::atomic<std::uint32_t> balances;  // 1: idle workers take waiting ranks of others
     ArrivalCountShm arrivals;
 };
 
@@ -109,6 +112,8 @@ struct RunShape {
 //  +--------------+----------------
 //  | down[stages+1] | across[ranks][exchanges] |    where the manifests of the visit lie, for all its steps:
 //  +----------------+--------------------------+    a worker that died is replaced by one that reads them again
+//  | lasts[stages+2] |                              with which stage a step ends that begins with one: the master
+//  +-----------------+                              writes it before the first release, workers read it
 //
 // down: written by the master before a release, read after it. across: written by a rank before it arrives from the
 // stage before, read by its neighbours after the next release. Both through the cells' words.
@@ -140,10 +145,18 @@ public:
     ManifestPlaceShm& across(std::uint32_t index, std::uint16_t exchange) {
         return m_across[std::size_t{index} * m_shape.exchanges + exchange];
     }
+    // With which stage the step ends that begins with `stage`: slices run all of them without meeting the master. Of
+    // a step that is not one of stages: itself.
+    std::uint16_t last_of(std::uint16_t stage) const {
+        return stage > m_shape.stages ? stage : std::max(stage, m_lasts[stage]);
+    }
+    // Master only, before the first release.
+    void set_last_of(std::uint16_t stage, std::uint16_t last) { m_lasts[stage] = last; }
     SpanRing ring(std::uint16_t index) const;
     LogRing log_ring(std::uint16_t index) const { return LogRing(m_log_rings + index); }
     LogPlacesShm& log_places() { return *m_log_places; }
 
+    // The worker whom a rank belongs to.
     std::uint16_t process_of(std::uint32_t rank) const { return static_cast<std::uint16_t>(1 + rank % m_shape.workers); }
 
     // The step that a worker was in when it died, by the cells: its entry names none just before and just after.
@@ -167,6 +180,7 @@ private:
     ManifestPlaceShm* m_across;
     LogPlacesShm* m_log_places;
     LogRingShm* m_log_rings;
+    std::uint16_t* m_lasts;
 };
 
 }  // namespace pex::sync
