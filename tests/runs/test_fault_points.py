@@ -77,7 +77,7 @@ class Camera:
         told = ";".join(f"{order}|{mark}" for order, mark in zip(orders, marks, strict=True))
         self._monkeypatch.setenv("PEX_FAULT", told)
         self._monkeypatch.setenv("PEX_WITHOUT", without)
-        done = self._bench.run("--visits", str(VISITS), "--resume", "-s")
+        done = self._bench.run("--visits", str(VISITS), "--resume")
         missing = [order for order, mark in zip(orders, marks, strict=True) if not mark.exists()]
         assert not missing, f"never came to pass: {missing}\n{done.err}"
         return done
