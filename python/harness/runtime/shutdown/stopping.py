@@ -66,11 +66,13 @@ class StopRequests:
             more_urgent = self.level == 0 or level < self.level
             if more_urgent:
                 self.level, self.cause = level, cause
-                if self._run is not None:
-                    self._run.request_stop(level)
             now = self.level
         answer = f"the run ends {PLACES[now]}{'' if more_urgent else ' already'}"
+        # First: a run that waits for an event ends as soon as it is asked, and its log with it.
         self._tell(f"{cause}: {answer}{hint}")
+        with self._lock:
+            if more_urgent and self._run is not None:
+                self._run.request_stop(self.level)
         return answer
 
     def _end_at_once(self) -> None:
