@@ -102,9 +102,13 @@ class Bench:
 
     def start(self, *options: str, policy: str = "night.paf") -> subprocess.Popen:
         """Starts a run and returns its process."""
+        return self.start_in(self.folder, self.command(*options, policy=policy))
+
+    def start_in(self, folder: Path, command: list[str]) -> subprocess.Popen:
+        """Starts a command as `start` does, with another current directory."""
         return subprocess.Popen(
-            self.command(*options, policy=policy),
-            cwd=self.folder,
+            command,
+            cwd=folder,
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -136,10 +140,10 @@ class Bench:
         """The environment of a run: the folder is where stage modules are found."""
         return {**os.environ, "PYTHONPATH": str(self.folder)}
 
-    def finish(self, process: subprocess.Popen) -> Finished:
+    def finish(self, process: subprocess.Popen, timeout: float = TIMEOUT_S) -> Finished:
         """Waits for a run to end. One that doesn't is killed, so that no other test has to answer for it."""
         try:
-            out, err = process.communicate(timeout=TIMEOUT_S)
+            out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

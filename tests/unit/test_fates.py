@@ -17,7 +17,7 @@ class Killed:
     def __init__(self, run, stateful: bool) -> None:
         self.run, self.stateful = run, stateful
 
-    def run_step(self, rank, visit, step):
+    def run_step(self, rank, visit, step, more):
         if self.stateful:
             self.run.set_stateful(rank)
         worker = os.getpid()

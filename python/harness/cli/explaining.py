@@ -26,12 +26,17 @@ STARTS = {
 
 
 def explain(policy: str, workers: int | None) -> int:
-    """Prints the schedule of a policy."""
+    """Prints the schedule of a policy; imports the stages where it depends on what they declare."""
     from harness.runtime.configuration.config import load_config
-    from harness.runtime.configuration.schedule import compile_schedule
+    from harness.runtime.configuration.schedule import LOCKSTEP, NO_HALVES, compile_schedule
+    from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
 
     try:
         config = load_config(policy, workers=workers)
+        serial, parallel = NO_HALVES, NO_HALVES
+        if config.schedule != LOCKSTEP:
+            serial, parallel = import_serial_classes(config), import_parallel_classes(config)[1]
+        schedule = compile_schedule(config, serial=serial, parallel=parallel)
     except (HarnessError, LsstException) as error:
         print(f"pex-harness run: {error}", file=sys.stderr)
         return 2
@@ -39,7 +44,7 @@ def explain(policy: str, workers: int | None) -> int:
     head = f"{config.n_slices} slices on {config.n_workers} workers, arena {size}"
     if config.n_slices > 0:
         head += f"\nstartMethod {config.start_method}: {STARTS[config.start_method]}"
-    write("\n".join([head, compile_schedule(config).explain(), *_reading_ahead(config)]))
+    write("\n".join([head, schedule.explain(), *_reading_ahead(config)]))
     return 0
 
 

@@ -14,6 +14,7 @@ from harness.dc3a.clipboard import Dc2Clipboard, Dc2Queue
 from harness.dc3a.stage import Dc2Stage, Dc3aStage
 from harness.queue import Queue
 from harness.stage import (
+    NoOpSerialProcessing,
     ParallelProcessing,
     SerialProcessing,
     Stage,
@@ -22,7 +23,7 @@ from harness.stage import (
     find_class,
 )
 
-__all__ = ["adapt", "find_half"]
+__all__ = ["acts", "adapt", "find_half"]
 
 HalfT = TypeVar("HalfT", bound=StageProcessing)
 
@@ -182,6 +183,17 @@ def find_half(
     return found
 
 
+def acts(half: type[SerialProcessing], method: str) -> bool:
+    """Whether a serial half does anything in `preprocess` or `postprocess`, as far as its class shows."""
+    if issubclass(half, _SerialHolder):
+        return getattr(half.held_class, method) is not getattr(Dc3aStage, method)
+    names = (method, f"apply{method.capitalize()}")
+    return any(
+        getattr(half, name) not in (getattr(SerialProcessing, name), getattr(NoOpSerialProcessing, name))
+        for name in names
+    )
+
+
 def _class_of(dotted_name: str, base: type) -> type | None:
     """The subclass of `base` that a name means, None if it means something else."""
     try:
@@ -193,5 +205,6 @@ def _class_of(dotted_name: str, base: type) -> type | None:
 def _half(cls: type[Dc3aStage], holder: type[_Holder], topic: str | None) -> type[_Holder]:
     """A holder of one class, which shows its name in messages."""
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    told = {"held_class": cls, "topic": topic, "stateful": getattr(cls, "stateful", False)}
+    declared = {name: getattr(cls, name, False) for name in ("stateful", "independent")}
+    told = {"held_class": cls, "topic": topic, **declared}
     return type(cls.__name__, (holder,), {**names, **told})

@@ -46,6 +46,10 @@ class StageProcessing:
     # visit of its slice is then not run again in a fresh worker, which would lack that, but counts as failed.
     stateful: ClassVar[bool] = False
 
+    # Whether the stage needs nothing of other slices or of the master but what crosses to it: then slices
+    # need not wait for each other around it. Where all halves of a pipeline say so, its schedule is fused.
+    independent: ClassVar[bool] = False
+
     # A generator of random numbers for this run, visit, rank and stage, however the slices are spread.
     rng = Stream()
 

@@ -21,7 +21,7 @@ from harness.transport.placing import INLINE_BYTES, VISIT_SLOT, Placer
 from harness.transport.policy import SharePolicy
 from harness.transport.reducing import pickle_canvas, pickle_value
 
-__all__ = ["VISIT_SLOT", "Manifest", "Transport"]
+__all__ = ["NO_MANIFEST", "VISIT_SLOT", "Manifest", "Transport"]
 
 Manifest = tuple[int, int]
 """Where a manifest lies: block reference and length; length 0 means that there is none."""
@@ -30,6 +30,9 @@ NO_MANIFEST: Manifest = (0, 0)
 
 PUBLISHED = 0
 """The slot of what goes up: read before its writer goes on."""
+
+BOUND = 1
+"""The slot of the list of manifests, where a writer has published more than once before it is read."""
 
 
 class Transport:
@@ -55,24 +58,38 @@ class Transport:
 
     # --- publishing
 
-    def publish(self, clipboard: Clipboard) -> tuple[Manifest, list[Entry]]:
+    def publish(self, clipboard: Clipboard, *, more: bool = False) -> tuple[Manifest, list[Entry]]:
         """Publishes what became shareable since the last call.
 
-        Returns where the manifest lies, and its entries. What was published is read-only for its maker
-        from now on, unless the policy asks for snapshots. Raises `ArenaFull` or `TransportError`;
-        everything is then as unpublished as before.
+        `more`: another publication may come before this one is read, see `bind`. Returns where the manifest
+        lies, and its entries. What was published is read-only for its maker from now on, unless the policy
+        asks for snapshots. Raises `ArenaFull` or `TransportError`; everything is then as unpublished as
+        before.
         """
         items = clipboard._unpublished_items()
         notes = self._receiver.notes.entries() if self._receiver.notes else []
         if not items and not notes:
             return NO_MANIFEST, []
         _refuse_equal_names(clipboard)
-        plain = None if notes else self._write_plain(clipboard, items)
-        manifest, entries = plain or self._write(clipboard, items, notes, self._slot)
+        slot = None if more else self._slot
+        plain = None if notes else self._write_plain(clipboard, items, slot)
+        manifest, entries = plain or self._write(clipboard, items, notes, slot)
         self._receiver.notes.clear()
         sent = {item[0]: Sent(self._receiver, entry) for item, entry in zip(items, entries, strict=False)}
         clipboard._published(sent)
         return manifest, entries
+
+    def bind(self, batches: list[tuple[int, Manifest]]) -> Manifest:
+        """Makes one manifest of several, each with the stage after which it was published.
+
+        The room for it is kept: a call with fewer batches before makes sure that this one finds it. Raises
+        `ArenaFull`.
+        """
+        entries = [
+            Entry(str(stage), _core.ENTRY_BATCH, 0, b"", 0, 0, [(ref, 0, length)])
+            for stage, (ref, length) in batches
+        ]
+        return self._placer.write_manifest(_core.encode_manifest(entries), BOUND)
 
     def publish_notes(self) -> Manifest:
         """Publishes byte counts alone: of a step that failed, or whose clipboard is gone."""
@@ -111,7 +128,7 @@ class Transport:
         return manifest
 
     def _write_plain(
-        self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]]
+        self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]], slot: int | None
     ) -> tuple[Manifest, list[Entry]] | None:
         """As `_write`, in the compiled core, for arrays that need no copy; `None` if there are others."""
         if clipboard._has_canvases():
@@ -121,7 +138,7 @@ class Transport:
             return None
         content, entries = placed
         try:
-            manifest = self._placer.write_manifest(content, self._slot)
+            manifest = self._placer.write_manifest(content, slot)
         except ArenaFull:
             for entry in entries:
                 self._receiver.notes.add(entry.key, 0, entry.bytes_shared)
@@ -197,6 +214,14 @@ class Transport:
         if length == 0:
             return []
         return [Entry._make(fields) for fields in _core.decode_manifest(self._arena, ref, length)]
+
+    def read_batches(self, manifest: Manifest, stage: int) -> list[tuple[int, list[Entry]]]:
+        """The entries with the stage after which they went: `stage`, if the manifest does not say."""
+        entries = self.read(manifest)
+        if not entries or entries[0].kind != _core.ENTRY_BATCH:
+            return [(stage, entries)]
+        places = [(int(entry.key), entry.buffers[0]) for entry in entries]
+        return [(number, self.read((ref, length))) for number, (ref, _, length) in places]
 
     def deliver(
         self, entries: list[Entry], audience: int, accept: Callable[[str, Pending], None]

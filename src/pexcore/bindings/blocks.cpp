@@ -144,6 +144,7 @@ void bind_blocks(py::module_& module) {
     module.attr("ENTRY_ARRAY") = static_cast<int>(clipboard::EntryKind::ARRAY);
     module.attr("ENTRY_PICKLE") = static_cast<int>(clipboard::EntryKind::PICKLE);
     module.attr("ENTRY_NOTE") = static_cast<int>(clipboard::EntryKind::NOTE);
+    module.attr("ENTRY_BATCH") = static_cast<int>(clipboard::EntryKind::BATCH);
     module.attr("ENTRY_RELAYED") = static_cast<int>(clipboard::ENTRY_RELAYED);
     module.attr("ENTRY_WRITEABLE") = static_cast<int>(clipboard::ENTRY_WRITEABLE);
 }

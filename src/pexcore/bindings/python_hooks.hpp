@@ -76,10 +76,10 @@ class PythonWorker final : public loop::WorkerHooks {
 public:
     explicit PythonWorker(const py::object& target) : m_run_step(target.attr("run_step")) {}
 
-    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) override {
+    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool more) override {
         const births::Scope stage_code;
         const py::gil_scoped_acquire gil;
-        return m_run_step(rank, visit, step).cast<std::uint8_t>();
+        return m_run_step(rank, visit, step, more).cast<std::uint8_t>();
     }
     void check_signals() override { run_signal_handlers(); }
 

@@ -279,8 +279,9 @@ public:
     // Notes that a stage of an earlier step runs again: for messages, and for the step's deadline.
     void note_replay(std::uint16_t stage) {
         sync::ProcessShm& self = m_state.process(m_process);
-        self.busy_stage.store(stage, std::memory_order_relaxed);
         self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
+        // ORDER release: pairs with the acquire in MasterLoop::limit_now_ns().
+        self.busy_stage.store(stage, std::memory_order_release);
         os::fault_point("worker: repeats");
     }
 
@@ -336,6 +337,9 @@ public:
             if (m_state.cell(rank).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
         return out;
     }
+    // The stage that raised, of those that the step of a rank ran through.
+    void set_raised_stage(std::uint32_t rank, std::uint16_t stage) { m_state.cell(rank).raised_stage = stage; }
+    std::uint16_t raised_stage(std::uint32_t rank) { return m_state.cell(rank).raised_stage; }
     void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
         os::fault_point("worker: offers");
         m_state.across(rank, exchange_before(stage)) = {ref, bytes};

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,17 +25,20 @@ void bind_schedule(py::module_& module) {
         .def(py::init([](std::vector<std::string> stages, bool has_slices, std::uint64_t max_visits,
                          std::map<std::uint16_t, std::string> exchanges,
                          const std::vector<std::pair<std::uint32_t, std::uint32_t>>& skips,
-                         std::map<std::uint16_t, std::string> topics) {
+                         std::map<std::uint16_t, std::string> topics, std::string kind,
+                         std::set<std::uint16_t> joined, std::map<std::uint16_t, std::string> meetings) {
                  std::vector<loop::VisitRange> ranges;
                  for (const auto& [first, last] : skips) ranges.push_back({first, last});
                  return loop::Schedule::compile(
                      {std::move(stages), has_slices, max_visits, std::move(exchanges), std::move(ranges),
-                      std::move(topics)});
+                      std::move(topics), std::move(kind), std::move(joined), std::move(meetings)});
              }),
              py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"),
              py::arg("exchanges") = std::map<std::uint16_t, std::string>{},
              py::arg("skips") = std::vector<std::pair<std::uint32_t, std::uint32_t>>{},
-             py::arg("topics") = std::map<std::uint16_t, std::string>{})
+             py::arg("topics") = std::map<std::uint16_t, std::string>{}, py::arg("kind") = "lockstep",
+             py::arg("joined") = std::set<std::uint16_t>{},
+             py::arg("meetings") = std::map<std::uint16_t, std::string>{})
         .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
         .def_property_readonly("close_step", &loop::Schedule::close_step);
 
@@ -141,6 +145,9 @@ void bind_run(py::module_& module) {
              py::arg("bytes"))
         .def("across_manifest", &Run::across_manifest, py::arg("rank"), py::arg("stage"))
         .def("outcome", &Run::outcome, py::arg("rank"))
+        .def("set_raised_stage", &Run::set_raised_stage, py::arg("rank"), py::arg("stage"))
+        .def("raised_stage", &Run::raised_stage, py::arg("rank"))
+        .def("last_of", [](Run& run, std::uint16_t stage) { return run.state().last_of(stage); }, py::arg("stage"))
         .def("write_report", [](Run& run, std::uint32_t rank, const std::string& text) {
             run.state().write_report(rank, text);
         })

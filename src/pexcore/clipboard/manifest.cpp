@@ -97,8 +97,8 @@ void write_entry(Writer& out, const Entry& entry) {
 Entry read_entry(Reader& in) {
     Entry entry;
     const auto kind = in.number<std::uint8_t>("an entry's kind");
-    if (kind < static_cast<std::uint8_t>(EntryKind::ARRAY) || kind > static_cast<std::uint8_t>(EntryKind::NOTE))
-        in.fail("expected the kind of an entry (1 to 3), saw " + std::to_string(kind));
+    if (kind < static_cast<std::uint8_t>(EntryKind::ARRAY) || kind > static_cast<std::uint8_t>(EntryKind::BATCH))
+        in.fail("expected the kind of an entry (1 to 4), saw " + std::to_string(kind));
     entry.kind = static_cast<EntryKind>(kind);
     entry.flags = in.number<std::uint8_t>("an entry's flags");
     if ((entry.flags & ~(ENTRY_WRITEABLE | ENTRY_RELAYED)) != 0)
@@ -115,6 +115,8 @@ Entry read_entry(Reader& in) {
         buffer.bytes = in.number<std::uint64_t>("a buffer length");
         entry.buffers.push_back(buffer);
     }
+    if (entry.kind == EntryKind::BATCH && entry.buffers.size() != 1)
+        in.fail("expected one buffer for a batch, saw " + std::to_string(buffers));
     if (entry.kind != EntryKind::ARRAY) return entry;
     if (entry.buffers.size() != 1) in.fail("expected one buffer for an array, saw " + std::to_string(buffers));
     entry.first_element = in.number<std::uint64_t>("an element offset");

@@ -24,6 +24,7 @@ enum class EntryKind : std::uint8_t {
     ARRAY = 1,   // one array: `buffers[0]` holds it, dtype, shape and strides describe it
     PICKLE = 2,  // any object: `payload` is a protocol 5 pickle, `buffers` its out-of-band buffers in order
     NOTE = 3,    // nothing arrives under this key; its byte counts alone are told
+    BATCH = 4,   // another manifest for the same addressee: `buffers[0]` holds it, `key` says after which stage
 };
 
 enum EntryFlag : std::uint8_t {

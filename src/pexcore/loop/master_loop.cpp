@@ -29,6 +29,8 @@ bool MasterLoop::asked_for(int level) const {
 
 LoopResult MasterLoop::run(MasterHooks& hooks) {
     LoopResult result;
+    for (const Step& step : m_schedule.steps())
+        if (step.kind == StepKind::RELEASE) m_state.set_last_of(step.stage, step.last);
     if (m_state.shape().ranks != 0) {
         Arrivals arrivals;
         // The workers set their cells up by themselves: the first rendezvous is step 0 of visit 0.
@@ -208,7 +210,7 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
         }
         return next == m_state.shape().ranks;
     };
-    StageClock clock(limit_ns(step), os::now_ns());
+    StageClock clock(shortest_limit_ns(step), os::now_ns());
     for (;;) {
         bool all = false;
         bool fatal = false;
@@ -253,17 +255,34 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
 }
 
 void MasterLoop::tell_late(MasterHooks& hooks, const StageClock& clock, std::uint32_t visit, std::uint16_t step) {
-    if (limit_ns(step) == 0) return;
+    if (shortest_limit_ns(step) == 0) return;
     const std::uint64_t now = os::now_ns();
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) {
         const sync::ProcessShm& process = m_state.process(worker);
         // ORDER seq_cst: pairs with the worker's store when its stages are set up, which takes as long as it takes.
         if (process.state.load(std::memory_order_seq_cst) != sync::ProcessState::WORKING) continue;
-        // ORDER relaxed: a value that is not the latest makes the deadline late, or is looked at again by owes().
+        const std::uint64_t limit = limit_now_ns(process, step);
+        // ORDER relaxed: a value that is not the latest makes the deadline late, or is looked at again by owes(). It is
+        // never older than the stage whose limit was read before.
         const std::uint64_t since = process.since_ns.load(std::memory_order_relaxed);
-        if (clock.is_late(since, now) && owes(worker, visit, step))
+        if (clock.is_late(since, now, limit) && owes(worker, visit, step))
             hooks.late(static_cast<std::uint16_t>(worker - 1), visit, step);
     }
+}
+
+std::uint64_t MasterLoop::shortest_limit_ns(std::uint16_t step) const {
+    std::uint64_t shortest = 0;
+    for (std::uint16_t stage = step; stage <= m_state.last_of(step); ++stage)
+        if (const std::uint64_t limit = limit_ns(stage); limit != 0 && (shortest == 0 || limit < shortest)) shortest = limit;
+    return shortest;
+}
+
+std::uint64_t MasterLoop::limit_now_ns(const sync::ProcessShm& process, std::uint16_t step) const {
+    // ORDER acquire: pairs with the worker's release when it begins a stage, after it has noted the time: a stage that
+    // is seen here is not judged by the beginning of the one before.
+    const std::int32_t stage = process.busy_stage.load(std::memory_order_acquire);
+    const bool is_busy = process.busy_rank.load(std::memory_order_relaxed) >= 0 && stage > 0;
+    return limit_ns(is_busy ? static_cast<std::uint16_t>(stage) : step);
 }
 
 bool MasterLoop::owes(std::uint16_t process, std::uint32_t visit, std::uint16_t step) {

@@ -112,6 +112,10 @@ private:
     bool is_fatal() const;
     bool somebody_died() const;
     std::uint64_t limit_ns(std::uint16_t step) const { return step < m_limits_ns.size() ? m_limits_ns[step] : 0; }
+    // The least limit of the stages that a step runs through; 0: none has one.
+    std::uint64_t shortest_limit_ns(std::uint16_t step) const;
+    // The limit of what a worker does in a step.
+    std::uint64_t limit_now_ns(const sync::ProcessShm& process, std::uint16_t step) const;
     void tell_late(MasterHooks& hooks, const StageClock& clock, std::uint32_t visit, std::uint16_t step);
     // Whether a worker has a rank that has not ended the step.
     bool owes(std::uint16_t process, std::uint32_t visit, std::uint16_t step);

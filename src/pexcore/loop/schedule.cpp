@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Compiles and explains the lockstep schedule.
+// Compiles and explains the schedule.
 #include "loop/schedule.hpp"
 
 #include <algorithm>
@@ -39,6 +39,21 @@ void require_ascending(const std::vector<VisitRange>& skips) {
     }
 }
 
+void require_stages(const ScheduleInput& input) {
+    auto require = [&](const auto& stages, std::size_t first, auto&& number, const std::string& what) {
+        for (const auto& stage : stages)
+            if (number(stage) < first || number(stage) > input.stage_names.size())
+                throw std::invalid_argument(what + " belongs to a stage that is not in the pipeline");
+    };
+    auto key = [](const auto& entry) { return entry.first; };
+    require(input.exchanges, 1, key, "an exchange");
+    require(input.topics, 1, key, "an event");
+    require(input.joined, 2, [](std::uint16_t stage) { return stage; }, "a join");
+    for (const std::uint16_t stage : input.joined)
+        if (input.exchanges.count(stage) != 0 || input.topics.count(stage) != 0)
+            throw std::invalid_argument("an exchange or event stands before a stage that is joined to the one before");
+}
+
 }  // namespace
 
 Schedule Schedule::compile(const ScheduleInput& input) {
@@ -52,30 +67,33 @@ Schedule Schedule::compile(const ScheduleInput& input) {
     require_ascending(input.skips);
     schedule.m_skips = input.skips;
     schedule.m_topics = input.topics;
-    if (!input.exchanges.empty() && (input.exchanges.begin()->first == 0 ||
-                                     input.exchanges.rbegin()->first > input.stage_names.size()))
-        throw std::invalid_argument("an exchange belongs to a stage that is not in the pipeline");
-    if (!input.topics.empty() && (input.topics.begin()->first == 0 ||
-                                  input.topics.rbegin()->first > input.stage_names.size()))
-        throw std::invalid_argument("an event belongs to a stage that is not in the pipeline");
-    auto add = [&](StepKind kind, std::size_t stage) {
-        schedule.m_steps.push_back({kind, static_cast<std::uint16_t>(stage)});
-    };
-    add(StepKind::BEGIN_VISIT, 0);
-    for (std::size_t stage = 1; stage <= input.stage_names.size(); ++stage) {
-        if (input.topics.count(static_cast<std::uint16_t>(stage)) != 0) add(StepKind::WAIT_EVENT, stage);
-        add(StepKind::PREPROCESS, stage);
-        if (input.has_slices) {
-            add(StepKind::RELEASE, stage);
-            if (input.exchanges.count(static_cast<std::uint16_t>(stage)) != 0) add(StepKind::EXCHANGE, stage);
-            add(StepKind::PROCESS, stage);
-            add(StepKind::GATHER, stage);
-        }
-        add(StepKind::POSTPROCESS, stage);
-    }
-    if (input.has_slices) add(StepKind::CLOSE, 0);
-    add(StepKind::END_VISIT, 0);
+    schedule.m_meetings = input.meetings;
+    schedule.m_kind = input.kind;
+    require_stages(input);
+    schedule.add_stages(input);
     return schedule;
+}
+
+void Schedule::add_stages(const ScheduleInput& input) {
+    const auto count = static_cast<std::uint16_t>(input.stage_names.size());
+    auto add = [&](StepKind kind, std::uint16_t stage, std::uint16_t last) { m_steps.push_back({kind, stage, last}); };
+    add(StepKind::BEGIN_VISIT, 0, 0);
+    for (std::uint16_t first = 1; first <= count;) {
+        std::uint16_t last = first;
+        while (last < count && input.joined.count(static_cast<std::uint16_t>(last + 1)) != 0) ++last;
+        if (input.topics.count(first) != 0) add(StepKind::WAIT_EVENT, first, first);
+        add(StepKind::PREPROCESS, first, first);
+        if (input.has_slices) {
+            add(StepKind::RELEASE, first, last);
+            if (input.exchanges.count(first) != 0) add(StepKind::EXCHANGE, first, first);
+            add(StepKind::PROCESS, first, last);
+            add(StepKind::GATHER, last, last);
+        }
+        add(StepKind::POSTPROCESS, last, last);
+        first = static_cast<std::uint16_t>(last + 1);
+    }
+    if (input.has_slices) add(StepKind::CLOSE, 0, 0);
+    add(StepKind::END_VISIT, 0, 0);
 }
 
 std::uint32_t Schedule::next_visit(std::uint32_t visit) const {
@@ -85,18 +103,31 @@ std::uint32_t Schedule::next_visit(std::uint32_t visit) const {
     return visit;
 }
 
+std::string Schedule::name_of(const Step& step) const {
+    if (step.last == step.stage)
+        return std::string("stage ").append(std::to_string(step.stage)).append(" (").append(m_names[step.stage - 1u]).append(")");
+    std::string text = "stages ";
+    text.append(std::to_string(step.stage)).append(" to ").append(std::to_string(step.last)).append(" (");
+    for (std::uint16_t stage = step.stage; stage <= step.last; ++stage)
+        text.append(stage == step.stage ? "" : ", ").append(m_names[stage - 1u]);
+    return text.append(")");
+}
+
 std::string Schedule::explain() const {
     std::ostringstream out;
-    out << "lockstep schedule of one visit";
+    out << m_kind << " schedule of one visit";
     if (m_max_visits != 0) out << ", " << m_max_visits << (m_max_visits == 1 ? " visit" : " visits");
     out << "\n";
     std::size_t number = 0;
     for (const Step& step : m_steps) {
         out << ++number << ". ";
-        if (step.stage != 0) out << "stage " << step.stage << " (" << m_names[step.stage - 1u] << "): ";
+        if (step.stage != 0) out << name_of(step) << ": ";
         out << describe(step.kind);
+        if (step.last != step.stage && step.kind == StepKind::RELEASE) out << "; each runs on through all of them";
         if (step.kind == StepKind::WAIT_EVENT) out << " (topic " << m_topics.at(step.stage) << ")";
         if (step.kind == StepKind::EXCHANGE) out << " (" << m_exchanges.at(step.stage) << ")";
+        const auto why = m_meetings.find(step.stage);
+        if (step.kind == StepKind::RELEASE && why != m_meetings.end()) out << " (they have met: " << why->second << ")";
         out << "\n";
     }
     return out.str();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The schedule: what one visit does, step by step, compiled from the policy before any fork.
+// The schedule: what one visit does, step by step, compiled from the policy and from what the stages declare.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ enum class StepKind : std::uint8_t {
 struct Step {
     StepKind kind;
     std::uint16_t stage;  // 1-based; 0 where the step belongs to no stage
+    std::uint16_t last;   // RELEASE and PROCESS: the last stage that slices run on with; else `stage`
 };
 
 // Visits `first` to `last`, both included.
@@ -43,13 +45,20 @@ struct ScheduleInput {
     std::vector<VisitRange> skips = {};
     // Stages (from 1) that wait for an event, with their topics.
     std::map<std::uint16_t, std::string> topics = {};
+    // What the schedule is called, and why it is this one.
+    std::string kind = "lockstep";
+    // Stages (from 2) that slices begin without meeting the master: they share one release and arrival with the stage
+    // before. The master does nothing between the two.
+    std::set<std::uint16_t> joined = {};
+    // Why slices meet before a stage (from 2), for people.
+    std::map<std::uint16_t, std::string> meetings = {};
 };
 
 // Lifetime: immutable once compiled. Thread/process safety: read-only, inherited by fork.
 class Schedule {
 public:
-    // Compiles the lockstep schedule. Errors: std::invalid_argument when there is no stage, or too many, or an
-    // exchange or event before a stage that isn't there, or skips that are out of order.
+    // Errors: std::invalid_argument when there is no stage, or too many, or an exchange or event before a stage that
+    // isn't there or is joined to the one before, or skips that are out of order.
     static Schedule compile(const ScheduleInput& input);
 
     const std::vector<Step>& steps() const { return m_steps; }
@@ -64,10 +73,15 @@ public:
     std::string explain() const;
 
 private:
+    void add_stages(const ScheduleInput& input);
+    std::string name_of(const Step& step) const;
+
     std::vector<Step> m_steps;
     std::vector<std::string> m_names;
     std::map<std::uint16_t, std::string> m_exchanges;
     std::map<std::uint16_t, std::string> m_topics;
+    std::map<std::uint16_t, std::string> m_meetings;
+    std::string m_kind;
     std::uint64_t m_max_visits = 0;
     std::vector<VisitRange> m_skips;
 };

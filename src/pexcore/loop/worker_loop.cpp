@@ -80,33 +80,53 @@ bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
         }
         ran = true;
         os::fault_point("worker: took");
+        const std::uint8_t outcome = run_stages(hooks, rank, taken);
         // ORDER relaxed: only read to name the place after this process has died and was reaped.
-        self.busy_rank.store(static_cast<std::int32_t>(rank), std::memory_order_relaxed);
-        self.busy_stage.store(taken.step, std::memory_order_relaxed);
-        const Traffic start = m_traffic;
-        sync::SpanShm span{};
-        span.start_ns = os::now_ns();
-        // ORDER relaxed: the master compares it with a deadline, now and then.
-        self.since_ns.store(span.start_ns, std::memory_order_relaxed);
-        const std::uint8_t outcome = hooks.run_step(rank, taken.visit, taken.step);
-        span.end_ns = os::now_ns();
-        span.bytes_copied = m_traffic.copied - start.copied;
-        span.bytes_shared = m_traffic.shared - start.shared;
-        span.bytes_clipboard = m_traffic.clipboard;
-        span.visit = taken.visit;
-        span.rank = static_cast<std::int32_t>(rank);
-        span.stage = taken.step;
-        span.kind = taken.step > shape.stages ? sync::SpanKind::END_OF_VISIT : sync::SpanKind::PROCESS;
-        span.outcome = outcome;
-        m_spans.append(span);
         self.busy_rank.store(-1, std::memory_order_relaxed);
-        self.since_ns.store(span.end_ns, std::memory_order_relaxed);
+        self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
         os::fault_point("worker: ran");
         if (!sync::arrive(m_state.cell(rank), taken, outcome)) return false;
         os::fault_point("worker: arrived");
         tell_master(outcome);
     }
     return true;
+}
+
+std::uint8_t WorkerLoop::run_stages(WorkerHooks& hooks, std::uint32_t rank, const CellWord& taken) {
+    const std::uint16_t last = m_state.last_of(taken.step);
+    std::uint8_t outcome = sync::OUTCOME_OK;
+    for (std::uint16_t step = taken.step; step <= last; ++step) {
+        outcome = static_cast<std::uint8_t>(outcome | run_one(hooks, rank, taken.visit, step, step != last));
+        if ((outcome & sync::OUTCOME_FATAL) != 0) break;
+    }
+    // What was passed over after a failure in this step goes without saying.
+    if ((outcome & sync::OUTCOME_RAISED) != 0) outcome = static_cast<std::uint8_t>(outcome & ~sync::OUTCOME_SKIPPED);
+    return outcome;
+}
+
+std::uint8_t WorkerLoop::run_one(WorkerHooks& hooks, std::uint32_t rank, std::uint32_t visit, std::uint16_t step,
+                                 bool more) {
+    sync::ProcessShm& self = m_state.process(m_process);
+    const Traffic start = m_traffic;
+    sync::SpanShm span{};
+    span.start_ns = os::now_ns();
+    // ORDER relaxed: only read to name the place after this process has died and was reaped.
+    self.busy_rank.store(static_cast<std::int32_t>(rank), std::memory_order_relaxed);
+    // ORDER relaxed: the master compares it with a deadline, now and then.
+    self.since_ns.store(span.start_ns, std::memory_order_relaxed);
+    // ORDER release: pairs with the acquire in MasterLoop::limit_now_ns().
+    self.busy_stage.store(step, std::memory_order_release);
+    span.outcome = hooks.run_step(rank, visit, step, more);
+    span.end_ns = os::now_ns();
+    span.bytes_copied = m_traffic.copied - start.copied;
+    span.bytes_shared = m_traffic.shared - start.shared;
+    span.bytes_clipboard = m_traffic.clipboard;
+    span.visit = visit;
+    span.rank = static_cast<std::int32_t>(rank);
+    span.stage = step;
+    span.kind = step > m_state.shape().stages ? sync::SpanKind::END_OF_VISIT : sync::SpanKind::PROCESS;
+    m_spans.append(span);
+    return static_cast<std::uint8_t>(span.outcome);
 }
 
 bool WorkerLoop::was_replaced(std::uint32_t rank) {

@@ -14,9 +14,9 @@ namespace pex::loop {
 class WorkerHooks {
 public:
     virtual ~WorkerHooks() = default;
-    // Runs one step of one rank and returns the outcome bits of sync::Outcome. A step number past the last
-    // stage closes the visit.
-    virtual std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) = 0;
+    // Runs one stage of one rank and returns the outcome bits of sync::Outcome; `more`: the next one follows without
+    // meeting the master. A number past the last stage closes the visit.
+    virtual std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool more) = 0;
     virtual void check_signals() = 0;
 };
 
@@ -39,6 +39,9 @@ public:
 
 private:
     bool run_released(WorkerHooks& hooks, bool& ran);
+    // Runs the stages of a step that was taken. Returns the outcome of all.
+    std::uint8_t run_stages(WorkerHooks& hooks, std::uint32_t rank, const sync::CellWord& taken);
+    std::uint8_t run_one(WorkerHooks& hooks, std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool more);
     // Raises the run's fatal flag if the outcome asks for it; returns whether it did.
     bool note_fatal(std::uint8_t outcome);
     void tell_master(std::uint8_t outcome);

@@ -65,10 +65,12 @@ struct ManifestPlaceShm {
 // |               | worker: RUNNING, ARRIVED    | master        | seq_cst | the worker's replacement     |
 // | manifest_ref  | worker, before ARRIVED      | master, after | through | ignored unless ARRIVED       |
 // | manifest_bytes| worker, before ARRIVED      | master, after | word    | ignored unless ARRIVED       |
+// | raised_stage  | worker, before ARRIVED      | master, after | word    | read with OUTCOME_RAISED only|
 struct alignas(64) CellShm {
     std::atomic<std::uint64_t> word;
     std::uint64_t manifest_ref;    // packed shm::BlockRef of what this rank publishes upwards; 0 bytes: nothing
     std::uint64_t manifest_bytes;
+    std::uint16_t raised_stage;    // of the stages that the step runs on with, the one that raised
 };
 static_assert(sizeof(CellShm) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 

@@ -19,7 +19,7 @@ std::uint64_t ring_capacity(const RunShape& shape) {
 }
 
 struct Offsets {
-    std::uint64_t processes, doors, cells, ranks, reports, rings, log_places, log_rings, down, across, end;
+    std::uint64_t processes, doors, cells, ranks, reports, rings, log_places, log_rings, down, across, lasts, end;
 };
 
 Offsets offsets_of(const RunShape& shape) {
@@ -35,7 +35,8 @@ Offsets offsets_of(const RunShape& shape) {
     at.log_rings = at.log_places + sizeof(LogPlacesShm);
     at.down = at.log_rings + members * sizeof(LogRingShm);
     at.across = at.down + (1u + shape.stages) * sizeof(ManifestPlaceShm);
-    at.end = at.across + std::uint64_t{shape.ranks} * shape.exchanges * sizeof(ManifestPlaceShm);
+    at.lasts = at.across + std::uint64_t{shape.ranks} * shape.exchanges * sizeof(ManifestPlaceShm);
+    at.end = at.lasts + (2u + shape.stages) * sizeof(std::uint16_t);
     return at;
 }
 
@@ -58,6 +59,7 @@ RunState::RunState(std::span<std::byte> area, const RunShape& shape) : m_shape(s
     m_across = reinterpret_cast<ManifestPlaceShm*>(base + at.across);
     m_log_places = reinterpret_cast<LogPlacesShm*>(base + at.log_places);
     m_log_rings = reinterpret_cast<LogRingShm*>(base + at.log_rings);
+    m_lasts = reinterpret_cast<std::uint16_t*>(base + at.lasts);
 }
 
 SpanRing RunState::ring(std::uint16_t index) const {

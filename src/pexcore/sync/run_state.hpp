@@ -2,6 +2,7 @@
 // Everything a run shares besides blocks: cells, doorbells, process entries, reports and spans, in one area.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -109,6 +110,8 @@ struct RunShape {
 //  +--------------+----------------
 //  | down[stages+1] | across[ranks][exchanges] |    where the manifests of the visit lie, for all its steps:
 //  +----------------+--------------------------+    a worker that died is replaced by one that reads them again
+//  | lasts[stages+2] |                              with which stage a step ends that begins with one: the master
+//  +-----------------+                              writes it before the first release, workers read it
 //
 // down: written by the master before a release, read after it. across: written by a rank before it arrives from the
 // stage before, read by its neighbours after the next release. Both through the cells' words.
@@ -140,6 +143,13 @@ public:
     ManifestPlaceShm& across(std::uint32_t index, std::uint16_t exchange) {
         return m_across[std::size_t{index} * m_shape.exchanges + exchange];
     }
+    // With which stage the step ends that begins with `stage`: slices run all of them without meeting the master. Of
+    // a step that is not one of stages: itself.
+    std::uint16_t last_of(std::uint16_t stage) const {
+        return stage > m_shape.stages ? stage : std::max(stage, m_lasts[stage]);
+    }
+    // Master only, before the first release.
+    void set_last_of(std::uint16_t stage, std::uint16_t last) { m_lasts[stage] = last; }
     SpanRing ring(std::uint16_t index) const;
     LogRing log_ring(std::uint16_t index) const { return LogRing(m_log_rings + index); }
     LogPlacesShm& log_places() { return *m_log_places; }
@@ -167,6 +177,7 @@ private:
     ManifestPlaceShm* m_across;
     LogPlacesShm* m_log_places;
     LogRingShm* m_log_rings;
+    std::uint16_t* m_lasts;
 };
 
 }  // namespace pex::sync

@@ -72,7 +72,7 @@ inline void prepare(const char* point, int signal = SIGKILL, const char* without
 
 class Worker final : public loop::WorkerHooks {
 public:
-    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) override {
+    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool) override {
         shared->runs.fetch_add(1);
         if (acts_as_ghost()) shared->ghosts.fetch_add(1);
         const bool is_place = visit == 2 && step == 1;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The two loops together, over threads: order of steps, outcomes, ends. Meant for the thread sanitizer too.
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -28,7 +30,7 @@ struct Journal {
 class Worker final : public loop::WorkerHooks {
 public:
     Worker(Journal& journal, std::uint32_t stages) : m_journal(journal), m_stages(stages) {}
-    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step) override {
+    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool) override {
         if (step <= m_stages) m_journal.write("process " + std::to_string(visit) + "." + std::to_string(step));
         return outcome ? outcome(rank, visit, step) : std::uint8_t{sync::OUTCOME_OK};
     }
@@ -95,7 +97,9 @@ public:
                 worker.run(worker_hooks);
             });
         std::vector<std::string> names(m_shape.stages, "stage");
-        const loop::Schedule schedule = loop::Schedule::compile({names, m_shape.ranks != 0, visits, {}, {}, topics});
+        loop::ScheduleInput input{names, m_shape.ranks != 0, visits, {}, {}, topics};
+        input.joined = joined;
+        const loop::Schedule schedule = loop::Schedule::compile(input);
         loop::Traffic traffic;
         loop::MasterLoop master(schedule, state, watcher, traffic, {20'000, 200'000});
         playing = &master;
@@ -123,6 +127,7 @@ public:
     Worker worker_hooks;
     std::function<void()> after_the_loop;
     std::map<std::uint16_t, std::string> topics;
+    std::set<std::uint16_t> joined;
     std::function<void(loop::MasterLoop&)> before_the_loop;
     std::atomic<loop::MasterLoop*> playing{nullptr};
 };
@@ -300,6 +305,51 @@ PEX_TEST(every_step_leaves_a_span) {
     }
     PEX_CHECK_EQ(process_spans, 6);
     PEX_CHECK_EQ(serial_spans, 4);
+}
+
+PEX_TEST(joined_stages_run_one_after_the_other_and_arrive_once) {
+    Theatre theatre(3, 2, 3);
+    theatre.joined = {2};
+    std::map<std::uint32_t, std::vector<std::uint16_t>> steps;
+    std::mutex mutex;
+    theatre.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t, std::uint16_t step) {
+        const std::lock_guard lock(mutex);
+        steps[rank].push_back(step);
+        const bool raises = rank == 1 && step == 1;
+        return std::uint8_t{raises ? sync::OUTCOME_RAISED : sync::OUTCOME_OK};
+    };
+    PEX_CHECK(theatre.play(2).end == loop::LoopEnd::VISITS_DONE);
+    for (std::uint32_t rank = 0; rank < 3; ++rank)
+        PEX_CHECK(steps[rank] == (std::vector<std::uint16_t>{1, 2, 3, 4, 1, 2, 3, 4}));
+    const std::vector<std::string>& lines = theatre.journal.lines;
+    auto did = [&](const std::string& line) { return std::find(lines.begin(), lines.end(), line) != lines.end(); };
+    PEX_CHECK(!did("postprocess 1.1") && !did("preprocess 1.2"));
+    PEX_CHECK(did("preprocess 1.1") && did("postprocess 1.2") && did("preprocess 1.3"));
+    PEX_CHECK_EQ(theatre.hooks.raised, 2u);
+    PEX_CHECK_EQ(theatre.state.head().arrivals.counted.load(), std::uint64_t{3 * 2 * 3});
+}
+
+PEX_TEST(a_stop_after_the_stage_comes_at_the_end_of_the_stages_that_run_on) {
+    Theatre theatre(2, 2, 4);
+    theatre.joined = {2, 3};
+    theatre.worker_hooks.outcome = [&](std::uint32_t, std::uint32_t, std::uint16_t step) {
+        if (step == 1) theatre.playing.load()->request_stop(3);
+        return std::uint8_t{sync::OUTCOME_OK};
+    };
+    const loop::LoopResult result = theatre.play(0);
+    PEX_CHECK(result.end == loop::LoopEnd::STOPPED);
+    PEX_CHECK_EQ(result.stage, std::uint16_t{3});
+    PEX_CHECK_EQ(theatre.journal.lines.back(), std::string("postprocess 1.3"));
+}
+
+PEX_TEST(a_fatal_stage_ends_its_step) {
+    Theatre theatre(1, 1, 3);
+    theatre.joined = {2, 3};
+    theatre.worker_hooks.outcome = [](std::uint32_t, std::uint32_t, std::uint16_t step) {
+        return std::uint8_t{step == 2 ? sync::OUTCOME_FATAL : sync::OUTCOME_OK};
+    };
+    PEX_CHECK(theatre.play(1).end == loop::LoopEnd::SLICE_FATAL);
+    PEX_CHECK_EQ(theatre.journal.lines.back(), std::string("process 1.2"));
 }
 
 PEX_TEST(a_run_without_slices_only_runs_the_master) {

@@ -84,3 +84,40 @@ PEX_TEST(an_event_before_a_stage_that_is_not_there_is_refused) {
     PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {}, {{std::uint16_t{2}, "t"}}}), std::invalid_argument);
     PEX_CHECK_THROWS(Schedule::compile({{"one"}, true, 0, {}, {}, {{std::uint16_t{0}, "t"}}}), std::invalid_argument);
 }
+
+PEX_TEST(joined_stages_share_one_release_and_one_arrival) {
+    ScheduleInput input{{"one", "two", "three", "four"}, true, 0};
+    input.kind = "fused";
+    input.joined = {2, 3};
+    input.meetings = {{std::uint16_t{4}, "stage 3 (three) has a postprocess"}};
+    const Schedule sut = Schedule::compile(input);
+    std::vector<StepKind> kinds;
+    for (const Step& step : sut.steps()) kinds.push_back(step.kind);
+    const std::vector<StepKind> expected = {
+        StepKind::BEGIN_VISIT, StepKind::PREPROCESS, StepKind::RELEASE, StepKind::PROCESS, StepKind::GATHER,
+        StepKind::POSTPROCESS, StepKind::PREPROCESS, StepKind::RELEASE, StepKind::PROCESS, StepKind::GATHER,
+        StepKind::POSTPROCESS, StepKind::CLOSE,      StepKind::END_VISIT,
+    };
+    PEX_CHECK(kinds == expected);
+    PEX_CHECK_EQ(sut.steps()[2].stage, std::uint16_t{1});
+    PEX_CHECK_EQ(sut.steps()[2].last, std::uint16_t{3});
+    PEX_CHECK_EQ(sut.steps()[5].stage, std::uint16_t{3});
+    const std::string text = sut.explain();
+    PEX_CHECK(text.find("fused schedule") == 0);
+    PEX_CHECK(text.find("stages 1 to 3 (one, two, three): release the slices") != std::string::npos);
+    PEX_CHECK(text.find("they have met: stage 3 (three) has a postprocess") != std::string::npos);
+}
+
+PEX_TEST(a_stage_that_needs_the_master_or_others_before_it_is_not_joined) {
+    ScheduleInput exchanging{{"one", "two"}, true, 0, {{std::uint16_t{2}, "ring"}}};
+    exchanging.joined = {2};
+    PEX_CHECK_THROWS(Schedule::compile(exchanging), std::invalid_argument);
+    ScheduleInput waiting{{"one", "two"}, true, 0, {}, {}, {{std::uint16_t{2}, "t"}}};
+    waiting.joined = {2};
+    PEX_CHECK_THROWS(Schedule::compile(waiting), std::invalid_argument);
+    for (const std::uint16_t stage : {std::uint16_t{1}, std::uint16_t{3}}) {
+        ScheduleInput absent{{"one", "two"}, true, 0};
+        absent.joined = {stage};
+        PEX_CHECK_THROWS(Schedule::compile(absent), std::invalid_argument);
+    }
+}

@@ -85,6 +85,8 @@ class PipelineConfig:
     """Stages before whose `process()` slices exchange. None before the first: clipboards are empty there."""
     warnings: tuple[str, ...] = field(default=())
     slice_retries: int = 1
+    schedule: str | None = None
+    """`"lockstep"`, `"fused"`; `None`: as the stages declare."""
     failure_ends_run: bool = False
     """Whether a slice whose worker died too often ends the run, and not only its own visit."""
     timeout: float | None = None
@@ -194,6 +196,7 @@ def _config(
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),
         warnings=(*warnings, *_unreachable_broker(policy), *_shared_too_early(stages if shares else ())),
         slice_retries=policy.getInt("sliceRetries"),
+        schedule=_optional(policy, "schedule"),
         failure_ends_run=policy.getString("onSliceFailure") == "run",
         timeout=timeout,
     )

@@ -1,22 +1,49 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The schedule of a visit, compiled from the policy before anything is mapped or forked."""
+"""The schedule of a visit, compiled from the policy and from what the stages declare."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from harness import _core
 from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.configuration.topology import FOCAL_PLANE, RING, SLICE_LEADERS
 
+LOCKSTEP, FUSED = "lockstep", "fused"
+
+
+class Declared(NamedTuple):
+    """What is known about one half of a stage by its class."""
+
+    independent: bool = False
+    preprocesses: bool = False
+    postprocesses: bool = False
+
+
+Halves = Mapping[int, Declared]
+"""By the number of the stage. Stages without such a half are left out."""
+
+NO_HALVES: Halves = {}
+
 
 def compile_schedule(
-    config: PipelineConfig, max_visits: int | None = None, skips: Sequence[tuple[int, int]] = ()
+    config: PipelineConfig,
+    max_visits: int | None = None,
+    skips: Sequence[tuple[int, int]] = (),
+    *,
+    serial: Halves,
+    parallel: Halves,
 ) -> _core.Schedule:
     """The steps of a visit. `max_visits` counts where the policy does not say `oneloop`; `None` is no end.
 
-    `skips` are ranges of visits to leave out, both ends included, ascending.
+    `skips` are ranges of visits to leave out, both ends included, ascending. `serial` and `parallel` say what
+    the halves declare; for a policy that asks for lockstep they may be empty.
     """
+    kind, why = kind_of(config, serial, parallel)
+    meetings = {number: why for number in range(2, len(config.stages) + 1)}
+    if kind == FUSED:
+        meetings = meeting_points(config, serial)
     return _core.Schedule(
         [stage.name for stage in config.stages],
         config.n_slices > 0,
@@ -24,7 +51,44 @@ def compile_schedule(
         describe_exchanges(config),
         skips,
         {stage.number: stage.event_topic for stage in config.stages if stage.event_topic is not None},
+        kind,
+        {stage.number for stage in config.stages[1:]} - meetings.keys(),
+        meetings,
     )
+
+
+def kind_of(config: PipelineConfig, serial: Halves, parallel: Halves) -> tuple[str, str]:
+    """Which schedule it is, and why."""
+    if config.schedule is not None:
+        return config.schedule, f"{config.schedule} asked"
+    for halves in (serial, parallel):
+        for number, declared in sorted(halves.items()):
+            if not declared.independent:
+                return LOCKSTEP, f"lockstep, for {_stage(config, number)} does not declare itself independent"
+    return FUSED, "all stages declare themselves independent"
+
+
+def meeting_points(config: PipelineConfig, serial: Halves) -> dict[int, str]:
+    """Why slices have to meet the master before a stage (from 2), for each of which there is a reason."""
+    reasons: dict[int, list[str]] = {}
+    for stage in config.stages[1:]:
+        before, here = serial.get(stage.number - 1), serial.get(stage.number)
+        found = []
+        if before is not None and before.postprocesses:
+            found.append(f"{_stage(config, stage.number - 1)} has a postprocess")
+        if stage.event_topic is not None:
+            found.append(f"{_stage(config, stage.number)} waits for an event")
+        if here is not None and here.preprocesses:
+            found.append(f"{_stage(config, stage.number)} has a preprocess")
+        if stage.number in config.exchanges:
+            found.append(f"{_stage(config, stage.number)} exchanges data")
+        if found:
+            reasons[stage.number] = found
+    return {number: ", ".join(found) for number, found in reasons.items()}
+
+
+def _stage(config: PipelineConfig, number: int) -> str:
+    return f"stage {number} ({config.stages[number - 1].name})"
 
 
 def describe_exchanges(config: PipelineConfig) -> dict[int, str]:

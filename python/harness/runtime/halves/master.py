@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness import _core
 from harness.clipboard import Clipboard, Pending
-from harness.dc3a import find_half
+from harness.dc3a import acts, find_half
+from harness.errors import StageFailed
 from harness.queue import Queue
 from harness.runtime.configuration.config import UPCOMING_VISITS
 from harness.runtime.halves.blocks import STAGE, VISIT
@@ -58,6 +59,18 @@ class MasterHalf(Half[SerialProcessing]):
         """What the slices have received in this visit, by the stage before which they did."""
         self._event: tuple[int, str, PropertySet] | None = None
         self._reached = 0
+        self._first = 0
+
+    def require_methods_of_classes(self) -> None:
+        """Raises `StageFailed` where a stage has a method that a fused schedule can't know of: its own."""
+        for stage in self.stages:
+            for name in ("preprocess", "postprocess"):
+                if name in vars(stage) and not acts(type(stage), name):
+                    raise StageFailed(
+                        f"stage {stage.getName()!r} has got its {name} from setup(); a fused schedule calls"
+                        f" what classes define: define {name} in {type(stage).__qualname__}, or ask for the"
+                        ' lockstep schedule (schedule: "lockstep")'
+                    )
 
     def slices_ready(self) -> None:
         """Every slice has set its stages up."""
@@ -108,16 +121,19 @@ class MasterHalf(Half[SerialProcessing]):
         self.transport.end_visit()
 
     def preprocess(self, number: int) -> int:
-        """Runs `preprocess` of stage `number`; returns the outcome bits."""
+        """Runs `preprocess` of stage `number`; returns the outcome bits.
+
+        The stages after it that slices run on with have none.
+        """
         stage = self.stages[number - 1]
-        self.stage_number = number
+        self.stage_number = self._first = number
         self.recorder.enter_stage(self.visit, number)
         self.log.context.set("STAGEID", number)
         if self.on_progress is not None:
             self.on_progress(self.visit, stage.getName())
         passes = self.log.getThreshold()
         if passes <= VERB2:
-            self.blocks.mark(STAGE, "start", VERB2, f"stage {number} {stage.getName()}", stage.getName())
+            self._mark_stages("start", number, self.run.last_of(number))
         self._between = None
         if self.error_flagged:
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
@@ -199,16 +215,16 @@ class MasterHalf(Half[SerialProcessing]):
             self.log.logdebug(f"every slice has arrived behind stage {number}")
         clipboard = None if self.error_flagged else self._current(number)
         for rank, manifest in self.run.up_manifests():
-            entries = self.transport.read(manifest)
-            self.statistics.tally.add(number, UP, entries)
-            if clipboard is not None:
-                self._receive_from(rank, entries, clipboard)
+            for stage, entries in self.transport.read_batches(manifest, number):
+                self.statistics.tally.add(stage, UP, entries)
+                if clipboard is not None:
+                    self._receive_from(rank, entries, clipboard)
         if number + 1 in self.config.exchanges:
             for rank in range(self.config.n_slices):
                 offered = self.transport.read(self.run.across_manifest(rank, number + 1))
                 self.statistics.tally.add(number + 1, ACROSS, offered)
         if raised:
-            self._log_failures(number)
+            self._log_failures()
 
     def _receive_from(self, rank: int, entries: list[Entry], clipboard: Clipboard) -> None:
         def deliver(key: str, pending: Pending) -> None:
@@ -217,9 +233,10 @@ class MasterHalf(Half[SerialProcessing]):
         # Where slices exchange, neighbours receive the same blocks.
         self.transport.deliver(entries, 2 if self.config.exchanges else 1, deliver)
 
-    def _log_failures(self, number: int) -> None:
+    def _log_failures(self) -> None:
         for rank in range(self.config.n_slices):
             if self.run.outcome(rank) & _core.OUTCOME_RAISED:
+                number = self.run.raised_stage(rank)
                 text = self.run.read_report(rank).decode("utf-8", "replace")
                 self.statistics.count_failure(self.visit, number, rank)
                 if not self.replacing.note_failed(rank):
@@ -232,8 +249,9 @@ class MasterHalf(Half[SerialProcessing]):
         outcome = _core.OUTCOME_OK
         if self.error_flagged:
             # The stage that failed has put an empty clipboard into its output queue already.
-            if self.queues[number].size() == 0:
-                self.pass_on(number)
+            for stage_number in range(self._first, number + 1):
+                if self.queues[stage_number].size() == 0:
+                    self.pass_on(stage_number)
             outcome = _core.OUTCOME_SKIPPED
         else:
             between = self._between if self._between is not None else Queue()
@@ -251,8 +269,13 @@ class MasterHalf(Half[SerialProcessing]):
         self._tell_notes(number, UP)
         self.recorder.leave_stage(number)
         if self.log.sends(VERB2):
-            self.blocks.mark(STAGE, "end", VERB2, f"stage {number} {stage.getName()}", stage.getName())
+            self._mark_stages("end", self._first, number)
         return outcome
+
+    def _mark_stages(self, status: str, first: int, last: int) -> None:
+        for number in range(first, last + 1):
+            name = self.stages[number - 1].getName()
+            self.blocks.mark(STAGE, status, VERB2, f"stage {number} {name}", name)
 
     def fail(
         self,

@@ -24,12 +24,14 @@ from harness.runtime.halves.post_mortems import keep_received
 from harness.runtime.halves.repeating import resume
 from harness.runtime.halves.stray_forks import end_if_stray
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
+from harness.transport import NO_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.log import Log
     from harness.runtime.configuration.config import StageConfig
+    from harness.transport import Manifest
     from harness.transport.entry import Entry
 
 INFO = 0
@@ -42,6 +44,8 @@ class SliceHalf(Half[ParallelProcessing]):
     replaces = False
     """Whether the worker is a replacement and this rank has done nothing in it yet."""
     after_first_visit: Callable[[Log], None] | None = None
+    _more = False
+    _has_no_more = False
 
     def set_up(self) -> None:
         """Builds the stages. Raises `StageFailed`."""
@@ -57,6 +61,7 @@ class SliceHalf(Half[ParallelProcessing]):
             return cls(stage.policy, self.log, self.config.event_broker, sysdata)
 
         self.build(make)
+        self._published: list[tuple[int, Manifest]] = []
         self._started = (time.monotonic(), os.times())
         self.exchange = make_exchange(self.run, self.config, self.rank, self.transport)
         self.received: list[tuple[int, list[Entry]]] = []
@@ -64,8 +69,15 @@ class SliceHalf(Half[ParallelProcessing]):
         if any(stage.stateful for stage in self.stages):
             self.run.set_stateful(self.rank)
 
-    def run_step(self, visit: int, step: int) -> int:
-        """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits."""
+    def run_step(self, visit: int, step: int, more: bool = False) -> int:
+        """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits.
+
+        `more`: the next stage follows before anybody reads what this one publishes.
+        """
+        if not self._more:
+            self._published.clear()
+            self._has_no_more = False
+        self._more = more
         if self.replaces:
             self.replaces = False
             return resume(self, visit, step)
@@ -103,6 +115,10 @@ class SliceHalf(Half[ParallelProcessing]):
             self.pass_on(number)
             self.publish_nothing(number)
             return _core.OUTCOME_SKIPPED
+        if self._has_no_more:
+            self.pass_on(number)
+            self.publish_nothing(number)
+            return _core.OUTCOME_OK
         try:
             self._receive(number)
             if passes <= TRACE:
@@ -116,8 +132,14 @@ class SliceHalf(Half[ParallelProcessing]):
             self._publish(number, clipboard)
             self.count_clipboard(number)
             if passes <= DEBUG:
-                self.log.logdebug(f"arrives behind stage {number}, and waits for the master")
-            return _core.OUTCOME_NO_MORE if clipboard.contains("noMoreDatasets") else _core.OUTCOME_OK
+                then = f"ends stage {number}, and goes on"
+                waits = f"arrives behind stage {number}, and waits for the master"
+                self.log.logdebug(then if self._more else waits)
+            if clipboard.contains("noMoreDatasets"):
+                # What follows before the run can end would lack the data.
+                self._has_no_more = self._more
+                return _core.OUTCOME_NO_MORE
+            return _core.OUTCOME_OK
         except StageFailed:
             raise
         except Exception as error:
@@ -130,8 +152,9 @@ class SliceHalf(Half[ParallelProcessing]):
         self._bring_back(number)
         name = self.stages[number - 1].getName()
         write_report(self.run, self.rank, f"stage {name!r}: {describe_failure(original_of(raised))}")
+        self.run.set_raised_stage(self.rank, number)
         self.fail(number, raised, "process", lambda failure: failure.applyProcess())
-        self.run.set_up_manifest(self.rank, *self.transport.publish_notes())
+        self._tell(number, self.transport.publish_notes())
         return _core.OUTCOME_RAISED
 
     def repeat(self, number: int) -> None:
@@ -172,13 +195,27 @@ class SliceHalf(Half[ParallelProcessing]):
         return keep_received(self, self.post_mortems)
 
     def _publish(self, number: int, clipboard: Clipboard) -> None:
-        manifest, entries = self.transport.publish(clipboard)
+        manifest, entries = self.transport.publish(clipboard, more=self._more)
         if entries:
             # What is pickled has code of its own, which may have forked.
             end_if_stray(self._pid)
         if self.exchange is not None:
             self.exchange.offer(clipboard, number)
-        self.run.set_up_manifest(self.rank, *manifest)
+        self._tell(number, manifest)
+
+    def _tell(self, number: int, manifest: Manifest) -> None:
+        """Tells the master, when it looks next, of what was published after stage `number`."""
+        if manifest[1]:
+            self._published.append((number, manifest))
+        if not self._published:
+            whole = NO_MANIFEST
+        elif len(self._published) == 1 and self._published[0][0] == number and not self._more:
+            whole = manifest
+        else:
+            # Of a stage that is not the last of its step, too: it fails now if there is no room for the list.
+            whole = self.transport.bind(self._published)
+        if not self._more:
+            self.run.set_up_manifest(self.rank, *whole)
 
     def _bring_back(self, number: int) -> None:
         """After a failed publication the clipboard has moved on: the failure stage expects it before."""
@@ -187,7 +224,7 @@ class SliceHalf(Half[ParallelProcessing]):
 
     def publish_nothing(self, number: int) -> None:
         """Says that nothing goes up or across after stage `number`."""
-        self.run.set_up_manifest(self.rank, 0, 0)
+        self._tell(number, NO_MANIFEST)
         if self.exchange is not None:
             self.exchange.offer_nothing(number)
 

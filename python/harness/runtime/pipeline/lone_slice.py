@@ -138,7 +138,7 @@ class Slice:
         log.log(-1, f"universeSize {universe}, run {self._run_id}, rank {self._rank}")
         set_default_log(log.root)
         set_location_map(config, self._run_id)
-        for complaint in import_parallel_classes(config):
+        for complaint in import_parallel_classes(config)[0]:
             log.log(-2, complaint)
 
     def _refuse_what_others_give(self, config: PipelineConfig) -> None:

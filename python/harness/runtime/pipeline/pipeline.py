@@ -8,6 +8,7 @@ forked before this process imports any stage (with NumPy and its threads) or sta
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from harness.log import Log, set_default_log
 from harness.log.foreign import follow_levels
 from harness.runtime.configuration.config import PipelineConfig, load_config
 from harness.runtime.configuration.places import make_directory, set_location_map
-from harness.runtime.configuration.schedule import compile_schedule
+from harness.runtime.configuration.schedule import FUSED, NO_HALVES, compile_schedule, kind_of
 from harness.runtime.configuration.telling import tell_configuration
 from harness.runtime.halves.run_events import RunEvents, broker_of
 from harness.runtime.logs.log_flow import LogFlow
@@ -119,7 +120,6 @@ class Pipeline(PipelineEnding):
             announce(self.run_dir, self._here)
         stacks.register("master")
         tell_configuration(config, self._run_id, log)
-        self._schedule = compile_schedule(config, self.max_visits)
         try:
             run = self._run = _core.Run(
                 config.arena_bytes,
@@ -148,12 +148,14 @@ class Pipeline(PipelineEnding):
         self._post_mortems.settle = self._flow.drain.drain
         run.attach_master()
         arrays.use_arena(run.arena, config.arena_threshold)
-        import_serial_classes(config)
+        serial, parallel = import_serial_classes(config), NO_HALVES
         if config.n_slices > 0:
-            found = self._supervisor.wait_for_imports()
+            found, parallel = self._supervisor.wait_for_imports()
             means = BY_EXEC if self._supervisor.workers_by_exec else BY_FORK
             for text in found:
                 log.warn(f"{text}; {means}; {CURE}")
+        self._declared = serial, parallel
+        self._schedule = self._compile(self.max_visits)
         self._open_ledger()
         self._open_events(config, log)
         log.log(-1, "configuration complete")
@@ -194,7 +196,11 @@ class Pipeline(PipelineEnding):
             for text in describe_plan(plan):
                 log.info(text)
         if plan is not None:
-            self._schedule = compile_schedule(config, plan.last_visit or self.max_visits, plan.skips)
+            self._schedule = self._compile(plan.last_visit or self.max_visits, plan.skips)
+
+    def _compile(self, visits: int | None, skips: Sequence[tuple[int, int]] = ()) -> _core.Schedule:
+        serial, parallel = self._declared
+        return compile_schedule(self._require_config(), visits, skips, serial=serial, parallel=parallel)
 
     def _open_events(self, config: PipelineConfig, log: Log) -> None:
         """Opens the receivers of the stages' topics and of shutdown events; publishes the feed and files."""
@@ -231,7 +237,10 @@ class Pipeline(PipelineEnding):
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
-        self._require_master().set_up()
+        master, config = self._require_master(), self._require_config()
+        master.set_up()
+        if kind_of(config, *self._declared)[0] == FUSED:
+            master.require_methods_of_classes()
 
     def startShutdownThread(self, *sources: LevelSource) -> None:
         """Listens for shutdown levels: those of `pex-harness stop`, of events, and of further `sources`."""

@@ -28,6 +28,7 @@ from harness.runtime.shutdown.stopping import StopRequests
 
 if TYPE_CHECKING:
     from harness.events.watching import WatchSettings
+    from harness.runtime.configuration.schedule import Halves
     from harness.runtime.halves.master import MasterHalf
 
 
@@ -36,6 +37,10 @@ class PipelineState:
 
     # The arena, the default log and the adoption of workers are the process's: one open run at a time.
     _active: ClassVar[PipelineState | None] = None
+
+    # Made by `configurePipeline`: what the serial and the parallel halves declare.
+    _declared: tuple[Halves, Halves]
+    _schedule: _core.Schedule
 
     # Made by `initializeLogger`.
     _home: Path

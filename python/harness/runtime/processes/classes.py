@@ -4,15 +4,22 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from harness import streams
 from harness.errors import ConfigError
 from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.processes.strangers import ImportWatch
 
+if TYPE_CHECKING:
+    from harness.runtime.configuration.schedule import Halves
 
-def import_parallel_classes(config: PipelineConfig, *, watched: bool = True) -> list[str]:
-    """Imports the parallel halves and what runs them; a text for each thing that forked workers would lack.
+def import_parallel_classes(
+    config: PipelineConfig, *, watched: bool = True
+) -> tuple[list[str], Halves]:
+    """Imports the parallel halves and what runs them.
+
+    Returns a text for each thing that forked workers would lack, and what the halves declare.
 
     Without `watched` nobody looks for such things. Raises `ConfigError` with places and reasons.
     """
@@ -22,14 +29,21 @@ def import_parallel_classes(config: PipelineConfig, *, watched: bool = True) -> 
     found = _check_classes(config, "parallel_class", ParallelProcessing, watch)
     importlib.import_module("harness.runtime.halves.slice")
     streams.import_generators()
-    return found + (watch.look("harness.runtime.halves.slice") if watch is not None else [])
+    if watch is not None:
+        found += watch.look("harness.runtime.halves.slice")
+    from harness.runtime.configuration.declared import declared_parallel
+
+    return found, declared_parallel(config)
 
 
-def import_serial_classes(config: PipelineConfig) -> None:
-    """Imports the serial halves. Raises `ConfigError` with places and reasons."""
+def import_serial_classes(config: PipelineConfig) -> Halves:
+    """Imports the serial halves; what they declare. Raises `ConfigError` with places and reasons."""
     from harness.stage import SerialProcessing
 
     _check_classes(config, "serial_class", SerialProcessing)
+    from harness.runtime.configuration.declared import declared_serial
+
+    return declared_serial(config)
 
 
 def _check_classes(

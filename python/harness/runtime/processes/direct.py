@@ -20,6 +20,7 @@ from typing import NoReturn
 from harness import _core
 from harness.errors import HarnessError
 from harness.runtime.configuration.config import PipelineConfig
+from harness.runtime.configuration.schedule import NO_HALVES, Halves
 from harness.runtime.processes.nursery import ImportStages, make_fit
 from harness.runtime.processes.signals import ENDING_SIGNALS, leave_signals_to_master
 from harness.runtime.processes.supervisor import Supervisor
@@ -33,7 +34,7 @@ class DirectSupervisor(Supervisor):
 
     def __init__(self, config: PipelineConfig) -> None:
         super().__init__(config)
-        self._complaints: list[str] = []
+        self._imported: tuple[list[str], Halves] = ([], NO_HALVES)
         self._pids: list[int] = []
 
     def start_nursery(
@@ -45,7 +46,7 @@ class DirectSupervisor(Supervisor):
         by_exec: bool = False,
     ) -> None:
         """Imports the stages and forks the workers, which wait until they are admitted; never by exec."""
-        self._complaints = import_stages()
+        self._imported = import_stages()
         self._run = run
         self._life_read_fd, self._life_write_fd = os.pipe2(os.O_CLOEXEC)
         context = make_context(self._life_read_fd)
@@ -73,9 +74,9 @@ class DirectSupervisor(Supervisor):
             os._exit(1)
         worker_main(context, worker, 0)
 
-    def wait_for_imports(self) -> list[str]:
-        """What the import of the stages has found amiss."""
-        return self._complaints
+    def wait_for_imports(self) -> tuple[list[str], Halves]:
+        """What the import of the stages has found amiss, and what the parallel halves declare."""
+        return self._imported
 
     def start_workers(self, run: _core.Run) -> None:
         """Starts the watcher, and admits the workers."""

@@ -16,6 +16,7 @@ from harness import _core
 from harness.log import set_default_log
 from harness.log.foreign import ForeignRecords, follow_levels
 from harness.runtime.configuration.places import set_location_map
+from harness.runtime.configuration.schedule import Halves
 from harness.runtime.logs.log_drain import LogDrain
 from harness.runtime.processes.classes import import_parallel_classes
 from harness.runtime.processes.inheritance import Inheritance, read_inheritance, set_levels
@@ -48,11 +49,12 @@ def _be_nursery(descriptors: dict[str, int]) -> NoReturn:
         send_message(connection, ("failed", message, traceback.format_exc()))
         os._exit(EXIT_BROKEN)
 
-    def import_stages() -> list[str]:
+    def import_stages() -> tuple[list[str], Halves]:
         watch = ImportWatch()
         unpack_main_classes(main_classes)
         found = watch.look("what stages of __main__ refer to")
-        return found + import_parallel_classes(context.config)
+        more, declared = import_parallel_classes(context.config)
+        return found + more, declared
 
     nursery_main(context, connection, import_stages)
 

@@ -75,8 +75,8 @@ class Fates:
     def _fate(self, rank: int, death: Death, at: tuple[int, int], judged: Judged) -> _core.Verdict:
         visit, step = at
         arrived, outcome = self._run.arrival(rank)
-        last = len(self._config.stages)
-        if step > last or (arrived and step == last):
+        stages, last = len(self._config.stages), self._run.last_of(step)
+        if step > stages or (arrived and last == stages):
             return REPLAY  # Nothing is left to do but to close the visit.
         if rank in self._failed or (arrived and outcome & FAILED_BEFORE):
             return SKIP
@@ -91,7 +91,8 @@ class Fates:
             judged.reasons[rank] = f"the visit of rank {rank} runs again from its first stage{retry}"
             judged.replayed.append(rank)
             return REPLAY
-        stage = self._condemned[rank] = death.stage if rank == death.rank else step + arrived
+        then = last + 1 if arrived else step
+        stage = self._condemned[rank] = death.stage if rank == death.rank else then
         judged.reasons[rank] = f"rank {rank} has failed in stage {stage_name(self._config, stage)}: {why}"
         judged.failed.append(rank)
         return FAIL

@@ -25,7 +25,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from harness import _core
 from harness.errors import ConfigError
@@ -35,8 +35,11 @@ from harness.runtime.processes.cores import limit_threads
 from harness.runtime.processes.signals import ENDING_SIGNALS, leave_signals_to_master
 from harness.runtime.processes.worker import RunContext, worker_main
 
-ImportStages = Callable[[], list[str]]
-"""Imports the stage modules, and returns a text for each thing that is no good to workers."""
+if TYPE_CHECKING:
+    from harness.runtime.configuration.schedule import Halves
+
+ImportStages = Callable[[], "tuple[list[str], Halves]"]
+"""Imports the stages. Returns a text for each thing that is no good to workers, and what stages declare."""
 LENGTH = struct.Struct("!I")
 SPARE_DESCRIPTORS = 256
 BURIAL_S = 0.05
@@ -134,14 +137,14 @@ def _import_and_report(
     # Until the nursery listens to its master, this is how it learns of the master's end.
     _core.die_with_pipe(life_read_fd)
     try:
-        found = import_stages()
+        found, declared = import_stages()
     except BaseException as error:
         told = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
         send_message(connection, ("failed", told, traceback.format_exc()))
         return False
     # From here on the nursery outlives the master for as long as it takes to kill the workers.
     fcntl.fcntl(life_read_fd, fcntl.F_SETFL, fcntl.fcntl(life_read_fd, fcntl.F_GETFL) & ~os.O_ASYNC)
-    send_message(connection, ("imported", found))
+    send_message(connection, ("imported", found, declared))
     return True
 
 

@@ -95,7 +95,7 @@ class Replacing:
         told = self._late.get(pid)
         rank, stage = self._run.busy(worker)
         if told is None:
-            limit = limits_ns(self._config)[step] / 1e9
+            limit = limits_ns(self._config)[stage if rank >= 0 and stage > 0 else step] / 1e9
             cause = f"a stageTimeout of {limit:g} s, after which it was killed,"
             self._late[pid] = time.monotonic(), cause
             where = f"stage {stage_name(self._config, stage)} for rank {rank}" if rank >= 0 else "no stage"
@@ -132,7 +132,7 @@ class Replacing:
         self._log.warn(f"{error.what}; a fresh worker (pid {pid}) takes its place: {told}")
         self._statistics.count_death(
             visit=visit,
-            stage=step,
+            stage=max(step, death.stage) if death.rank >= 0 else step,
             worker=death.worker,
             pid=death.pid,
             rank=death.rank,

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness import _core
 from harness.errors import ConfigError, HarnessError, InternalError, describe_end
@@ -25,6 +25,9 @@ from harness.runtime.processes.nurseries import ForkedNurseries, FreshNurseries
 from harness.runtime.processes.nursery import ImportStages, receive_message, send_message
 from harness.runtime.processes.oom import OomWatch, describe_kill
 from harness.runtime.processes.worker import RunContext
+
+if TYPE_CHECKING:
+    from harness.runtime.configuration.schedule import Halves
 
 FORK, EXEC = "fork", "exec"
 
@@ -116,8 +119,10 @@ class Supervisor:
             self._fresh = FreshStarts(self._context)
         return self._fresh
 
-    def wait_for_imports(self) -> list[str]:
-        """Waits until the nursery has imported the stages; what in it is no good to workers, for the log.
+    def wait_for_imports(self) -> tuple[list[str], Halves]:
+        """Waits until the nursery has imported the stages.
+
+        Returns what in it is no good to workers, for the log, and what the parallel halves declare.
 
         Where it has such, and the policy permits it, workers are started by exec from now on.
         Raises `ConfigError` with its reason if it could not import them.
@@ -128,7 +133,7 @@ class Supervisor:
         found = list(message[1])
         if found and self._config.start_method != FORK:
             self._fresh_workers = self._fresh_starts()
-        return found
+        return found, message[2]
 
     @property
     def workers_by_exec(self) -> bool:

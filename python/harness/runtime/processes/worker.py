@@ -66,7 +66,7 @@ class WorkerHooks:
         self._pid = os.getpid()
         self._current: SliceHalf | None = None
 
-    def run_step(self, rank: int, visit: int, step: int) -> int:
+    def run_step(self, rank: int, visit: int, step: int, more: bool = False) -> int:
         """Runs a step of one rank. What a failure stage raises, SystemExit, KeyboardInterrupt are fatal."""
         half = self._slices[rank]
         if self._current is not half:
@@ -74,7 +74,7 @@ class WorkerHooks:
             current.work_for(half)
             set_default_log(half.log.root)
         try:
-            outcome = half.run_step(visit, step)
+            outcome = half.run_step(visit, step, more)
             end_if_stray(self._pid)
             if self._output is not None:
                 self._output.mark(rank, visit, step, half.stages)
