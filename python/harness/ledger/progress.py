@@ -22,6 +22,7 @@ class Progress:
 
     def __init__(self, directory: Path) -> None:
         """Makes the file anew. Where it cannot be mapped, notes go nowhere."""
+        self._pid = os.getpid()
         self._page: mmap.mmap | None = None
         path = directory / PROGRESS_NAME
         try:
@@ -41,7 +42,7 @@ class Progress:
     def note(self, visit: int, stage: int) -> None:
         """Notes that the master is at a stage of a visit."""
         if self._page is not None:
-            _NOTE.pack_into(self._page, 0, _MAGIC, os.getpid(), visit, stage)
+            _NOTE.pack_into(self._page, 0, _MAGIC, self._pid, visit, stage)
 
     def close(self) -> None:
         """Lets go of the page; the file stays."""

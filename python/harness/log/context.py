@@ -26,6 +26,8 @@ class RecordContext:
     def set(self, name: str, value: Any) -> None:
         """Set a property; TypeError for a value no property can hold."""
         others, numbers = self._state
+        if numbers.get(name) == value and type(value) is int:
+            return
         is_number = type(value) is int and -INT_LIMIT <= value < INT_LIMIT
         if is_number and name in numbers:
             self._state = (others, {**numbers, name: value})

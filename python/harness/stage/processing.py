@@ -165,7 +165,7 @@ class SerialProcessing(StageProcessing):
             RuntimeError: the stage was never initialized, or overrides neither of its methods.
         """
         inputQueue, _ = self._queues()
-        return apply_preprocess(self, inputQueue, _is_skipped(self.preprocess, self.postprocess))
+        return apply_preprocess(self, inputQueue, _BASE_METHODS)
 
     def applyPostprocess(self, queue: Queue) -> None:
         """Postprocess every clipboard of `queue` and move each to the output queue.
@@ -177,7 +177,7 @@ class SerialProcessing(StageProcessing):
             RuntimeError: the stage was never initialized, or overrides neither of its methods.
         """
         _, outputQueue = self._queues()
-        apply_postprocess(self, queue, outputQueue, _is_skipped(self.postprocess, self.preprocess))
+        apply_postprocess(self, queue, outputQueue, _BASE_METHODS)
 
 
 class ParallelProcessing(StageProcessing):
@@ -200,17 +200,6 @@ class ParallelProcessing(StageProcessing):
 
 
 _BASE_METHODS = frozenset({SerialProcessing.preprocess, SerialProcessing.postprocess})
-
-
-def _is_skipped(method: Any, other: Any) -> bool:
-    """Whether `method` is the base class's while the stage brings its own `other`.
-
-    Bound methods are compared by their function, so that methods set on the instance count as well.
-    """
-    return (
-        getattr(method, "__func__", None) in _BASE_METHODS
-        and getattr(other, "__func__", None) not in _BASE_METHODS
-    )
 
 
 def _not_overridden(stage: StageProcessing, method: str, wanted: str) -> RuntimeError:

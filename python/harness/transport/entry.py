@@ -37,12 +37,12 @@ class Notes:
     def __init__(self) -> None:
         self._copied: Counter[str] = Counter()
         self._shared: Counter[str] = Counter()
-
-    def __bool__(self) -> bool:
-        return bool(self._copied or self._shared)
+        self.are_there = False
+        """Whether there is anything to tell."""
 
     def add(self, key: str, copied: int, shared: int = 0) -> None:
         """Adds bytes that were copied and shared under `key`."""
+        self.are_there = self.are_there or bool(copied or shared)
         if copied:
             self._copied[key] += copied
         if shared:
@@ -55,5 +55,6 @@ class Notes:
 
     def clear(self) -> None:
         """Forgets them: they were told."""
+        self.are_there = False
         self._copied.clear()
         self._shared.clear()

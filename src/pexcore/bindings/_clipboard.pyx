@@ -256,6 +256,10 @@ cdef class Clipboard:
 
     # --- for the transport: not part of what stages use
 
+    def _has_unpublished(self):
+        """Whether anything may have become shareable since `_published` was called."""
+        return bool(self._unpublished)
+
     def _unpublished_items(self):
         """What became shareable since `_published` was called, and is present: (key, value, is a canvas)."""
         if not self._unpublished:

@@ -2,16 +2,40 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The queue between two stages, and the half-steps that move a clipboard from one to the next."""
 
-from collections import deque
+cdef extern from "pthread.h" nogil:
+    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
+                       void (*child)() noexcept nogil)
+
+
+cdef long _forks = 0
+
+
+cdef void _count_fork() noexcept nogil:
+    global _forks
+    _forks += 1
+
+
+if pthread_atfork(NULL, NULL, _count_fork) != 0:
+    raise MemoryError("no memory for noticing forks")
+
+
+def generation():
+    """How many forks lie between this process and the one that imported this.
+
+    Asking the kernel who one is costs more. Forks by C code count, too; what a process does between vfork() and
+    exec() is none.
+    """
+    return _forks
 
 
 cdef class Queue:
     """A FIFO of clipboards. An empty queue answers None; `size` tells it from a queued None."""
 
-    cdef object _clipboards
+    # There is one as a rule, seldom a few: a list moves them faster than a deque looks for its ends.
+    cdef list _clipboards
 
     def __init__(self):
-        self._clipboards = deque()
+        self._clipboards = []
 
     cpdef addDataset(self, clipboard):
         """Append at the tail."""
@@ -19,7 +43,7 @@ cdef class Queue:
 
     cpdef getNextDataset(self):
         """Remove and return the head, None when empty."""
-        return self._clipboards.popleft() if self._clipboards else None
+        return self._clipboards.pop(0) if self._clipboards else None
 
     cpdef element(self):
         """The head, which stays in the queue; None when empty."""
@@ -33,26 +57,38 @@ cdef class Queue:
         return f"<Queue of {len(self._clipboards)} clipboard(s)>"
 
 
-def apply_preprocess(stage, inputQueue, bint skipped):
+cdef bint _is_of(method, frozenset functions):
+    # Bound methods are compared by their function, so that methods set on the instance count as well.
+    return getattr(method, "__func__", None) in functions
+
+
+def apply_preprocess(stage, inputQueue, frozenset base_methods):
     """Preprocesses the head of `inputQueue` and returns a new queue that holds it.
 
-    The clipboard leaves `inputQueue` only after `stage.preprocess` returned. `skipped`: it is not called at all.
+    The clipboard leaves `inputQueue` only after `stage.preprocess` returned. It is not called where it is one of
+    `base_methods` while the stage brings its own `postprocess`.
     """
     clipboard = inputQueue.element()
-    if not skipped:
-        stage.preprocess(clipboard)
+    method = stage.preprocess
+    if not _is_of(method, base_methods) or _is_of(stage.postprocess, base_methods):
+        method(clipboard)
     inputQueue.getNextDataset()
-    cdef Queue between = Queue()
-    between.addDataset(clipboard)
+    cdef Queue between = Queue.__new__(Queue)
+    between._clipboards = [clipboard]
     return between
 
 
-def apply_postprocess(stage, between, outputQueue, bint skipped):
-    """Postprocesses every clipboard of `between` and moves each to `outputQueue` after its `stage.postprocess`."""
+def apply_postprocess(stage, between, outputQueue, frozenset base_methods):
+    """Postprocesses every clipboard of `between` and moves each to `outputQueue` after its `stage.postprocess`.
+
+    It is not called where it is one of `base_methods` while the stage brings its own `preprocess`.
+    """
+    method = stage.postprocess
+    cdef bint skipped = _is_of(method, base_methods) and not _is_of(stage.preprocess, base_methods)
     while between.size() > 0:
         clipboard = between.element()
         if not skipped:
-            stage.postprocess(clipboard)
+            method(clipboard)
         between.getNextDataset()
         outputQueue.addDataset(clipboard)
 

@@ -2,8 +2,12 @@
 // Python face of the log rings, and of the C library's buffers of what compiled stages print.
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
 #include <cstdio>
+#include <stdio_ext.h>
 #include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <vector>
 
 #include "bindings.hpp"
@@ -40,6 +44,15 @@ void bind_log_ring(py::module_& module) {
         .def("waiting", &sync::LogRing::waiting);
     module.def("line_buffer_stdio", [] { std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); },
                "What C code prints reaches the file line by line, in order with what Python prints.");
+    module.def("output_extent", []() -> py::tuple {
+        // Asking is cheap, and there is seldom anything to write.
+        if (__fpending(stdout) != 0 || __fpending(stderr) != 0) std::fflush(nullptr);
+        struct stat status{};
+        if (fstat(STDOUT_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return py::make_tuple(-1, 0);
+        const std::int64_t changed = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+        return py::make_tuple(std::int64_t{status.st_size}, changed);
+    }, "Writes out what C code has printed. Returns the size of the file that descriptor 1 is, and the time of its last"
+       " change in ns: one that was shortened may be as long again as it was; (-1, 0) where it is no file.");
     module.def("flush_stdio", [] { std::fflush(nullptr); }, "Writes out what C code has printed.");
 }
 

@@ -318,6 +318,11 @@ public:
         os::fault_point("master: publishes");
         m_state.down(stage) = {ref, bytes};
     }
+    // Pairs of reference and length of all stages from 0 on, as 64-bit numbers that can be read without a call.
+    py::memoryview down_table() {
+        return py::memoryview::from_buffer(&m_state.down(0).ref, {2 * (py::ssize_t{1} + m_shape.stages)},
+                                           {static_cast<py::ssize_t>(sizeof(std::uint64_t))}, true);
+    }
     py::tuple down_manifest(std::uint16_t stage) {
         return py::make_tuple(m_state.down(stage).ref, m_state.down(stage).bytes);
     }

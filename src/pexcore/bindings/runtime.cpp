@@ -137,6 +137,7 @@ void bind_run(py::module_& module) {
         .def("quarantine", &Run::quarantine,
              "Keeps what killed processes that have not ended hold: (worker, pid, blocks, bytes) of each.")
         .def("set_down_manifest", &Run::set_down_manifest, py::arg("stage"), py::arg("ref"), py::arg("bytes"))
+        .def("down_table", &Run::down_table, py::keep_alive<0, 1>())
         .def("down_manifest", &Run::down_manifest, py::arg("stage"))
         .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))
         .def("up_manifests", &Run::up_manifests)
@@ -154,7 +155,11 @@ void bind_run(py::module_& module) {
         .def("read_report", [](Run& run, std::uint32_t rank) { return py::bytes(run.state().read_report(rank)); })
         .def("count_copied", [](Run& run, std::uint64_t bytes) { run.traffic().copied += bytes; })
         .def("count_shared", [](Run& run, std::uint64_t bytes) { run.traffic().shared += bytes; })
-        .def("set_clipboard_bytes", [](Run& run, std::uint64_t bytes) { run.traffic().clipboard = bytes; })
+        .def("clipboard_bytes", [](Run& run) {
+                 // A number that can be written without a call.
+                 return py::memoryview::from_buffer(&run.traffic().clipboard, {py::ssize_t{1}},
+                                                    {static_cast<py::ssize_t>(sizeof(std::uint64_t))});
+             }, py::keep_alive<0, 1>())
         .def("drain_spans", &Run::drain_spans)
         .def("lost_spans", &Run::lost_spans)
         .def("log_ring", &Run::log_ring, py::arg("process"), py::keep_alive<0, 1>())

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from os import getpid
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness import _core, births, streams
+from harness._steps import generation
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.log.run_logs import off_console
@@ -47,6 +48,7 @@ class Half(Generic[StageT]):
 
     def __init__(self, run: _core.Run, config: PipelineConfig, run_id: str, rank: int, log: Log) -> None:
         self.run = run
+        self._clipboard_bytes = run.clipboard_bytes()
         self.config = config
         self.run_id = run_id
         self.rank = rank
@@ -62,7 +64,9 @@ class Half(Generic[StageT]):
         streams.use_seed(self.random_seed)
         self.visit = 0
         self.stage_number = 0
-        self._pid = os.getpid()
+        self._pid = getpid()
+        self._generation = generation()
+        self._note_in_log = log.context.set
         self.post_mortems: PostMortems | None = None
 
     def _audience(self) -> int:
@@ -127,7 +131,8 @@ class Half(Generic[StageT]):
         except BaseException as error:
             raise Uncommon(error) from error
         finally:
-            end_if_stray(self._pid)
+            if generation() != self._generation:
+                end_if_stray(self._pid)
 
     def begin_visit(self, visit: int) -> None:
         """Empties every queue and puts one fresh clipboard into the first."""
@@ -159,7 +164,7 @@ class Half(Generic[StageT]):
     def count_clipboard(self, number: int) -> None:
         """Tells the core how many array bytes the clipboard holds after stage `number`."""
         clipboard = self.queues[number].element()
-        self.run.set_clipboard_bytes(clipboard._array_bytes() if clipboard is not None else 0)
+        self._clipboard_bytes[0] = clipboard._array_bytes() if clipboard is not None else 0
 
     def fail(
         self, number: int, raised: Exception, method: str, apply: Callable[[StageT], Any] | None

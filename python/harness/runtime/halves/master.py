@@ -60,6 +60,7 @@ class MasterHalf(Half[SerialProcessing]):
         self._event: tuple[int, str, PropertySet] | None = None
         self._reached = 0
         self._first = 0
+        self._down = self.run.down_table()
 
     def require_methods_of_classes(self) -> None:
         """Raises `StageFailed` where a stage has a method that a fused schedule can't know of: its own."""
@@ -128,7 +129,7 @@ class MasterHalf(Half[SerialProcessing]):
         stage = self.stages[number - 1]
         self.stage_number = self._first = number
         self.recorder.enter_stage(self.visit, number)
-        self.log.context.set("STAGEID", number)
+        self._note_in_log("STAGEID", number)
         if self.on_progress is not None:
             self.on_progress(self.visit, stage.getName())
         passes = self.log.getThreshold()
@@ -162,7 +163,8 @@ class MasterHalf(Half[SerialProcessing]):
         if self.log.sends(DEBUG):
             self.log.logdebug(f"the slices are released into stage {number}")
         clipboard = self._current(number)
-        self._tell_notes(number, DOWN)
+        if self.transport.has_notes():
+            self._tell_notes(number, DOWN)
         if clipboard is None or self.error_flagged:
             self._publish_event_alone(number)
             return
@@ -174,7 +176,8 @@ class MasterHalf(Half[SerialProcessing]):
                 end_if_stray(self._pid)
                 self.published.append((number, entries))
                 self.statistics.tally.add(number, DOWN, entries)
-            self.run.set_down_manifest(number, *manifest)
+            if manifest[1] or self._down[2 * number + 1]:
+                self.run.set_down_manifest(number, *manifest)
         except Exception as error:
             end_if_stray(self._pid)
             self.run.set_down_manifest(number, 0, 0)
@@ -247,6 +250,7 @@ class MasterHalf(Half[SerialProcessing]):
         """Runs `postprocess` of stage `number`; returns the outcome bits."""
         stage = self.stages[number - 1]
         outcome = _core.OUTCOME_OK
+        passes = self.log.getThreshold()
         if self.error_flagged:
             # The stage that failed has put an empty clipboard into its output queue already.
             for stage_number in range(self._first, number + 1):
@@ -256,7 +260,7 @@ class MasterHalf(Half[SerialProcessing]):
         else:
             between = self._between if self._between is not None else Queue()
             try:
-                if self.log.sends(TRACE):
+                if passes <= TRACE:
                     self._traced(stage, "postprocess", lambda: stage.applyPostprocess(between))
                 else:
                     self.call_stage(stage.applyPostprocess, between)
@@ -266,9 +270,10 @@ class MasterHalf(Half[SerialProcessing]):
                 self.statistics.count_partial(self.visit)
                 outcome = _core.OUTCOME_RAISED
         self._reached = number
-        self._tell_notes(number, UP)
+        if self.transport.has_notes():
+            self._tell_notes(number, UP)
         self.recorder.leave_stage(number)
-        if self.log.sends(VERB2):
+        if passes <= VERB2:
             self._mark_stages("end", self._first, number)
         return outcome
 

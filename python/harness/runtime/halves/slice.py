@@ -62,6 +62,8 @@ class SliceHalf(Half[ParallelProcessing]):
 
         self.build(make)
         self._published: list[tuple[int, Manifest]] = []
+        self._told = (-1, -1)
+        self._down = self.run.down_table()
         self._started = (time.monotonic(), os.times())
         self.exchange = make_exchange(self.run, self.config, self.rank, self.transport)
         self.received: list[tuple[int, list[Entry]]] = []
@@ -101,7 +103,7 @@ class SliceHalf(Half[ParallelProcessing]):
     def enter_stage(self, number: int) -> None:
         """What is logged and recorded from here on belongs to stage `number`."""
         self.stage_number = number
-        self.log.context.set("STAGEID", number)
+        self._note_in_log("STAGEID", number)
 
     def process(self, number: int) -> int:
         """Runs stage `number`, or passes it over after a failure. Returns the outcome bits."""
@@ -178,8 +180,8 @@ class SliceHalf(Half[ParallelProcessing]):
         clipboard = self.queues[number - 1].element()
         if clipboard is None:
             return
-        manifest = self.run.down_manifest(number)
-        if manifest[1]:
+        if self._down[2 * number + 1]:
+            manifest = self.run.down_manifest(number)
             entries = self.transport.read(manifest)
             self.received.append((number, entries))
             self.transport.deliver(entries, self.config.n_slices, clipboard._receive)
@@ -214,8 +216,9 @@ class SliceHalf(Half[ParallelProcessing]):
         else:
             # Of a stage that is not the last of its step, too: it fails now if there is no room for the list.
             whole = self.transport.bind(self._published)
-        if not self._more:
+        if not self._more and (whole[1] or self._told[1]):
             self.run.set_up_manifest(self.rank, *whole)
+            self._told = whole
 
     def _bring_back(self, number: int) -> None:
         """After a failed publication the clipboard has moved on: the failure stage expects it before."""
@@ -243,7 +246,8 @@ class SliceHalf(Half[ParallelProcessing]):
         self.received_across.clear()
         self.empty_queues()
         self.transport.end_visit()
-        self.run.set_up_manifest(self.rank, 0, 0)
+        self.run.set_up_manifest(self.rank, *NO_MANIFEST)
+        self._told = NO_MANIFEST
         if self.log.sends(INFO):
             user, system = now.user - before.user, now.system - before.system
             elapsed = time.monotonic() - wall

@@ -8,10 +8,12 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from os import write
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import _core
+from harness._core import output_extent
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -38,32 +40,30 @@ class StageOutput:
         os.dup2(descriptor, 2)
         os.close(descriptor)
         _core.line_buffer_stdio()
+        self._said = [False]
         # Kept: a stage may put something else in their place.
-        self._streams = (_text_stream(1), _text_stream(2))
+        self._streams = (_text_stream(1, self._said), _text_stream(2, self._said))
         sys.stdout, sys.stderr = self._streams
-        self._marked = _extent(1)
+        self._marked = output_extent()
 
     def mark(self, rank: int, visit: int, step: int, stages: Sequence[StageProcessing]) -> None:
         """Says under what was printed since the last mark that it is of this rank, visit and stage.
 
         Step 0 is set-up or shutdown; the one past the last stage is the end of a visit.
         """
-        with contextlib.suppress(ValueError, OSError):
-            # A stage may have closed a stream, or descriptor 1 itself: it prints nothing then.
+        if self._said[0]:
+            self._said[0] = False
             for stream in self._streams:
-                stream.flush()
-            _core.flush_stdio()
-            extent = _extent(1)
-            if extent != self._marked:
-                size = extent[0] - self._marked[0]
-                os.write(1, mark_text(rank, visit, _step_name(step, stages), size))
-                self._marked = _extent(1)
-
-
-def _extent(descriptor: int) -> tuple[int, int]:
-    """Size and time of the last change: one that was shortened may be as long again as it was."""
-    status = os.fstat(descriptor)
-    return status.st_size, status.st_mtime_ns
+                # A stage may have closed it: there is nothing to write then.
+                with contextlib.suppress(ValueError, OSError):
+                    stream.flush()
+        extent = output_extent()
+        # A stage may have closed descriptor 1, or put something else there: it prints nothing here then.
+        if extent != self._marked and extent[0] >= 0:
+            size = extent[0] - self._marked[0]
+            with contextlib.suppress(OSError):
+                write(1, mark_text(rank, visit, _step_name(step, stages), size))
+            self._marked = output_extent()
 
 
 def mark_text(rank: int, visit: int, what: str, size: int) -> bytes:
@@ -100,6 +100,29 @@ class _Forgiving(io.FileIO):
             return memoryview(data).nbytes
 
 
-def _text_stream(descriptor: int) -> io.TextIOWrapper:
-    raw = io.BufferedWriter(_Forgiving(descriptor, "w", closefd=False))
-    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+class _Bytes(io.BufferedWriter):
+    """Sets `said[0]` when there may be something to flush."""
+
+    said: list[bool]
+
+    def write(self, data: Buffer, /) -> int:
+        self.said[0] = True
+        return super().write(data)
+
+
+class _Lines(io.TextIOWrapper):
+    """The same for text, which is written line by line."""
+
+    said: list[bool]
+
+    def write(self, text: str, /) -> int:
+        self.said[0] = True
+        return super().write(text)
+
+
+def _text_stream(descriptor: int, said: list[bool]) -> _Lines:
+    raw = _Bytes(_Forgiving(descriptor, "w", closefd=False))
+    raw.said = said
+    lines = _Lines(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    lines.said = said
+    return lines
