@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Pinned workers, and workers with more threads than their share of the cores."""
+"""Pinned workers, the memory they use, and workers with more threads than their share of the cores."""
 
 import os
+
+import pytest
+from harness.runtime.processes.cores import nodes
 
 STAGES = """
     import threading
@@ -54,3 +57,39 @@ def test_a_worker_that_keeps_to_its_share_is_not_named_and_may_use_every_core(be
     assert done.code == 0, done.err
     assert "threads after its first visit" not in done.log("Slice0") + done.log("Slice1")
     assert (bench.folder / "cores-0").read_text() == f"{sorted(os.sched_getaffinity(0))}"
+
+
+def test_explain_tells_where_workers_run(bench):
+    bench.module(STAGES)
+    bench.policy("where - Where", slices=3, head='executionMode: "oneloop"\npinWorkers: true')
+    out = bench.run("--explain", "--workers", "3").out
+    cores = len(os.sched_getaffinity(0))
+    assert f"3 workers on {cores} usable core" in out
+    assert f"worker 0: core {min(os.sched_getaffinity(0))}, memory node " in out
+
+
+@pytest.mark.skipif(len(nodes()) < 2, reason="this machine has one memory node")
+def test_blocks_lie_in_the_memory_of_the_worker_that_makes_them(bench):
+    bench.module("""
+    class Makes(ParallelProcessing):
+        def process(self, clipboard):
+            array = harness.zeros((4 << 20,), np.uint8)
+            array[:] = 1
+            pages = {}
+            for line in open("/proc/self/numa_maps"):
+                if "pex" in line or "shmem" in line or "memfd" in line:
+                    for word in line.split():
+                        if word[0] == "N" and "=" in word:
+                            node, count = word[1:].split("=")
+                            pages[int(node)] = pages.get(int(node), 0) + int(count)
+            clipboard.put("pages", (sorted(os.sched_getaffinity(0)), pages), True)
+
+    class Look(SerialProcessing):
+        def postprocess(self, clipboard):
+            open("found", "w").write(repr(clipboard.gather("pages")))
+    """)
+    bench.policy("makes Look Makes", slices=2)
+    assert bench.run("--workers", "2").code == 0
+    for cores, pages in eval((bench.folder / "found").read_text()):
+        (node,) = [node for node, of_node in nodes().items() if set(cores) <= set(of_node)]
+        assert pages.get(node, 0) > sum(pages.values()) / 2

@@ -30,6 +30,7 @@ def explain(policy: str, workers: int | None) -> int:
     from harness.runtime.configuration.config import load_config
     from harness.runtime.configuration.schedule import LOCKSTEP, NO_HALVES, compile_schedule
     from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
+    from harness.runtime.processes.cores import describe_places
 
     try:
         config = load_config(policy, workers=workers)
@@ -44,7 +45,9 @@ def explain(policy: str, workers: int | None) -> int:
     head = f"{config.n_slices} slices on {config.n_workers} workers, arena {size}"
     if config.n_slices > 0:
         head += f"\nstartMethod {config.start_method}: {STARTS[config.start_method]}"
-    write("\n".join([head, schedule.explain(), *_reading_ahead(config)]))
+    places = describe_places(config.n_workers, config.pin_workers) if config.n_slices > 0 else []
+    steps = schedule.explain() + "".join(f"{line}\n" for line in places)
+    write("\n".join([head, steps, *_reading_ahead(config)]))
     return 0
 
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Cores and threads of workers: how many threads each may have, whether it keeps to that, and pinning."""
+"""Cores and threads of workers: how many threads each may have, whether it keeps to that, where it runs."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from harness.log import Log
@@ -18,6 +18,7 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
 MOST_NAMES = 5
+MOST_PLACES = 8
 
 
 def limit_threads(workers: int) -> None:
@@ -33,12 +34,86 @@ def thread_budget() -> int:
     return max((int(value) for value in values if value.isdecimal()), default=1)
 
 
-def pin(worker: int) -> int:
-    """Keeps this process to one of the cores it may use, in turn by the worker's number; returns the core."""
-    cores = sorted(os.sched_getaffinity(0))
-    core = cores[worker % len(cores)]
-    os.sched_setaffinity(0, {core})
-    return core
+NODES = Path("/sys/devices/system/node")
+
+
+def nodes(folder: Path = NODES) -> dict[int, list[int]]:
+    """The cores that this process may use, by memory node; node 0 has all where the kernel does not tell."""
+    usable = os.sched_getaffinity(0)
+    found = {}
+    for path in folder.glob("node[0-9]*/cpulist"):
+        try:
+            cores = usable & set(_numbers(path.read_text()))
+        except (OSError, ValueError):
+            continue
+        if cores:
+            found[int(path.parent.name.removeprefix("node"))] = sorted(cores)
+    if set().union(*found.values()) != usable:
+        return {0: sorted(usable)}
+    return dict(sorted(found.items()))
+
+
+def _numbers(text: str) -> Iterator[int]:
+    """The numbers of a list as the kernel writes it: ``0-3,8``."""
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+class Place(NamedTuple):
+    """Where a worker runs: on these cores, of this memory node (`None`: of whichever)."""
+
+    node: int | None
+    cores: list[int]
+
+
+def place_of(worker: int, pinned: bool, cores_of: dict[int, list[int]]) -> Place:
+    """Where worker `worker` (from 0) belongs, on a machine whose nodes have these cores.
+
+    Workers go round the nodes in turn, and in each round its cores, so that all memory is used by equally
+    many. Pinned, a worker has one core; else all of its node, where there is more than one node: what it
+    allocates is committed by itself, and so lies in that node's memory.
+    """
+    if not pinned and len(cores_of) == 1:
+        return Place(None, sorted(next(iter(cores_of.values()))))
+    rounds = max(map(len, cores_of.values()))
+    turns = [
+        (node, cores[number])
+        for number in range(rounds)
+        for node, cores in cores_of.items()
+        if number < len(cores)
+    ]
+    node, core = turns[worker % len(turns)]
+    return Place(node, [core] if pinned else cores_of[node])
+
+
+def keep_to_place(worker: int, pinned: bool) -> str:
+    """Keeps this process where it belongs. Returns words for the place; empty if it may run anywhere."""
+    place = place_of(worker, pinned, nodes())
+    if place.node is None:
+        return ""
+    os.sched_setaffinity(0, place.cores)
+    return f"core {place.cores[0]}" if pinned else f"the cores of memory node {place.node}"
+
+
+def describe_places(n_workers: int, pinned: bool) -> list[str]:
+    """Words for how a run uses the machine."""
+    cores_of = nodes()
+    cores = sum(map(len, cores_of.values()))
+    on = f"{cores} usable core{'s' if cores > 1 else ''}"
+    if len(cores_of) > 1:
+        on += f" of {len(cores_of)} memory nodes"
+    threads = max(1, cores // max(1, n_workers))
+    lines = [f"{n_workers} worker{'s' if n_workers > 1 else ''} on {on}, {threads} for the threads of each"]
+    for worker in range(n_workers):
+        place = place_of(worker, pinned, cores_of)
+        if place.node is None:
+            return [*lines, "no worker is pinned; all memory is equally near"]
+        kept = "core" if pinned else "cores"
+        lines.append(f"worker {worker}: {kept} {', '.join(map(str, place.cores))}, memory node {place.node}")
+        if worker == MOST_PLACES and n_workers > MOST_PLACES + 2:
+            return [*lines, f"and so on for {n_workers - worker - 1} workers more"]
+    return lines
 
 
 class ThreadCheck:

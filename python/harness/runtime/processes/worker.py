@@ -25,7 +25,7 @@ from harness.runtime.halves.stray_forks import end_if_stray
 from harness.runtime.logs.run_log import LogSettings
 from harness.runtime.logs.stage_output import StageOutput
 from harness.runtime.processes import exit_handlers, stacks
-from harness.runtime.processes.cores import ThreadCheck, pin
+from harness.runtime.processes.cores import ThreadCheck, keep_to_place
 from harness.runtime.processes.signals import leave_signals_to_master
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
     run.attach_worker(worker, os.getpid(), incarnation)
     arrays.use_arena(run.arena, context.config.arena_threshold)
     outputs.use_journal(outputs.Journal(journal_path(context.run_dir, worker)))
-    core = pin(worker) if context.config.pin_workers else None
+    place = keep_to_place(worker, context.config.pin_workers)
     check = ThreadCheck(worker)
     output = StageOutput(context.logs.output_file(worker)) if context.logs.captures_output else None
     slices = {}
@@ -125,8 +125,8 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
             output.mark(rank, 0, 0, [])
         if half is not None:
             half.after_first_visit = check
-            if core is not None:
-                half.log.info(f"worker {worker} keeps to core {core}")
+            if place:
+                half.log.info(f"worker {worker} keeps to {place}")
     if any(half is None for half in slices.values()):
         # The master has read why from the report and ends the run; wait for its word: this is no death.
         stays = run.run_worker(WorkerHooks({}, output))
