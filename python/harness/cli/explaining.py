@@ -13,6 +13,7 @@ from harness.exceptions import Exception as LsstException
 
 if TYPE_CHECKING:
     from harness.runtime.configuration.config import PipelineConfig
+    from harness.runtime.configuration.schedule import Halves
 
 
 STARTS = {
@@ -30,12 +31,11 @@ def explain(policy: str, workers: int | None) -> int:
     from harness.runtime.configuration.config import load_config
     from harness.runtime.configuration.schedule import LOCKSTEP, NO_HALVES, compile_schedule
     from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
-    from harness.runtime.processes.cores import describe_places
 
     try:
         config = load_config(policy, workers=workers)
         serial, parallel = NO_HALVES, NO_HALVES
-        if config.schedule != LOCKSTEP:
+        if config.schedule != LOCKSTEP or config.n_workers < config.n_slices:
             serial, parallel = import_serial_classes(config), import_parallel_classes(config)[1]
         schedule = compile_schedule(config, serial=serial, parallel=parallel)
     except (HarnessError, LsstException) as error:
@@ -45,10 +45,25 @@ def explain(policy: str, workers: int | None) -> int:
     head = f"{config.n_slices} slices on {config.n_workers} workers, arena {size}"
     if config.n_slices > 0:
         head += f"\nstartMethod {config.start_method}: {STARTS[config.start_method]}"
-    places = describe_places(config.n_workers, config.pin_workers) if config.n_slices > 0 else []
-    steps = schedule.explain() + "".join(f"{line}\n" for line in places)
+    steps = schedule.explain() + "".join(_workers(config, parallel))
     write("\n".join([head, steps, *_reading_ahead(config)]))
     return 0
+
+
+def _workers(config: PipelineConfig, parallel: Halves) -> Iterator[str]:
+    """Lines on which worker runs which slices, and where."""
+    from harness.runtime.configuration.schedule import why_not_balanced
+    from harness.runtime.processes.cores import describe_places
+
+    if config.n_slices == 0:
+        return
+    why_not = why_not_balanced(config, parallel)
+    if why_not:
+        yield f"every slice is with its worker: {why_not}\n"
+    else:
+        yield "idle workers take slices that wait: all parallel halves declare themselves stateless\n"
+    for line in describe_places(config.n_workers, config.pin_workers):
+        yield f"{line}\n"
 
 
 def _reading_ahead(config: PipelineConfig) -> Iterator[str]:

@@ -205,6 +205,6 @@ def _class_of(dotted_name: str, base: type) -> type | None:
 def _half(cls: type[Dc3aStage], holder: type[_Holder], topic: str | None) -> type[_Holder]:
     """A holder of one class, which shows its name in messages."""
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    declared = {name: getattr(cls, name, False) for name in ("stateful", "independent")}
+    declared = {name: getattr(cls, name, False) for name in ("stateful", "independent", "stateless")}
     told = {"held_class": cls, "topic": topic, **declared}
     return type(cls.__name__, (holder,), {**names, **told})

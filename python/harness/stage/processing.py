@@ -50,6 +50,10 @@ class StageProcessing:
     # need not wait for each other around it. Where all halves of a pipeline say so, its schedule is fused.
     independent: ClassVar[bool] = False
 
+    # Whether a parallel half keeps nothing from visit to visit, so that it does not matter in which process a
+    # slice's visit runs. Where all parallel halves say so, workers that are idle take slices that wait.
+    stateless: ClassVar[bool] = False
+
     # A generator of random numbers for this run, visit, rank and stage, however the slices are spread.
     rng = Stream()
 

@@ -203,18 +203,34 @@ public:
         sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
         // ORDER relaxed: only this thread changes it.
         // Never 0 again, which is the first of all.
-        const std::uint32_t next = process.incarnation.load(std::memory_order_relaxed) % 255 + 1;
-        process.incarnation.store(next, std::memory_order_relaxed);
+        const std::uint32_t next = process.incarnation.load(std::memory_order_relaxed) % (sync::INCARNATIONS - 1) + 1;
+        // ORDER seq_cst: before the cells are revoked; pairs with WorkerLoop::took_in_vain().
+        process.incarnation.store(next, std::memory_order_seq_cst);
         process.busy_rank.store(-1, std::memory_order_relaxed);
         process.admitted.store(0, std::memory_order_seq_cst);
         // The dead one's number may soon be another process's, whom nobody must kill for a worker.
         process.pid.store(0, std::memory_order_seq_cst);
         process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
-        for (std::uint32_t rank = worker; rank < m_shape.ranks; rank += m_shape.workers)
-            sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(next));
+        for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
+            sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(1 + worker), static_cast<std::uint8_t>(next));
         os::fault_point("master: revoked");
         return next;
     }
+
+    // The ranks whose visit a worker (from 0) has, or is asked to begin.
+    std::vector<std::uint32_t> ranks_of(std::uint16_t worker) {
+        std::vector<std::uint32_t> ranks;
+        for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
+            const sync::CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+            // Before the first rendezvous a cell names nobody.
+            const std::uint16_t process = word.process == 0 ? m_state.process_of(rank) : word.process;
+            if (process == 1 + worker) ranks.push_back(rank);
+        }
+        return ranks;
+    }
+
+    // From the next visit on, idle workers take waiting ranks of others. Before the loops run.
+    void balance() { m_state.head().balances.store(1, std::memory_order_seq_cst); }
 
     // Says that `pid` is the worker: what a nursery has forked and not told of, because it died, is none.
     void admit(std::uint16_t worker, int pid) {

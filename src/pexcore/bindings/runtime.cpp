@@ -117,6 +117,8 @@ void bind_run(py::module_& module) {
         .def("wait_for_ends", &Run::wait_for_ends, py::arg("seconds"))
         .def("take_death", &Run::take_death)
         .def("revoke", &Run::revoke, py::arg("worker"))
+        .def("ranks_of", &Run::ranks_of, py::arg("worker"))
+        .def("balance", &Run::balance)
         .def("admit", &Run::admit, py::arg("worker"), py::arg("pid"))
         .def("await_admission", &Run::await_admission, py::arg("worker"), py::arg("pid"), py::arg("timeout_ms"))
         .def("kill_worker", [](Run& run, std::uint16_t worker) {

@@ -8,6 +8,7 @@
 namespace pex::loop {
 
 using sync::CellWord;
+using sync::unpack;
 
 namespace {
 
@@ -181,13 +182,22 @@ void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t v
 
 void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
     const std::uint32_t ranks = m_state.shape().ranks;
+    const bool begins = step == 1;
+    // ORDER relaxed: only this thread changes it.
+    const bool to_all = m_state.head().balances.load(std::memory_order_relaxed) != 0;
     sync::expect_arrivals(m_state.head().arrivals, ranks);
     for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+        sync::CellShm& cell = m_state.cell(rank);
+        // The visit of a rank is where its first step has run; it begins with the worker that the rank belongs to, or
+        // with whoever is idle.
+        // ORDER relaxed: only workers change it, and none does before the release below.
+        const std::uint16_t process = begins ? m_state.process_of(rank)
+                                             : unpack(cell.word.load(std::memory_order_relaxed)).process;
         // ORDER relaxed: only this thread changes it.
-        const std::uint32_t incarnation =
-            m_state.process(m_state.process_of(rank)).incarnation.load(std::memory_order_relaxed);
-        sync::release(m_state.cell(rank), CellWord{visit, step, static_cast<std::uint8_t>(incarnation),
-                                                   sync::OUTCOME_OK, sync::CellState::IDLE});
+        const std::uint32_t incarnation = m_state.process(process).incarnation.load(std::memory_order_relaxed);
+        sync::release(cell, CellWord{visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
+                                     sync::CellState::IDLE, static_cast<std::uint8_t>(process)},
+                      begins && to_all);
         os::fault_point("master: releasing");
     }
     os::fault_point("master: released");
@@ -287,8 +297,11 @@ std::uint64_t MasterLoop::limit_now_ns(const sync::ProcessShm& process, std::uin
 
 bool MasterLoop::owes(std::uint16_t process, std::uint32_t visit, std::uint16_t step) {
     std::uint8_t outcome = 0;
-    for (std::uint32_t rank = process - 1u; rank < m_state.shape().ranks; rank += m_state.shape().workers)
-        if (!sync::has_arrived(m_state.cell(rank), visit, step, outcome)) return true;
+    for (std::uint32_t rank = 0; rank < m_state.shape().ranks; ++rank) {
+        // ORDER seq_cst: pairs with take().
+        const CellWord word = unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+        if (word.process == process && !sync::has_arrived(m_state.cell(rank), visit, step, outcome)) return true;
+    }
     return false;
 }
 

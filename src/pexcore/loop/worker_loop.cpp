@@ -15,7 +15,7 @@ bool WorkerLoop::arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
         return !was_replaced(rank);
     }
     std::uint64_t fresh = sync::pack(CellWord{});
-    const CellWord ready{0, 0, 0, outcome, sync::CellState::ARRIVED};
+    const CellWord ready{0, 0, 0, outcome, sync::CellState::ARRIVED, self()};
     // ORDER seq_cst: pairs with has_arrived(), as in sync::arrive(). What is no longer fresh has arrived before, and
     // the master may ask for steps in it.
     if (!m_state.cell(rank).word.compare_exchange_strong(fresh, sync::pack(ready), std::memory_order_seq_cst))
@@ -30,7 +30,9 @@ bool WorkerLoop::fail_ready(sync::CellShm& cell, std::uint8_t outcome) {
     std::uint64_t bits = cell.word.load(std::memory_order_seq_cst);
     for (;;) {
         CellWord failed = sync::unpack(bits);
-        if (failed.incarnation != m_incarnation) return false;
+        if (sync::was_replaced(failed, self(), m_incarnation)) return false;
+        // The rank is another worker's in this visit: the run ends all the same.
+        if (failed.process != self()) break;
         failed.outcome = outcome;
         failed.state = sync::CellState::ARRIVED;
         // ORDER seq_cst: as above.
@@ -58,37 +60,79 @@ bool WorkerLoop::run(WorkerHooks& hooks) {
     return true;
 }
 
+bool WorkerLoop::balances() const {
+    // ORDER seq_cst: the master sets it before the first release.
+    return m_state.head().balances.load(std::memory_order_seq_cst) != 0;
+}
+
+WorkerLoop::Ranks WorkerLoop::ranks() const {
+    if (balances()) return {0, 1};
+    return {m_process - 1u, m_state.shape().workers};
+}
+
 bool WorkerLoop::anything_to_do() {
-    const sync::RunShape& shape = m_state.shape();
-    for (std::uint32_t rank = m_process - 1u; rank < shape.ranks; rank += shape.workers) {
+    const auto [first, stride] = ranks();
+    for (std::uint32_t rank = first; rank < m_state.shape().ranks; rank += stride) {
         // ORDER seq_cst: pairs with sync::release().
         const CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
-        // A word of another incarnation: this worker was replaced, and learns it where it looks for work.
-        if (word.state == sync::CellState::RELEASED || word.incarnation != m_incarnation) return true;
+        // This worker was replaced, and learns it where it looks for work.
+        if (sync::was_replaced(word, self(), m_incarnation)) return true;
+        if (sync::is_for(word, self(), m_incarnation) && (word.process == self() || may_take_more())) return true;
     }
     return false;
 }
 
 bool WorkerLoop::run_released(WorkerHooks& hooks, bool& ran) {
-    const sync::RunShape& shape = m_state.shape();
-    sync::ProcessShm& self = m_state.process(m_process);
-    for (std::uint32_t rank = m_process - 1u; rank < shape.ranks; rank += shape.workers) {
-        CellWord taken;
-        if (!sync::take(m_state.cell(rank), m_incarnation, taken)) {
-            if (was_replaced(rank)) return false;
-            continue;
-        }
-        ran = true;
-        os::fault_point("worker: took");
-        const std::uint8_t outcome = run_stages(hooks, rank, taken);
-        // ORDER relaxed: only read to name the place after this process has died and was reaped.
-        self.busy_rank.store(-1, std::memory_order_relaxed);
-        self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
-        os::fault_point("worker: ran");
-        if (!sync::arrive(m_state.cell(rank), taken, outcome)) return false;
-        os::fault_point("worker: arrived");
-        tell_master(outcome);
+    const auto [first, stride] = ranks();
+    for (std::uint32_t rank = first; rank < m_state.shape().ranks; rank += stride) {
+        // ORDER seq_cst: pairs with sync::release().
+        const CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+        if (word.process == self() && !run_rank(hooks, rank, ran)) return false;
     }
+    return !balances() || run_for_others(hooks, ran);
+}
+
+bool WorkerLoop::may_take_more() const {
+    return m_spans.written() - m_spans_before + m_state.shape().stages + 2u <= m_spans.capacity();
+}
+
+bool WorkerLoop::run_for_others(WorkerHooks& hooks, bool& ran) {
+    // From the last rank on: the workers they belong to come from the first.
+    for (std::uint32_t rank = m_state.shape().ranks; rank-- > 0 && may_take_more();)
+        if (!run_rank(hooks, rank, ran)) return false;
+    return true;
+}
+
+bool WorkerLoop::took_in_vain(std::uint32_t rank, const CellWord& taken) {
+    // ORDER seq_cst: after the cell was taken; pairs with the master's store before it revokes the cells of a worker
+    // that is to be replaced. Either the master finds this one among them, or this load sees the replacement.
+    const std::uint32_t now = m_state.process(m_process).incarnation.load(std::memory_order_seq_cst);
+    if (now == m_incarnation) return false;
+    if (sync::give_back(m_state.cell(rank), taken))
+        for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));
+    return true;
+}
+
+bool WorkerLoop::run_rank(WorkerHooks& hooks, std::uint32_t rank, bool& ran) {
+    sync::ProcessShm& process = m_state.process(m_process);
+    CellWord taken;
+    bool of_all = false;
+    if (!sync::take(m_state.cell(rank), self(), m_incarnation, taken, of_all)) return !was_replaced(rank);
+    if (of_all && took_in_vain(rank, taken)) return false;
+    ran = true;
+    if (taken.visit != m_visit) {
+        m_visit = taken.visit;
+        m_spans_before = m_spans.written();
+    }
+    os::fault_point("worker: took");
+    const std::uint8_t outcome = run_stages(hooks, rank, taken);
+    // ORDER relaxed: only read to name the place after this process has died and was reaped.
+    process.busy_rank.store(-1, std::memory_order_relaxed);
+    process.since_ns.store(os::now_ns(), std::memory_order_relaxed);
+    os::fault_point("worker: ran");
+    if (!sync::arrive(m_state.cell(rank), taken, outcome)) return false;
+    os::fault_point("worker: arrived");
+    tell_master(outcome);
     return true;
 }
 
@@ -131,7 +175,8 @@ std::uint8_t WorkerLoop::run_one(WorkerHooks& hooks, std::uint32_t rank, std::ui
 
 bool WorkerLoop::was_replaced(std::uint32_t rank) {
     // ORDER seq_cst: pairs with sync::revoke().
-    return sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst)).incarnation != m_incarnation;
+    const CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+    return sync::was_replaced(word, self(), m_incarnation);
 }
 
 bool WorkerLoop::note_fatal(std::uint8_t outcome) {

@@ -39,6 +39,12 @@ public:
 
 private:
     bool run_released(WorkerHooks& hooks, bool& ran);
+    // Takes ranks that wait for others, one at a time, for as long as there are any.
+    bool run_for_others(WorkerHooks& hooks, bool& ran);
+    // Runs the step of a rank if it can be taken. Returns false when a cell says that this worker was replaced.
+    bool run_rank(WorkerHooks& hooks, std::uint32_t rank, bool& ran);
+    // Whether a step that was asked of all was taken although this worker had been replaced; it is given back then.
+    bool took_in_vain(std::uint32_t rank, const sync::CellWord& taken);
     // Runs the stages of a step that was taken. Returns the outcome of all.
     std::uint8_t run_stages(WorkerHooks& hooks, std::uint32_t rank, const sync::CellWord& taken);
     std::uint8_t run_one(WorkerHooks& hooks, std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool more);
@@ -47,6 +53,15 @@ private:
     void tell_master(std::uint8_t outcome);
     bool anything_to_do();
     bool was_replaced(std::uint32_t rank);
+    bool balances() const;
+    // Whether this worker may take another rank that belongs to others in this visit: its spans need room.
+    bool may_take_more() const;
+    // The ranks that may have work for this worker: from `first` on in steps of `stride`.
+    struct Ranks {
+        std::uint32_t first, stride;
+    };
+    Ranks ranks() const;
+    std::uint8_t self() const { return static_cast<std::uint8_t>(m_process); }
     bool fail_ready(sync::CellShm& cell, std::uint8_t outcome);
 
     sync::RunState& m_state;
@@ -55,6 +70,8 @@ private:
     Traffic& m_traffic;
     sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
+    std::uint32_t m_visit = 0;
+    std::uint64_t m_spans_before = 0;  // that were written when the visit began for this worker
 };
 
 }  // namespace pex::loop

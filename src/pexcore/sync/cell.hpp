@@ -25,32 +25,45 @@ enum Outcome : std::uint8_t {
     OUTCOME_FATAL = 8,     // setup or the failure stage raised: the run must end
 };
 
-// The word of a cell, unpacked.
+// In place of an outcome while a cell is RELEASED: any worker may take it, for the rank has not begun its visit. Who
+// takes it has the rank for the rest of the visit.
+inline constexpr std::uint8_t RELEASED_TO_ALL = 1;
+
+// How many incarnations a word tells apart: the first worker of a number is 0, its replacements go round from 1.
+inline constexpr std::uint32_t INCARNATIONS = 16;
+inline constexpr std::uint16_t MOST_STEPS = (1u << 14) - 1;
+
+// The word of a cell, unpacked. `process` and `incarnation` name the worker that a step is asked of, that runs it or that
+// has ended it.
 //
-//   63            32 31        16 15         8 7    2 1   0
-//  +----------------+------------+------------+------+-----+
-//  |     visit      |    step    | incarnation| out  |state|
-//  +----------------+------------+------------+------+-----+
+//   63            32 31      18 17     10 9          6 5    2 1   0
+//  +----------------+----------+---------+------------+------+-----+
+//  |     visit      |   step   | process | incarnation| out  |state|
+//  +----------------+----------+---------+------------+------+-----+
 struct CellWord {
     std::uint32_t visit = 0;
     std::uint16_t step = 0;
     std::uint8_t incarnation = 0;
     std::uint8_t outcome = OUTCOME_OK;
     CellState state = CellState::IDLE;
+    std::uint8_t process = 0;
 
     friend bool operator==(const CellWord&, const CellWord&) = default;
 };
 
 constexpr std::uint64_t pack(const CellWord& word) {
-    return (std::uint64_t{word.visit} << 32) | (std::uint64_t{word.step} << 16) |
-           (std::uint64_t{word.incarnation} << 8) |
-           ((std::uint64_t{word.outcome} & 0x3f) << 2) | static_cast<std::uint64_t>(word.state);
+    return (std::uint64_t{word.visit} << 32) | ((std::uint64_t{word.step} & MOST_STEPS) << 18) |
+           (std::uint64_t{word.process} << 10) | ((std::uint64_t{word.incarnation} & (INCARNATIONS - 1)) << 6) |
+           ((std::uint64_t{word.outcome} & 0xf) << 2) | static_cast<std::uint64_t>(word.state);
 }
 
 constexpr CellWord unpack(std::uint64_t bits) {
-    return {static_cast<std::uint32_t>(bits >> 32), static_cast<std::uint16_t>(bits >> 16),
-            static_cast<std::uint8_t>(bits >> 8), static_cast<std::uint8_t>((bits >> 2) & 0x3f),
-            static_cast<CellState>(bits & 0x3)};
+    return {static_cast<std::uint32_t>(bits >> 32),
+            static_cast<std::uint16_t>((bits >> 18) & MOST_STEPS),
+            static_cast<std::uint8_t>((bits >> 6) & (INCARNATIONS - 1)),
+            static_cast<std::uint8_t>((bits >> 2) & 0xf),
+            static_cast<CellState>(bits & 0x3),
+            static_cast<std::uint8_t>(bits >> 10)};
 }
 
 // Where a manifest lies. 0 bytes: there is none.
@@ -62,7 +75,8 @@ struct ManifestPlaceShm {
 // | field         | written by                  | read by       | order   | after owner death            |
 // |---------------|-----------------------------|---------------|---------|------------------------------|
 // | word          | master: RELEASED, revoke()  | worker        | seq_cst | the master revokes it for    |
-// |               | worker: RUNNING, ARRIVED    | master        | seq_cst | the worker's replacement     |
+// |               | worker: RUNNING, ARRIVED    | master        | seq_cst | the worker's replacement; it |
+// |               |                             |               |         | names whose it is            |
 // | manifest_ref  | worker, before ARRIVED      | master, after | through | ignored unless ARRIVED       |
 // | manifest_bytes| worker, before ARRIVED      | master, after | word    | ignored unless ARRIVED       |
 // | raised_stage  | worker, before ARRIVED      | master, after | word    | read with OUTCOME_RAISED only|
@@ -74,28 +88,56 @@ struct alignas(64) CellShm {
 };
 static_assert(sizeof(CellShm) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 
-// Asks `rank`'s worker for a step. Master only, and only while the cell is IDLE or ARRIVED.
-inline void release(CellShm& cell, const CellWord& word) {
+// Asks the worker that `word` names for a step; with `to_all`, whoever comes first. Master only, and only while the cell is
+// IDLE or ARRIVED.
+inline void release(CellShm& cell, const CellWord& word, bool to_all = false) {
     CellWord asked = word;
-    asked.outcome = OUTCOME_OK;
+    asked.outcome = to_all ? RELEASED_TO_ALL : std::uint8_t{OUTCOME_OK};
     asked.state = CellState::RELEASED;
     // ORDER seq_cst: pairs with the load in take(). Publishes the down manifest written before it, and stands
     // before the bell's increment, so that a worker that missed the bell sees the cell when it scans.
     cell.word.store(pack(asked), std::memory_order_seq_cst);
 }
 
-// Takes a released cell. Returns false when there is nothing to take, or when somebody else was faster.
-inline bool take(CellShm& cell, std::uint8_t incarnation, CellWord& taken) {
+// Whether a worker is the one that a word names; whether it was, and was replaced since.
+constexpr bool is_of(const CellWord& word, std::uint8_t process, std::uint8_t incarnation) {
+    return word.process == process && word.incarnation == incarnation;
+}
+constexpr bool was_replaced(const CellWord& word, std::uint8_t process, std::uint8_t incarnation) {
+    return word.process == process && word.incarnation != incarnation;
+}
+
+// Whether a worker may take the step that a word asks for.
+constexpr bool is_for(const CellWord& word, std::uint8_t process, std::uint8_t incarnation) {
+    return word.state == CellState::RELEASED &&
+           (is_of(word, process, incarnation) || word.outcome == RELEASED_TO_ALL);
+}
+
+// Takes a released cell, which names the taker from here on. Returns false when there is nothing to take, or when somebody
+// else was faster. `of_all`: whether it was asked of all.
+inline bool take(CellShm& cell, std::uint8_t process, std::uint8_t incarnation, CellWord& taken, bool& of_all) {
     // ORDER seq_cst: pairs with the store in release(); makes the down manifest visible.
     std::uint64_t bits = cell.word.load(std::memory_order_seq_cst);
     CellWord word = unpack(bits);
-    if (word.state != CellState::RELEASED) return false;
-    if (word.incarnation != incarnation && os::defended("take: incarnation")) return false;
+    of_all = word.outcome == RELEASED_TO_ALL;
+    const bool is_its = word.process == process &&
+                        (word.incarnation == incarnation || !os::defended("take: incarnation"));
+    if (word.state != CellState::RELEASED || !(of_all || is_its)) return false;
     word.state = CellState::RUNNING;
-    // ORDER seq_cst: pairs with revoke() of the master; exactly one of the two wins the cell.
+    word.outcome = OUTCOME_OK;
+    if (of_all) {
+        word.process = process;
+        word.incarnation = incarnation;
+    }
+    // ORDER seq_cst: pairs with revoke() of the master and take() of others; exactly one of them wins the cell.
     if (!cell.word.compare_exchange_strong(bits, pack(word), std::memory_order_seq_cst)) return false;
     taken = word;
     return true;
+}
+
+inline bool take(CellShm& cell, std::uint8_t process, std::uint8_t incarnation, CellWord& taken) {
+    bool of_all = false;
+    return take(cell, process, incarnation, taken, of_all);
 }
 
 // Reports the end of a step that take() gave. Returns false when the cell was given to a replacement
@@ -113,13 +155,25 @@ inline bool arrive(CellShm& cell, const CellWord& taken, std::uint8_t outcome) {
     return true;
 }
 
-// Gives the cell to the next incarnation of its worker. What had arrived stays so; a step that was taken is asked for
-// again. Returns the word as it was. Master only.
-inline CellWord revoke(CellShm& cell, std::uint8_t incarnation) {
+// Gives back a step that was asked of all: by one who finds that it was replaced before it took it. What was asked of it
+// alone the master asks its replacement for. Returns false when the cell was given to a replacement meanwhile.
+inline bool give_back(CellShm& cell, const CellWord& taken) {
+    std::uint64_t expected = pack(taken);
+    CellWord asked = taken;
+    asked.outcome = RELEASED_TO_ALL;
+    asked.state = CellState::RELEASED;
+    // ORDER seq_cst: as in arrive().
+    return cell.word.compare_exchange_strong(expected, pack(asked), std::memory_order_seq_cst);
+}
+
+// Gives the cell, if it is the worker's, to the worker's next incarnation. What had arrived stays so; a step that was taken
+// is asked for again, and of nobody else. Returns the word as it was. Master only.
+inline CellWord revoke(CellShm& cell, std::uint8_t process, std::uint8_t incarnation) {
     // ORDER seq_cst: pairs with take() and arrive(); exactly one of them and this wins the word.
     std::uint64_t bits = cell.word.load(std::memory_order_seq_cst);
     for (;;) {
         const CellWord was = unpack(bits);
+        if (was.process != process) return was;
         CellWord next = was;
         next.incarnation = incarnation;
         if (was.state == CellState::RUNNING && os::defended("revoke: asks again"))

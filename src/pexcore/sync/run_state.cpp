@@ -10,12 +10,13 @@ namespace pex::sync {
 
 namespace {
 
-// Two visits' worth of steps per process: the master drains at every visit's end.
+// What a process does in a visit, and more: the master drains at every visit's end. A worker that takes ranks of others
+// stops when its ring is full.
 std::uint64_t ring_capacity(const RunShape& shape) {
     const std::uint64_t ranks = shape.workers == 0 ? 0 : (shape.ranks + shape.workers - 1u) / shape.workers;
     const std::uint64_t worker_spans = ranks * (shape.stages + 2u);
     const std::uint64_t master_spans = 3u * (shape.stages + 2u);
-    return std::bit_ceil(2 * std::max(worker_spans, master_spans));
+    return std::bit_ceil(2 * std::max(2 * worker_spans, master_spans));
 }
 
 struct Offsets {
@@ -68,10 +69,10 @@ SpanRing RunState::ring(std::uint16_t index) const {
 }
 
 std::optional<TakenStep> RunState::unfinished_step(std::uint16_t process) {
-    for (std::uint32_t rank = process - 1u; rank < m_shape.ranks; rank += m_shape.workers) {
+    for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
         // ORDER seq_cst: pairs with take() and arrive() of a process that was reaped.
         const CellWord word = unpack(m_cells[rank].word.load(std::memory_order_seq_cst));
-        if (word.state == CellState::RUNNING) return TakenStep{rank, word.step};
+        if (word.state == CellState::RUNNING && word.process == process) return TakenStep{rank, word.step};
     }
     return std::nullopt;
 }

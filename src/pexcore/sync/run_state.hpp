@@ -87,11 +87,13 @@ struct alignas(64) ReportShm {
 // | stop          | master            | workers  | seq_cst | workers follow the master (parent-death signal) |
 // | ring_always   | watcher           | workers  | seq_cst | -                                               |
 // | fatal         | workers           | master   | seq_cst | stays 1; says that a cell has to be looked for  |
+// | balances      | master, at first  | workers  | seq_cst | -                                               |
 // | arrivals      | master, workers   | workers  | seq_cst | a hint; a death sets ring_always                |
 struct alignas(64) RunHeadShm {
     std::atomic<std::uint32_t> stop;
     std::atomic<std::uint32_t> ring_always;
     std::atomic<std::uint32_t> fatal;
+    std::atomic<std::uint32_t> balances;  // 1: idle workers take waiting ranks of others
     ArrivalCountShm arrivals;
 };
 
@@ -154,6 +156,7 @@ public:
     LogRing log_ring(std::uint16_t index) const { return LogRing(m_log_rings + index); }
     LogPlacesShm& log_places() { return *m_log_places; }
 
+    // The worker whom a rank belongs to.
     std::uint16_t process_of(std::uint32_t rank) const { return static_cast<std::uint16_t>(1 + rank % m_shape.workers); }
 
     // The step that a worker was in when it died, by the cells: its entry names none just before and just after.

@@ -42,6 +42,10 @@ public:
 
     static std::uint64_t bytes_for(std::uint64_t capacity) { return sizeof(SpanRingShm) + capacity * sizeof(SpanShm); }
 
+    // How many spans were appended so far, and how many the ring holds. Owner only.
+    std::uint64_t written() const { return m_head->written.load(std::memory_order_relaxed); }
+    std::uint64_t capacity() const { return m_capacity; }
+
     // Appends; the oldest span is overwritten when the master has not drained for a whole turn. Owner only.
     void append(const SpanShm& span) {
         // ORDER relaxed: the owner is the only writer of `written`.

@@ -89,7 +89,10 @@ public:
 // The master of a case, and the one who makes its workers. Workers outlive it unless `life_pipe` is open.
 class Master final : public loop::MasterHooks {
 public:
-    Master() : m_size(sync::RunState::bytes_for(SHAPE)), m_area(map_shared(m_size)), state(bytes(), SHAPE), watcher(state) {}
+    explicit Master(bool balances = false)
+        : m_size(sync::RunState::bytes_for(SHAPE)), m_area(map_shared(m_size)), state(bytes(), SHAPE), watcher(state) {
+        if (balances) state.head().balances.store(1);
+    }
     ~Master() override {
         watcher.kill_all();
         watcher.stop();
@@ -170,8 +173,8 @@ private:
 
     void replace(std::uint16_t process) {
         state.process(process).incarnation.store(1);
-        for (std::uint32_t rank = process - 1u; rank < SHAPE.ranks; rank += SHAPE.workers)
-            sync::revoke(state.cell(rank), 1);
+        for (std::uint32_t rank = 0; rank < SHAPE.ranks; ++rank)
+            sync::revoke(state.cell(rank), static_cast<std::uint8_t>(process), 1);
         bear(process, 1);
         shared->replaced.store(1);
     }

@@ -16,9 +16,10 @@ struct Case {
 
 PEX_TEST(a_worker_that_is_killed_at_any_point_of_its_step_loses_nothing_and_arrives_once) {
     for (const Case& one : {Case{"worker: took", 0, 1}, Case{"worker: ran", 1, 1}, Case{"worker: arrived", 0, 0},
-                            Case{"worker: counted", 0, 0}, Case{"bell: between", 0, 0}}) {
+                            Case{"worker: counted", 0, 0}, Case{"bell: between", 0, 0}})
+    for (const bool balances : {false, true}) {
         prepare(one.point);
-        Master sut;
+        Master sut(balances);
         const loop::LoopResult result = sut.play();
         PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
         PEX_CHECK_EQ(shared->fired.load(), 1);

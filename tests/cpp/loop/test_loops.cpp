@@ -275,9 +275,9 @@ PEX_TEST(a_stop_at_once_asked_for_in_a_stage_of_the_master_runs_nothing_more) {
 
 PEX_TEST(a_worker_that_was_replaced_in_its_step_leaves_and_its_arrival_does_not_count) {
     Theatre theatre(1, 1, 1);
-    sync::release(theatre.state.cell(0), {1, 1, 0, sync::OUTCOME_OK, sync::CellState::IDLE});
+    sync::release(theatre.state.cell(0), {1, 1, 0, sync::OUTCOME_OK, sync::CellState::IDLE, 1});
     theatre.worker_hooks.outcome = [&](std::uint32_t, std::uint32_t, std::uint16_t) {
-        sync::revoke(theatre.state.cell(0), 1);
+        sync::revoke(theatre.state.cell(0), 1, 1);
         return std::uint8_t{sync::OUTCOME_OK};
     };
     loop::Traffic traffic;
@@ -350,6 +350,60 @@ PEX_TEST(a_fatal_stage_ends_its_step) {
     };
     PEX_CHECK(theatre.play(1).end == loop::LoopEnd::SLICE_FATAL);
     PEX_CHECK_EQ(theatre.journal.lines.back(), std::string("process 1.2"));
+}
+
+PEX_TEST(idle_workers_take_waiting_ranks_and_keep_them_for_the_visit) {
+    Theatre theatre(6, 2, 2);
+    theatre.state.head().balances.store(1);
+    // Rank 0 takes until all others have begun: those that its worker would run next, too.
+    std::atomic<int> begun{0};
+    std::atomic<bool> gave_up{false};
+    std::mutex mutex;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<std::thread::id>> where;  // by visit and rank
+    theatre.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        if (step == 1) {
+            ++begun;
+            const std::uint64_t until = os::now_ns() + 20'000'000'000u;
+            while (rank == 0 && begun != static_cast<int>(6 * visit) && os::now_ns() < until) std::this_thread::yield();
+            if (os::now_ns() >= until) gave_up = true;
+        }
+        const std::lock_guard lock(mutex);
+        where[{visit, rank}].push_back(std::this_thread::get_id());
+        return std::uint8_t{sync::OUTCOME_OK};
+    };
+    PEX_CHECK(theatre.play(3).end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK(!gave_up);
+    PEX_CHECK_EQ(begun.load(), 18);
+    PEX_CHECK_EQ(where.size(), std::size_t{18});
+    for (const auto& [rank, places] : where) PEX_CHECK(places == std::vector<std::thread::id>(3, places[0]));
+}
+
+PEX_TEST(without_balance_ranks_stay_with_their_workers) {
+    Theatre theatre(4, 2, 1);
+    std::mutex mutex;
+    std::map<std::uint32_t, std::set<std::thread::id>> where;
+    theatre.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t, std::uint16_t) {
+        const std::lock_guard lock(mutex);
+        where[rank % 2].insert(std::this_thread::get_id());
+        return std::uint8_t{sync::OUTCOME_OK};
+    };
+    theatre.play(50);
+    PEX_CHECK_EQ(where[0].size(), std::size_t{1});
+    PEX_CHECK_EQ(where[1].size(), std::size_t{1});
+    PEX_CHECK(where[0] != where[1]);
+}
+
+PEX_TEST(a_worker_that_was_replaced_gives_back_what_it_takes_from_all) {
+    Theatre theatre(2, 2, 1);
+    theatre.state.head().balances.store(1);
+    theatre.state.process(1).incarnation.store(1);
+    sync::release(theatre.state.cell(1), {1, 1, 0, sync::OUTCOME_OK, sync::CellState::IDLE, 2}, true);
+    loop::Traffic traffic;
+    loop::WorkerLoop revived(theatre.state, 1, traffic, {0, 0});
+    PEX_CHECK(!revived.run(theatre.worker_hooks));
+    PEX_CHECK(theatre.journal.lines.empty());
+    sync::CellWord taken;
+    PEX_CHECK(sync::take(theatre.state.cell(1), 2, 0, taken));
 }
 
 PEX_TEST(a_run_without_slices_only_runs_the_master) {
@@ -437,11 +491,11 @@ PEX_TEST(a_cell_that_has_arrived_or_was_given_away_takes_no_second_word_of_readi
     auto word = [&](std::uint32_t rank) { return theatre.state.cell(rank).word.load(); };
     PEX_CHECK(ready(0, sync::OUTCOME_OK, 0));
     PEX_CHECK(!ready(0, sync::OUTCOME_FATAL, 0));
-    sync::release(theatre.state.cell(0), {1, 1, 0, sync::OUTCOME_OK, sync::CellState::IDLE});
+    sync::release(theatre.state.cell(0), {1, 1, 0, sync::OUTCOME_OK, sync::CellState::IDLE, 1});
     std::uint64_t before = word(0);
     PEX_CHECK(!ready(0, sync::OUTCOME_OK, 0));
     PEX_CHECK_EQ(word(0), before);
-    sync::revoke(theatre.state.cell(0), 1);
+    sync::revoke(theatre.state.cell(0), 1, 1);
     before = word(0);
     PEX_CHECK(!ready(0, sync::OUTCOME_FATAL, 0));
     PEX_CHECK(!ready(0, sync::OUTCOME_OK, 2));

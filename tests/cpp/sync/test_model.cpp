@@ -15,6 +15,8 @@ std::string explore(const Rule& rule) { return Model(rule).explore(); }
 
 const std::string LOST = "nobody goes on";
 const std::string REPLACED = "an arrival of a worker that was replaced";
+const std::string TWICE = "a step arrives twice";
+const std::string ELSEWHERE = "a step runs where its visit is not";
 
 }  // namespace
 
@@ -56,4 +58,34 @@ PEX_TEST(the_model_finds_the_lost_wake_when_the_bell_rings_before_the_change) {
 
 PEX_TEST(the_model_finds_the_lost_wake_when_only_the_last_arrival_rings_after_a_death) {
     PEX_CHECK_EQ(explore({.ring_always_after_death = false, .dies = true}), LOST);
+}
+
+PEX_TEST(no_interleaving_loses_a_rank_that_is_taken_by_another_worker) {
+    for (const bool other_dies : {false, true})
+        for (const Rule& rule : {Rule{.balances = true}, Rule{.balances = true, .dies = true, .other_dies = other_dies},
+                                 Rule{.balances = true, .polls = true, .stops = true, .other_dies = other_dies}}) {
+            Model sut(rule);
+            PEX_CHECK_EQ(sut.explore(), "");
+            PEX_CHECK(sut.states() > 1000u);
+        }
+}
+
+PEX_TEST(the_model_finds_the_step_that_runs_twice_when_taking_does_not_compare) {
+    PEX_CHECK(explore({.balances = true, .take_compares = false}) != "");
+}
+
+PEX_TEST(the_model_finds_the_step_that_runs_elsewhere_when_later_steps_do_not_follow) {
+    PEX_CHECK_EQ(explore({.balances = true, .later_steps_follow = false}), ELSEWHERE);
+}
+
+PEX_TEST(the_model_finds_the_step_that_nobody_runs_when_the_cells_of_a_dead_taker_are_not_found) {
+    PEX_CHECK_EQ(explore({.balances = true, .revoke_finds_taken = false, .dies = true, .other_dies = true}), LOST);
+}
+
+PEX_TEST(the_model_finds_the_late_arrival_when_a_taker_does_not_look_whether_it_was_replaced) {
+    PEX_CHECK_EQ(explore({.balances = true, .looks_after_taking = false, .polls = true, .stops = true, .other_dies = true}), REPLACED);
+}
+
+PEX_TEST(the_model_finds_the_step_that_runs_elsewhere_when_what_was_asked_of_one_is_given_back_to_all) {
+    PEX_CHECK_EQ(explore({.balances = true, .polls = true, .gives_back_all = true, .stops = true, .other_dies = true}), ELSEWHERE);
 }

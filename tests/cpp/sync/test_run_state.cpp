@@ -70,10 +70,10 @@ PEX_TEST(the_step_that_a_worker_is_in_is_told_by_its_cells_alone) {
     const RunShape shape{4, 2, 2};
     Area area(shape);
     RunState sut(area.aligned(), shape);
-    for (std::uint32_t rank = 0; rank < 4; ++rank) release(sut.cell(rank), {1, 2, 0, OUTCOME_OK, CellState::IDLE});
+    for (std::uint32_t rank = 0; rank < 4; ++rank) release(sut.cell(rank), {1, 2, 0, OUTCOME_OK, CellState::IDLE, static_cast<std::uint8_t>(1 + rank % 2)});
     PEX_CHECK(!sut.unfinished_step(1) && !sut.unfinished_step(2));
     CellWord taken;
-    PEX_CHECK(take(sut.cell(2), 0, taken));
+    PEX_CHECK(take(sut.cell(2), 1, 0, taken));
     PEX_CHECK(!sut.unfinished_step(2));
     const auto found = sut.unfinished_step(1);
     PEX_CHECK(found && found->rank == 2 && found->step == 2);

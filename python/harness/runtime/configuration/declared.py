@@ -20,18 +20,27 @@ HalfT = TypeVar("HalfT", bound=StageProcessing)
 def declared_serial(config: PipelineConfig) -> dict[int, Declared]:
     """What the serial halves declare. Imports them; raises as `find_half`."""
     return {
-        stage.number: Declared(half.independent, acts(half, "preprocess"), acts(half, "postprocess"))
+        stage.number: Declared(
+            independent=half.independent,
+            preprocesses=acts(half, "preprocess"),
+            postprocesses=acts(half, "postprocess"),
+        )
         for stage, half in _halves(config, SerialProcessing)
     }
 
 
 def declared_parallel(config: PipelineConfig) -> dict[int, Declared]:
     """What the parallel halves declare. Imports them; raises as `find_half`."""
-    return {stage.number: Declared(half.independent) for stage, half in _halves(config, ParallelProcessing)}
+    return {
+        stage.number: Declared(
+            independent=half.independent, stateless=half.stateless and not half.stateful
+        )
+        for stage, half in _halves(config, ParallelProcessing)
+    }
 
 
 def _halves(config: PipelineConfig, base: type[HalfT]) -> Iterable[tuple[StageConfig, type[HalfT]]]:
-    for stage in config.stages:
+    for stage in [*config.stages, *([config.failure] if config.failure else [])]:
         name = stage.serial_class if issubclass(base, SerialProcessing) else stage.parallel_class
         if name is not None:
             yield stage, find_half(name, base, one_class=stage.one_class)

@@ -17,6 +17,7 @@ class Declared(NamedTuple):
     """What is known about one half of a stage by its class."""
 
     independent: bool = False
+    stateless: bool = False
     preprocesses: bool = False
     postprocesses: bool = False
 
@@ -57,13 +58,24 @@ def compile_schedule(
     )
 
 
+def why_not_balanced(config: PipelineConfig, parallel: Halves) -> str:
+    """Why idle workers do not take slices that wait for others; empty if they do."""
+    if config.n_workers >= config.n_slices:
+        return "there is a worker for every slice"
+    for number, declared in sorted(parallel.items()):
+        if not declared.stateless:
+            stage = "the failure stage" if number < 0 else _stage(config, number)
+            return f"{stage} does not declare itself stateless"
+    return ""
+
+
 def kind_of(config: PipelineConfig, serial: Halves, parallel: Halves) -> tuple[str, str]:
     """Which schedule it is, and why."""
     if config.schedule is not None:
         return config.schedule, f"{config.schedule} asked"
     for halves in (serial, parallel):
         for number, declared in sorted(halves.items()):
-            if not declared.independent:
+            if number > 0 and not declared.independent:
                 return LOCKSTEP, f"lockstep, for {_stage(config, number)} does not declare itself independent"
     return FUSED, "all stages declare themselves independent"
 

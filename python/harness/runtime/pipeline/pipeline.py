@@ -23,7 +23,13 @@ from harness.log import Log, set_default_log
 from harness.log.foreign import follow_levels
 from harness.runtime.configuration.config import PipelineConfig, load_config
 from harness.runtime.configuration.places import make_directory, set_location_map
-from harness.runtime.configuration.schedule import FUSED, NO_HALVES, compile_schedule, kind_of
+from harness.runtime.configuration.schedule import (
+    FUSED,
+    NO_HALVES,
+    compile_schedule,
+    kind_of,
+    why_not_balanced,
+)
 from harness.runtime.configuration.telling import tell_configuration
 from harness.runtime.halves.run_events import RunEvents, broker_of
 from harness.runtime.logs.log_flow import LogFlow
@@ -156,6 +162,8 @@ class Pipeline(PipelineEnding):
                 log.warn(f"{text}; {means}; {CURE}")
         self._declared = serial, parallel
         self._schedule = self._compile(self.max_visits)
+        if config.n_slices > 0 and not why_not_balanced(config, parallel):
+            run.balance()
         self._open_ledger()
         self._open_events(config, log)
         log.log(-1, "configuration complete")

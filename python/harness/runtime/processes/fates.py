@@ -67,7 +67,7 @@ class Fates:
     def judge(self, death: Death, visit: int, step: int) -> Judged:
         """The fates of all ranks of the worker, which died while the master waited for `step`."""
         judged = Judged()
-        for rank in range(death.worker, self._config.n_slices, self._config.n_workers):
+        for rank in self._run.ranks_of(death.worker):
             verdict = self._fate(rank, death, (visit, step), judged)
             judged.verdicts[rank] = verdict, self._condemned.get(rank, 0)
         return judged

@@ -168,7 +168,7 @@ class Replacing:
         # killed from outside, or by what is no stage's doing.
         self._deaths_in_visit[death.worker] += 1
         deaths = self._deaths_in_visit[death.worker]
-        ranks = len(range(death.worker, self._config.n_slices, self._config.n_workers))
+        ranks = max(1, len(judged.verdicts))
         if deaths > (retries + 2) * (ranks + 1):
             return f"that is the {deaths}th death of this worker in one visit, more than its slices can cause"
         return ""

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -60,31 +61,46 @@ class RunContext:
 class WorkerHooks:
     """What the C++ loop of a worker calls."""
 
-    def __init__(self, slices: dict[int, SliceHalf], output: StageOutput | None) -> None:
+    def __init__(
+        self,
+        slices: dict[int, SliceHalf],
+        output: StageOutput | None,
+        set_up: Callable[[int], SliceHalf],
+        report: Callable[[int, BaseException], None],
+    ) -> None:
+        """`set_up(rank)` makes a slice that belongs to another worker, when it runs here for the first time.
+
+        `report(rank, error)` leaves what ends the run where the master finds it.
+        """
         self._slices = slices
+        self._set_up = set_up
+        self._report = report
         self._output = output
         self._pid = os.getpid()
         self._current: SliceHalf | None = None
 
     def run_step(self, rank: int, visit: int, step: int, more: bool = False) -> int:
         """Runs a step of one rank. What a failure stage raises, SystemExit, KeyboardInterrupt are fatal."""
-        half = self._slices[rank]
-        if self._current is not half:
-            self._current = half
-            current.work_for(half)
-            set_default_log(half.log.root)
+        half = self._slices.get(rank)
         try:
+            if half is None:
+                half = self._slices[rank] = self._set_up(rank)
+                # Whatever the worker before has done in this visit, if there was one.
+                half.replaces = True
+            if self._current is not half:
+                self._current = half
+                current.work_for(half)
+                set_default_log(half.log.root)
             outcome = half.run_step(visit, step, more)
-            end_if_stray(self._pid)
             if self._output is not None:
                 self._output.mark(rank, visit, step, half.stages)
             return outcome
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             end_if_stray(self._pid)
-            if not isinstance(error, HarnessError):
+            if half is not None and not isinstance(error, HarnessError):
                 text = f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}"
                 off_console(half.log).fatal(text)
-            report_fatal(half.run, rank, error)
+            self._report(rank, error)
             return _core.OUTCOME_FATAL
 
 
@@ -119,38 +135,53 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
     check = ThreadCheck(worker)
     output = StageOutput(context.logs.output_file(worker)) if context.logs.captures_output else None
     slices = {}
+    broken = False
     for rank in range(worker, context.config.n_slices, context.config.n_workers):
-        half = slices[rank] = _set_up(context, worker, rank, replaces=incarnation > 0)
+        half = _begin(context, worker, rank)
         if output is not None:
             output.mark(rank, 0, 0, [])
-        if half is not None:
-            half.after_first_visit = check
-            if place:
-                half.log.info(f"worker {worker} keeps to {place}")
-    if any(half is None for half in slices.values()):
-        # The master has read why from the report and ends the run; wait for its word: this is no death.
-        stays = run.run_worker(WorkerHooks({}, output))
-    else:
-        halves = {rank: half for rank, half in slices.items() if half is not None}
-        stays = run.run_worker(WorkerHooks(halves, output))
-    if not stays:
+        if half is None:
+            broken = True
+            continue
+        slices[rank] = half
+        half.replaces = incarnation > 0
+        half.after_first_visit = check
+        if place:
+            half.log.info(f"worker {worker} keeps to {place}")
+    # If some could not be set up, the master has read why from the report and ends the run. Its word
+    # is waited for: this is no death.
+    served = {} if broken else slices
+    make = partial(_set_up, context, worker)
+    if not run.run_worker(WorkerHooks(served, output, make, partial(report_fatal, run))):
         return EXIT_REPLACED
-    for half in slices.values():
-        if half is not None:
-            half.shut_down()
+    halves = {**slices, **served}.values()
+    for half in halves:
+        half.shut_down()
     exit_handlers.run_own()
-    for half in slices.values():
-        if half is not None:
-            half.log.info("the run has ended")
-            for file in run_files(half.log):
-                file.close()
-            if output is not None:
-                output.mark(half.rank, half.visit, 0, [])
+    for half in halves:
+        half.log.info("the run has ended")
+        for file in run_files(half.log):
+            file.close()
+        if output is not None:
+            output.mark(half.rank, half.visit, 0, [])
     run.leave()
     return 0
 
 
-def _set_up(context: RunContext, worker: int, rank: int, *, replaces: bool) -> SliceHalf | None:
+def _begin(context: RunContext, worker: int, rank: int) -> SliceHalf | None:
+    """Sets a rank of this worker up and says so, or why it could not be."""
+    try:
+        half = _set_up(context, worker, rank)
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        report_fatal(context.run, rank, error)
+        _arrive_ready(context.run, rank, _core.OUTCOME_FATAL)
+        return None
+    _arrive_ready(context.run, rank, _core.OUTCOME_OK)
+    return half
+
+
+def _set_up(context: RunContext, worker: int, rank: int) -> SliceHalf:
+    """Makes the stages of a rank. What it raises is in the log of the slice, too."""
     log: Log | None = None
     try:
         log = context.logs.open_slice(rank, context.run.log_ring(1 + worker), context.drain.wake)
@@ -160,16 +191,12 @@ def _set_up(context: RunContext, worker: int, rank: int, *, replaces: bool) -> S
             context.import_stages()
         half = SliceHalf(context.run, context.config, context.run_id, rank, log)
         half.post_mortems = context.post_mortems
-        half.replaces = replaces
         half.foreign = context.foreign
         half.set_up()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if log is not None:
             off_console(log).fatal(f"{describe_failure(error)}\n{traceback.format_exc()}")
-        report_fatal(context.run, rank, error)
-        _arrive_ready(context.run, rank, _core.OUTCOME_FATAL)
-        return None
-    _arrive_ready(context.run, rank, _core.OUTCOME_OK)
+        raise
     return half
 
 
