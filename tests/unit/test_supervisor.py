@@ -11,7 +11,7 @@ from harness.runtime.processes.supervisor import NurseryGone, Supervisor
 def test_a_nursery_that_dies_before_it_is_asked_for_the_first_worker_is_named():
     sut = Supervisor(SimpleNamespace(n_workers=2))
     sut._connection, theirs = socket.socketpair()
-    sut._nursery_pid = 4711
+    sut._nurseries = SimpleNamespace(nursery_pid=4711, keeper_pid=-1)
     theirs.close()
     run = SimpleNamespace(start_watcher=lambda: None, watch=lambda worker, pid: None)
     with pytest.raises(NurseryGone, match=r"forking the workers: the nursery \(pid 4711\) can't be asked"):
