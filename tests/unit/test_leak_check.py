@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The check that every test runs under finds what a test leaves behind, and nothing where nothing is left."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,9 +111,13 @@ def teardown_module():
 """)
     (folder / "holder.py").write_text(HOLDER)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "-rE", "test_samples.py"]
+    brokers = Path(__file__).parents[1] / "brokers"
+    environment = {**os.environ, "PYTHONPATH": os.fspath(brokers)}
     other = subprocess.Popen([sys.executable, "holder.py", "wanted", "made by others"], cwd=folder)
     try:
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100).stdout
+        return subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100
+        ).stdout
     finally:
         (folder / "end").touch()
         other.wait()

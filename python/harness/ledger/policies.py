@@ -23,6 +23,8 @@ FREE = frozenset({
     "logThreshold", "logFormat", "logFlood", "localLogMode", "stageOutput", "outputLimit",
     # When a run ends, and who is told.
     "executionMode", "eventTimeout", "shutdownTopic", "exitTopic", "barrierDelay",
+    # How events are carried and kept.
+    "eventBroker", "eventSpoolSize", "eventSpoolDays", "logEvents",
 })  # fmt: skip
 """Keys of a pipeline policy, and of its stages, that may differ between the runs of one series."""
 

@@ -151,6 +151,8 @@ class PipelineEnding(PipelineSettings):
 
     def _kill_processes(self) -> None:
         if self._run is not None and self._supervisor is not None:
+            # The watcher may have been told of a request after the loop had ended; killing takes its time.
+            self._run.disarm_hard_stop()
             for complaint in self._supervisor.kill(self._run):
                 self._require_log().warn(complaint)
             self._run.stop_watcher()

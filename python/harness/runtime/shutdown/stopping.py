@@ -68,12 +68,19 @@ class StopRequests:
                 self.level, self.cause = level, cause
             now = self.level
         answer = f"the run ends {PLACES[now]}{'' if more_urgent else ' already'}"
-        # First: a run that waits for an event ends as soon as it is asked, and its log with it.
+        # Level 1 is asked for before it is told: a loop that it ends by itself then needs no signal. The
+        # others after: a run that waits for an event ends, and its log with it, when asked.
+        if now == 1:
+            self._ask_run(more_urgent)
         self._tell(f"{cause}: {answer}{hint}")
+        if now != 1:
+            self._ask_run(more_urgent)
+        return answer
+
+    def _ask_run(self, more_urgent: bool) -> None:
         with self._lock:
             if more_urgent and self._run is not None:
                 self._run.request_stop(self.level)
-        return answer
 
     def _end_at_once(self) -> None:
         if is_main_thread():
@@ -101,9 +108,14 @@ class StopRequests:
             try:
                 yield
             finally:
-                self._set_handles_signals(False)
-                signal.set_wakeup_fd(before)
-                run.disarm_hard_stop()
+                # A request that comes just now raises in here: nothing may be left out for it.
+                try:
+                    self._set_handles_signals(False)
+                finally:
+                    try:
+                        signal.set_wakeup_fd(before)
+                    finally:
+                        run.disarm_hard_stop()
 
     def _set_handles_signals(self, value: bool) -> None:
         with self._lock:
