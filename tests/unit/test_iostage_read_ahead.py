@@ -281,7 +281,7 @@ def test_a_fork_waits_for_the_file_that_is_being_read_and_its_child_starts_afres
         code = 1
         try:
             # What the parent was going to read is read here in time: there is no thread to wait for.
-            code = 0 if sut.visit(4) == "text 4" and process_reader()._busy.acquire(blocking=False) else 2
+            code = 0 if sut.visit(4) == "text 4" and process_reader()._busy.acquire(timeout=30) else 2
         finally:
             os._exit(code)
     assert spy.gate.is_set()
