@@ -20,7 +20,8 @@ CORE = ROOT / "src" / "pexcore"
 LAYERS = [
     {"_core", "_clipboard", "_steps", "errors", "exceptions", "current"},
     {"arrays", "births", "clipboard", "inotify", "properties", "outputs", "streams"},
-    {"log", "locations", "name_patterns", "policy", "process_identity", "queue", "whole_files"},
+    {"log", "locations", "name_patterns", "ordered_process", "policy", "process_identity", "queue",
+     "whole_files"},
     {"dataset", "directories", "ledger", "stage", "transport"},
     {"dc3a", "events", "storage", "utils"},
     {"butler"},

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,15 +13,8 @@ from dataclasses import asdict, replace
 
 from harness.bench.order import DIED, FULL, Answer, Order
 from harness.errors import ArenaFull, ConfigError, HarnessError, describe_end
+from harness.ordered_process import ordered_process
 
-# Modules are found as in this process, and not in the current directory because it is the current one.
-START = """
-import json, sys
-order = json.loads(sys.stdin.readline())
-sys.path[:] = order.pop("path")
-from harness.bench.child import main
-main(order, int(sys.argv[1]))
-"""
 LAST_LINES = 5
 LEAVING_S = 10.0
 """What a process has for its end once it has answered: contenders clean up behind themselves."""
@@ -60,28 +52,13 @@ def run_order(order: Order) -> Answer:
 
 def _run(order: Order) -> tuple[Answer | None, str, int]:
     """The answer if there is one, what the process said, and its exit code."""
-    read, write = os.pipe()
-    with tempfile.TemporaryFile() as output, os.fdopen(read, "rb") as pipe:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-c", START, str(write)], stdin=subprocess.PIPE, stdout=output,
-                stderr=output, pass_fds=(write,), start_new_session=True,
-            )  # fmt: skip
-        finally:
-            os.close(write)
-        try:
-            assert process.stdin is not None
-            path = [os.path.abspath(entry) if entry else entry for entry in sys.path]
-            with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
-                stdin.write(json.dumps({**asdict(order), "path": path}).encode() + b"\n")
-            text = pipe.read()
+    path = [os.path.abspath(entry) if entry else entry for entry in sys.path]
+    with tempfile.TemporaryFile() as output:
+        with ordered_process("harness.bench.child", asdict(order), path, output) as (process, read):
+            with open(read, "rb", closefd=False) as pipe:
+                text = pipe.read()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(LEAVING_S)
-        finally:
-            # The group: what a contender started has to go, too.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
         output.seek(0)
         said = output.read().decode("utf-8", "replace")
     try:

@@ -16,23 +16,16 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from harness.check.jobs import Job, encode, job_to_json, problem_from_json
+from harness.check.jobs import Job, job_to_json, problem_from_json
 from harness.check.places import at_job
 from harness.errors import describe_end
+from harness.ordered_process import ordered_process
 from harness.policy.problems import Problem
 
 STACK_GRACE_S = 0.5
 START_S = 60.0
 BETWEEN = "the check of this stage"
 CHUNK = 65536
-# Modules are found as in this process, and not in the current directory because it is the current one.
-START = """
-import json, sys
-order = json.loads(sys.stdin.readline())
-sys.path[:] = order["path"]
-from harness.check.child import main
-main(order, int(sys.argv[1]))
-"""
 OWN = ("/harness/check/", "/harness/stage/class_lookup.py", "importlib", "<frozen", "<string>")
 
 
@@ -64,34 +57,17 @@ class _Child:
         self._phase = BETWEEN
 
     def __enter__(self) -> _Child:
-        self._read, write = os.pipe()
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed in __exit__
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", START, str(write)],
-                stdin=subprocess.PIPE,
-                stdout=self._output,
-                stderr=self._output,
-                pass_fds=(write,),
-                start_new_session=True,
+        with contextlib.ExitStack() as parts:
+            self._output: IO[bytes] = parts.enter_context(tempfile.TemporaryFile())
+            order = {"policy": str(self._path), "jobs": [job_to_json(job) for job in self._jobs]}
+            self._process, self._read = parts.enter_context(
+                ordered_process("harness.check.child", order, sys.path, self._output)
             )
-        finally:
-            os.close(write)
-        order = encode(
-            policy=str(self._path), path=sys.path, jobs=[job_to_json(job) for job in self._jobs]
-        )
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError), self._process.stdin as pipe:
-            pipe.write(order)
+            self._parts = parts.pop_all()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        # The group: what a stage started has to go, too.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        os.close(self._read)
-        self._output.close()
+        self._parts.close()
 
     def problems(self) -> list[Problem]:
         """Reads answers until all jobs are done, the process ends, or a job takes too long."""
