@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["temporary_name", "whole_file", "write_atomically"]
+__all__ = ["own_temporary_name", "temporary_name", "whole_file", "write_atomically"]
 
 NAME_MAX = 255
 UNABLE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.EPERM)
@@ -30,14 +30,11 @@ def whole_file(path: str, *, sync: bool) -> Iterator[io.BufferedWriter]:
     With `sync`, its data is on the disk before it has the name. The directory must be there.
     Raises `OSError`.
     """
-    directory = os.path.dirname(path) or "."
-    descriptor, temporary = _open_nameless(directory), temporary_name(path)
-    if descriptor < 0:
-        temporary = f"{temporary[:-4]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    descriptor = _open_nameless(os.path.dirname(path) or ".")
+    named = descriptor < 0
+    temporary = own_temporary_name(path) if named else temporary_name(path)
+    if named:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        named = True
-    else:
-        named = False
     try:
         with os.fdopen(descriptor, "wb") as stream:
             yield stream
@@ -79,6 +76,11 @@ def temporary_name(path: str) -> str:
     return os.path.join(directory, hidden)
 
 
+def own_temporary_name(path: str) -> str:
+    """As `temporary_name`, but of this process and this call alone."""
+    return f"{temporary_name(path)[:-4]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+
+
 def _open_nameless(directory: str) -> int:
     """A descriptor of a new file without a name; -1 where there is no such thing."""
     if not os.path.exists("/proc/self/fd"):
@@ -101,7 +103,7 @@ def _name(descriptor: int, temporary: str, path: str) -> None:
     try:
         _link(descriptor, temporary)
     except FileExistsError:
-        own = f"{temporary[:-4]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+        own = own_temporary_name(path)
         _link(descriptor, own)
         os.replace(own, temporary)
     try:

@@ -7,14 +7,13 @@ import contextlib
 import errno
 import io
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 
 from harness.exceptions import IoError
 from harness.outputs import record_output
 from harness.storage.exchange import exchange_names
-from harness.whole_files import whole_file
+from harness.whole_files import own_temporary_name, whole_file
 
 __all__ = ["atomic_directory", "atomic_file", "atomic_path"]
 
@@ -82,8 +81,7 @@ def atomic_directory(path: str) -> Iterator[str]:
 @contextlib.contextmanager
 def _named_at_the_end(path: str, remove: Callable[[str], None]) -> Iterator[str]:
     """A temporary name beside `path`; what the block makes of it must have the final name at its end."""
-    directory, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(directory, f".{name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = own_temporary_name(os.path.abspath(path))
     with _recorded(path):
         try:
             yield temporary
