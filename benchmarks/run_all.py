@@ -10,17 +10,18 @@ shares of it and begin no new turn afterwards. --peers goes to the contests of b
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from goals import summary
-
 HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE / "handover")]
+
+from goals import summary  # noqa: E402
+from groups import end_group  # noqa: E402
+
 CONTESTS = {
     "handover/step.py": ["--rounds", "3"],
     "handover/handover.py": ["--rounds", "2"],
@@ -102,11 +103,7 @@ def run(command: list[str]) -> tuple[str, str]:
         except subprocess.TimeoutExpired:
             problem = f"did not end within {TIMEOUT_S} s"
         finally:
-            try:
-                os.killpg(child.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            child.wait()
+            end_group(child)
         out.seek(0)
         return out.read().strip(), problem
 

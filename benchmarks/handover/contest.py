@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from contenders import KINDS, Contender
 from figures import quantile, ratio_of_rounds, short, table
+from groups import end_group
 
 TIMEOUT_S = 60
 SHARED_MEMORY = "/dev/shm"
@@ -136,11 +136,7 @@ def _run(command: Sequence[str]) -> dict[str, list[float]]:
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"no answer in {TIMEOUT_S} s") from None
     finally:
-        try:
-            os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        child.wait()
+        end_group(child)
     lines = [line for line in out.split("\n") if line.startswith("{")]
     if child.returncode != 0 or not lines:
         words = [line for line in errors.split("\n") if line.strip()]

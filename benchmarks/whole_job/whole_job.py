@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
 from figures import Surroundings, short, table  # noqa: E402
+from groups import end_group  # noqa: E402
 from harness.bench.memory import family, pss_bytes  # noqa: E402
 from job import AMPLIFIERS, wrong  # noqa: E402
 from ways import WAYS  # noqa: E402
@@ -52,11 +52,7 @@ def run(name: str, visits: int) -> dict[str, Any]:
                 peak = max(peak, sum(pss_bytes(pid) for pid in family(child.pid)))
                 time.sleep(LOOK_S)
         finally:
-            try:
-                os.killpg(child.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            child.wait()
+            end_group(child)
         out.seek(0), errors.seek(0)
         lines = [line for line in out.read().splitlines() if line.startswith("{")]
         if child.returncode != 0 or not lines:
