@@ -68,19 +68,12 @@ class StopRequests:
                 self.level, self.cause = level, cause
             now = self.level
         answer = f"the run ends {PLACES[now]}{'' if more_urgent else ' already'}"
-        # Level 1 is asked for before it is told: a loop that it ends by itself then needs no signal. The
-        # others after: a run that waits for an event ends, and its log with it, when asked.
-        if now == 1:
-            self._ask_run(more_urgent)
+        # First: a run that waits for an event ends as soon as it is asked, and its log with it.
         self._tell(f"{cause}: {answer}{hint}")
-        if now != 1:
-            self._ask_run(more_urgent)
-        return answer
-
-    def _ask_run(self, more_urgent: bool) -> None:
         with self._lock:
             if more_urgent and self._run is not None:
                 self._run.request_stop(self.level)
+        return answer
 
     def _end_at_once(self) -> None:
         if is_main_thread():
