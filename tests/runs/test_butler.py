@@ -2,7 +2,6 @@
 """Pipelines whose slices read and write datasets through butlers: over path templates, and on a
 repository."""
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -13,17 +12,10 @@ from harness.butler import Butler, PathMapper
 from harness.ledger import read_status
 from harness.ledger.schema import open_for_reading
 from harness.policy import Policy, PolicyString
+from rubin_butler import needs_library
 
 SLICES = 3
 VISITS = 4
-
-try:
-    HAS_LIBRARY = importlib.util.find_spec("lsst.daf.butler") is not None
-except ModuleNotFoundError:
-    HAS_LIBRARY = False
-needs_library = pytest.mark.skipif(
-    not HAS_LIBRARY, reason="lsst-daf-butler is not installed (extra butler, Python 3.11 or newer)"
-)
 
 STAGES = """
     class Job(ParallelProcessing):

@@ -8,17 +8,9 @@ import sys
 import textwrap
 
 import pytest
+from starts import SAYS_WHICH, THREADED
 
 EXEC = 'startMethod: "exec"'
-SAYS_WHICH = """
-    def starts():
-        words = open("/proc/self/cmdline").read().split("\\0")
-        return next((word for word in ("nursery", "worker") if f'"who": "{word}"' in " ".join(words)), "fork")
-"""
-THREADED = """
-    import threading
-    threading.Thread(target=threading.Event().wait, name="prefetch", daemon=True).start()
-"""
 
 
 def embed(bench, script, **environment):

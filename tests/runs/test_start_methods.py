@@ -7,6 +7,7 @@ import textwrap
 import time
 
 import pytest
+from starts import SAYS_WHICH, THREADED
 
 FORK, EXEC = 'startMethod: "fork"', 'startMethod: "exec"'
 
@@ -38,15 +39,6 @@ NIGHT = """
                     print(hashlib.sha256(blended.tobytes()).hexdigest(), file=out)
 """
 RING = 'shareDataOn: true\ntopology: {\n    type: "ring"\n    param1: "clockwise"\n}'
-SAYS_WHICH = """
-    def starts():
-        words = open("/proc/self/cmdline").read().split("\\0")
-        return next((word for word in ("nursery", "worker") if f'"who": "{word}"' in " ".join(words)), "fork")
-"""
-THREADED = """
-    import threading
-    threading.Thread(target=threading.Event().wait, name="prefetch", daemon=True).start()
-"""
 
 
 def night(bench, monkeypatch, name, head, slices, module=NIGHT):

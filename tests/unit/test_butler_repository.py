@@ -2,7 +2,6 @@
 """Items of IO stages in a repository of the Rubin data butler: what is read, written, replaced and
 refused."""
 
-import importlib.util
 import itertools
 import multiprocessing
 import os
@@ -18,14 +17,7 @@ from harness.locations import LogicalLocation
 from harness.log import Log
 from harness.policy import Policy, PolicyString
 from harness.storage import Image, ReadRequest
-
-try:
-    HAS_LIBRARY = importlib.util.find_spec("lsst.daf.butler") is not None
-except ModuleNotFoundError:
-    HAS_LIBRARY = False
-needs_library = pytest.mark.skipif(
-    not HAS_LIBRARY, reason="lsst-daf-butler is not installed (extra butler, Python 3.11 or newer)"
-)
+from rubin_butler import needs_library
 
 IDS = {"instrument": "Cam"}
 DIMENSIONS = ("instrument", "detector")
