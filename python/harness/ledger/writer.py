@@ -208,6 +208,14 @@ class Ledger:
                 (reason, self._run, visit),
             )
 
+    def note_reason(self, visit: int, reason: str) -> None:
+        """Says why a visit is partial."""
+        with self._transaction(f"noting the end of visit {visit}"):
+            self._connection.execute(
+                "UPDATE visits SET reason = ? WHERE run = ? AND visit = ? AND state = 'partial'",
+                (reason, self._run, visit),
+            )
+
     def add_outputs(self, outputs: Sequence[Output]) -> None:
         """Records files that were written after their visit had ended."""
         with self._transaction("recording outputs"):

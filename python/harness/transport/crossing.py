@@ -17,11 +17,11 @@ from harness.clipboard import Clipboard, Pending
 from harness.errors import ArenaFull, TransportError
 from harness.transport.arriving import Receiver, Sent
 from harness.transport.entry import Entry
-from harness.transport.placing import INLINE_BYTES, VISIT_SLOT, Placer
+from harness.transport.placing import INLINE_BYTES, Placer
 from harness.transport.policy import SharePolicy
 from harness.transport.reducing import pickle_canvas, pickle_value
 
-__all__ = ["NO_MANIFEST", "VISIT_SLOT", "Manifest", "Transport"]
+__all__ = ["NO_MANIFEST", "Manifest", "Transport"]
 
 Manifest = tuple[int, int]
 """Where a manifest lies: block reference and length; length 0 means that there is none."""
@@ -36,17 +36,26 @@ BOUND = 1
 
 
 class Transport:
-    """One rank's end of the crossing. Not thread-safe: used by the thread that runs stage code."""
+    """One rank's end of the crossing, for the visits of one slot of the run's tables.
+
+    Not thread-safe: used by the thread that runs stage code.
+    """
 
     def __init__(
-        self, run: _core.Run, policy: SharePolicy, audience: int, *, keeps_manifests: bool = False
+        self,
+        run: _core.Run,
+        policy: SharePolicy,
+        audience: int,
+        visit_slot: int = 0,
+        *,
+        keeps_manifests: bool = False,
     ) -> None:
         """`audience` clipboards receive what is published here; if it is kept, more than once."""
         self._arena = run.arena
         self._slot = None if keeps_manifests else PUBLISHED
         self._receiver = Receiver(run)
         self._notes = self._receiver.notes
-        self._placer = Placer(run, policy, self._receiver, remember_copies=audience > 1)
+        self._placer = Placer(run, policy, self._receiver, audience > 1, visit_slot)
 
     def begin_visit(self) -> None:
         """Forgets what belonged to the last visit's blocks."""

@@ -29,9 +29,6 @@ PIN_RATIO = 8
 MANIFEST_BYTES = 16 * 1024
 """The room a manifest gets at first."""
 
-VISIT_SLOT = 0
-"""One visit is in flight at a time: all of its blocks are rooted in this slot."""
-
 BORN_OUTSIDE = (
     "it lies in private memory",
     "make it with harness.empty, harness.zeros or harness.asarray, or fill one of those with out=,"
@@ -65,17 +62,18 @@ class Placer:
     `receiver` knows the blocks that came from elsewhere in this visit, and is told of those that go. With
     `remember_copies` an array that is published again in the same visit is not copied again; only for
     publications that more than one clipboard receives, for a single receiver may have taken the copy over and
-    changed it.
+    changed it. Blocks are rooted in `visit_slot`.
     """
 
     def __init__(
-        self, run: _core.Run, policy: SharePolicy, receiver: Receiver, remember_copies: bool
+        self, run: _core.Run, policy: SharePolicy, receiver: Receiver, remember_copies: bool, visit_slot: int
     ) -> None:
         self._run = run
         self._arena = run.arena
         self._policy = policy
         self._receiver = receiver
         self._remember_copies = remember_copies
+        self._visit_slot = visit_slot
         self._key = ""
         self._manifests: dict[int, _core.HeldBlock] = {}
         self._sealing: list[np.ndarray] = []
@@ -173,7 +171,7 @@ class Placer:
         if self._policy.snapshot:
             return None
         placed = _core.place_plain_arrays(
-            self._arena, items, self._receiver.arrived, INLINE_BYTES, PIN_RATIO, VISIT_SLOT
+            self._arena, items, self._receiver.arrived, INLINE_BYTES, PIN_RATIO, self._visit_slot
         )
         if placed is None:
             return None
@@ -310,7 +308,7 @@ class Placer:
             )
 
     def _root(self, ref: int) -> None:
-        self._arena.set_root(ref, VISIT_SLOT)
+        self._arena.set_root(ref, self._visit_slot)
 
     def _count_copied(self, size: int) -> None:
         self.copied += size

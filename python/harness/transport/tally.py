@@ -45,7 +45,7 @@ class Tally:
         self._blocks: dict[int, Origin] = {}
         self._visit = 0
 
-    def begin_visit(self, visit: int) -> None:
+    def turn_to(self, visit: int) -> None:
         """Notes the visit that what follows belongs to."""
         self._visit = visit
 

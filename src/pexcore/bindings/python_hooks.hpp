@@ -22,14 +22,24 @@ inline void run_signal_handlers() {
 // Calls the methods of a Python object. Looks them up once: an attribute look-up costs as much as the call.
 class PythonMaster final : public loop::MasterHooks {
 public:
-    explicit PythonMaster(const py::object& target)
-        : m_slices_ready(target.attr("slices_ready")), m_begin_visit(target.attr("begin_visit")),
+    // `slot` is told of every turn; Python only where there is more than one visit to turn to.
+    PythonMaster(const py::object& target, std::uint16_t& slot, bool has_several)
+        : m_slot(slot), m_has_several(has_several), m_admits(target.attr("admits")), m_turn_to(target.attr("turn_to")),
+          m_slices_ready(target.attr("slices_ready")), m_begin_visit(target.attr("begin_visit")),
           m_take_event(target.attr("take_event")), m_drop_visit(target.attr("drop_visit")),
           m_preprocess(target.attr("preprocess")), m_publish(target.attr("publish")), m_gather(target.attr("gather")),
           m_postprocess(target.attr("postprocess")), m_end_visit(target.attr("end_visit")),
           m_workers_died(target.attr("workers_died")), m_late(target.attr("late")) {}
 
     void slices_ready() override { call(m_slices_ready); }
+    bool admits() override {
+        const py::gil_scoped_acquire gil;
+        return m_admits().cast<bool>();
+    }
+    void turn_to(std::uint16_t slot, std::uint32_t visit) override {
+        m_slot = slot;
+        if (m_has_several) call(m_turn_to, visit);
+    }
     void begin_visit(std::uint32_t visit) override { call(m_begin_visit, visit); }
     loop::EventLook take_event(std::uint16_t stage) override {
         const py::gil_scoped_acquire gil;
@@ -48,9 +58,11 @@ public:
     std::uint8_t postprocess(std::uint16_t stage) override { return call_for_outcome(m_postprocess, stage); }
     void end_visit(std::uint32_t visit) override { call(m_end_visit, visit); }
     void check_signals() override { run_signal_handlers(); }
-    bool workers_died(std::uint32_t visit, std::uint16_t step) override {
+    bool workers_died(const std::vector<loop::InSlices>& slices) override {
         const py::gil_scoped_acquire gil;
-        return m_workers_died(visit, step).cast<bool>();
+        py::list told;
+        for (const loop::InSlices& one : slices) told.append(py::make_tuple(one.slot, one.visit, one.step));
+        return m_workers_died(told).cast<bool>();
     }
     void late(std::uint16_t worker, std::uint32_t visit, std::uint16_t step) override {
         call(m_late, worker, visit, step);
@@ -68,22 +80,26 @@ private:
         return method(stage).cast<std::uint8_t>();
     }
 
-    py::object m_slices_ready, m_begin_visit, m_take_event, m_drop_visit, m_preprocess, m_publish, m_gather;
+    std::uint16_t& m_slot;
+    bool m_has_several;
+    py::object m_admits, m_turn_to, m_slices_ready, m_begin_visit, m_take_event, m_drop_visit, m_preprocess, m_publish, m_gather;
     py::object m_postprocess, m_end_visit, m_workers_died, m_late;
 };
 
 class PythonWorker final : public loop::WorkerHooks {
 public:
-    explicit PythonWorker(const py::object& target) : m_run_step(target.attr("run_step")) {}
+    PythonWorker(const py::object& target, std::uint16_t& slot) : m_slot(slot), m_run_step(target.attr("run_step")) {}
 
-    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool more) override {
+    std::uint8_t run_step(const loop::Task& task, std::uint16_t step, bool more) override {
         const births::Scope stage_code;
         const py::gil_scoped_acquire gil;
-        return m_run_step(rank, visit, step, more).cast<std::uint8_t>();
+        m_slot = task.slot;
+        return m_run_step(task.rank, task.visit, step, more).cast<std::uint8_t>();
     }
     void check_signals() override { run_signal_handlers(); }
 
 private:
+    std::uint16_t& m_slot;
     py::object m_run_step;
 };
 

@@ -40,17 +40,17 @@ inline std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::
 class Run {
 public:
     Run(std::uint64_t arena_bytes, std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
-        std::vector<std::uint16_t> exchanges)
+        std::vector<std::uint16_t> exchanges, std::uint16_t slots)
         : m_exchanges(std::move(exchanges)),
-          m_shape(shape_of(ranks, workers, stages, m_exchanges)),
+          m_shape(shape_of(ranks, workers, stages, m_exchanges, slots)),
           m_arena(create_arena(arena_bytes, sync::RunState::bytes_for(m_shape))),
           m_state(m_arena->application(), m_shape) {}
 
     // The run behind the descriptors that segment_fds() of another process's Run names, made with the same numbers.
     // Owns both descriptors from now on, also on error. Throws os::Error, std::invalid_argument.
     static std::shared_ptr<Run> adopt(int control_fd, int pixels_fd, std::uint32_t ranks, std::uint16_t workers,
-                                      std::uint16_t stages, std::vector<std::uint16_t> exchanges) {
-        const sync::RunShape shape = shape_of(ranks, workers, stages, exchanges);
+                                      std::uint16_t stages, std::vector<std::uint16_t> exchanges, std::uint16_t slots) {
+        const sync::RunShape shape = shape_of(ranks, workers, stages, exchanges, slots);
         std::shared_ptr<shm::Arena> arena = shm::Arena::open(control_fd, pixels_fd);
         if (arena->application().size() != sync::RunState::bytes_for(shape))
             throw std::invalid_argument("the tables of this run are not laid out as this build of the harness does it");
@@ -64,6 +64,14 @@ public:
 
     const std::shared_ptr<shm::Arena>& arena() const { return m_arena; }
     sync::RunState& state() { return m_state; }
+
+    // The slot of the visit that this process looks at: what is said of a rank, and of manifests, is said of it there.
+    std::uint16_t slot() const { return m_slot; }
+    std::uint16_t slots() const { return m_shape.slots; }
+    void turn_to(std::uint16_t slot) {
+        if (slot >= m_shape.slots) throw py::index_error("no such slot in this run");
+        m_slot = slot;
+    }
     loop::Traffic& traffic() { return m_traffic; }
 
     void attach_master() {
@@ -96,7 +104,7 @@ public:
     }
 
     bool run_worker(const py::object& target) {
-        PythonWorker hooks(target);
+        PythonWorker hooks(target, m_slot);
         m_state.process(m_process).since_ns.store(os::now_ns(), std::memory_order_relaxed);
         m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
         loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
@@ -127,7 +135,7 @@ public:
 
     py::tuple run_master(const loop::Schedule& schedule, const py::object& target,
                          std::vector<std::uint64_t> limits_ns) {
-        PythonMaster hooks(target);
+        PythonMaster hooks(target, m_slot, m_shape.slots > 1);
         m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin);
         m_loop->set_limits(std::move(limits_ns));
         // A stop that was asked for while the run started counts.
@@ -175,6 +183,7 @@ public:
         os::fault_point("master: took a death");
         int rank = -1;
         int stage = 0;
+        std::uint32_t visit = 0;
         bool starting = false;
         if (death->process != sync::NURSERY_PROCESS) {
             // ORDER seq_cst: pairs with the owner's stores; it was reaped.
@@ -182,10 +191,12 @@ public:
                        sync::ProcessState::STARTING;
             rank = m_state.process(death->process).busy_rank.load(std::memory_order_relaxed);
             stage = m_state.process(death->process).busy_stage.load(std::memory_order_relaxed);
+            visit = m_state.process(death->process).busy_visit.load(std::memory_order_relaxed);
             if (rank < 0) {
                 if (const auto taken = m_state.unfinished_step(death->process)) {
                     rank = static_cast<int>(taken->rank);
                     stage = taken->step;
+                    visit = taken->visit;
                 }
             }
             if (os::defended("death: sweep"))
@@ -194,7 +205,7 @@ public:
         }
         const int worker = death->process == sync::NURSERY_PROCESS ? -1 : death->process - 1;
         return py::make_tuple(worker, death->pid, death->status.signalled, death->status.code, death->orderly, rank,
-                              stage, starting, death->seen_ns);
+                              stage, starting, death->seen_ns, visit);
     }
 
     // Gives the cells of a worker that was reaped to its next incarnation, which it returns. For each rank of the
@@ -211,17 +222,18 @@ public:
         // The dead one's number may soon be another process's, whom nobody must kill for a worker.
         process.pid.store(0, std::memory_order_seq_cst);
         process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
-        for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
-            sync::revoke(m_state.cell(rank), static_cast<std::uint8_t>(1 + worker), static_cast<std::uint8_t>(next));
+        for (std::uint16_t slot = 0; slot < m_shape.slots; ++slot)
+            for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
+                sync::revoke(m_state.cell(rank, slot), static_cast<std::uint8_t>(1 + worker), static_cast<std::uint8_t>(next));
         os::fault_point("master: revoked");
         return next;
     }
 
-    // The ranks whose visit a worker (from 0) has, or is asked to begin.
+    // The ranks whose visit in this slot a worker (from 0) has, or is asked to begin.
     std::vector<std::uint32_t> ranks_of(std::uint16_t worker) {
         std::vector<std::uint32_t> ranks;
         for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
-            const sync::CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+            const sync::CellWord word = sync::unpack(m_state.cell(rank, m_slot).word.load(std::memory_order_seq_cst));
             // Before the first rendezvous a cell names nobody.
             const std::uint16_t process = word.process == 0 ? m_state.process_of(rank) : word.process;
             if (process == 1 + worker) ranks.push_back(rank);
@@ -255,7 +267,7 @@ public:
 
     // (has arrived, outcome) of a rank in the step that was released last.
     py::tuple arrival(std::uint32_t rank) {
-        const sync::CellWord word = sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
+        const sync::CellWord word = sync::unpack(m_state.cell(rank, m_slot).word.load(std::memory_order_seq_cst));
         return py::make_tuple(word.state == sync::CellState::ARRIVED, word.outcome);
     }
 
@@ -269,25 +281,25 @@ public:
         if (m_process == sync::MASTER_PROCESS) return;
         const int rank = m_state.process(m_process).busy_rank.load(std::memory_order_relaxed);
         if (rank < 0) return;
-        sync::RankShm& entry = m_state.rank(static_cast<std::uint32_t>(rank));
-        const auto bits = m_state.cell(static_cast<std::uint32_t>(rank)).word.load(std::memory_order_seq_cst);
+        sync::FateShm& entry = m_state.fate(static_cast<std::uint32_t>(rank), m_slot);
+        const auto bits = m_state.cell(static_cast<std::uint32_t>(rank), m_slot).word.load(std::memory_order_seq_cst);
         entry.spent_why.store(why, std::memory_order_relaxed);
         entry.spent_visit.store(sync::unpack(bits).visit, std::memory_order_relaxed);
     }
     sync::Spent spent(std::uint32_t rank, std::uint32_t visit) {
-        const sync::RankShm& entry = m_state.rank(rank);
+        const sync::FateShm& entry = m_state.fate(rank, m_slot);
         if (entry.spent_visit.load(std::memory_order_relaxed) != visit) return sync::Spent::NOT;
         return entry.spent_why.load(std::memory_order_relaxed);
     }
 
     void set_verdict(std::uint32_t rank, std::uint32_t visit, std::uint16_t stage, sync::Verdict verdict) {
-        sync::RankShm& entry = m_state.rank(rank);
+        sync::FateShm& entry = m_state.fate(rank, m_slot);
         entry.verdict_visit = visit;
         entry.verdict_stage = stage;
         entry.verdict = verdict;
     }
     py::tuple verdict(std::uint32_t rank, std::uint32_t visit) {
-        const sync::RankShm& entry = m_state.rank(rank);
+        const sync::FateShm& entry = m_state.fate(rank, m_slot);
         if (entry.verdict_visit != visit) return py::make_tuple(sync::Verdict::REPLAY, 0);
         return py::make_tuple(entry.verdict, entry.verdict_stage);
     }
@@ -296,7 +308,7 @@ public:
     void note_replay(std::uint16_t stage) {
         sync::ProcessShm& self = m_state.process(m_process);
         self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
-        // ORDER release: pairs with the acquire in MasterLoop::limit_now_ns().
+        // ORDER release: pairs with the acquire in Lateness::limit_now_ns().
         self.busy_stage.store(stage, std::memory_order_release);
         os::fault_point("worker: repeats");
     }
@@ -332,45 +344,56 @@ public:
 
     void set_down_manifest(std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
         os::fault_point("master: publishes");
-        m_state.down(stage) = {ref, bytes};
+        m_state.down(stage, m_slot) = {ref, bytes};
     }
-    // Pairs of reference and length of all stages from 0 on, as 64-bit numbers that can be read without a call.
-    py::memoryview down_table() {
-        return py::memoryview::from_buffer(&m_state.down(0).ref, {2 * (py::ssize_t{1} + m_shape.stages)},
+    // Of a slot: pairs of reference and length of all stages from 0 on, as 64-bit numbers that can be read without a call.
+    py::memoryview down_table(std::uint16_t slot) {
+        return py::memoryview::from_buffer(&m_state.down(0, slot).ref, {2 * (py::ssize_t{1} + m_shape.stages)},
                                            {static_cast<py::ssize_t>(sizeof(std::uint64_t))}, true);
     }
     py::tuple down_manifest(std::uint16_t stage) {
-        return py::make_tuple(m_state.down(stage).ref, m_state.down(stage).bytes);
+        return py::make_tuple(m_state.down(stage, m_slot).ref, m_state.down(stage, m_slot).bytes);
     }
     void set_up_manifest(std::uint32_t rank, std::uint64_t ref, std::uint64_t bytes) {
         os::fault_point("worker: publishes");
-        m_state.cell(rank).manifest_ref = ref;
+        m_state.cell(rank, m_slot).manifest_ref = ref;
         os::fault_point("worker: half a manifest");
-        m_state.cell(rank).manifest_bytes = bytes;
+        m_state.cell(rank, m_slot).manifest_bytes = bytes;
     }
     py::tuple up_manifest(std::uint32_t rank) {
-        return py::make_tuple(m_state.cell(rank).manifest_ref, m_state.cell(rank).manifest_bytes);
+        return py::make_tuple(m_state.cell(rank, m_slot).manifest_ref, m_state.cell(rank, m_slot).manifest_bytes);
     }
     // (rank, manifest) of the ranks that have published upwards.
     py::list up_manifests() {
         py::list out;
         for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
-            if (m_state.cell(rank).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
+            if (m_state.cell(rank, m_slot).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
         return out;
     }
     // The stage that raised, of those that the step of a rank ran through.
-    void set_raised_stage(std::uint32_t rank, std::uint16_t stage) { m_state.cell(rank).raised_stage = stage; }
-    std::uint16_t raised_stage(std::uint32_t rank) { return m_state.cell(rank).raised_stage; }
+    void set_raised_stage(std::uint32_t rank, std::uint16_t stage) { m_state.cell(rank, m_slot).raised_stage = stage; }
+    std::uint16_t raised_stage(std::uint32_t rank) { return m_state.cell(rank, m_slot).raised_stage; }
     void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
         os::fault_point("worker: offers");
-        m_state.across(rank, exchange_before(stage)) = {ref, bytes};
+        m_state.across(rank, exchange_before(stage), m_slot) = {ref, bytes};
     }
     py::tuple across_manifest(std::uint32_t rank, std::uint16_t stage) {
-        const sync::ManifestPlaceShm& place = m_state.across(rank, exchange_before(stage));
+        const sync::ManifestPlaceShm& place = m_state.across(rank, exchange_before(stage), m_slot);
         return py::make_tuple(place.ref, place.bytes);
     }
+    // (rank, report) of the slices that have raised the fatal flag.
+    py::list fatal_reports() {
+        py::list out;
+        for (std::uint16_t slot = 0; slot < m_shape.slots; ++slot)
+            for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
+                const sync::CellWord word = sync::unpack(m_state.cell(rank, slot).word.load(std::memory_order_seq_cst));
+                if (word.state == sync::CellState::ARRIVED && (word.outcome & sync::OUTCOME_FATAL) != 0)
+                    out.append(py::make_tuple(rank, py::bytes(m_state.read_report(rank, slot))));
+            }
+        return out;
+    }
     std::uint8_t outcome(std::uint32_t rank) {
-        return sync::unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst)).outcome;
+        return sync::unpack(m_state.cell(rank, m_slot).word.load(std::memory_order_seq_cst)).outcome;
     }
 
     py::list drain_spans() {
@@ -400,8 +423,10 @@ private:
           m_state(m_arena->application(), m_shape) {}
 
     static sync::RunShape shape_of(std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
-                                   const std::vector<std::uint16_t>& exchanges) {
-        return {ranks, workers, stages, static_cast<std::uint16_t>(exchanges.size())};
+                                   const std::vector<std::uint16_t>& exchanges, std::uint16_t slots) {
+        if (slots == 0 || slots > shm::MAX_VISITS)
+            throw std::invalid_argument("visits in flight: expected 1 to " + std::to_string(shm::MAX_VISITS));
+        return {ranks, workers, stages, static_cast<std::uint16_t>(exchanges.size()), slots};
     }
 
     std::uint16_t exchange_before(std::uint16_t stage) const {
@@ -430,6 +455,7 @@ private:
     loop::Traffic m_traffic;
     sync::SpinBudget m_spin{50'000, 1'000'000};
     std::uint16_t m_process = sync::MASTER_PROCESS;
+    std::uint16_t m_slot = 0;
     std::uint8_t m_incarnation = 0;
     std::unique_ptr<sync::Watcher> m_watcher;
     std::optional<loop::MasterLoop> m_loop;

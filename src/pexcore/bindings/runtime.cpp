@@ -26,19 +26,22 @@ void bind_schedule(py::module_& module) {
                          std::map<std::uint16_t, std::string> exchanges,
                          const std::vector<std::pair<std::uint32_t, std::uint32_t>>& skips,
                          std::map<std::uint16_t, std::string> topics, std::string kind,
-                         std::set<std::uint16_t> joined, std::map<std::uint16_t, std::string> meetings) {
+                         std::set<std::uint16_t> joined, std::map<std::uint16_t, std::string> meetings,
+                         std::uint16_t visits_in_flight, std::set<std::uint16_t> holding) {
                  std::vector<loop::VisitRange> ranges;
                  for (const auto& [first, last] : skips) ranges.push_back({first, last});
                  return loop::Schedule::compile(
                      {std::move(stages), has_slices, max_visits, std::move(exchanges), std::move(ranges),
-                      std::move(topics), std::move(kind), std::move(joined), std::move(meetings)});
+                      std::move(topics), std::move(kind), std::move(joined), std::move(meetings), visits_in_flight,
+                      std::move(holding)});
              }),
              py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"),
              py::arg("exchanges") = std::map<std::uint16_t, std::string>{},
              py::arg("skips") = std::vector<std::pair<std::uint32_t, std::uint32_t>>{},
              py::arg("topics") = std::map<std::uint16_t, std::string>{}, py::arg("kind") = "lockstep",
              py::arg("joined") = std::set<std::uint16_t>{},
-             py::arg("meetings") = std::map<std::uint16_t, std::string>{})
+             py::arg("meetings") = std::map<std::uint16_t, std::string>{}, py::arg("visits_in_flight") = 1,
+             py::arg("holding") = std::set<std::uint16_t>{})
         .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
         .def_property_readonly("close_step", &loop::Schedule::close_step);
 
@@ -75,14 +78,19 @@ void bind_run(py::module_& module) {
         .value("SKIP", sync::Verdict::SKIP);
 
     py::class_<Run, std::shared_ptr<Run>>(module, "Run", "Shared memory and rendezvous of one run.")
-        .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t, std::vector<std::uint16_t>>(),
+        .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t, std::vector<std::uint16_t>,
+                      std::uint16_t>(),
              py::arg("arena_bytes"), py::arg("ranks"), py::arg("workers"), py::arg("stages"),
-             py::arg("exchanges") = std::vector<std::uint16_t>{})
+             py::arg("exchanges") = std::vector<std::uint16_t>{}, py::arg("slots") = 1)
         .def_static("adopt", &Run::adopt, py::arg("control_fd"), py::arg("pixels_fd"), py::arg("ranks"),
                     py::arg("workers"), py::arg("stages"), py::arg("exchanges") = std::vector<std::uint16_t>{},
+                    py::arg("slots") = 1,
                     "The run that another process has made, by its segments' descriptors, which are owned from now on.")
         .def_property_readonly("arena", &Run::arena)
         .def("segment_fds", &Run::segment_fds, "(control, pixels): what another process needs to adopt the run.")
+        .def_property_readonly("slot", &Run::slot, "The slot of the visit that this process looks at.")
+        .def_property_readonly("slots", &Run::slots, "How many visits may be in flight.")
+        .def("turn_to", &Run::turn_to, py::arg("slot"))
         .def("attach_master", &Run::attach_master)
         .def("attach_worker", &Run::attach_worker, py::arg("worker"), py::arg("pid"),
              py::arg("incarnation") = 0)
@@ -139,7 +147,7 @@ void bind_run(py::module_& module) {
         .def("quarantine", &Run::quarantine,
              "Keeps what killed processes that have not ended hold: (worker, pid, blocks, bytes) of each.")
         .def("set_down_manifest", &Run::set_down_manifest, py::arg("stage"), py::arg("ref"), py::arg("bytes"))
-        .def("down_table", &Run::down_table, py::keep_alive<0, 1>())
+        .def("down_table", &Run::down_table, py::arg("slot"), py::keep_alive<0, 1>())
         .def("down_manifest", &Run::down_manifest, py::arg("stage"))
         .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))
         .def("up_manifests", &Run::up_manifests)
@@ -152,9 +160,10 @@ void bind_run(py::module_& module) {
         .def("raised_stage", &Run::raised_stage, py::arg("rank"))
         .def("last_of", [](Run& run, std::uint16_t stage) { return run.state().last_of(stage); }, py::arg("stage"))
         .def("write_report", [](Run& run, std::uint32_t rank, const std::string& text) {
-            run.state().write_report(rank, text);
+            run.state().write_report(rank, text, run.slot());
         })
-        .def("read_report", [](Run& run, std::uint32_t rank) { return py::bytes(run.state().read_report(rank)); })
+        .def("read_report", [](Run& run, std::uint32_t rank) { return py::bytes(run.state().read_report(rank, run.slot())); })
+        .def("fatal_reports", &Run::fatal_reports)
         .def("count_copied", [](Run& run, std::uint64_t bytes) { run.traffic().copied += bytes; })
         .def("count_shared", [](Run& run, std::uint64_t bytes) { run.traffic().shared += bytes; })
         .def("clipboard_bytes", [](Run& run) {

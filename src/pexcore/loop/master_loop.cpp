@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The walk over the schedule.
+// The walk of the visits in flight over the schedule.
 #include "loop/master_loop.hpp"
+
+#include <algorithm>
 
 #include "os/clock.hpp"
 #include "os/fault_point.hpp"
@@ -17,6 +19,8 @@ constexpr std::uint64_t EVENT_LOOK_NS = 1'000'000'000;
 
 }  // namespace
 
+// --- ends
+
 void MasterLoop::request_stop(int level) {
     m_stop_level.store(level, std::memory_order_seq_cst);
     // A master that waits for its slices looks up.
@@ -28,136 +32,246 @@ bool MasterLoop::asked_for(int level) const {
     return asked != 0 && asked <= level;
 }
 
+bool MasterLoop::is_stopping() const {
+    // ORDER seq_cst: pairs with the store in request_stop(), which precedes its ring.
+    return m_stop_level.load(std::memory_order_seq_cst) != 0;
+}
+
+bool MasterLoop::end_now(LoopEnd end, const Flight* where) {
+    m_result.end = end;
+    if (where != nullptr) {
+        m_result.visit = where->visit;
+        m_result.stage = where->stage;
+    }
+    return false;
+}
+
+MasterLoop::Walk MasterLoop::over(LoopEnd end, const Flight& where) {
+    end_now(end, &where);
+    return Walk::OVER;
+}
+
+void MasterLoop::leave(Flight& flight, LoopEnd end) {
+    flight.leaving = true;
+    // Of several, the oldest says why: without the others in flight it alone would have begun.
+    if (m_ended_by == 0 || flight.visit < m_ended_by) {
+        m_ended_by = flight.visit;
+        m_result = {end, flight.begun ? flight.visit : flight.visit - 1, flight.stage};
+    }
+    // A stop lets every visit come to the place that its level names. What follows the end of the data never began.
+    if (end == LoopEnd::STOPPED) return;
+    for (Flight& other : m_flights)
+        if (other.visit > flight.visit) other.abandoned = true;
+}
+
+void MasterLoop::leave_if_asked(Flight& flight, int level) {
+    if (!flight.leaving && asked_for(level)) leave(flight, LoopEnd::STOPPED);
+}
+
+// --- the run
+
 LoopResult MasterLoop::run(MasterHooks& hooks) {
-    LoopResult result;
     for (const Step& step : m_schedule.steps())
         if (step.kind == StepKind::RELEASE) m_state.set_last_of(step.stage, step.last);
-    if (m_state.shape().ranks != 0) {
-        Arrivals arrivals;
-        // The workers set their cells up by themselves: the first rendezvous is step 0 of visit 0.
-        if (!wait_all(hooks, 0, 0, arrivals, result)) return result;
-    }
+    if (m_state.shape().ranks != 0 && !wait_ready(hooks)) return m_result;
     hooks.slices_ready();
-    for (std::uint32_t visit = m_schedule.next_visit(1);; visit = m_schedule.next_visit(visit + 1)) {
-        if (m_schedule.max_visits() != 0 && visit > m_schedule.max_visits()) {
-            result.end = LoopEnd::VISITS_DONE;
-            return result;
-        }
-        if (asked_for(4)) {
-            result.end = asked_for(1) ? LoopEnd::AT_ONCE : LoopEnd::STOPPED;
-            return result;
-        }
-        result.visit = visit;
-        if (!run_visit(hooks, visit, result)) return result;
-    }
-}
-
-bool MasterLoop::run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result) {
-    bool leaving = false;
-    bool begun = false;     // stage code of this visit has run
-    bool released = false;  // slices have begun the visit, and must close it
-    Arrivals arrivals;
-    auto leave = [&](LoopEnd end) {
-        leaving = true;
-        result.end = end;
-    };
-    auto leave_if_asked = [&](int level) {
-        if (!leaving && asked_for(level)) leave(LoopEnd::STOPPED);
-    };
-    for (const Step& step : m_schedule.steps()) {
-        // An orderly end skips the stages that are left, but always closes the visit.
-        if (leaving && step.stage != 0) continue;
-        if (asked_for(1)) {
-            result.end = LoopEnd::AT_ONCE;
-            return false;
-        }
-        if (step.stage != 0) result.stage = step.stage;
-        switch (step.kind) {
-            case StepKind::BEGIN_VISIT:
-                hooks.begin_visit(visit);
-                break;
-            case StepKind::WAIT_EVENT:
-                if (wait_event(hooks, step.stage, result)) break;
-                if (result.end == LoopEnd::AT_ONCE) return false;
-                leaving = true;
-                if (!begun) result.visit = visit - 1;
-                break;
-            case StepKind::PREPROCESS:
-                begun = true;
-                serial(hooks, step, visit);
-                leave_if_asked(2);
-                break;
-            case StepKind::RELEASE:
-                released = true;
-                publish(hooks, step, visit);
-                release_all(visit, step.stage);
-                break;
-            case StepKind::EXCHANGE:
-                // The slices do it by themselves between their release and process().
-                break;
-            case StepKind::PROCESS:
-                arrivals = {};
-                if (!wait_all(hooks, visit, step.stage, arrivals, result)) return false;
-                break;
-            case StepKind::GATHER:
-                hooks.gather(step.stage, arrivals);
-                leave_if_asked(2);
-                break;
-            case StepKind::POSTPROCESS:
-                serial(hooks, step, visit);
-                if (arrivals.no_more) leave(LoopEnd::NO_MORE);
-                leave_if_asked(3);
-                break;
-            case StepKind::CLOSE:
-                // A visit that ends before its first release has no clipboards in the slices.
-                if (!released) break;
-                release_all(visit, m_schedule.close_step());
-                if (!wait_all(hooks, visit, m_schedule.close_step(), arrivals, result)) return false;
-                break;
-            case StepKind::END_VISIT:
-                if (begun) hooks.end_visit(visit);
-                else hooks.drop_visit(visit);
-                break;
-        }
-    }
-    return !leaving;
-}
-
-bool MasterLoop::wait_event(MasterHooks& hooks, std::uint16_t stage, LoopResult& result) {
-    // ORDER seq_cst on both: pairs with the stores in request_stop() and notify_event(), which precede their rings.
-    auto stopping = [&] { return m_stop_level.load(std::memory_order_seq_cst) != 0; };
-    auto rung = [&] { return m_event_bell.load(std::memory_order_seq_cst); };
-    auto end = [&](LoopEnd why) {
-        result.end = why;
-        return false;
-    };
+    m_visit = m_schedule.next_visit(1);
     for (;;) {
-        m_event_bell.store(false, std::memory_order_seq_cst);
-        if (stopping()) return end(asked_for(1) ? LoopEnd::AT_ONCE : LoopEnd::STOPPED);
-        switch (hooks.take_event(stage)) {
-            case EventLook::TAKEN: return true;
-            case EventLook::TIMED_OUT: return end(LoopEnd::EVENT_TIMEOUT);
-            case EventLook::DRAINED: return end(LoopEnd::DRAINED);
-            case EventLook::NOT_YET: break;
-        }
-        // A worker that dies now owes nothing: wait_all() replaces it once its slices are released.
-        sync::wait_for(m_state.door(sync::MASTER_PROCESS), 0, os::now_ns() + EVENT_LOOK_NS,
-                       [&] { return rung() || stopping() || m_watcher.signalled(); });
         if (m_watcher.signalled()) {
             m_watcher.clear_signalled();
             hooks.check_signals();
         }
+        // ORDER seq_cst: cleared before the look at the events; pairs with the store in notify_event().
+        if (m_event_bell.exchange(false, std::memory_order_seq_cst))
+            for (Flight& flight : m_flights) flight.looks = true;
+        switch (walk_oldest(hooks)) {
+            case Walk::OVER: return m_result;
+            case Walk::MOVED: case Walk::ENDED: continue;
+            case Walk::WAITS: break;
+        }
+        if (begin_visit(hooks)) continue;
+        if (m_flights.empty()) return m_result;
+        if (!wait(hooks)) return m_result;
     }
 }
 
-void MasterLoop::serial(MasterHooks& hooks, const Step& step, std::uint32_t visit) {
+bool MasterLoop::wait_ready(MasterHooks& hooks) {
+    Flight start;
+    start.waits = true;
+    for (;;) {
+        bool all = false;
+        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), os::NO_DEADLINE, [&] {
+            all = have_arrived(start);
+            return all || is_fatal() || somebody_died() || m_watcher.signalled() || asked_for(1);
+        });
+        if (m_watcher.signalled()) {
+            m_watcher.clear_signalled();
+            hooks.check_signals();
+        }
+        if (asked_for(1)) return end_now(LoopEnd::AT_ONCE, nullptr);
+        if (start.is_fatal || is_fatal()) return end_now(LoopEnd::SLICE_FATAL, nullptr);
+        os::fault_point("master: waiting");
+        if (all) {
+            os::fault_point("master: arrived");
+            return true;
+        }
+        // There is nothing to go on with: stages that can't be set up end the run.
+        if (somebody_died()) return end_now(LoopEnd::PROCESS_DIED, nullptr);
+    }
+}
+
+bool MasterLoop::begin_visit(MasterHooks& hooks) {
+    if (m_ended_by != 0) return false;
+    const bool is_last = m_schedule.max_visits() != 0 && m_visit > m_schedule.max_visits();
+    if (is_last || asked_for(4)) {
+        if (m_flights.empty())
+            m_result.end = is_last ? LoopEnd::VISITS_DONE : asked_for(1) ? LoopEnd::AT_ONCE : LoopEnd::STOPPED;
+        return false;
+    }
+    const std::uint16_t slots = std::min(m_schedule.visits_in_flight(), m_state.shape().slots);
+    if (!m_flights.empty()) {
+        if (m_flights.size() >= slots || m_is_held) return false;
+        // It would wait before its first stage: who begins later knows more.
+        if (m_flights.back().next <= m_schedule.steps()[1].after) return false;
+        m_is_held = !hooks.admits();
+        if (m_is_held) return false;
+    }
+    Flight flight;
+    flight.visit = m_visit;
+    // Visits end in their order, so that the slots are free in turn.
+    flight.slot = m_flights.empty() ? 0 : static_cast<std::uint16_t>((m_flights.back().slot + 1u) % slots);
+    m_flights.push_back(flight);
+    m_visit = m_schedule.next_visit(m_visit + 1);
+    return true;
+}
+
+// --- a visit
+
+MasterLoop::Walk MasterLoop::walk_oldest(MasterHooks& hooks) {
+    for (std::size_t i = 0; i < m_flights.size(); ++i) {
+        const Flight* const before = i == 0 ? nullptr : &m_flights[i - 1];
+        Walk last = Walk::WAITS;
+        // A younger one goes on by one step at a time: an older one may have become ready.
+        do {
+            const Walk walked = walk(hooks, m_flights[i], before);
+            if (walked == Walk::WAITS) break;
+            last = walked;
+        } while (last == Walk::MOVED && i == 0);
+        if (last == Walk::ENDED) {
+            // None is older: it could not have walked past its predecessor.
+            m_flights.pop_front();
+            m_is_held = false;
+        }
+        if (last != Walk::WAITS) return last;
+    }
+    return Walk::WAITS;
+}
+
+bool MasterLoop::may_walk(const Flight& flight, const Flight* before) const {
+    return before == nullptr || before->next > m_schedule.steps()[flight.next].after;
+}
+
+MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, Flight& flight, const Flight* before) {
+    if (!may_walk(flight, before)) return Walk::WAITS;
+    const Step& step = m_schedule.steps()[flight.next];
+    const bool is_in_slices = step.kind == StepKind::EXCHANGE || step.kind == StepKind::PROCESS ||
+                              step.kind == StepKind::GATHER;
+    if (flight.abandoned && !is_in_slices) flight.leaving = true;
+    // An orderly end skips the stages that are left, but always closes the visit.
+    if (flight.leaving && step.stage != 0) {
+        ++flight.next;
+        return Walk::MOVED;
+    }
+    if (asked_for(1)) return over(LoopEnd::AT_ONCE, flight);
+    if (step.stage != 0) flight.stage = step.stage;
+    if (before == nullptr && m_ended_by == 0) {
+        m_result.visit = flight.visit;
+        m_result.stage = flight.stage != 0 ? flight.stage : m_result.stage;
+    }
+    switch (step.kind) {
+        case StepKind::BEGIN_VISIT:
+            turn_to(hooks, flight);
+            hooks.begin_visit(flight.visit);
+            break;
+        case StepKind::WAIT_EVENT:
+            return look_for_event(hooks, flight, step);
+        case StepKind::PREPROCESS:
+            flight.begun = true;
+            serial(hooks, step, flight);
+            leave_if_asked(flight, 2);
+            break;
+        case StepKind::RELEASE:
+            publish(hooks, step, flight);
+            ask(flight, step.stage);
+            break;
+        case StepKind::EXCHANGE:
+            // The slices do it by themselves between their release and process().
+            break;
+        case StepKind::PROCESS:
+            if (!have_arrived(flight)) return Walk::WAITS;
+            if (flight.is_fatal) return over(LoopEnd::SLICE_FATAL, flight);
+            break;
+        case StepKind::GATHER:
+            turn_to(hooks, flight);
+            hooks.gather(step.stage, flight.arrivals);
+            leave_if_asked(flight, 2);
+            break;
+        case StepKind::POSTPROCESS:
+            serial(hooks, step, flight);
+            if (flight.arrivals.no_more && !flight.leaving) leave(flight, LoopEnd::NO_MORE);
+            leave_if_asked(flight, 3);
+            break;
+        case StepKind::CLOSE:
+            // A visit that ends before its first release has no clipboards in the slices.
+            if (flight.asked == 0) break;
+            if (flight.asked != m_schedule.close_step()) ask(flight, m_schedule.close_step());
+            if (!have_arrived(flight)) return Walk::WAITS;
+            if (flight.is_fatal) return over(LoopEnd::SLICE_FATAL, flight);
+            break;
+        case StepKind::END_VISIT:
+            return end(hooks, flight);
+    }
+    ++flight.next;
+    return Walk::MOVED;
+}
+
+MasterLoop::Walk MasterLoop::end(MasterHooks& hooks, Flight& flight) {
+    turn_to(hooks, flight);
+    if (flight.begun) hooks.end_visit(flight.visit);
+    else hooks.drop_visit(flight.visit);
+    return Walk::ENDED;
+}
+
+MasterLoop::Walk MasterLoop::look_for_event(MasterHooks& hooks, Flight& flight, const Step& step) {
+    auto leave_for = [&](LoopEnd end) {
+        leave(flight, end);
+        return Walk::MOVED;
+    };
+    if (is_stopping()) return leave_for(LoopEnd::STOPPED);
+    if (!flight.looks) return Walk::WAITS;
+    flight.looks = false;
+    turn_to(hooks, flight);
+    switch (hooks.take_event(step.stage)) {
+        case EventLook::TIMED_OUT: return leave_for(LoopEnd::EVENT_TIMEOUT);
+        case EventLook::DRAINED: return leave_for(LoopEnd::DRAINED);
+        case EventLook::NOT_YET: return Walk::WAITS;
+        case EventLook::TAKEN: break;
+    }
+    flight.looks = true;
+    ++flight.next;
+    return Walk::MOVED;
+}
+
+void MasterLoop::serial(MasterHooks& hooks, const Step& step, const Flight& flight) {
+    turn_to(hooks, flight);
     const bool before = step.kind == StepKind::PREPROCESS;
-    timed(before ? sync::SpanKind::PREPROCESS : sync::SpanKind::POSTPROCESS, step.stage, visit,
+    timed(before ? sync::SpanKind::PREPROCESS : sync::SpanKind::POSTPROCESS, step.stage, flight.visit,
           [&] { return before ? hooks.preprocess(step.stage) : hooks.postprocess(step.stage); });
 }
 
-void MasterLoop::publish(MasterHooks& hooks, const Step& step, std::uint32_t visit) {
-    timed(sync::SpanKind::PUBLISH, step.stage, visit, [&] {
+void MasterLoop::publish(MasterHooks& hooks, const Step& step, const Flight& flight) {
+    turn_to(hooks, flight);
+    timed(sync::SpanKind::PUBLISH, step.stage, flight.visit, [&] {
         hooks.publish(step.stage);
         return std::uint8_t{sync::OUTCOME_OK};
     });
@@ -180,14 +294,27 @@ void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t v
     m_spans.append(span);
 }
 
-void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
+void MasterLoop::turn_to(MasterHooks& hooks, const Flight& flight) {
+    if (m_turned_to == flight.visit) return;
+    m_turned_to = flight.visit;
+    hooks.turn_to(flight.slot, flight.visit);
+}
+
+// --- the slices
+
+void MasterLoop::ask(Flight& flight, std::uint16_t step) {
+    flight.asked = step;
+    flight.waits = true;
+    flight.counted = 0;
+    flight.arrivals = {};
+    flight.clock = StageClock(m_lateness.shortest_limit_ns(step), os::now_ns());
     const std::uint32_t ranks = m_state.shape().ranks;
     const bool begins = step == 1;
     // ORDER relaxed: only this thread changes it.
     const bool to_all = m_state.head().balances.load(std::memory_order_relaxed) != 0;
-    sync::expect_arrivals(m_state.head().arrivals, ranks);
+    sync::expect_arrivals(m_state.arrivals(flight.slot), ranks);
     for (std::uint32_t rank = 0; rank < ranks; ++rank) {
-        sync::CellShm& cell = m_state.cell(rank);
+        sync::CellShm& cell = m_state.cell(rank, flight.slot);
         // The visit of a rank is where its first step has run; it begins with the worker that the rank belongs to, or
         // with whoever is idle.
         // ORDER relaxed: only workers change it, and none does before the release below.
@@ -195,7 +322,7 @@ void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
                                              : unpack(cell.word.load(std::memory_order_relaxed)).process;
         // ORDER relaxed: only this thread changes it.
         const std::uint32_t incarnation = m_state.process(process).incarnation.load(std::memory_order_relaxed);
-        sync::release(cell, CellWord{visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
+        sync::release(cell, CellWord{flight.visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
                                      sync::CellState::IDLE, static_cast<std::uint8_t>(process)},
                       begins && to_all);
         os::fault_point("master: releasing");
@@ -204,105 +331,111 @@ void MasterLoop::release_all(std::uint32_t visit, std::uint16_t step) {
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));
 }
 
-bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals,
-                          LoopResult& result) {
-    std::uint32_t next = 0;  // every rank below has arrived and is counted
-    bool fatal_arrival = false;
-    auto scan = [&] {
+bool MasterLoop::have_arrived(Flight& flight) {
+    if (!flight.waits || flight.is_fatal) return true;
+    const std::uint32_t ranks = m_state.shape().ranks;
+    for (; flight.counted < ranks; ++flight.counted) {
         std::uint8_t outcome = 0;
-        while (next < m_state.shape().ranks && sync::has_arrived(m_state.cell(next), visit, step, outcome)) {
-            if ((outcome & sync::OUTCOME_RAISED) != 0) ++arrivals.raised;
-            if ((outcome & sync::OUTCOME_SKIPPED) != 0) ++arrivals.skipped;
-            if ((outcome & sync::OUTCOME_NO_MORE) != 0) arrivals.no_more = true;
-            // The flag that is_fatal() reads is set after the arrival: the last rank's may not be there yet.
-            if ((outcome & sync::OUTCOME_FATAL) != 0) fatal_arrival = true;
-            ++next;
-        }
-        return next == m_state.shape().ranks;
-    };
-    StageClock clock(shortest_limit_ns(step), os::now_ns());
-    for (;;) {
-        bool all = false;
-        bool fatal = false;
-        const std::uint64_t start = os::now_ns();
-        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), clock.next_look(start), [&] {
-            all = scan();
-            fatal = fatal_arrival || is_fatal();
-            return all || fatal || somebody_died() || m_watcher.signalled() || asked_for(1);
-        });
-        const std::uint64_t now = os::now_ns();
-        m_spin.note(now - start);
-        clock.look(now);
-        if (m_watcher.signalled()) {
-            m_watcher.clear_signalled();
-            hooks.check_signals();
-        }
-        if (asked_for(1)) {
-            result.end = LoopEnd::AT_ONCE;
-            return false;
-        }
-        // A fatal arrival, of whatever rank, ends the run: there is no use in waiting for the others.
-        if (fatal) {
-            result.end = LoopEnd::SLICE_FATAL;
-            return false;
-        }
-        os::fault_point("master: waiting");
-        if (all) {
-            os::fault_point("master: arrived");
-            return true;
-        }
-        if (somebody_died()) {
-            // Read before they are handled: a death that comes meanwhile is seen again, which is harmless.
-            m_deaths_handled = m_watcher.death_count();
-            // Before the first visit there is nothing to go on with: stages that can't be set up end the run.
-            if (visit == 0 || !hooks.workers_died(visit, step)) {
-                result.end = LoopEnd::PROCESS_DIED;
-                return false;
-            }
-        }
-        tell_late(hooks, clock, visit, step);
+        if (!sync::has_arrived(m_state.cell(flight.counted, flight.slot), flight.visit, flight.asked, outcome))
+            return flight.is_fatal;
+        if ((outcome & sync::OUTCOME_RAISED) != 0) ++flight.arrivals.raised;
+        if ((outcome & sync::OUTCOME_SKIPPED) != 0) ++flight.arrivals.skipped;
+        if ((outcome & sync::OUTCOME_NO_MORE) != 0) flight.arrivals.no_more = true;
+        if ((outcome & sync::OUTCOME_FATAL) != 0) flight.is_fatal = true;
     }
+    flight.waits = false;
+    return true;
 }
 
-void MasterLoop::tell_late(MasterHooks& hooks, const StageClock& clock, std::uint32_t visit, std::uint16_t step) {
-    if (shortest_limit_ns(step) == 0) return;
-    const std::uint64_t now = os::now_ns();
-    for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) {
-        const sync::ProcessShm& process = m_state.process(worker);
-        // ORDER seq_cst: pairs with the worker's store when its stages are set up, which takes as long as it takes.
-        if (process.state.load(std::memory_order_seq_cst) != sync::ProcessState::WORKING) continue;
-        const std::uint64_t limit = limit_now_ns(process, step);
-        // ORDER relaxed: a value that is not the latest makes the deadline late, or is looked at again by owes(). It is
-        // never older than the stage whose limit was read before.
-        const std::uint64_t since = process.since_ns.load(std::memory_order_relaxed);
-        if (clock.is_late(since, now, limit) && owes(worker, visit, step))
-            hooks.late(static_cast<std::uint16_t>(worker - 1), visit, step);
-    }
-}
-
-std::uint64_t MasterLoop::shortest_limit_ns(std::uint16_t step) const {
-    std::uint64_t shortest = 0;
-    for (std::uint16_t stage = step; stage <= m_state.last_of(step); ++stage)
-        if (const std::uint64_t limit = limit_ns(stage); limit != 0 && (shortest == 0 || limit < shortest)) shortest = limit;
-    return shortest;
-}
-
-std::uint64_t MasterLoop::limit_now_ns(const sync::ProcessShm& process, std::uint16_t step) const {
-    // ORDER acquire: pairs with the worker's release when it begins a stage, after it has noted the time: a stage that
-    // is seen here is not judged by the beginning of the one before.
-    const std::int32_t stage = process.busy_stage.load(std::memory_order_acquire);
-    const bool is_busy = process.busy_rank.load(std::memory_order_relaxed) >= 0 && stage > 0;
-    return limit_ns(is_busy ? static_cast<std::uint16_t>(stage) : step);
-}
-
-bool MasterLoop::owes(std::uint16_t process, std::uint32_t visit, std::uint16_t step) {
-    std::uint8_t outcome = 0;
-    for (std::uint32_t rank = 0; rank < m_state.shape().ranks; ++rank) {
-        // ORDER seq_cst: pairs with take().
-        const CellWord word = unpack(m_state.cell(rank).word.load(std::memory_order_seq_cst));
-        if (word.process == process && !sync::has_arrived(m_state.cell(rank), visit, step, outcome)) return true;
+bool MasterLoop::have_slices_moved() {
+    for (std::size_t i = 0; i < m_flights.size(); ++i) {
+        Flight& flight = m_flights[i];
+        const StepKind kind = m_schedule.steps()[flight.next].kind;
+        const bool is_in_slices = kind == StepKind::PROCESS ||
+                                  (kind == StepKind::CLOSE && flight.asked == m_schedule.close_step());
+        if (is_in_slices && have_arrived(flight) && may_walk(flight, i == 0 ? nullptr : &m_flights[i - 1])) return true;
     }
     return false;
+}
+
+bool MasterLoop::waits_for_slices() const {
+    return std::any_of(m_flights.begin(), m_flights.end(), [](const Flight& flight) { return flight.waits; });
+}
+
+bool MasterLoop::wait(MasterHooks& hooks) {
+    const bool for_slices = waits_for_slices();
+    bool for_event = false;
+    const std::uint64_t start = os::now_ns();
+    std::uint64_t deadline = os::NO_DEADLINE;
+    for (std::size_t i = 0; i < m_flights.size(); ++i) {
+        Flight& flight = m_flights[i];
+        if (flight.waits) deadline = std::min(deadline, flight.clock.next_look(start));
+        const bool is_event = m_schedule.steps()[flight.next].kind == StepKind::WAIT_EVENT;
+        flight.listens = is_event && may_walk(flight, i == 0 ? nullptr : &m_flights[i - 1]);
+        if (!flight.listens) continue;
+        for_event = true;
+        deadline = std::min(deadline, start + EVENT_LOOK_NS);
+    }
+    // ORDER seq_cst: pairs with the store in notify_event(), which precedes its ring.
+    auto rung = [&] { return for_event && (m_event_bell.load(std::memory_order_seq_cst) || is_stopping()); };
+    // A worker that dies while no slice is asked for anything owes nothing: it is replaced once they are.
+    auto died = [&] { return for_slices && somebody_died(); };
+    sync::wait_for(m_state.door(sync::MASTER_PROCESS), for_slices ? m_spin.ns() : 0, deadline, [&] {
+        return have_slices_moved() || (for_slices && is_fatal()) || died() || rung() || m_watcher.signalled() ||
+               asked_for(1);
+    });
+    const std::uint64_t now = os::now_ns();
+    if (for_slices) m_spin.note(now - start);
+    for (Flight& flight : m_flights) {
+        if (flight.asked != 0) flight.clock.look(now);
+        if (flight.listens && now - start >= EVENT_LOOK_NS) flight.looks = true;
+    }
+    if (m_watcher.signalled()) {
+        m_watcher.clear_signalled();
+        hooks.check_signals();
+    }
+    if (asked_for(1)) return end_now(LoopEnd::AT_ONCE, &m_flights.front());
+    if (!for_slices) return true;
+    // A fatal arrival, of whatever rank, ends the run: there is no use in waiting for the others.
+    if (is_fatal()) return end_now(LoopEnd::SLICE_FATAL, &fatal_one());
+    os::fault_point("master: waiting");
+    if (!waits_for_slices()) {
+        os::fault_point("master: arrived");
+        return true;
+    }
+    if (somebody_died() && !handle_deaths(hooks)) return false;
+    for (Flight& flight : m_flights)
+        if (flight.waits)
+            m_lateness.find(flight, os::now_ns(), [&](std::uint16_t worker) {
+                hooks.late(worker, flight.visit, flight.asked);
+            });
+    return true;
+}
+
+const Flight& MasterLoop::fatal_one() const {
+    for (const Flight& flight : m_flights)
+        for (std::uint32_t rank = 0; rank < m_state.shape().ranks; ++rank) {
+            std::uint8_t outcome = 0;
+            if (sync::has_arrived(m_state.cell(rank, flight.slot), flight.visit, flight.asked, outcome) &&
+                (outcome & sync::OUTCOME_FATAL) != 0)
+                return flight;
+        }
+    return m_flights.front();
+}
+
+bool MasterLoop::handle_deaths(MasterHooks& hooks) {
+    // Read before they are handled: a death that comes meanwhile is seen again, which is harmless.
+    m_deaths_handled = m_watcher.death_count();
+    std::vector<InSlices> slices;
+    const Flight* first = nullptr;
+    for (const Flight& flight : m_flights) {
+        if (flight.asked != 0) slices.push_back({flight.slot, flight.visit, flight.asked});
+        if (flight.waits && first == nullptr) first = &flight;
+    }
+    const bool goes_on = hooks.workers_died(slices);
+    // Handling them may have looked at any visit.
+    m_turned_to = 0;
+    return goes_on || end_now(LoopEnd::PROCESS_DIED, first);
 }
 
 bool MasterLoop::is_fatal() const {

@@ -3,24 +3,19 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <utility>
 #include <vector>
 
+#include "loop/flight.hpp"
+#include "loop/lateness.hpp"
 #include "loop/schedule.hpp"
-#include "loop/stage_clock.hpp"
 #include "loop/traffic.hpp"
 #include "sync/run_state.hpp"
 #include "sync/spin_budget.hpp"
 #include "sync/watcher.hpp"
 
 namespace pex::loop {
-
-// How the slices ended a step.
-struct Arrivals {
-    std::uint32_t raised = 0;
-    std::uint32_t skipped = 0;
-    bool no_more = false;
-};
 
 // What a look for the event of a stage found.
 enum class EventLook : std::uint8_t {
@@ -30,11 +25,22 @@ enum class EventLook : std::uint8_t {
     DRAINED,    // nothing will arrive any more
 };
 
+// A visit that slices have begun, and what they were asked for last: a stage, or the close of the visit.
+struct InSlices {
+    std::uint16_t slot;
+    std::uint32_t visit;
+    std::uint16_t step;
+};
+
 // What the loop calls. Implemented by the bindings; every method may throw, which ends the loop.
 class MasterHooks {
 public:
     virtual ~MasterHooks() = default;
     virtual void slices_ready() = 0;
+    // Whether one more visit may be in flight now; asked again when one has ended.
+    virtual bool admits() = 0;
+    // What is called from here on belongs to the visit of this slot.
+    virtual void turn_to(std::uint16_t slot, std::uint32_t visit) = 0;
     virtual void begin_visit(std::uint32_t visit) = 0;
     virtual EventLook take_event(std::uint16_t stage) = 0;
     // Returns the outcome bits of sync::Outcome.
@@ -47,9 +53,9 @@ public:
     virtual void drop_visit(std::uint32_t visit) = 0;
     // A signal has arrived: run the interpreter's handlers.
     virtual void check_signals() = 0;
-    // One or more workers have died and were reaped, in a step of a visit: replaces them, so that their cells are
-    // taken by somebody. Returns whether the run goes on.
-    virtual bool workers_died(std::uint32_t visit, std::uint16_t step) = 0;
+    // One or more workers have died and were reaped: replaces them, so that their cells are taken by somebody. `slices`
+    // has every visit that slices have begun. Returns whether the run goes on.
+    virtual bool workers_died(const std::vector<InSlices>& slices) = 0;
     // A worker (from 0) has run for longer than the step's limit; called at every look until it has died.
     virtual void late(std::uint16_t worker, std::uint32_t visit, std::uint16_t step) = 0;
 };
@@ -77,10 +83,10 @@ public:
     MasterLoop(const Schedule& schedule, sync::RunState& state, sync::Watcher& watcher, Traffic& traffic,
                const sync::SpinBudget& spin)
         : m_schedule(schedule), m_state(state), m_watcher(watcher), m_traffic(traffic), m_spin(spin),
-          m_spans(state.ring(sync::MASTER_PROCESS)) {}
+          m_spans(state.ring(sync::MASTER_PROCESS)), m_lateness(state) {}
 
-    // How long a rank may take for a step, by step: stages from 1, then the close of a visit; 0 or lacking: for ever.
-    void set_limits(std::vector<std::uint64_t> limits_ns) { m_limits_ns = std::move(limits_ns); }
+    // As Lateness::set_limits().
+    void set_limits(std::vector<std::uint64_t> limits_ns) { m_lateness.set_limits(std::move(limits_ns)); }
 
     // Runs visits until an end. Blocks. Errors: what the hooks throw.
     LoopResult run(MasterHooks& hooks);
@@ -96,29 +102,54 @@ public:
     }
 
 private:
-    bool run_visit(MasterHooks& hooks, std::uint32_t visit, LoopResult& result);
-    // Waits for the event of a stage. Returns false, with `result.end` set, when the run ends instead.
-    bool wait_event(MasterHooks& hooks, std::uint16_t stage, LoopResult& result);
-    void serial(MasterHooks& hooks, const Step& step, std::uint32_t visit);
-    void publish(MasterHooks& hooks, const Step& step, std::uint32_t visit);
+    // What became of an attempt to take a visit on.
+    enum class Walk : std::uint8_t {
+        WAITS,  // for slices, for an event, or for the visit before
+        MOVED,
+        ENDED,  // the visit has ended
+        OVER,   // the run ends at once; m_result says why
+    };
+
+    // Waits until the stages of all slices are set up. Returns false, with m_result set, when the run ends instead.
+    bool wait_ready(MasterHooks& hooks);
+    // Takes visits on, the oldest that can first.
+    Walk walk_oldest(MasterHooks& hooks);
+    // One step of a visit, whose predecessor in flight is `before` (null: there is none).
+    Walk walk(MasterHooks& hooks, Flight& flight, const Flight* before);
+    Walk look_for_event(MasterHooks& hooks, Flight& flight, const Step& step);
+    Walk end(MasterHooks& hooks, Flight& flight);
+    bool begin_visit(MasterHooks& hooks);
+    // Blocks until something may have changed. Returns false, with m_result set, when the run ends at once.
+    bool wait(MasterHooks& hooks);
+    bool handle_deaths(MasterHooks& hooks);
+
+    // The visit passes over its other stages, and the run ends when what is older has ended.
+    void leave(Flight& flight, LoopEnd end);
+    void leave_if_asked(Flight& flight, int level);
+    // Both end the run whatever the visits in flight are at.
+    bool end_now(LoopEnd end, const Flight* where);
+    Walk over(LoopEnd end, const Flight& where);
+    // The visit in which a slice has raised a fatal flag.
+    const Flight& fatal_one() const;
+
+    void serial(MasterHooks& hooks, const Step& step, const Flight& flight);
+    void publish(MasterHooks& hooks, const Step& step, const Flight& flight);
     template <class Call>
     void timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call);
-    void release_all(std::uint32_t visit, std::uint16_t step);
-    // Waits until every rank has arrived and is counted in `arrivals`. Returns false, with `result.end` set, when
-    // a slice or a worker ends the run.
-    bool wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t step, Arrivals& arrivals, LoopResult& result);
+    void turn_to(MasterHooks& hooks, const Flight& flight);
+    // Asks every rank for a step.
+    void ask(Flight& flight, std::uint16_t step);
+    // Counts who has ended what was asked. Returns whether all have.
+    bool have_arrived(Flight& flight);
+    bool may_walk(const Flight& flight, const Flight* before) const;
+    // Whether the slices have brought a visit on, however often it is asked.
+    bool have_slices_moved();
+    bool waits_for_slices() const;
     // Whether a stop of this level, or of a more urgent one, was asked for.
     bool asked_for(int level) const;
+    bool is_stopping() const;
     bool is_fatal() const;
     bool somebody_died() const;
-    std::uint64_t limit_ns(std::uint16_t step) const { return step < m_limits_ns.size() ? m_limits_ns[step] : 0; }
-    // The least limit of the stages that a step runs through; 0: none has one.
-    std::uint64_t shortest_limit_ns(std::uint16_t step) const;
-    // The limit of what a worker does in a step.
-    std::uint64_t limit_now_ns(const sync::ProcessShm& process, std::uint16_t step) const;
-    void tell_late(MasterHooks& hooks, const StageClock& clock, std::uint32_t visit, std::uint16_t step);
-    // Whether a worker has a rank that has not ended the step.
-    bool owes(std::uint16_t process, std::uint32_t visit, std::uint16_t step);
 
     const Schedule& m_schedule;
     sync::RunState& m_state;
@@ -126,7 +157,13 @@ private:
     Traffic& m_traffic;
     sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
-    std::vector<std::uint64_t> m_limits_ns;
+    Lateness m_lateness;
+    std::deque<Flight> m_flights;    // the oldest first
+    LoopResult m_result;
+    std::uint32_t m_visit = 1;       // the next to begin
+    std::uint32_t m_turned_to = 0;   // the visit that the hooks look at
+    std::uint32_t m_ended_by = 0;    // the visit that has left the run; 0: none
+    bool m_is_held = false;          // one more visit was not admitted, and none has ended since
     std::uint32_t m_deaths_handled = 0;
     // ORDER seq_cst: set by a signal handler's thread or a stage, read between steps.
     std::atomic<int> m_stop_level{0};

@@ -49,6 +49,7 @@ void require_stages(const ScheduleInput& input) {
     require(input.exchanges, 1, key, "an exchange");
     require(input.topics, 1, key, "an event");
     require(input.joined, 2, [](std::uint16_t stage) { return stage; }, "a join");
+    require(input.holding, 1, [](std::uint16_t stage) { return stage; }, "a hold");
     for (const std::uint16_t stage : input.joined)
         if (input.exchanges.count(stage) != 0 || input.topics.count(stage) != 0)
             throw std::invalid_argument("an exchange or event stands before a stage that is joined to the one before");
@@ -69,14 +70,18 @@ Schedule Schedule::compile(const ScheduleInput& input) {
     schedule.m_topics = input.topics;
     schedule.m_meetings = input.meetings;
     schedule.m_kind = input.kind;
+    if (input.visits_in_flight == 0) throw std::invalid_argument("a pipeline needs at least one visit in flight");
+    schedule.m_visits_in_flight = input.visits_in_flight;
+    schedule.m_holding = input.holding;
     require_stages(input);
     schedule.add_stages(input);
+    schedule.order_visits(input);
     return schedule;
 }
 
 void Schedule::add_stages(const ScheduleInput& input) {
     const auto count = static_cast<std::uint16_t>(input.stage_names.size());
-    auto add = [&](StepKind kind, std::uint16_t stage, std::uint16_t last) { m_steps.push_back({kind, stage, last}); };
+    auto add = [&](StepKind kind, std::uint16_t stage, std::uint16_t last) { m_steps.push_back({kind, stage, last, 0}); };
     add(StepKind::BEGIN_VISIT, 0, 0);
     for (std::uint16_t first = 1; first <= count;) {
         std::uint16_t last = first;
@@ -94,6 +99,16 @@ void Schedule::add_stages(const ScheduleInput& input) {
     }
     if (input.has_slices) add(StepKind::CLOSE, 0, 0);
     add(StepKind::END_VISIT, 0, 0);
+}
+
+void Schedule::order_visits(const ScheduleInput& input) {
+    std::size_t postprocess = m_steps.size();
+    for (std::size_t i = m_steps.size(); i-- > 0;) {
+        Step& step = m_steps[i];
+        if (step.kind == StepKind::POSTPROCESS) postprocess = i;
+        const bool holds = step.kind == StepKind::PREPROCESS && input.holding.count(step.stage) != 0;
+        step.after = holds ? postprocess : i;
+    }
 }
 
 std::uint32_t Schedule::next_visit(std::uint32_t visit) const {
@@ -130,7 +145,16 @@ std::string Schedule::explain() const {
         if (step.kind == StepKind::RELEASE && why != m_meetings.end()) out << " (they have met: " << why->second << ")";
         out << "\n";
     }
+    if (m_visits_in_flight > 1) explain_flight(out);
     return out.str();
+}
+
+void Schedule::explain_flight(std::ostream& out) const {
+    out << "up to " << m_visits_in_flight << " visits in flight: a visit comes to a step when the visit before has left it"
+        << " behind; the oldest goes first\n";
+    for (const std::uint16_t stage : m_holding)
+        out << "  stage " << stage << " (" << m_names[stage - 1u]
+            << ") takes the next visit after its postprocess: one instance runs preprocess and postprocess\n";
 }
 
 }  // namespace pex::loop

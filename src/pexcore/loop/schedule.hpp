@@ -2,7 +2,9 @@
 // The schedule: what one visit does, step by step, compiled from the policy and from what the stages declare.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <set>
 #include <string>
@@ -27,6 +29,9 @@ struct Step {
     StepKind kind;
     std::uint16_t stage;  // 1-based; 0 where the step belongs to no stage
     std::uint16_t last;   // RELEASE and PROCESS: the last stage that slices run on with; else `stage`
+    // The step (an index) that the visit before must have behind it when a visit in flight comes to this one: itself, or
+    // for a preprocess the postprocess of the same stage, where one instance has both.
+    std::size_t after = 0;
 };
 
 // Visits `first` to `last`, both included.
@@ -52,6 +57,10 @@ struct ScheduleInput {
     std::set<std::uint16_t> joined = {};
     // Why slices meet before a stage (from 2), for people.
     std::map<std::uint16_t, std::string> meetings = {};
+    // How many visits may be in flight.
+    std::uint16_t visits_in_flight = 1;
+    // Stages (from 1) whose serial half holds a visit from its preprocess to its postprocess, for it has both.
+    std::set<std::uint16_t> holding = {};
 };
 
 // Lifetime: immutable once compiled. Thread/process safety: read-only, inherited by fork.
@@ -64,6 +73,7 @@ public:
     const std::vector<Step>& steps() const { return m_steps; }
     std::uint16_t stage_count() const { return static_cast<std::uint16_t>(m_names.size()); }
     std::uint64_t max_visits() const { return m_max_visits; }
+    std::uint16_t visits_in_flight() const { return m_visits_in_flight; }
     // The first visit from `visit` on that is not to be skipped.
     std::uint32_t next_visit(std::uint32_t visit) const;
     // The step number the cells carry when the slices close a visit.
@@ -74,6 +84,8 @@ public:
 
 private:
     void add_stages(const ScheduleInput& input);
+    void order_visits(const ScheduleInput& input);
+    void explain_flight(std::ostream& out) const;
     std::string name_of(const Step& step) const;
 
     std::vector<Step> m_steps;
@@ -84,6 +96,8 @@ private:
     std::string m_kind;
     std::uint64_t m_max_visits = 0;
     std::vector<VisitRange> m_skips;
+    std::uint16_t m_visits_in_flight = 1;
+    std::set<std::uint16_t> m_holding;
 };
 
 }  // namespace pex::loop

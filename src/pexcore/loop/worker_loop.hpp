@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "loop/traffic.hpp"
 #include "sync/run_state.hpp"
@@ -10,13 +12,20 @@
 
 namespace pex::loop {
 
+// A rank in the visit of a slot.
+struct Task {
+    std::uint32_t rank;
+    std::uint16_t slot;
+    std::uint32_t visit;
+};
+
 // What the loop calls. Implemented by the bindings; an exception ends the worker.
 class WorkerHooks {
 public:
     virtual ~WorkerHooks() = default;
-    // Runs one stage of one rank and returns the outcome bits of sync::Outcome; `more`: the next one follows without
-    // meeting the master. A number past the last stage closes the visit.
-    virtual std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool more) = 0;
+    // Runs one stage of one rank in the visit of a slot, and returns the outcome bits of sync::Outcome; `more`: the next one
+    // follows without meeting the master. A number past the last stage closes the visit.
+    virtual std::uint8_t run_step(const Task& task, std::uint16_t step, bool more) = 0;
     virtual void check_signals() = 0;
 };
 
@@ -38,29 +47,40 @@ public:
     bool run(WorkerHooks& hooks);
 
 private:
-    bool run_released(WorkerHooks& hooks, bool& ran);
-    // Takes ranks that wait for others, one at a time, for as long as there are any.
-    bool run_for_others(WorkerHooks& hooks, bool& ran);
-    // Runs the step of a rank if it can be taken. Returns false when a cell says that this worker was replaced.
-    bool run_rank(WorkerHooks& hooks, std::uint32_t rank, bool& ran);
-    // Whether a step that was asked of all was taken although this worker had been replaced; it is given back then.
-    bool took_in_vain(std::uint32_t rank, const sync::CellWord& taken);
-    // Runs the stages of a step that was taken. Returns the outcome of all.
-    std::uint8_t run_stages(WorkerHooks& hooks, std::uint32_t rank, const sync::CellWord& taken);
-    std::uint8_t run_one(WorkerHooks& hooks, std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool more);
-    // Raises the run's fatal flag if the outcome asks for it; returns whether it did.
-    bool note_fatal(std::uint8_t outcome);
-    void tell_master(std::uint8_t outcome);
-    bool anything_to_do();
-    bool was_replaced(std::uint32_t rank);
-    bool balances() const;
-    // Whether this worker may take another rank that belongs to others in this visit: its spans need room.
-    bool may_take_more() const;
     // The ranks that may have work for this worker: from `first` on in steps of `stride`.
     struct Ranks {
         std::uint32_t first, stride;
     };
+    // What became of an attempt to run something.
+    enum class Did : std::uint8_t { NOTHING, RAN, REPLACED };
+
+    // Runs what is released, the oldest visit first, until nothing is left of it.
+    Did run_released(WorkerHooks& hooks);
+    // Runs what is released in one slot: everything if it has the oldest of the visits, else no more than one step, for
+    // older visits may have become ready meanwhile.
+    Did run_slot(WorkerHooks& hooks, std::uint16_t slot, bool is_oldest);
+    // Runs the step of a rank if it can be taken.
+    Did run_rank(WorkerHooks& hooks, std::uint32_t rank, std::uint16_t slot);
+    // Whether a step was released to this worker that comes before the same rank's one in `visit`.
+    bool older_waits(std::uint32_t rank, std::uint16_t slot, std::uint32_t visit);
+    // The slots in the order of their visits' numbers, by the cells of this worker's first rank.
+    void order_slots();
+    // Whether a step that was asked of all was taken although this worker had been replaced; it is given back then.
+    bool took_in_vain(std::uint32_t rank, std::uint16_t slot, const sync::CellWord& taken);
+    // Runs the stages of a step that was taken. Returns the outcome of all.
+    std::uint8_t run_stages(WorkerHooks& hooks, const Task& task, std::uint16_t step);
+    std::uint8_t run_one(WorkerHooks& hooks, const Task& task, std::uint16_t step, bool more);
+    // Raises the run's fatal flag if the outcome asks for it; returns whether it did.
+    bool note_fatal(std::uint8_t outcome);
+    void tell_master(std::uint16_t slot, std::uint8_t outcome);
+    bool anything_to_do();
+    bool was_replaced(std::uint32_t rank);
+    bool balances() const;
+    // Whether this worker may take another rank that belongs to others: its spans need room.
+    bool may_take_more() const;
     Ranks ranks() const;
+    sync::CellWord word_of(std::uint32_t rank, std::uint16_t slot);
+    std::uint16_t slots() const { return m_state.shape().slots; }
     std::uint8_t self() const { return static_cast<std::uint8_t>(m_process); }
     bool fail_ready(sync::CellShm& cell, std::uint8_t outcome);
 
@@ -70,8 +90,7 @@ private:
     Traffic& m_traffic;
     sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
-    std::uint32_t m_visit = 0;
-    std::uint64_t m_spans_before = 0;  // that were written when the visit began for this worker
+    std::vector<std::pair<std::uint32_t, std::uint16_t>> m_order;  // visits and their slots, the oldest first
 };
 
 }  // namespace pex::loop

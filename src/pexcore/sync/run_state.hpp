@@ -30,6 +30,7 @@ enum class ProcessState : std::uint32_t { ABSENT = 0, STARTING = 1, WORKING = 2,
 // | pid         | owner           | nursery, master  | seq_cst | 0 until the replacement has attached    |
 // | busy_rank   | owner           | master           | relaxed | names the rank that ran (-1: none)     |
 // | busy_stage  | owner           | master           | relaxed | names the stage that ran               |
+// | busy_visit  | owner           | master           | relaxed | names the visit that ran               |
 // | since_ns    | owner           | master           | relaxed | -                                      |
 // | admitted    | master          | workers          | seq_cst | 0 until the replacement is known       |
 // | incarnation | master          | master, nursery  | relaxed | raised for the replacement             |
@@ -45,6 +46,7 @@ struct alignas(64) ProcessShm {
     std::atomic<std::uint64_t> since_ns;              // when it last began or ended a step
     std::atomic<std::uint32_t> incarnation;           // 0, or the number of the replacement
     std::atomic<std::int32_t> admitted;               // the process that is the worker
+    std::atomic<std::uint32_t> busy_visit;            // the visit of busy_rank
 };
 static_assert(sizeof(ProcessShm) == 64);
 
@@ -65,10 +67,17 @@ enum class Verdict : std::uint16_t {
 // | field         | written by             | read by | order   | after owner death                       |
 // |---------------|------------------------|---------|---------|-----------------------------------------|
 // | is_stateful   | worker, before ready   | master  | relaxed | holds for every worker of the rank      |
-// | spent_*       | worker, in a step      | master  | relaxed | read once the worker was reaped         |
-// | verdict*      | master, before revoke()| worker  | through the cell's word                           |
 struct alignas(64) RankShm {
     std::atomic<std::uint32_t> is_stateful;  // 1: a stage keeps what it learnt from earlier visits
+};
+
+// A rank in the visit of a slot.
+//
+// | field         | written by             | read by | order   | after owner death                       |
+// |---------------|------------------------|---------|---------|-----------------------------------------|
+// | spent_*       | worker, in a step      | master  | relaxed | read once the worker was reaped         |
+// | verdict*      | master, before revoke()| worker  | through the cell's word                           |
+struct alignas(64) FateShm {
     std::atomic<std::uint32_t> spent_visit;
     std::atomic<Spent> spent_why;
     std::uint32_t verdict_visit;
@@ -88,13 +97,11 @@ struct alignas(64) ReportShm {
 // | ring_always   | watcher           | workers  | seq_cst | -                                               |
 // | fatal         | workers           | master   | seq_cst | stays 1; says that a cell has to be looked for  |
 // | balances      | master, at first  | workers  | seq_cst | -                                               |
-// | arrivals      | master, workers   | workers  | seq_cst | a hint; a death sets ring_always                |
 struct alignas(64) RunHeadShm {
     std::atomic<std::uint32_t> stop;
     std::atomic<std::uint32_t> ring_always;
     std::atomic<std::uint32_t> fatal;
     std::atomic<std::uint32_t> balances;  // 1: idle workers take waiting ranks of others
-    ArrivalCountShm arrivals;
 };
 
 struct RunShape {
@@ -102,26 +109,29 @@ struct RunShape {
     std::uint16_t workers = 0;
     std::uint16_t stages = 0;
     std::uint16_t exchanges = 0;  // before how many stages slices exchange
+    std::uint16_t slots = 1;      // how many visits may be in flight: each has a slot of its own
 };
 
 //   application area of the control segment
-//  +------------+----------------+------------+--------------+--------------+----------------+----------------+
-//  | RunHeadShm | processes[1+W] | doors[1+W] | cells[ranks] | ranks[ranks] | reports[ranks] | span rings[1+W]
-//  +------------+----------------+------------+--------------+--------------+----------------+----------------+
-//  | LogPlacesShm | log rings[1+W]
-//  +--------------+----------------
-//  | down[stages+1] | across[ranks][exchanges] |    where the manifests of the visit lie, for all its steps:
-//  +----------------+--------------------------+    a worker that died is replaced by one that reads them again
+//  +------------+----------------+------------+--------------+----------------+--------------+----------------+
+//  | RunHeadShm | processes[1+W] | doors[1+W] | ranks[ranks] | span rings[1+W] | LogPlacesShm | log rings[1+W] |
+//  +------------+----------------+------------+--------------+----------------+--------------+----------------+
 //  | lasts[stages+2] |                              with which stage a step ends that begins with one: the master
 //  +-----------------+                              writes it before the first release, workers read it
+//  for each slot, in which one visit is at a time:
+//  +----------+--------------+--------------+----------------+----------------+--------------------------+
+//  | arrivals | cells[ranks] | fates[ranks] | reports[ranks] | down[stages+1] | across[ranks][exchanges] |
+//  +----------+--------------+--------------+----------------+----------------+--------------------------+
 //
-// down: written by the master before a release, read after it. across: written by a rank before it arrives from the
-// stage before, read by its neighbours after the next release. Both through the cells' words.
+// down, across: where the manifests of the visit lie, for all its steps: a worker that died is replaced by one that
+// reads them again. down: written by the master before a release, read after it. across: written by a rank before it
+// arrives from the stage before, read by its neighbours after the next release. Both through the cells' words.
 //
 // A step that was taken and has not arrived.
 struct TakenStep {
     std::uint32_t rank = 0;
     std::uint16_t step = 0;
+    std::uint32_t visit = 0;
 };
 
 // A view; the arena owns the memory. Process 0 is the master, process 1 + w is worker w.
@@ -137,13 +147,18 @@ public:
     RunHeadShm& head() { return *m_head; }
     ProcessShm& process(std::uint16_t index) { return m_processes[index]; }
     DoorbellShm& door(std::uint16_t index) { return m_doors[index]; }
-    CellShm& cell(std::uint32_t rank) { return m_cells[rank]; }
     RankShm& rank(std::uint32_t index) { return m_ranks[index]; }
-    // What the master published for a stage (from 1) of this visit.
-    ManifestPlaceShm& down(std::uint16_t stage) { return m_down[stage]; }
-    // What a rank offered in the nth exchange (from 0) of this visit.
-    ManifestPlaceShm& across(std::uint32_t index, std::uint16_t exchange) {
-        return m_across[std::size_t{index} * m_shape.exchanges + exchange];
+    // How many ranks of the slot's visits have arrived: a hint; a death sets ring_always.
+    ArrivalCountShm& arrivals(std::uint16_t slot) { return *at<ArrivalCountShm>(slot, 0); }
+    CellShm& cell(std::uint32_t rank, std::uint16_t slot = 0) { return at<CellShm>(slot, m_of_slot.cells)[rank]; }
+    FateShm& fate(std::uint32_t rank, std::uint16_t slot) { return at<FateShm>(slot, m_of_slot.fates)[rank]; }
+    // What the master published for a stage (from 1) of the slot's visit.
+    ManifestPlaceShm& down(std::uint16_t stage, std::uint16_t slot) {
+        return at<ManifestPlaceShm>(slot, m_of_slot.down)[stage];
+    }
+    // What a rank offered in the nth exchange (from 0) of the slot's visit.
+    ManifestPlaceShm& across(std::uint32_t index, std::uint16_t exchange, std::uint16_t slot) {
+        return at<ManifestPlaceShm>(slot, m_of_slot.across)[std::size_t{index} * m_shape.exchanges + exchange];
     }
     // With which stage the step ends that begins with `stage`: slices run all of them without meeting the master. Of
     // a step that is not one of stages: itself.
@@ -164,20 +179,29 @@ public:
     std::optional<TakenStep> unfinished_step(std::uint16_t process);
 
     // Leaves or reads the last report of a rank; longer text is cut in the middle, so that both ends stay.
-    void write_report(std::uint32_t rank, std::string_view text);
-    std::string read_report(std::uint32_t rank) const;
+    void write_report(std::uint32_t rank, std::string_view text, std::uint16_t slot = 0);
+    std::string read_report(std::uint32_t rank, std::uint16_t slot = 0) const;
 
 private:
+    // Where the tables of a slot begin, counted from its own beginning, and how long all of them are.
+    struct OfSlot {
+        std::uint64_t cells, fates, reports, down, across, bytes;
+    };
+    static OfSlot of_slot(const RunShape& shape);
+
+    template <class T>
+    T* at(std::uint16_t slot, std::uint64_t offset) const {
+        return reinterpret_cast<T*>(m_slots + slot * m_of_slot.bytes + offset);
+    }
+
     RunShape m_shape;
+    OfSlot m_of_slot;
     RunHeadShm* m_head;
     ProcessShm* m_processes;
     DoorbellShm* m_doors;
-    CellShm* m_cells;
     RankShm* m_ranks;
-    ReportShm* m_reports;
     std::byte* m_rings;
-    ManifestPlaceShm* m_down;
-    ManifestPlaceShm* m_across;
+    std::byte* m_slots;
     LogPlacesShm* m_log_places;
     LogRingShm* m_log_rings;
     std::uint16_t* m_lasts;

@@ -2,6 +2,7 @@
 // Spans: one fixed-size record per step of a process, in a ring that only it writes and only the master drains.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <vector>
@@ -28,9 +29,11 @@ static_assert(sizeof(SpanShm) == 64);
 // | field   | written by | read by | order   | after owner death                                  |
 // |---------|------------|---------|---------|----------------------------------------------------|
 // | written | owner      | master  | release | spans below it are whole; the one above is dropped |
+// | drained | master     | owner   | relaxed | what is not drained yet fills the ring             |
 // | spans[] | owner      | master  | through `written`                                            |
 struct alignas(64) SpanRingShm {
     std::atomic<std::uint64_t> written;
+    alignas(64) std::atomic<std::uint64_t> drained;
 };
 
 // A view of one process's ring: the head above, followed by `capacity` spans (a power of two).
@@ -42,9 +45,13 @@ public:
 
     static std::uint64_t bytes_for(std::uint64_t capacity) { return sizeof(SpanRingShm) + capacity * sizeof(SpanShm); }
 
-    // How many spans were appended so far, and how many the ring holds. Owner only.
-    std::uint64_t written() const { return m_head->written.load(std::memory_order_relaxed); }
-    std::uint64_t capacity() const { return m_capacity; }
+    // For how many more spans there is room until the master drains. Owner only.
+    std::uint64_t room() const {
+        // ORDER relaxed on both: the owner is the only writer of `written`; of `drained` an old value says that there is less
+        // room than there is.
+        return m_capacity - std::min(m_capacity, m_head->written.load(std::memory_order_relaxed) -
+                                                     m_head->drained.load(std::memory_order_relaxed));
+    }
 
     // Appends; the oldest span is overwritten when the master has not drained for a whole turn. Owner only.
     void append(const SpanShm& span) {
@@ -56,7 +63,7 @@ public:
     }
 
     // Appends to `out` what was written since the last call, and counts what was overwritten before it was read.
-    // Master only, between steps, when the owner is waiting.
+    // Master only; the owner may go on meanwhile as far as there is room.
     std::uint64_t drain(std::vector<SpanShm>& out) {
         // ORDER acquire: pairs with the release in append().
         const std::uint64_t end = m_head->written.load(std::memory_order_acquire);
@@ -66,6 +73,8 @@ public:
             m_drained = end - m_capacity;
         }
         for (; m_drained < end; ++m_drained) out.push_back(m_spans[m_drained & (m_capacity - 1)]);
+        // ORDER relaxed: a hint for room().
+        m_head->drained.store(m_drained, std::memory_order_relaxed);
         return lost;
     }
 

@@ -72,12 +72,12 @@ inline void prepare(const char* point, int signal = SIGKILL, const char* without
 
 class Worker final : public loop::WorkerHooks {
 public:
-    std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool) override {
+    std::uint8_t run_step(const loop::Task& task, std::uint16_t step, bool) override {
         shared->runs.fetch_add(1);
         if (acts_as_ghost()) shared->ghosts.fetch_add(1);
-        const bool is_place = visit == 2 && step == 1;
-        if (rank == RANK && is_place) shared->armed.store(1);
-        if (rank != RANK && is_place && shared->others_wait.load() != 0) {
+        const bool is_place = task.visit == 2 && step == 1;
+        if (task.rank == RANK && is_place) shared->armed.store(1);
+        if (task.rank != RANK && is_place && shared->others_wait.load() != 0) {
             while (shared->replaced.load() == 0) os::pause_ns(1'000'000);
             os::pause_ns(100'000'000);  // the master sleeps again
         }
@@ -110,6 +110,8 @@ public:
     }
 
     void slices_ready() override {}
+    bool admits() override { return true; }
+    void turn_to(std::uint16_t, std::uint32_t) override {}
     void begin_visit(std::uint32_t visit) override {
         if (visit != 3 || !stops_the_fresh) return;
         // The one who was replaced is to be the first to see what is released next.
@@ -148,7 +150,7 @@ public:
         replace(VICTIM);
         m_fresh = shared->pids[VICTIM].load();
     }
-    bool workers_died(std::uint32_t, std::uint16_t) override {
+    bool workers_died(const std::vector<loop::InSlices>&) override {
         while (const auto death = watcher.take_death()) {
             ++deaths;
             if (death->pid == m_first) {

@@ -118,3 +118,34 @@ PEX_TEST(spans_that_were_overwritten_are_counted) {
     PEX_CHECK_EQ(lost + out.size(), std::uint64_t{1000});
     PEX_CHECK_EQ(out.back().visit, 1000u);
 }
+
+PEX_TEST(every_slot_has_tables_of_its_own) {
+    const RunShape shape{3, 2, 2, 1, 3};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    for (std::uint16_t slot = 0; slot < 3; ++slot) {
+        PEX_CHECK_EQ(reinterpret_cast<std::uintptr_t>(&sut.cell(0, slot)) % 64, std::uintptr_t{0});
+        for (std::uint32_t rank = 0; rank < 3; ++rank) {
+            release(sut.cell(rank, slot), {slot + 1u, 1, 0, OUTCOME_OK, CellState::IDLE, 1});
+            sut.fate(rank, slot).spent_visit.store(10u * slot + rank);
+            sut.across(rank, 0, slot) = {100u * slot + rank, 1};
+            sut.write_report(rank, "slot " + std::to_string(slot) + ", rank " + std::to_string(rank), slot);
+        }
+        sut.down(2, slot) = {slot, 7};
+        expect_arrivals(sut.arrivals(slot), 3u + slot);
+    }
+    sut.set_last_of(1, 2);
+    for (std::uint16_t slot = 0; slot < 3; ++slot) {
+        for (std::uint32_t rank = 0; rank < 3; ++rank) {
+            PEX_CHECK_EQ(unpack(sut.cell(rank, slot).word.load()).visit, slot + 1u);
+            PEX_CHECK_EQ(sut.fate(rank, slot).spent_visit.load(), 10u * slot + rank);
+            PEX_CHECK_EQ(sut.across(rank, 0, slot).ref, std::uint64_t{100u * slot + rank});
+            PEX_CHECK_EQ(sut.read_report(rank, slot), "slot " + std::to_string(slot) + ", rank " + std::to_string(rank));
+        }
+        PEX_CHECK_EQ(sut.down(2, slot).ref, std::uint64_t{slot});
+        PEX_CHECK_EQ(sut.arrivals(slot).wanted.load(), std::uint64_t{3u + slot});
+    }
+    PEX_CHECK_EQ(sut.last_of(1), std::uint16_t{2});
+    const auto* end = reinterpret_cast<std::byte*>(&sut.across(2, 0, 2) + 1);
+    PEX_CHECK(end <= area.aligned().data() + RunState::bytes_for(shape));
+}

@@ -8,7 +8,6 @@ import json
 import sys
 
 from harness.errors import HarnessError
-from harness.transport.placing import VISIT_SLOT
 from lsst.pex.harness.Pipeline import Pipeline
 
 
@@ -27,7 +26,7 @@ def main() -> None:
         pass
     pipeline._master = None
     gc.collect()
-    run.arena.retire_visit(VISIT_SLOT)
+    run.arena.retire_visit(0)
     print(json.dumps({"end": end, "text": text, "arena": run.arena.stats()}))
 
 

@@ -24,6 +24,7 @@ from harness.runtime.halves.failure import (
 from harness.runtime.halves.isolation import isolate
 from harness.runtime.halves.post_mortems import write_after_raise
 from harness.runtime.halves.stray_forks import end_if_stray
+from harness.runtime.records.parked import ParkedVisits
 from harness.stage import StageProcessing
 from harness.transport import Transport
 
@@ -44,7 +45,14 @@ StageT = TypeVar("StageT", bound=StageProcessing)
 
 
 class Half(Generic[StageT]):
-    """One rank's stage instances with the n+1 queues between them. The master is rank -1."""
+    """One rank's stage instances with the n+1 queues between them. The master is rank -1.
+
+    Stages are plugged into the same queues whatever visit they work on: the queues hold what belongs to the
+    visit that the half looks at.
+    """
+
+    of_visit: tuple[str, ...] = ()
+    """Attributes that belong to a visit."""
 
     def __init__(self, run: _core.Run, config: PipelineConfig, run_id: str, rank: int, log: Log) -> None:
         self.run = run
@@ -55,7 +63,12 @@ class Half(Generic[StageT]):
         self.log = log
         self.blocks = Blocks(log)
         self.foreign: ForeignRecords | None = None
-        self.transport = Transport(run, config.share, self._audience(), keeps_manifests=rank < 0)
+        self._transports = [
+            Transport(run, config.share, self._audience(), slot, keeps_manifests=rank < 0)
+            for slot in range(run.slots)
+        ]
+        self.transport = self._transports[0]
+        """That of the visit which this half looks at."""
         self.stages: list[StageT] = []
         self.failure_stage: StageT | None = None
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]
@@ -63,7 +76,12 @@ class Half(Generic[StageT]):
         self.random_seed = config.random_seed if config.random_seed is not None else streams.seed_of(run_id)
         streams.use_seed(self.random_seed)
         self.visit = 0
+        """The visit that this half looks at, of those in flight."""
+        self.in_visit = False
+        """Whether it has begun and not ended."""
         self.stage_number = 0
+        self._waiting: list[list[Clipboard | None]] = []
+        self._parked = ParkedVisits(self, "error_flagged", "stage_number", "_waiting", *self.of_visit)
         self._pid = getpid()
         self._generation = generation()
         self._note_in_log = log.context.set
@@ -134,9 +152,26 @@ class Half(Generic[StageT]):
             if generation() != self._generation:
                 end_if_stray(self._pid)
 
+    def turn_to(self, visit: int) -> bool:
+        """Looks at another visit, whose slot the run has turned to. Returns whether it was begun here."""
+        if self.in_visit:
+            self._waiting = [_emptied(queue) for queue in self.queues]
+            self._parked.park(self.visit)
+        self.visit = visit
+        self.transport = self._transports[self.run.slot]
+        self.in_visit = self._parked.unpark(visit)
+        if self.in_visit:
+            for queue, waiting in zip(self.queues, self._waiting, strict=True):
+                for clipboard in waiting:
+                    queue.addDataset(clipboard)
+            self._note_in_log("LOOPNUM", visit)
+            self._note_in_log("STAGEID", self.stage_number)
+        return self.in_visit
+
     def begin_visit(self, visit: int) -> None:
         """Empties every queue and puts one fresh clipboard into the first."""
         self.visit = visit
+        self.in_visit = True
         self.error_flagged = False
         if self.foreign is not None:
             self.foreign.follow()
@@ -150,8 +185,7 @@ class Half(Generic[StageT]):
     def empty_queues(self) -> None:
         """Takes every clipboard out of every queue and closes it."""
         for queue in self.queues:
-            while queue.size() > 0:
-                clipboard = queue.getNextDataset()
+            for clipboard in _emptied(queue):
                 if clipboard is not None:
                     clipboard.close()
 
@@ -222,3 +256,11 @@ class Half(Generic[StageT]):
                 self.call_stage(stage.shutdown)
             except Exception as error:
                 self.log.warn(f"{stage.getName()}.shutdown raised: {describe_failure(original_of(error))}")
+
+
+def _emptied(queue: Queue) -> list[Clipboard | None]:
+    """What was in a queue, in order."""
+    out = []
+    while queue.size() > 0:
+        out.append(queue.getNextDataset())
+    return out

@@ -17,14 +17,15 @@ from harness.runtime.halves.blocks import STAGE, VISIT
 from harness.runtime.halves.failure import describe_failure, original_of
 from harness.runtime.halves.half import DEBUG, TRACE, VERB2, Half
 from harness.runtime.halves.stray_forks import end_if_stray
+from harness.runtime.halves.in_slices import InSlices
 from harness.stage import NoOpSerialProcessing, SerialProcessing
-from harness.transport import VISIT_SLOT
 from harness.transport.entry import Entry
 from harness.transport.tally import ACROSS, DOWN, UP
 
 if TYPE_CHECKING:
     from harness.properties import PropertySet
     from harness.runtime.configuration.config import StageConfig
+    from harness.runtime.halves.admission import Admission
     from harness.runtime.halves.run_events import RunEvents
     from harness.runtime.processes.replacing import Replacing
     from harness.runtime.records.recording import Recorder
@@ -38,7 +39,9 @@ class MasterHalf(Half[SerialProcessing]):
     recorder: Recorder
     replacing: Replacing
     events: RunEvents
+    admission: Admission
     on_progress: Callable[[int, str], None] | None = None
+    of_visit = ("_between", "published", "_event", "_reached", "_first")
 
     def set_up(self) -> None:
         """Builds the serial halves. Raises `StageFailed`."""
@@ -60,7 +63,8 @@ class MasterHalf(Half[SerialProcessing]):
         self._event: tuple[int, str, PropertySet] | None = None
         self._reached = 0
         self._first = 0
-        self._down = self.run.down_table()
+        self._downs = [self.run.down_table(slot) for slot in range(self.run.slots)]
+        self._down = self._downs[0]
 
     def require_methods_of_classes(self) -> None:
         """Raises `StageFailed` where a stage has a method that a fused schedule can't know of: its own."""
@@ -77,16 +81,33 @@ class MasterHalf(Half[SerialProcessing]):
         """Every slice has set its stages up."""
         self.log.info("all slices are ready")
 
+    def admits(self) -> bool:
+        """Whether the arena has room for one more visit in flight."""
+        return self.admission.admits()
+
+    def turn_to(self, visit: int) -> bool:
+        """What is called from here on belongs to another of the visits in flight."""
+        if visit == self.visit:
+            return True
+        is_known = super().turn_to(visit)
+        self._down = self._downs[self.run.slot]
+        self.recorder.turn_to(visit)
+        self.events.turn_to(visit)
+        self.statistics.tally.turn_to(visit)
+        return is_known
+
     def begin_visit(self, visit: int) -> None:
         """A fresh clipboard, no error."""
         super().begin_visit(visit)
         if not self.events.come_first:
             self.recorder.begin_visit(visit)
-        self.published.clear()
-        self.replacing.begin_visit()
-        self._event, self._reached = None, 0
-        self.events.begin_visit()
-        self.statistics.tally.begin_visit(visit)
+        self.published = []
+        self._between = None
+        self.replacing.begin_visit(visit)
+        self.admission.begin_visit()
+        self._event, self._reached, self._first = None, 0, 0
+        self.events.begin_visit(visit)
+        self.statistics.tally.turn_to(visit)
         self.log.context.set("LOOPNUM", visit)
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
@@ -119,7 +140,11 @@ class MasterHalf(Half[SerialProcessing]):
     def drop_visit(self, visit: int) -> None:
         """The run ends before any stage of the visit has begun."""
         self.empty_queues()
+        self.in_visit = False
         self.transport.end_visit()
+        self.events.drop_visit(visit)
+        self.replacing.end_visit(visit)
+        self.admission.end_visit()
 
     def preprocess(self, number: int) -> int:
         """Runs `preprocess` of stage `number`; returns the outcome bits.
@@ -242,7 +267,7 @@ class MasterHalf(Half[SerialProcessing]):
                 number = self.run.raised_stage(rank)
                 text = self.run.read_report(rank).decode("utf-8", "replace")
                 self.statistics.count_failure(self.visit, number, rank)
-                if not self.replacing.note_failed(rank):
+                if not self.replacing.note_failed(self.visit, rank):
                     self.recorder.record_raise(rank, number, text)
                 self.log.warn(f"slice {rank} failed in visit {self.visit}: {text}")
 
@@ -308,9 +333,17 @@ class MasterHalf(Half[SerialProcessing]):
 
         self.fail(number, error, "postprocess", apply)
 
-    def workers_died(self, visit: int, step: int) -> bool:
-        """Replaces the workers that have died. Returns whether the run goes on."""
-        return self.replacing.workers_died(visit, step)
+    def workers_died(self, slices: list[tuple[int, int, int]]) -> bool:
+        """Replaces the workers that have died. Returns whether the run goes on.
+
+        `slices` has, for each visit that slices have begun, its slot, its number, and the step they were asked
+        for last.
+        """
+        return self.replacing.workers_died([InSlices(*one) for one in slices], self._look_at)
+
+    def _look_at(self, where: InSlices) -> None:
+        self.run.turn_to(where.slot)
+        self.turn_to(where.visit)
 
     def late(self, worker: int, visit: int, step: int) -> None:
         """Ends a worker that has run for longer than its stage may."""
@@ -318,21 +351,25 @@ class MasterHalf(Half[SerialProcessing]):
 
     def end_visit(self, visit: int) -> None:
         """Closes the visit's clipboard, retires its blocks, collects the figures."""
+        self.admission.note_use()
         self.empty_queues()
+        self.in_visit = False
         self.transport.end_visit()
         self._between = None
-        self.run.arena.retire_visit(VISIT_SLOT)
+        self.run.arena.retire_visit(self.run.slot)
         if self.config.arena_warm is not None:
             self.run.arena.trim(self.config.arena_warm)
         self.statistics.tally.end_visit(self.run.arena)
         spans = self.run.drain_spans()
         self.statistics.add_spans(spans)
         self.recorder.end_visit(spans)
+        self.replacing.end_visit(visit)
+        self.admission.end_visit()
         self.statistics.end_visit(visit)
         if self._reached == len(self.stages) and self.events.idents:
             # An event must not be forgotten before the disk knows what became of its visit.
             self.recorder.settle()
-            self.events.acknowledge()
+            self.events.acknowledge(visit)
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "end", TRACE, f"visit {visit}")
         if self.on_progress is not None:

@@ -65,15 +65,15 @@ class RunEvents:
         self._log = log
         self._broker: Broker | None = None
         self._sources: dict[str, Source] = {}
-        self._taken: list[tuple[Source, Message]] = []
+        self._visit = 0
+        self._taken: dict[int, list[tuple[Source, Message]]] = {}
         self._fed: set[str] | None = None
-        self._since: float | None = None
+        self._since: dict[int, float] = {}
         self._complete: set[str] = set()
         self._files: WatchThread | None = None
         self._idle_s: float | None = None
         self.drains = False
         self.timeout = config.event_timeout
-        self.idents: list[str] = []
         self._topics = {one.number: one.event_topic for one in config.stages if one.event_topic is not None}
 
     @property
@@ -84,7 +84,12 @@ class RunEvents:
     @property
     def waiting(self) -> bool:
         """Whether a stage waits for its event."""
-        return self._since is not None
+        return bool(self._since)
+
+    @property
+    def idents(self) -> list[str]:
+        """The identities of the events of the visit that is looked at."""
+        return [message.ident for _, message in self._taken.get(self._visit, ())]
 
     @property
     def come_first(self) -> bool:
@@ -112,12 +117,13 @@ class RunEvents:
     def look(self, stage: int, accept: Callable[[str, PropertySet], None]) -> _core.EventLook:
         """Looks for the event of a stage, and gives its topic and payload to `accept` if it is there."""
         topic = self._topics[stage]
-        if self._since is None:
-            self._since = time.monotonic()
+        if stage not in self._since:
+            self._since[stage] = time.monotonic()
             self._log.log(-1, f"stage {stage} waits for an event of topic {topic!r}", {"STATUS": "start"})
         event = self._next(topic)
+        since = self._since[stage]
         if event is not None:
-            self._since = None
+            del self._since[stage]
             payload = event.getCustomPropertySet()
             if self._log.sends(-1):
                 self._log.log(-1, f"event received, topic {topic!r}:\n{payload}", {"STATUS": "end"})
@@ -126,10 +132,10 @@ class RunEvents:
         if self.drains and not self._fed:
             self._log.info(f"no event of topic {topic!r} is left")
             return _core.EventLook.DRAINED
-        if self._is_idle():
+        if self._is_idle(since):
             self._log.info(f"no event of topic {topic!r} is left, and no file came for {self._idle_s:g} s")
             return _core.EventLook.DRAINED
-        if time.monotonic() - self._since >= self.timeout * POLL_S:
+        if time.monotonic() - since >= self.timeout * POLL_S:
             self._log.info(
                 f"no event of topic {topic!r} has arrived within {self.timeout} polls of"
                 f" {POLL_S:g} s (eventTimeout)"
@@ -169,8 +175,7 @@ class RunEvents:
                 source.refuse(message)
                 self._note_done(message)
                 continue
-            self._taken.append((source, message))
-            self.idents.append(message.ident)
+            self._taken.setdefault(self._visit, []).append((source, message))
             return event
         return None
 
@@ -178,20 +183,27 @@ class RunEvents:
         if self._fed is not None:
             self._fed.discard(message.ident)
 
-    def begin_visit(self) -> None:
-        """Forgets what belonged to the last visit; what it did not acknowledge comes to a later process."""
-        self._taken.clear()
-        self.idents.clear()
+    def turn_to(self, visit: int) -> None:
+        """What is received from here on belongs to `visit`."""
+        self._visit = visit
 
-    def acknowledge(self) -> None:
+    def begin_visit(self, visit: int) -> None:
+        """A visit that has no event yet."""
+        self._visit = visit
+
+    def drop_visit(self, visit: int) -> None:
+        """Forgets what a visit has taken: it comes to a later process."""
+        self._taken.pop(visit, None)
+
+    def acknowledge(self, visit: int) -> None:
         """The visit has ended: its events never come again."""
-        for source, message in self._taken:
+        taken = self._taken.pop(visit, [])
+        for source, message in taken:
             source.acknowledge(message)
             self._note_done(message)
         if self._files is not None:
             # A broker does not know that it has a file's event already.
-            self._complete.update(self.idents)
-        self._taken.clear()
+            self._complete.update(message.ident for _, message in taken)
 
     def feed(self, events: Iterable[tuple[str, Event]], ended: set[str]) -> int:
         """Publishes events (topic, event) for this run and returns how many are new.
@@ -236,15 +248,15 @@ class RunEvents:
         self._files.start()
         self._log.info(f"files of {settings.folder} that match {settings.pattern} are events of {topic!r}")
 
-    def _is_idle(self) -> bool:
+    def _is_idle(self, since: float) -> bool:
         """Whether there was nothing to do, and no file has come, for as long as asked."""
         if self._files is None:
             return False
         self._files.check()
         quiet = self._files.quiet_since
-        if self._idle_s is None or quiet is None or self._since is None:
+        if self._idle_s is None or quiet is None:
             return False
-        return time.monotonic() - max(quiet, self._since) >= self._idle_s
+        return time.monotonic() - max(quiet, since) >= self._idle_s
 
     def publish_exit(self) -> None:
         """Tells on `exitTopic` that the run has ended. A failure is logged: the run itself is done."""

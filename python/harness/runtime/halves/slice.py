@@ -35,14 +35,17 @@ if TYPE_CHECKING:
     from harness.transport.entry import Entry
 
 INFO = 0
+UNTOLD: Manifest = (-1, -1)
+"""Where nothing is known of what the master was told last."""
 PROCESS = f"{STAGE}.process"
 
 
 class SliceHalf(Half[ParallelProcessing]):
     """A rank >= 0. The C++ loop of its worker calls `run_step`."""
 
+    of_visit = ("received", "received_across", "_told", "_started")
     replaces = False
-    """Whether the worker is a replacement and this rank has done nothing in it yet."""
+    """Whether the rank may have begun a visit elsewhere before it comes here: the worker is a replacement."""
     after_first_visit: Callable[[Log], None] | None = None
     _more = False
     _has_no_more = False
@@ -62,10 +65,14 @@ class SliceHalf(Half[ParallelProcessing]):
 
         self.build(make)
         self._published: list[tuple[int, Manifest]] = []
-        self._told = (-1, -1)
-        self._down = self.run.down_table()
+        self._told = UNTOLD
+        self._downs = [self.run.down_table(slot) for slot in range(self.run.slots)]
+        self._down = self._downs[0]
         self._started = (time.monotonic(), os.times())
-        self.exchange = make_exchange(self.run, self.config, self.rank, self.transport)
+        self._exchanges = [
+            make_exchange(self.run, self.config, self.rank, transport) for transport in self._transports
+        ]
+        self.exchange = self._exchanges[0]
         self.received: list[tuple[int, list[Entry]]] = []
         self.received_across: list[tuple[int, list[tuple[str, Pending]]]] = []
         if any(stage.stateful for stage in self.stages):
@@ -76,12 +83,12 @@ class SliceHalf(Half[ParallelProcessing]):
 
         `more`: the next stage follows before anybody reads what this one publishes.
         """
+        is_known = visit == self.visit or self.turn_to(visit)
         if not self._more:
             self._published.clear()
             self._has_no_more = False
         self._more = more
-        if self.replaces:
-            self.replaces = False
+        if self.replaces and not is_known:
             return resume(self, visit, step)
         if step > len(self.stages):
             self.end_visit()
@@ -90,11 +97,19 @@ class SliceHalf(Half[ParallelProcessing]):
             self.start_visit(visit)
         return self.process(step)
 
+    def turn_to(self, visit: int) -> bool:
+        """As of any half; what comes from the master and from neighbours is that visit's."""
+        is_known = super().turn_to(visit)
+        slot = self.run.slot
+        self._down, self.exchange = self._downs[slot], self._exchanges[slot]
+        return is_known
+
     def start_visit(self, visit: int) -> None:
         """A fresh clipboard, no error."""
         self.begin_visit(visit)
-        self.received.clear()
-        self.received_across.clear()
+        self.received = []
+        self.received_across = []
+        self._told = UNTOLD if self.replaces else NO_MANIFEST
         self.log.context.set("LOOPNUM", visit)
         self._started = (time.monotonic(), os.times())
         if self.log.sends(TRACE):
@@ -242,9 +257,10 @@ class SliceHalf(Half[ParallelProcessing]):
             _, complaint = self.keep_inputs_of_failure()
             if complaint:
                 self.log.warn(complaint)
-        self.received.clear()
-        self.received_across.clear()
+        self.received = []
+        self.received_across = []
         self.empty_queues()
+        self.in_visit = False
         self.transport.end_visit()
         self.run.set_up_manifest(self.rank, *NO_MANIFEST)
         self._told = NO_MANIFEST

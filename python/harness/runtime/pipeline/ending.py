@@ -191,12 +191,9 @@ class PipelineEnding(PipelineSettings):
         statistics.write(self.run_dir / "summary.json", extra)
 
     def _slice_fatal(self) -> StageFailed:
-        run, config = self._require_run(), self._require_config()
-        for rank in range(config.n_slices):
-            if run.outcome(rank) & _core.OUTCOME_FATAL:
-                text = run.read_report(rank).decode("utf-8", "replace")
-                first, _, rest = text.partition("\n")
-                return StageFailed(first, rank=rank, details=rest)
+        for rank, report in self._require_run().fatal_reports():
+            first, _, rest = report.decode("utf-8", "replace").partition("\n")
+            return StageFailed(first, rank=rank, details=rest)
         return StageFailed("a slice ended the run, but left no report")
 
     def _log_end(self, error: BaseException) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FAILED_BEFORE = _core.OUTCOME_RAISED | _core.OUTCOME_SKIPPED
 REPLAY, FAIL, SKIP = _core.Verdict.REPLAY, _core.Verdict.FAIL, _core.Verdict.SKIP
+ELSEWHERE = 1 << 30
+"""In the place of a rank: the worker ran one in another visit."""
 WHY_SPENT = {
     _core.Spent.TAKEN: "it took over an array that had arrived (take), so that what it began with is gone",
     _core.Spent.CANVAS: "a canvas of its own has crossed, which a fresh worker would not write to",
@@ -43,7 +45,7 @@ class Judged:
 
 
 class Fates:
-    """Counts the retries of a visit and decides by them. Used by the master's main thread."""
+    """Counts the retries of one visit and decides by them. Used by the master's main thread."""
 
     def __init__(self, run: _core.Run, config: PipelineConfig) -> None:
         self._run = run
@@ -52,12 +54,8 @@ class Fates:
         self._failed: set[int] = set()
         # Ranks that a fresh worker is to treat as failed, and has not come to yet, with the stage.
         self._condemned: dict[int, int] = {}
-
-    def begin_visit(self) -> None:
-        """Forgets the last visit."""
-        self._tries.clear()
-        self._failed.clear()
-        self._condemned.clear()
+        self.reports: dict[int, bytes] = {}
+        """Why the ranks that have failed by a death have: a pickled SliceDied."""
 
     def note_failed(self, rank: int) -> bool:
         """Notes that a rank is to be skipped for the rest of the visit. Returns whether it is for a death."""
@@ -65,8 +63,13 @@ class Fates:
         return self._condemned.pop(rank, None) is not None
 
     def judge(self, death: Death, visit: int, step: int) -> Judged:
-        """The fates of all ranks of the worker, which died while the master waited for `step`."""
+        """The fates of all ranks of the worker in a visit whose slices were asked for `step` last.
+
+        The run looks at the visit. In the one in which the worker died, who ran there answers for it.
+        """
         judged = Judged()
+        if death.rank >= 0 and death.visit != visit:
+            death = death._replace(rank=ELSEWHERE)
         for rank in self._run.ranks_of(death.worker):
             verdict = self._fate(rank, death, (visit, step), judged)
             judged.verdicts[rank] = verdict, self._condemned.get(rank, 0)

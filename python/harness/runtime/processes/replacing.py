@@ -17,6 +17,7 @@ from harness.runtime.processes.supervisor import KILL_TIMEOUT_S, Death, Supervis
 
 if TYPE_CHECKING:
     from harness.log import Log
+    from harness.runtime.halves.in_slices import InSlices
     from harness.runtime.configuration.config import PipelineConfig
     from harness.runtime.records.statistics import RunStatistics
 
@@ -53,27 +54,36 @@ class Replacing:
         self._statistics = statistics
         self._record = record
         self._error: HarnessError | None = None
-        self._fates = Fates(run, config)
-        self.note_failed = self._fates.note_failed
-        # Why the ranks that have failed by a death in this visit have: a pickled SliceDied.
-        self._reasons: dict[int, bytes] = {}
-        self._deaths_in_visit: Counter[int] = Counter()
+        self._fates: dict[int, Fates] = {}
+        # Since a visit has begun last.
+        self._deaths: Counter[int] = Counter()
         self._setup_deaths: Counter[int] = Counter()
         # Workers that were killed for being late: when, and the words for the cause.
         self._late: dict[int, tuple[float, str]] = {}
 
-    def begin_visit(self) -> None:
-        """Forgets the last visit: a slice has its retries in every visit."""
-        self._fates.begin_visit()
-        self._reasons.clear()
-        self._deaths_in_visit.clear()
+    def begin_visit(self, visit: int) -> None:
+        """A slice has its retries in every visit."""
+        self._fates[visit] = Fates(self._run, self._config)
+        self._deaths.clear()
 
-    def workers_died(self, visit: int, step: int) -> bool:
-        """Replaces every worker that has died. Returns whether the run goes on; if not, `error` says why."""
+    def end_visit(self, visit: int) -> None:
+        """Forgets a visit."""
+        self._fates.pop(visit, None)
+
+    def note_failed(self, visit: int, rank: int) -> bool:
+        """As `Fates.note_failed` of that visit."""
+        return self._fates[visit].note_failed(rank)
+
+    def workers_died(self, slices: list[InSlices], look_at: Callable[[InSlices], None]) -> bool:
+        """Replaces every worker that has died. Returns whether the run goes on; if not, `error` says why.
+
+        `slices` has the visits that slices have begun, the oldest first; `look_at` has the run and the master
+        look at one of them.
+        """
         for death in self._supervisor.deaths(self._run):
             if death.worker < 0:
                 self._log.warn(f"{self._supervisor.name_helper(death.pid)} died of {death.cause}")
-            elif not self._replace(death, visit, step):
+            elif not self._replace(death, slices, look_at):
                 return False
         return True
 
@@ -111,49 +121,83 @@ class Replacing:
 
     # --- one death
 
-    def _replace(self, death: Death, visit: int, step: int) -> bool:
-        error = self._died(death, visit)
-        judged = Judged() if death.starting else self._fates.judge(death, visit, step)
-        if why := self._why_the_run_ends(death, judged):
+    def _replace(
+        self, death: Death, slices: list[InSlices], look_at: Callable[[InSlices], None]
+    ) -> bool:
+        at = next((where for where in slices if where.visit == death.visit), slices[0])
+        error = self._died(death, at.visit)
+        judged: dict[InSlices, Judged] = {}
+        for where in slices:
+            look_at(where)
+            fates = self._fates[where.visit]
+            judged[where] = Judged() if death.starting else fates.judge(death, where.visit, where.step)
+        if why := self._why_the_run_ends(death, list(judged.values())):
             self._error = error.followed_by(f"the run ends: {why}")
             return False
-        told_of = {rank: error.followed_by(reason) for rank, reason in judged.reasons.items()}
-        for rank, (verdict, stage) in judged.verdicts.items():
-            if rank in judged.failed:
-                self._reasons[rank] = pickle.dumps(told_of[rank])
-            if verdict == FAIL:
-                # Again for every worker: the one before may have written a report of its own there.
-                self._run.write_report(rank, self._reasons[rank])
-            self._run.set_verdict(rank, visit, stage, verdict)
+        for where, one in judged.items():
+            look_at(where)
+            self._tell_fresh_worker(where.visit, one, error)
         incarnation = self._run.revoke(death.worker)
         pid = self._supervisor.replace(self._run, death.worker, incarnation)
+        reasons = self._reasons(judged, at)
         nothing = "its stages are set up once more" if death.starting else "no slice has lost anything"
-        told = "; ".join(judged.reasons.values()) or nothing
-        self._log.warn(f"{error.what}; a fresh worker (pid {pid}) takes its place: {told}")
+        self._log.warn(f"{error.what}; a fresh worker (pid {pid}) takes its place: {reasons or nothing}")
         self._statistics.count_death(
-            visit=visit,
-            stage=max(step, death.stage) if death.rank >= 0 else step,
+            visit=at.visit,
+            stage=max(at.step, death.stage) if death.rank >= 0 else at.step,
             worker=death.worker,
             pid=death.pid,
             rank=death.rank,
             cause=error.cause,
             seen_ns=death.seen_ns,
             replaced_after_ms=(time.monotonic_ns() - death.seen_ns) / 1e6,
-            replayed=judged.replayed,
-            failed=judged.failed,
+            replayed=judged[at].replayed,
+            failed=judged[at].failed,
+            elsewhere=[
+                {"visit": where.visit, "replayed": one.replayed, "failed": one.failed}
+                for where, one in judged.items()
+                if where is not at and (one.replayed or one.failed)
+            ],
         )
         # Only now, for it may take as long as writing what the slices had received.
-        for rank in judged.failed:
-            self._record(rank, judged.verdicts[rank][1], told_of[rank], False)
-        if death.rank in judged.replayed:
-            self._record(death.rank, death.stage, told_of[death.rank], True)
-        for rank, stage in judged.broken.items():
-            self._statistics.count_failure(visit, stage, rank)
+        for where, one in judged.items():
+            look_at(where)
+            self._record_fates(where.visit, one, death, error)
         # The number may be another process's by now.
         self._late.pop(death.pid, None)
         return True
 
-    def _why_the_run_ends(self, death: Death, judged: Judged) -> str:
+    def _tell_fresh_worker(self, visit: int, judged: Judged, error: SliceDied) -> None:
+        """Leaves a verdict for each rank, in the visit that the run looks at."""
+        reports = self._fates[visit].reports
+        for rank, (verdict, stage) in judged.verdicts.items():
+            if rank in judged.failed:
+                reports[rank] = pickle.dumps(error.followed_by(judged.reasons[rank]))
+            if verdict == FAIL:
+                # Again for every worker: the one before may have written a report of its own there.
+                self._run.write_report(rank, reports[rank])
+            self._run.set_verdict(rank, visit, stage, verdict)
+
+    def _record_fates(self, visit: int, judged: Judged, death: Death, error: SliceDied) -> None:
+        for rank in judged.failed:
+            told = error.followed_by(judged.reasons[rank])
+            self._record(rank, judged.verdicts[rank][1], told, False)
+        if visit == death.visit and death.rank in judged.replayed:
+            told = error.followed_by(judged.reasons[death.rank])
+            self._record(death.rank, death.stage, told, True)
+        for rank, stage in judged.broken.items():
+            self._statistics.count_failure(visit, stage, rank)
+
+    @staticmethod
+    def _reasons(judged: dict[InSlices, Judged], at: InSlices) -> str:
+        """What follows for the ranks, in words; of other visits than that of the death with their number."""
+        return "; ".join(
+            reason if where is at else f"in visit {where.visit} {reason}"
+            for where, one in judged.items()
+            for reason in one.reasons.values()
+        )
+
+    def _why_the_run_ends(self, death: Death, judged: list[Judged]) -> str:
         """The policy may want that, or it is hopeless: replacements must have an end. Empty: it goes on."""
         retries = self._config.slice_retries
         tries = self._setup_deaths[death.worker] + 1 if death.starting else 0
@@ -162,13 +206,14 @@ class Replacing:
             return f"replacements of it died there {tries} times in a row, and sliceRetries is {retries}"
         if not self._supervisor.replaces_workers:
             return "it replaces no worker"
-        if judged.failed and self._config.failure_ends_run:
-            return f"{judged.reasons[judged.failed[0]]}, and onSliceFailure is \"run\""
+        failed = [one.reasons[one.failed[0]] for one in judged if one.failed]
+        if failed and self._config.failure_ends_run:
+            return f"{failed[0]}, and onSliceFailure is \"run\""
         # Each rank may kill its worker once, in every retry, and in its failure stage. Who dies more often is
         # killed from outside, or by what is no stage's doing.
-        self._deaths_in_visit[death.worker] += 1
-        deaths = self._deaths_in_visit[death.worker]
-        ranks = max(1, len(judged.verdicts))
+        self._deaths[death.worker] += 1
+        deaths = self._deaths[death.worker]
+        ranks = max(1, sum(len(one.verdicts) for one in judged))
         if deaths > (retries + 2) * (ranks + 1):
             return f"that is the {deaths}th death of this worker in one visit, more than its slices can cause"
         return ""

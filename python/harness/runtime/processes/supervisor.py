@@ -47,7 +47,7 @@ class NurseryGone(HarnessError):
 class Death(NamedTuple):
     """The end of a process, seen at `seen_ns` of the monotonic clock.
 
-    Worker -1 is the nursery or the keeper; rank -1: it ran nothing.
+    Worker -1 is the nursery or the keeper; rank -1: it ran nothing. `visit` is the one that it ran.
     """
 
     worker: int
@@ -59,6 +59,7 @@ class Death(NamedTuple):
     stage: int
     starting: bool
     seen_ns: int = 0
+    visit: int = 0
     sender: str = ""
     """For SIGKILL: whether the OOM killer sent it, in words."""
 

@@ -33,12 +33,17 @@ class Recorder:
         self._ledger = ledger
         self._log = log
         self._post_mortems = post_mortems
-        self._record = VisitRecord(config.n_slices, len(config.stages))
+        self._shape = config.n_slices, len(config.stages)
+        self._record = VisitRecord(*self._shape)
+        self._in_flight: dict[int, VisitRecord] = {}
+        self._left: dict[int, VisitRecord] = {}
+        # Of visits that have not ended yet.
+        self._early_spans: list[tuple] = []
+        self._early_outputs: list[Output] = []
         self._journals = Journals(run_dir, config.n_workers)
         self._progress = Progress(run_dir)
         # Spans have the monotonic clock's time.
         self._epoch_s = time.time() - time.monotonic()
-        self._in_visit = False
 
     def enter_stage(self, visit: int, stage: int) -> None:
         """Notes for `pex-harness status` where the master is."""
@@ -48,9 +53,13 @@ class Recorder:
 
     def begin_visit(self, visit: int, input_id: str | None = None) -> None:
         """Notes a visit's beginning; `input_id` identifies what it works on, where a number does not."""
-        self._record.begin(visit)
-        self._ledger.begin_visit(visit, self._record.started, input_id)
-        self._in_visit = True
+        record = self._record = self._in_flight[visit] = VisitRecord(*self._shape)
+        record.begin(visit)
+        self._ledger.begin_visit(visit, record.started, input_id)
+
+    def turn_to(self, visit: int) -> None:
+        """What is noted from here on belongs to `visit`."""
+        self._record = self._in_flight.get(visit) or VisitRecord(*self._shape)
 
     def note_input(self, input_id: str) -> None:
         """Notes what the visit in progress works on, where that is known later than its beginning."""
@@ -89,7 +98,7 @@ class Recorder:
         self._add(DIED, rank, stage, kind=kind, text=text, retried=retried)
 
     def _add(self, cause: str, rank: int, stage: int, *, kind: str, text: str, retried: bool) -> None:
-        if not self._in_visit:
+        if self._record.visit not in self._in_flight:
             return
         path = self._post_mortems.file(self._record.visit, rank)
         known = read_post_mortem(path)
@@ -113,8 +122,12 @@ class Recorder:
 
     def end_visit(self, spans: list[tuple]) -> None:
         """Records a visit that has ended; `spans` are what `Run.drain_spans` returned."""
-        self._ledger.end_visit(self._record, self._times(spans), self._outputs())
-        self._in_visit = False
+        record = self._record
+        self._ledger.end_visit(record, self._times(self._early_spans + spans), self._outputs())
+        self._in_flight.pop(record.visit, None)
+        self._early_spans = [span for span in self._early_spans + spans if span[3] in self._in_flight]
+        if record.reached < record.stages:
+            self._left[record.visit] = record
 
     def _times(self, spans: list[tuple]) -> Iterator[StageTime]:
         for kind, stage, rank, visit, _outcome, start, end, *_ in spans:
@@ -124,35 +137,57 @@ class Recorder:
                 )
 
     def _outputs(self) -> list[Output]:
-        outputs = self._journals.new_outputs()
+        """Those of the visit that is looked at, and of ended ones; what belongs to others waits for them."""
+        outputs = self._early_outputs + self._journals.new_outputs()
         for complaint in self._journals.complaints:
             self._log.warn(complaint)
         self._journals.complaints.clear()
-        outside = [output.path for output in outputs if not 1 <= output.visit <= self._record.visit]
+        now = self._record.visit
+        self._early_outputs = [out for out in outputs if out.visit != now and out.visit in self._in_flight]
+        outside = [out.path for out in outputs if out.visit < 1 or (out.visit > now and out.visit not in self._in_flight)]
         if outside:
             self._log.warn(f"not recorded, for they were written outside visits: {', '.join(outside[:5])}")
-        return [output for output in outputs if 1 <= output.visit <= self._record.visit]
+        return [
+            out for out in outputs if 1 <= out.visit <= now and (out.visit == now or out.visit not in self._in_flight)
+        ]
 
     # --- the run's end
 
     def end_without_data(self, visit: int) -> None:
-        """A slice said that there are no more data sets: its visit was left early, and is complete."""
-        if not self._record.has_failed():
-            self._ledger.call_complete(visit, f"no more data sets after stage {self._record.reached}")
+        """A slice said that there are no more data sets: its visit was left early, and is complete.
+
+        Those after it, which had begun ahead, are not.
+        """
+        record = self._left.get(visit, self._record)
+        if not record.has_failed():
+            self._ledger.call_complete(visit, f"no more data sets after stage {record.reached}")
+        for younger, left in self._left.items():
+            if younger > visit and not left.has_failed():
+                self._ledger.note_reason(
+                    younger, f"left after stage {left.reached}: visit {visit} had said that there are no more data sets"
+                )
 
     def end_run(self, end: str, exit_code: int, reason: str) -> None:
         """Records how the run ended, and closes the ledger. What cannot be recorded is logged."""
         self.enter_stage(self._record.visit, 0)
         self._progress.close()
+        broken = list(self._in_flight.values())
         try:
-            late = self._outputs() if self._record.visit else []
-            if self._in_visit:
-                self._ledger.break_visit(self._record, late, reason)
-            elif late:
-                self._ledger.add_outputs(late)
+            late = self._late_outputs() if broken or self._record.visit else []
+            for record in broken:
+                own = [out for out in late if out.visit == record.visit]
+                self._ledger.break_visit(record, own, reason)
+            if others := [out for out in late if out.visit not in self._in_flight]:
+                self._ledger.add_outputs(others)
             self._ledger.end_run(end, exit_code, reason)
         except (LedgerError, OSError) as error:
             self._log.fatal(f"the end of the run is not recorded: {error}")
         finally:
-            self._in_visit = False
+            self._in_flight.clear()
             self._ledger.close()
+
+    def _late_outputs(self) -> list[Output]:
+        """What no visit's end has recorded."""
+        if self._in_flight:
+            self._record = self._in_flight[max(self._in_flight)]
+        return self._outputs() + self._early_outputs

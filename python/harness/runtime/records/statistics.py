@@ -115,7 +115,12 @@ class RunStatistics:
     @property
     def lost(self) -> list[tuple[int, int]]:
         """(visit, rank) of the slices whose results are lacking because their worker died."""
-        return [(death["visit"], rank) for death in self.deaths for rank in death["failed"]]
+        return [
+            (one["visit"], rank)
+            for death in self.deaths
+            for one in (death, *death.get("elsewhere", ()))
+            for rank in one["failed"]
+        ]
 
     @property
     def master_failures(self) -> int:

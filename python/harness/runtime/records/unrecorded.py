@@ -20,6 +20,9 @@ class Unrecorded(Recorder):
     def begin_visit(self, visit: int, input_id: str | None = None) -> None:
         """Is not recorded."""
 
+    def turn_to(self, visit: int) -> None:
+        """Is not recorded."""
+
     def note_input(self, input_id: str) -> None:
         """Is not recorded."""
 

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Several visits in flight, over threads: what overlaps, what keeps its order, how runs end.
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "check.hpp"
+#include "os/clock.hpp"
+#include "theatre.hpp"
+
+using namespace pex;
+using theatre::Theatre;
+
+namespace {
+
+std::string at(const char* what, std::uint32_t visit, std::uint16_t stage) {
+    return std::string(what) + " " + std::to_string(visit) + "." + std::to_string(stage);
+}
+
+// Where a line stands for the first or the last time; -1: nowhere.
+std::ptrdiff_t first(const Theatre& sut, const std::string& line) {
+    const auto& lines = sut.journal.lines;
+    const auto found = std::find(lines.begin(), lines.end(), line);
+    return found == lines.end() ? -1 : found - lines.begin();
+}
+std::ptrdiff_t last(const Theatre& sut, const std::string& line) {
+    const auto& lines = sut.journal.lines;
+    const auto found = std::find(lines.rbegin(), lines.rend(), line);
+    return found == lines.rend() ? -1 : lines.rend() - found - 1;
+}
+
+// Returns whether it came within the time in which a test gives up.
+template <class Ready>
+bool comes(Ready&& ready) {
+    const std::uint64_t give_up = os::now_ns() + 20'000'000'000u;
+    while (!ready()) {
+        if (os::now_ns() > give_up) return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+constexpr std::uint8_t OK = sync::OUTCOME_OK;
+
+}  // namespace
+
+PEX_TEST(a_visit_begins_while_slices_work_on_the_one_before) {
+    Theatre sut(2, 2, 2, 2);
+    std::atomic<bool> second_began{false};
+    bool came = false;
+    sut.hooks.during_serial = [&](const std::string& line) {
+        if (line == "preprocess 2.1") second_began = true;
+    };
+    sut.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        if (rank == 0 && visit == 1 && step == 1) came = comes([&] { return second_began.load(); });
+        return OK;
+    };
+    PEX_CHECK(sut.play(2).end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK(came);
+}
+
+PEX_TEST(a_stage_whose_instance_has_both_serial_halves_holds_one_visit) {
+    Theatre sut(2, 2, 3, 3);
+    sut.holding = {1, 3};
+    sut.play(30);
+    for (std::uint32_t visit = 2; visit <= 30; ++visit)
+        for (const std::uint16_t stage : {std::uint16_t{1}, std::uint16_t{3}})
+            PEX_CHECK(first(sut, at("preprocess", visit, stage)) > last(sut, at("postprocess", visit - 1, stage)));
+}
+
+PEX_TEST(every_stage_and_rank_has_one_visit_at_a_time_and_in_order) {
+    for (const std::uint16_t in_flight : {std::uint16_t{2}, std::uint16_t{3}, std::uint16_t{8}}) {
+        Theatre sut(5, 3, 3, in_flight);
+        sut.joined = {2};
+        std::mutex mutex;
+        std::map<std::pair<std::uint32_t, std::uint16_t>, std::vector<std::uint32_t>> order;
+        std::map<std::uint32_t, int> at_once;
+        bool alone = true;
+        sut.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+            {
+                const std::lock_guard lock(mutex);
+                order[{rank, step}].push_back(visit);
+                alone = alone && ++at_once[rank] == 1;
+            }
+            if ((rank + visit + step) % 3 == 0) std::this_thread::yield();
+            const std::lock_guard lock(mutex);
+            --at_once[rank];
+            return OK;
+        };
+        const loop::LoopResult result = sut.play(300);
+        PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
+        PEX_CHECK_EQ(result.visit, 300u);
+        PEX_CHECK(alone);
+        PEX_CHECK_EQ(order.size(), std::size_t{5 * 4});
+        std::vector<std::uint32_t> all(300);
+        for (std::uint32_t i = 0; i < 300; ++i) all[i] = i + 1;
+        for (const auto& [where, visits] : order) PEX_CHECK(visits == all);
+        PEX_CHECK(sut.hooks.begun == all);
+        PEX_CHECK(sut.hooks.ended_in_order == all);
+        for (const char* what : {"preprocess", "postprocess"})
+            for (std::uint32_t visit = 2; visit <= 300; ++visit)
+                PEX_CHECK(first(sut, at(what, visit, 3)) > first(sut, at(what, visit - 1, 3)));
+    }
+}
+
+PEX_TEST(within_a_visit_the_order_is_that_of_the_contract) {
+    Theatre sut(3, 2, 2, 3);
+    sut.play(50);
+    for (std::uint32_t visit = 1; visit <= 50; ++visit) {
+        for (const std::uint16_t stage : {std::uint16_t{1}, std::uint16_t{2}}) {
+            PEX_CHECK(first(sut, at("preprocess", visit, stage)) < first(sut, at("process", visit, stage)));
+            PEX_CHECK(last(sut, at("process", visit, stage)) < first(sut, at("postprocess", visit, stage)));
+        }
+        PEX_CHECK(first(sut, at("postprocess", visit, 1)) < first(sut, at("preprocess", visit, 2)));
+    }
+}
+
+PEX_TEST(visits_in_flight_are_as_many_as_asked_for_and_have_different_slots) {
+    Theatre sut(2, 1, 4, 3);
+    std::size_t most = 0;
+    bool differ = true;
+    sut.hooks.during_serial = [&](const std::string&) {
+        const std::size_t in_flight = sut.hooks.begun.size() - sut.hooks.ended;
+        most = std::max(most, in_flight);
+    };
+    sut.play(40);
+    PEX_CHECK_EQ(most, std::size_t{3});
+    for (std::uint32_t visit = 1; visit <= 40; ++visit) {
+        PEX_CHECK_EQ(sut.hooks.slots[visit].size(), std::size_t{1});
+        for (std::uint32_t other = visit + 1; other < visit + 3 && other <= 40; ++other)
+            differ = differ && sut.hooks.slots[visit] != sut.hooks.slots[other];
+    }
+    PEX_CHECK(differ);
+}
+
+PEX_TEST(a_visit_that_is_not_admitted_waits_until_one_has_ended) {
+    Theatre sut(2, 2, 3, 4);
+    int asked = 0;
+    sut.hooks.admit = [&] {
+        ++asked;
+        return false;
+    };
+    bool alone = true;
+    sut.hooks.during_serial = [&](const std::string&) {
+        alone = alone && sut.hooks.begun.size() - sut.hooks.ended == 1;
+    };
+    sut.play(20);
+    PEX_CHECK(alone);
+    PEX_CHECK_EQ(sut.hooks.ended, 20u);
+    PEX_CHECK(asked > 0 && asked <= 20);
+}
+
+PEX_TEST(what_follows_the_end_of_the_data_is_left_and_what_is_older_ends) {
+    for (int round = 0; round < 20; ++round) {
+        Theatre sut(2, 2, 4, 3);
+        sut.worker_hooks.outcome = [](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+            return std::uint8_t{rank == 1 && visit >= 5 && step == 2 ? sync::OUTCOME_NO_MORE : sync::OUTCOME_OK};
+        };
+        const loop::LoopResult result = sut.play(0);
+        PEX_CHECK(result.end == loop::LoopEnd::NO_MORE);
+        PEX_CHECK_EQ(result.visit, 5u);
+        PEX_CHECK_EQ(result.stage, std::uint16_t{2});
+        PEX_CHECK(first(sut, "postprocess 4.4") >= 0);
+        PEX_CHECK(first(sut, "postprocess 5.2") >= 0 && first(sut, "preprocess 5.3") < 0);
+        PEX_CHECK(first(sut, "preprocess 6.3") < 0 && first(sut, "preprocess 8.1") < 0);
+        PEX_CHECK_EQ(sut.hooks.ended + sut.hooks.dropped, static_cast<std::uint32_t>(sut.hooks.begun.size()));
+    }
+}
+
+PEX_TEST(a_stop_brings_every_visit_to_the_place_that_its_level_names) {
+    for (const int level : {4, 3, 2}) {
+        Theatre sut(2, 2, 3, 3);
+        std::map<std::uint32_t, std::set<std::uint16_t>> closed;
+        std::mutex mutex;
+        sut.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+            if (visit == 6 && step == 2) sut.playing.load()->request_stop(level);
+            const std::lock_guard lock(mutex);
+            if (step > 3) closed[visit].insert(static_cast<std::uint16_t>(rank));
+            return OK;
+        };
+        const loop::LoopResult result = sut.play(0);
+        PEX_CHECK(result.end == loop::LoopEnd::STOPPED);
+        const auto begun = static_cast<std::uint32_t>(sut.hooks.begun.size());
+        PEX_CHECK_EQ(sut.hooks.ended + sut.hooks.dropped, begun);
+        for (const auto& [visit, ranks] : closed) PEX_CHECK_EQ(ranks.size(), std::size_t{2});
+        if (level == 4)
+            for (std::uint32_t visit = 1; visit <= begun; ++visit) PEX_CHECK(first(sut, at("postprocess", visit, 3)) >= 0);
+        if (level == 3) PEX_CHECK(first(sut, "postprocess 6.2") >= 0 && first(sut, "preprocess 6.3") < 0);
+        if (level == 2) PEX_CHECK(first(sut, "postprocess 6.2") < 0);
+    }
+}
+
+PEX_TEST(a_stop_at_once_ends_whatever_is_in_flight) {
+    Theatre sut(2, 2, 2, 3);
+    sut.worker_hooks.outcome = [&](std::uint32_t, std::uint32_t visit, std::uint16_t) {
+        if (visit == 3) sut.playing.load()->request_stop(1);
+        return OK;
+    };
+    PEX_CHECK(sut.play(0).end == loop::LoopEnd::AT_ONCE);
+}
+
+PEX_TEST(a_fatal_slice_of_a_younger_visit_ends_the_run_there) {
+    Theatre sut(2, 2, 2, 2);
+    std::atomic<bool> ended{false};
+    bool was_waited_for = false;
+    sut.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        // Visit 1 stays in its second stage, so that the fatal one is the younger.
+        if (rank == 0 && visit == 1 && step == 2) was_waited_for = !comes([&] { return ended.load(); });
+        return std::uint8_t{rank == 1 && visit == 2 && step == 1 ? sync::OUTCOME_FATAL : sync::OUTCOME_OK};
+    };
+    sut.after_the_loop = [&] { ended = true; };
+    const loop::LoopResult result = sut.play(0);
+    PEX_CHECK(result.end == loop::LoopEnd::SLICE_FATAL);
+    PEX_CHECK_EQ(result.visit, 2u);
+    PEX_CHECK(!was_waited_for);
+}
+
+PEX_TEST(the_wait_for_an_event_overlaps_with_the_visit_before) {
+    Theatre sut(2, 2, 2, 2);
+    sut.topics = {{std::uint16_t{1}, "newFrame"}};
+    std::atomic<bool> looked{false};
+    std::atomic<bool> published{false};
+    bool came = false;
+    sut.hooks.look = [&](std::uint32_t visit, std::uint16_t) {
+        if (visit == 1) return loop::EventLook::TAKEN;
+        looked = true;
+        return published ? loop::EventLook::TAKEN : loop::EventLook::NOT_YET;
+    };
+    sut.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        if (rank == 0 && visit == 1 && step == 2) {
+            came = comes([&] { return looked.load(); });
+            published = true;
+            sut.playing.load()->notify_event();
+        }
+        return OK;
+    };
+    PEX_CHECK(sut.play(2).end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK(came);
+    PEX_CHECK_EQ(sut.hooks.ended, 2u);
+}
+
+PEX_TEST(events_go_to_visits_in_their_order) {
+    Theatre sut(2, 2, 3, 3);
+    sut.topics = {{std::uint16_t{1}, "a"}, {std::uint16_t{3}, "b"}};
+    std::map<std::uint16_t, std::vector<std::uint32_t>> taken;
+    std::uint32_t looks = 0;
+    sut.hooks.look = [&](std::uint32_t visit, std::uint16_t stage) {
+        if (++looks % 3 != 0) {
+            sut.playing.load()->notify_event();
+            return loop::EventLook::NOT_YET;
+        }
+        taken[stage].push_back(visit);
+        return loop::EventLook::TAKEN;
+    };
+    PEX_CHECK(sut.play(60).end == loop::LoopEnd::VISITS_DONE);
+    for (const auto& [stage, visits] : taken) {
+        PEX_CHECK_EQ(visits.size(), std::size_t{60});
+        PEX_CHECK(std::is_sorted(visits.begin(), visits.end()));
+    }
+}
+
+PEX_TEST(when_no_event_is_left_what_is_older_ends) {
+    for (const std::uint16_t stage : {std::uint16_t{1}, std::uint16_t{3}}) {
+        Theatre sut(2, 2, 3, 3);
+        sut.topics = {{stage, "newFrame"}};
+        sut.hooks.look = [](std::uint32_t visit, std::uint16_t) {
+            return visit < 5 ? loop::EventLook::TAKEN : loop::EventLook::DRAINED;
+        };
+        const loop::LoopResult result = sut.play(0);
+        PEX_CHECK(result.end == loop::LoopEnd::DRAINED);
+        PEX_CHECK_EQ(result.visit, stage == 1 ? 4u : 5u);
+        PEX_CHECK(first(sut, "postprocess 4.3") >= 0);
+        PEX_CHECK(first(sut, "preprocess 5.3") < 0);
+        PEX_CHECK_EQ(sut.hooks.ended + sut.hooks.dropped, static_cast<std::uint32_t>(sut.hooks.begun.size()));
+        if (stage == 1) PEX_CHECK_EQ(sut.hooks.dropped, 1u);
+    }
+}
+
+PEX_TEST(a_stop_ends_the_waits_for_events_of_several_visits) {
+    Theatre sut(1, 1, 3, 3);
+    sut.topics = {{std::uint16_t{1}, "a"}, {std::uint16_t{3}, "b"}};
+    std::atomic<bool> waiting{false};
+    sut.hooks.look = [&](std::uint32_t visit, std::uint16_t stage) {
+        if (stage == 3) return loop::EventLook::NOT_YET;
+        waiting = waiting || visit == 3;
+        return loop::EventLook::TAKEN;
+    };
+    std::thread stopper;
+    sut.before_the_loop = [&](loop::MasterLoop& master) {
+        stopper = std::thread([&] {
+            comes([&] { return waiting.load(); });
+            master.request_stop(4);
+        });
+    };
+    sut.after_the_loop = [&] { stopper.join(); };
+    PEX_CHECK(sut.play(0).end == loop::LoopEnd::STOPPED);
+    PEX_CHECK_EQ(sut.hooks.ended + sut.hooks.dropped, static_cast<std::uint32_t>(sut.hooks.begun.size()));
+}
+
+PEX_TEST(idle_workers_take_waiting_ranks_of_several_visits) {
+    Theatre sut(6, 3, 2, 3);
+    sut.state.head().balances.store(1);
+    std::atomic<std::uint32_t> ran{0};
+    sut.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t) {
+        ++ran;
+        if ((rank + visit) % 4 == 0) std::this_thread::yield();
+        return OK;
+    };
+    PEX_CHECK(sut.play(200).end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK_EQ(ran.load(), 200u * 6u * 3u);
+}
+
+PEX_TEST(visits_in_flight_need_no_slices) {
+    Theatre sut(0, 0, 2, 3);
+    const loop::LoopResult result = sut.play(5);
+    PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK_EQ(sut.hooks.ended, 5u);
+}
