@@ -75,9 +75,10 @@ void bind_run(py::module_& module) {
         .value("SKIP", sync::Verdict::SKIP);
 
     py::class_<Run, std::shared_ptr<Run>>(module, "Run", "Shared memory and rendezvous of one run.")
-        .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t, std::vector<std::uint16_t>>(),
+        .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t, std::vector<std::uint16_t>,
+                      std::uint64_t>(),
              py::arg("arena_bytes"), py::arg("ranks"), py::arg("workers"), py::arg("stages"),
-             py::arg("exchanges") = std::vector<std::uint16_t>{})
+             py::arg("exchanges") = std::vector<std::uint16_t>{}, py::kw_only(), py::arg("lend_bytes") = 0)
         .def_static("adopt", &Run::adopt, py::arg("control_fd"), py::arg("pixels_fd"), py::arg("ranks"),
                     py::arg("workers"), py::arg("stages"), py::arg("exchanges") = std::vector<std::uint16_t>{},
                     "The run that another process has made, by its segments' descriptors, which are owned from now on.")
