@@ -170,16 +170,15 @@ PEX_TEST(what_may_be_lent_is_part_of_the_largest_arena) {
 PEX_TEST(lending_costs_no_memory_and_does_not_ask_more_of_the_machine) {
     ArenaConfig config = lending_config(4 * MIB, 60 * MIB);
     config.headroom_margin_bytes = 0;
-    config.headroom = [] { return pex::os::Headroom{8 * MIB, 6 * MIB, "test"}; };
+    config.headroom = [] { return pex::os::Headroom{8 * MIB, 2 * MIB, "test"}; };
     auto sut = Arena::create(config);
     sut->attach(MASTER);
     PEX_CHECK_EQ(sut->pixel_segment().resident_bytes(), 0U);
     sut->lend(60 * MIB);
-    std::vector<BlockRef> held;
-    const AllocResult refused = fill(*sut, 1 * MIB, held);
+    const AllocResult refused = sut->alloc(3 * MIB);
     PEX_CHECK(refused.outcome == Outcome::headroom);
-    PEX_CHECK_EQ(held.size(), 6U);
-    check_and_drop(*sut, held);
+    PEX_CHECK_EQ(refused.missing_bytes, 1 * MIB);
+    PEX_CHECK_EQ(sut->stats().peak_committed_bytes, 0U);
 }
 
 PEX_TEST(a_refusal_says_what_is_lent_and_what_the_limit_is) {
