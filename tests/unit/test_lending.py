@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a run lends to its arena: births and explicit requests have it, and sizes follow from the arena alone."""
+"""What a run lends to its arena: births and explicit requests have it; sizes follow from the arena alone."""
 
 import gc
 import os
@@ -15,7 +15,7 @@ ARENA = 16 * MIB
 
 @pytest.fixture
 def run():
-    """A run of 16 MiB that may be lent as much again; this process is its master and its arrays are born in it."""
+    """A run of 16 MiB that may be lent as much again; this process is its master and uses its arena."""
     run = _core.Run(ARENA, 1, 1, 1, lend_bytes=ARENA)
     run.attach_master()
     arrays.use_arena(run.arena)
