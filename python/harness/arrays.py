@@ -42,7 +42,8 @@ def room() -> tuple[int, int] | None:
     if _arena is None:
         return None
     figures = _arena.stats()
-    return figures["arena_bytes"] - figures["live_bytes"], figures["arena_bytes"]
+    # While more is lent, more than its size may be in use.
+    return max(0, figures["arena_bytes"] - figures["live_bytes"]), figures["arena_bytes"]
 
 
 def empty(shape: int | tuple[int, ...], dtype: DTypeLike = float) -> np.ndarray:

@@ -15,7 +15,7 @@ __all__ = ["BOUND", "FREE", "Changes", "compare_policies"]
 
 FREE = frozenset({
     # Who does the work, and where it is kept meanwhile.
-    "schedule", "nWorkers", "pinWorkers", "startMethod", "arenaSize", "arenaThreshold", "arenaWarm",
+    "schedule", "visitsInFlight", "nWorkers", "pinWorkers", "startMethod", "arenaSize", "arenaThreshold", "arenaWarm",
     "copyPolicy",
     # What follows when something goes wrong.
     "sliceRetries", "onSliceFailure", "stageTimeout", "keepInputs",

@@ -81,7 +81,7 @@ Home* home_for(std::shared_ptr<shm::Arena> arena) {
 }
 
 shm::AllocResult ask(shm::Arena& arena, std::size_t bytes, bool may_hold_pointers) {
-    const shm::AllocWish wish{arena.arena_bytes() - arena.arena_bytes() / RESERVED_PART, may_hold_pointers};
+    const shm::AllocWish wish{arena.arena_bytes() / RESERVED_PART, may_hold_pointers};
     shm::AllocResult result = arena.alloc(bytes, wish);
     if (result.outcome == shm::Outcome::ok || result.outcome == shm::Outcome::detached) return result;
     release_ended_guests();

@@ -84,7 +84,10 @@ py::dict stats_of(const shm::Arena& arena) {
     const shm::ArenaStats stats = arena.stats();
     py::dict out;
     out["arena_bytes"] = stats.arena_bytes;
+    out["lent_bytes"] = stats.lent_bytes;
+    out["limit_bytes"] = stats.limit_bytes;
     out["committed_bytes"] = stats.committed_bytes;
+    out["peak_committed_bytes"] = stats.peak_committed_bytes;
     out["live_bytes"] = stats.live_bytes;
     out["live_blocks"] = stats.live_blocks;
     out["busy_blocks"] = stats.busy_blocks;
@@ -134,11 +137,22 @@ void bind_blocks(py::module_& module) {
         .def("retire_visit", &shm::Arena::retire_visit, py::arg("visit_slot"))
         .def("trim", &shm::Arena::trim, py::arg("keep_bytes"), py::call_guard<py::gil_scoped_release>(),
              "Gives pages of free blocks back until at most `keep_bytes` of them are left; the bytes given back.")
+        .def("lend", &shm::Arena::lend, py::arg("bytes"),
+             "Master only: until the next call, `bytes` more than the arena's size may be committed. RuntimeError "
+             "above the `lend_bytes` that the run was made with.")
+        .def("trim_to_limit", &shm::Arena::trim_to_limit, py::call_guard<py::gil_scoped_release>(),
+             "Gives pages of free blocks back until the limit is kept, or only live blocks exceed it; the bytes "
+             "given back.")
+        .def("reset_peak", &shm::Arena::reset_peak,
+             "`peak_committed_bytes` begins again with what is committed at this moment.")
+        .def("live_bytes", &shm::Arena::live_bytes,
+             "Committed bytes of all blocks but the free ones that are kept warm.")
         .def("find", &find, py::arg("address"), "(ref, offset, capacity) of the live block at an address, or None.")
         .def("stats", &stats_of);
 
     module.def("default_arena_bytes", &shm::default_arena_bytes,
                "Half of what this process may use: of the machine's memory, or its control group's headroom.");
+    module.attr("MAX_ARENA_BYTES") = shm::MAX_ARENA_BYTES;
     module.def("encode_manifest", &encode_manifest, py::arg("entries"));
     module.def("decode_manifest", &decode_manifest, py::arg("arena"), py::arg("ref"), py::arg("bytes"));
     module.attr("ENTRY_ARRAY") = static_cast<int>(clipboard::EntryKind::ARRAY);

@@ -28,9 +28,11 @@
 
 namespace pex::bindings {
 
-inline std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::uint64_t application_bytes) {
+inline std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::uint64_t application_bytes,
+                                                std::uint64_t lend_bytes) {
     shm::ArenaConfig config;
     config.arena_bytes = arena_bytes;
+    config.lend_bytes = lend_bytes;
     config.application_bytes = application_bytes;
     return shm::Arena::create(config);
 }
@@ -40,10 +42,11 @@ inline std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::
 class Run {
 public:
     Run(std::uint64_t arena_bytes, std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
-        std::vector<std::uint16_t> exchanges, std::uint16_t slots)
+        std::vector<std::uint16_t> exchanges, std::uint16_t slots = 1,
+        std::uint64_t lend_bytes = 0)
         : m_exchanges(std::move(exchanges)),
           m_shape(shape_of(ranks, workers, stages, m_exchanges, slots)),
-          m_arena(create_arena(arena_bytes, sync::RunState::bytes_for(m_shape))),
+          m_arena(create_arena(arena_bytes, sync::RunState::bytes_for(m_shape), lend_bytes)),
           m_state(m_arena->application(), m_shape) {}
 
     // The run behind the descriptors that segment_fds() of another process's Run names, made with the same numbers.

@@ -79,9 +79,10 @@ void bind_run(py::module_& module) {
 
     py::class_<Run, std::shared_ptr<Run>>(module, "Run", "Shared memory and rendezvous of one run.")
         .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t, std::vector<std::uint16_t>,
-                      std::uint16_t>(),
+                      std::uint16_t, std::uint64_t>(),
              py::arg("arena_bytes"), py::arg("ranks"), py::arg("workers"), py::arg("stages"),
-             py::arg("exchanges") = std::vector<std::uint16_t>{}, py::arg("slots") = 1)
+             py::arg("exchanges") = std::vector<std::uint16_t>{}, py::arg("slots") = 1, py::kw_only(),
+             py::arg("lend_bytes") = 0)
         .def_static("adopt", &Run::adopt, py::arg("control_fd"), py::arg("pixels_fd"), py::arg("ranks"),
                     py::arg("workers"), py::arg("stages"), py::arg("exchanges") = std::vector<std::uint16_t>{},
                     py::arg("slots") = 1,

@@ -4,11 +4,13 @@
 
 namespace pex::shm {
 
-// ORDER seq_cst throughout this file. Two partners need it:
+// ORDER seq_cst throughout this file. Three partners need it:
 //   record() in another process: each adds its own pages and then reads everybody's; with anything weaker
 //     both could miss the other's and together go over the arena's size.
 //   heal() after a death: it must find the journal open whenever a sum or a header has changed under it, so
 //     no store of record() may pass another one.
+//   reset_peak() in the master: either a charge's raise_peak() comes after the reset's zero, or its record()
+//     comes before the total that the reset takes.
 
 void Account::enlist(ProcessSlot process) noexcept {
     const std::uint32_t wanted = std::uint32_t{process.value} + 1;
@@ -47,6 +49,24 @@ std::uint64_t Account::total_pages() const noexcept {
     for (std::uint32_t p = 0; p < high; ++p)
         added += m_view.processes[p].added_pages.load(std::memory_order_seq_cst);
     return added - removed;
+}
+
+void Account::raise_peak(std::uint64_t pages) noexcept {
+    std::atomic<std::uint64_t>& peak = m_view.control->peak_pages;
+    std::uint64_t seen = peak.load(std::memory_order_seq_cst);
+    while (seen < pages && !peak.compare_exchange_weak(seen, pages, std::memory_order_seq_cst)) {
+    }
+}
+
+std::uint64_t Account::peak_pages() const noexcept {
+    return m_view.control->peak_pages.load(std::memory_order_seq_cst);
+}
+
+void Account::reset_peak() noexcept {
+    // Zero first and the total afterwards. A charge is recorded before it raises the peak: of one whose peak
+    // is lost here, the total taken next has the pages.
+    m_view.control->peak_pages.store(0, std::memory_order_seq_cst);
+    raise_peak(total_pages());
 }
 
 std::uint64_t Account::pending_pages() const noexcept {

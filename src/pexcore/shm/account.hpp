@@ -31,6 +31,14 @@ class Account {
     // At least the number of pages that all headers together had at one moment of the call.
     std::uint64_t total_pages() const noexcept;
 
+    // Notes a total that was admitted, if it is the highest so far.
+    void raise_peak(std::uint64_t pages) noexcept;
+    // The highest total noted since the last reset_peak(). Where several processes charge at once it may have
+    // counted a page that one of them was refused, or was just giving back: never less than the truth.
+    std::uint64_t peak_pages() const noexcept;
+    // Begins again with the total of this moment. Any thread.
+    void reset_peak() noexcept;
+
     // Pages that are charged but that the kernel was not yet asked for.
     std::uint64_t pending_pages() const noexcept;
     void add_pending(ProcessSlot self, std::uint64_t pages) noexcept;

@@ -36,6 +36,10 @@ void check_config(const ArenaConfig& config) {
                "the size must be between " + std::to_string(SMALLEST_BLOCK_BYTES) + " and " +
                    std::to_string(MAX_ARENA_BYTES) + " bytes");
     }
+    if (config.lend_bytes > MAX_ARENA_BYTES - config.arena_bytes) {
+        refuse("creating the arena", object + ", lend_bytes=" + std::to_string(config.lend_bytes), EINVAL,
+               "the two together must be at most " + std::to_string(MAX_ARENA_BYTES) + " bytes: lend less");
+    }
     const os::Headroom machine = config.headroom ? config.headroom() : os::MemoryProbe{}.read();
     if (config.arena_bytes > machine.total_bytes) {
         refuse("creating the arena", object, EINVAL,
@@ -67,7 +71,7 @@ std::uint64_t default_arena_bytes() {
 
 Arena::Arena(const ArenaConfig& config, os::Segment control, os::Segment pixels)
     : m_config(config),
-      m_classes(config.arena_bytes, os::page_bytes()),
+      m_classes(config.arena_bytes, os::page_bytes(), config.lend_bytes),
       m_control(std::move(control)),
       m_pixels(std::move(pixels)),
       m_shared(std::make_unique<Shared>(m_control.data(),
@@ -78,7 +82,7 @@ Arena::~Arena() = default;
 
 std::unique_ptr<Arena> Arena::create(const ArenaConfig& config) {
     check_config(config);
-    const SizeClasses classes(config.arena_bytes, os::page_bytes());
+    const SizeClasses classes(config.arena_bytes, os::page_bytes(), config.lend_bytes);
     const ControlLayout layout(classes, config.application_bytes, os::page_bytes());
     auto control = os::Segment::create({.name = "pex-control",
                                         .bytes = layout.total_bytes,
@@ -95,6 +99,7 @@ std::unique_ptr<Arena> Arena::create(const ArenaConfig& config) {
     about.version = LAYOUT_VERSION;
     about.page_bytes = static_cast<std::uint32_t>(os::page_bytes());
     about.arena_bytes = config.arena_bytes;
+    about.lend_bytes = config.lend_bytes;
     about.application_bytes = config.application_bytes;
     about.control_bytes = arena->m_control.bytes();
     about.pixel_bytes = arena->m_pixels.bytes();
@@ -131,8 +136,9 @@ std::unique_ptr<Arena> Arena::open(int control_fd, int pixels_fd, const ArenaCon
     }
     ArenaConfig config = asked;
     config.arena_bytes = about.arena_bytes;
+    config.lend_bytes = about.lend_bytes;
     config.application_bytes = about.application_bytes;
-    const SizeClasses classes(config.arena_bytes, os::page_bytes());
+    const SizeClasses classes(config.arena_bytes, os::page_bytes(), config.lend_bytes);
     const ControlLayout layout(classes, config.application_bytes, os::page_bytes());
     if (control.bytes() != layout.total_bytes)
         refuse(DOING, "control segment", 0, "truncated, or its head is corrupt");
@@ -307,6 +313,23 @@ bool Arena::is_live(BlockRef ref) const noexcept {
     const std::uint32_t index = ref.index().value;
     return ref && index < m_classes.header_count() && below_high_water(index, m_classes.class_of({index})) &&
            load_state(m_shared->view.headers[index]).is_live(ref.generation());
+}
+
+void Arena::lend(std::uint64_t bytes) {
+    check_attached("Arena::lend: this process is not attached");
+    if (bytes > m_config.lend_bytes) {
+        refuse("lending to the arena", "bytes=" + std::to_string(bytes), EINVAL,
+               "this arena was made for at most lend_bytes=" + std::to_string(m_config.lend_bytes) +
+                   " above its arena_bytes=" + std::to_string(m_config.arena_bytes));
+    }
+    // ORDER relaxed: pairs with lent_bytes(). A number by itself; who is to rely on it is told later by
+    // whatever starts its work, and an allocation in progress may be the last one under the old limit.
+    m_shared->view.control->lent_bytes.store(bytes, std::memory_order_relaxed);
+}
+
+std::uint64_t Arena::lent_bytes() const noexcept {
+    // ORDER relaxed: pairs with lend().
+    return m_shared->view.control->lent_bytes.load(std::memory_order_relaxed);
 }
 
 std::span<std::byte> Arena::application() const noexcept { return m_shared->view.application; }

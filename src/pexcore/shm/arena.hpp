@@ -18,7 +18,8 @@
 namespace pex::shm {
 
 struct ArenaConfig {
-    std::uint64_t arena_bytes = 0;        // most that all blocks together may have committed
+    std::uint64_t arena_bytes = 0;        // most that all blocks together may have committed, unless more is lent
+    std::uint64_t lend_bytes = 0;         // most that may ever be lent (see Arena::lend); costs addresses only
     std::uint64_t application_bytes = 0;  // zeroed area of the control segment for cells, rings and the like
     std::uint64_t headroom_margin_bytes = std::uint64_t{64} << 20;  // left to the machine's other programs
     os::Backing backing = os::Backing::automatic;
@@ -31,7 +32,7 @@ std::uint64_t default_arena_bytes();
 
 enum class Outcome : std::uint8_t {
     ok,
-    arena_full,    // arena_bytes would be exceeded, or no class holds so large a block
+    arena_full,    // the limit would be exceeded, or the block alone is larger than arena_bytes
     slots_full,    // every block that could hold it is taken, whatever bytes are left
     headroom,      // the machine or a cgroup is short of memory
     system_error,  // the kernel refused pages; errno_value says why
@@ -47,9 +48,9 @@ struct Block {
 
 // What a caller of alloc may ask for besides bytes.
 struct AllocWish {
-    // What all blocks together may have committed afterwards, for a caller that must leave the rest to others.
+    // How much below the limit all blocks together must stay, for a caller that must leave this to others.
     // A block that needs no new pages is given in any case.
-    std::uint64_t commit_limit_bytes = ~std::uint64_t{0};
+    std::uint64_t reserved_bytes = 0;
     // The child of a fork must have the content as it was then: it may hold pointers (see become_guest).
     bool copied_at_fork = false;
 };
@@ -75,9 +76,13 @@ struct Located {
 
 struct ArenaStats {
     std::uint64_t arena_bytes = 0;
-    std::uint64_t committed_bytes = 0;  // by the account
-    std::uint64_t counted_bytes = 0;    // by scanning headers: equal whenever nobody is changing anything
-    std::uint64_t live_blocks = 0, live_bytes = 0;
+    std::uint64_t lent_bytes = 0;
+    std::uint64_t limit_bytes = 0;           // arena_bytes + lent_bytes
+    std::uint64_t committed_bytes = 0;       // by the account
+    std::uint64_t peak_committed_bytes = 0;  // highest that was admitted since creation or reset_peak()
+    std::uint64_t counted_bytes = 0;  // by scanning headers: equal whenever nobody is changing anything
+    std::uint64_t live_blocks = 0;
+    std::uint64_t live_bytes = 0;  // committed by live and by busy blocks: all but the warm ones
     std::uint64_t warm_blocks = 0, warm_bytes = 0;
     std::uint64_t busy_blocks = 0;
     std::uint64_t cold_blocks = 0;  // used before, without pages now
@@ -98,8 +103,8 @@ struct HolderInfo {
 // Lifetime: the mappings live as long as the object, in each process that inherited it. Every address handed
 //   out is the same in all forked processes; only BlockRefs and offsets may be written into shared memory.
 // Thread/process safety: any number of attached processes and threads may call everything except create,
-//   open, attach, retire_visit and sweep at once. attach: while no other thread of this process uses the
-//   arena. retire_visit and sweep: in one process, the master.
+//   open, attach, retire_visit, sweep and lend at once. attach: while no other thread of this process uses
+//   the arena. retire_visit, sweep and lend: in one process, the master.
 // A process that was forked and did not attach: alloc answers `detached`, drop does nothing, the rest that
 //   would change anything throws InternalError; looking (find, data, capacity, is_live, stats) works.
 class Arena {
@@ -178,6 +183,19 @@ class Arena {
     // and swept. Returns how much that is. Blocks: for a scan of the headers in use.
     HolderInfo quarantine(ProcessSlot undead);
 
+    // Master only, at any time. From the next commitment on, in all processes, all blocks together may have
+    // committed arena_bytes + `bytes`; 0 takes everything back. What is committed stays: under a lowered limit
+    // new pages are refused until enough blocks are free, whose pages are trimmed for the next ones as they
+    // always are. A single block may still be at most arena_bytes large. The machine's memory is asked for
+    // every commitment as ever, so lending promises nothing that the machine has not.
+    // Errors: os::Error above lend_bytes; the limit is then as before. Blocks: never.
+    void lend(std::uint64_t bytes);
+
+    // Gives pages of free blocks back to the machine until the limit is kept, for a master that has lowered it
+    // and will not wait for the next commitment. Returns the bytes given back; live blocks may keep the total
+    // above the limit. Blocks: for a scan of the headers in use if the limit is exceeded, and 0.2 ms per MiB.
+    std::uint64_t trim_to_limit();
+
     // Gives the pages of free blocks back to the machine, until at most `keep_bytes` of free blocks are left
     // warm.
     // Returns the bytes given back. Blocks: 0.2 ms per MiB.
@@ -198,6 +216,11 @@ class Arena {
     std::uint64_t largest_block_bytes() const noexcept { return m_classes.largest_block_bytes(); }
 
     ArenaStats stats() const;
+    // As in stats(), for a master that samples it at each step. Blocks: for a scan of the headers in use, 2 to
+    // 4 ns each.
+    std::uint64_t live_bytes() const;
+    // peak_committed_bytes begins again with what is committed at this moment. Any process or thread.
+    void reset_peak();
     // The processes that hold the block, in the order of their slots; none if it isn't live in that generation.
     // What others hold may change at once, unless the caller knows that they can't.
     std::vector<unsigned> holders(BlockRef ref) const;
@@ -211,6 +234,10 @@ class Arena {
     // Lifetime: borrowed from the control segment. Aligned to a cache line; all zero after create.
     std::span<std::byte> application() const noexcept;
     std::uint64_t arena_bytes() const noexcept { return m_config.arena_bytes; }
+    std::uint64_t lend_bytes() const noexcept { return m_config.lend_bytes; }
+    // What is lent at this moment, and arena_bytes with it.
+    std::uint64_t lent_bytes() const noexcept;
+    std::uint64_t limit_bytes() const noexcept { return m_config.arena_bytes + lent_bytes(); }
     const os::Segment& control_segment() const noexcept { return m_control; }
     const os::Segment& pixel_segment() const noexcept { return m_pixels; }
 
@@ -238,6 +265,8 @@ class Arena {
     int make_cold(std::uint32_t index, unsigned size_class, Generation generation);
     // FREE_WARM -> FREE_COLD. Returns the bytes given back, 0 if the block was not warm or its pages stayed.
     std::uint64_t trim_block(std::uint32_t index, unsigned size_class);
+    // Gives pages of warm blocks back, smallest classes first, until at least `wanted_bytes` or none is left.
+    std::uint64_t trim_warm(std::uint64_t wanted_bytes);
     std::uint64_t warm_bytes() const;
 
     ArenaConfig m_config;

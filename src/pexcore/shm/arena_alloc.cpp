@@ -21,7 +21,7 @@ class Arena::Allocation {
           m_private(*arena.m_private),
           m_self(arena.m_self),
           m_class(size_class),
-          m_limit_bytes(std::min(wish.commit_limit_bytes, arena.m_config.arena_bytes)),
+          m_reserved_bytes(wish.reserved_bytes),
           m_copied_at_fork(wish.copied_at_fork),
           m_pages(arena.pages_for(bytes, size_class)) {
         m_result.asked_bytes = bytes;
@@ -74,7 +74,7 @@ class Arena::Allocation {
     Private& m_private;
     ProcessSlot m_self;
     unsigned m_class;
-    std::uint64_t m_limit_bytes;
+    std::uint64_t m_reserved_bytes;
     bool m_copied_at_fork;
     std::uint32_t m_pages;
     std::optional<Claim> m_cold;  // a cold block kept claimed while trimming makes room for its pages
@@ -288,11 +288,7 @@ bool Arena::Allocation::trim_for_missing() {
     // ones of this size were tried.
     if (m_result.outcome == Outcome::slots_full) return false;
     if (m_arena.warm_bytes() < m_result.missing_bytes) return false;
-    std::uint64_t given_back = 0;
-    m_arena.for_each_used([&](std::uint32_t index, unsigned size_class) {
-        if (given_back < m_result.missing_bytes) given_back += m_arena.trim_block(index, size_class);
-    });
-    return given_back > 0;
+    return m_arena.trim_warm(m_result.missing_bytes) > 0;
 }
 
 // ---- pages
@@ -339,7 +335,9 @@ bool Arena::Allocation::ensure_pages(const Claim& claimed) {
 bool Arena::Allocation::charge_locked(const Claim& claimed, std::uint32_t before) {
     constexpr int MAX_TRIES = 16;
     const std::uint64_t page = os::page_bytes();
-    const std::uint64_t limit = m_limit_bytes / page;
+    // What is lent now, and not when the call began: only who needs pages looks.
+    const std::uint64_t limit_bytes = m_arena.limit_bytes();
+    const std::uint64_t limit = (limit_bytes - std::min(limit_bytes, m_reserved_bytes)) / page;
     const std::uint64_t grown = m_pages - before;
     for (int attempt = 0; attempt < MAX_TRIES; ++attempt) {
         m_account.record(m_self, {claimed.index}, m_pages);
@@ -350,6 +348,7 @@ bool Arena::Allocation::charge_locked(const Claim& claimed, std::uint32_t before
                 const std::uint64_t missing = m_private.gate.missing(total * page, pending * page);
                 if (missing == 0) {
                     m_account.add_pending(m_self, grown);
+                    m_account.raise_peak(total);
                     return true;
                 }
                 refuse(Outcome::headroom, missing);

@@ -19,12 +19,14 @@ std::string mebibytes(std::uint64_t bytes) {
     return text.data();
 }
 
-std::string limit_met(const AllocResult& refused, const os::Headroom& reading) {
+std::string limit_met(const AllocResult& refused, const ArenaStats& now, const os::Headroom& reading) {
     switch (refused.outcome) {
         case Outcome::ok:
             return "nothing was refused";
         case Outcome::arena_full:
-            return "the arena's own size is the limit";
+            return refused.asked_bytes <= now.arena_bytes && now.lent_bytes > 0
+                       ? "the arena's own size and what is lent to it are the limit"
+                       : "the arena's own size is the limit";
         case Outcome::slots_full:
             return "every block that could hold it is taken";
         case Outcome::headroom:
@@ -50,6 +52,13 @@ std::string blocks_taken(const SizeClasses& classes, const AllocResult& refused,
            "which has more blocks then";
 }
 
+// With what leads over to how much of it is used. A limit that was lowered may be below that.
+std::string size_and_loan(const ArenaStats& now, std::uint64_t lend_bytes) {
+    if (lend_bytes == 0) return mebibytes(now.arena_bytes) + ", of which ";
+    return mebibytes(now.arena_bytes) + " and is lent " + mebibytes(now.lent_bytes) + " more, of at most " +
+           mebibytes(lend_bytes) + ": the limit is " + mebibytes(now.limit_bytes) + "; ";
+}
+
 std::string slot_name(const HolderInfo& holder) {
     return std::string(holder.kind == HolderInfo::Kind::process ? "process slot " : "visit slot ") +
            std::to_string(holder.slot);
@@ -65,6 +74,9 @@ std::string describe(const HolderInfo& holder, Arena::HolderNamer name) {
 ArenaStats Arena::stats() const {
     ArenaStats stats;
     stats.arena_bytes = m_config.arena_bytes;
+    stats.lent_bytes = lent_bytes();
+    stats.limit_bytes = stats.arena_bytes + stats.lent_bytes;
+    stats.peak_committed_bytes = m_shared->account.peak_pages() * os::page_bytes();
     stats.committed_bytes = m_shared->account.total_pages() * os::page_bytes();
     for_each_used([&](std::uint32_t index, unsigned) {
         const BlockHeaderShm& header = m_shared->view.headers[index];
@@ -73,7 +85,8 @@ ArenaStats Arena::stats() const {
         const std::uint64_t bytes =
             std::uint64_t{header.committed_pages.load(std::memory_order_relaxed)} * os::page_bytes();
         stats.counted_bytes += bytes;
-        if (state == BlockState::live) ++stats.live_blocks, stats.live_bytes += bytes;
+        if (state == BlockState::live) ++stats.live_blocks;
+        if (state == BlockState::live || state == BlockState::busy) stats.live_bytes += bytes;
         if (state == BlockState::free_warm) ++stats.warm_blocks, stats.warm_bytes += bytes;
         if (state == BlockState::busy) ++stats.busy_blocks;
         if (state == BlockState::free_cold) ++stats.cold_blocks;
@@ -87,6 +100,20 @@ ArenaStats Arena::stats() const {
     stats.blocks_trimmed = m_private->blocks_trimmed;
     return stats;
 }
+
+std::uint64_t Arena::live_bytes() const {
+    std::uint64_t pages = 0;
+    for_each_used([&](std::uint32_t index, unsigned) {
+        const BlockHeaderShm& header = m_shared->view.headers[index];
+        const BlockState state = load_state(header).state;
+        if (state != BlockState::live && state != BlockState::busy) return;
+        // ORDER relaxed: a census of a moving target.
+        pages += header.committed_pages.load(std::memory_order_relaxed);
+    });
+    return pages * os::page_bytes();
+}
+
+void Arena::reset_peak() { m_shared->account.reset_peak(); }
 
 std::vector<unsigned> Arena::holders(BlockRef ref) const {
     std::vector<unsigned> out;
@@ -136,14 +163,14 @@ std::string Arena::explain(const AllocResult& refused, HolderNamer name) const {
         reading = m_private->gate.last_reading();
     }
     std::string text = "allocating " + std::to_string(refused.asked_bytes) + " bytes (" +
-                       mebibytes(refused.asked_bytes) + ") in the arena: " + limit_met(refused, reading) +
+                       mebibytes(refused.asked_bytes) + ") in the arena: " + limit_met(refused, now, reading) +
                        (refused.outcome == Outcome::slots_full
                             ? blocks_taken(m_classes, refused, os::page_bytes())
                             : "; " + mebibytes(refused.missing_bytes) + " are missing") +
-                       ". The arena has " + mebibytes(now.arena_bytes) + ", of which " + mebibytes(now.live_bytes) +
+                       ". The arena has " + size_and_loan(now, m_config.lend_bytes) + mebibytes(now.live_bytes) +
                        " are held in " + std::to_string(now.live_blocks) + " blocks and " +
                        mebibytes(now.warm_bytes) + " are free and kept warm; " +
-                       mebibytes(now.arena_bytes - std::min(now.arena_bytes, now.committed_bytes)) +
+                       mebibytes(now.limit_bytes - std::min(now.limit_bytes, now.committed_bytes)) +
                        " are not in use";
     const std::vector<HolderInfo> holders = biggest_holders(3);
     const char* separator = "; most is held by ";

@@ -145,15 +145,25 @@ std::uint64_t Arena::warm_bytes() const {
     return pages * os::page_bytes();
 }
 
+std::uint64_t Arena::trim_warm(std::uint64_t wanted_bytes) {
+    std::uint64_t given_back = 0;
+    for_each_used([&](std::uint32_t index, unsigned size_class) {
+        if (given_back < wanted_bytes) given_back += trim_block(index, size_class);
+    });
+    return given_back;
+}
+
 std::uint64_t Arena::trim(std::uint64_t keep_bytes) {
     check_attached("Arena::trim: this process is not attached");
     const std::uint64_t warm = warm_bytes();
-    const std::uint64_t wanted = warm > keep_bytes ? warm - keep_bytes : 0;
-    std::uint64_t given_back = 0;
-    for_each_used([&](std::uint32_t index, unsigned size_class) {
-        if (given_back < wanted) given_back += trim_block(index, size_class);
-    });
-    return given_back;
+    return trim_warm(warm > keep_bytes ? warm - keep_bytes : 0);
+}
+
+std::uint64_t Arena::trim_to_limit() {
+    check_attached("Arena::trim_to_limit: this process is not attached");
+    const std::uint64_t total = m_shared->account.total_pages() * os::page_bytes();
+    const std::uint64_t limit = limit_bytes();
+    return total > limit ? trim_warm(total - limit) : 0;
 }
 
 }  // namespace pex::shm

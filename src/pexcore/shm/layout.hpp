@@ -21,12 +21,14 @@ namespace pex::shm {
 //
 // A change of this layout, or of a struct in it, raises LAYOUT_VERSION.
 inline constexpr std::uint64_t LAYOUT_MAGIC = 0x616e657261786570;  // "pexarena" in memory order
-inline constexpr std::uint32_t LAYOUT_VERSION = 2;
+inline constexpr std::uint32_t LAYOUT_VERSION = 3;
 
 // | field        | written by      | read by     | order           | after owner death      |
 // |--------------|-----------------|-------------|-----------------|------------------------|
 // | magic        | creator, last   | Arena::open | release/acquire | the pipeline has ended |
 // | process_high | attach, upwards | account     | seq_cst         | stays                  |
+// | lent_bytes   | the master      | allocations | relaxed         | the pipeline has ended |
+// | peak_pages   | who charges     | stats       | seq_cst         | stays                  |
 // | all others   | creator         | Arena::open | under magic     | constant               |
 struct alignas(64) ControlShm {
     std::atomic<std::uint64_t> magic;
@@ -39,6 +41,9 @@ struct alignas(64) ControlShm {
     std::int64_t creator_pid;
     std::int64_t created_ns;                              // CLOCK_REALTIME
     alignas(64) std::atomic<std::uint32_t> process_high;  // slots at and above it never charged anything
+    std::atomic<std::uint64_t> lent_bytes;                // by how much more than arena_bytes may be committed
+    std::uint64_t lend_bytes;                             // the most that lent_bytes may be
+    alignas(64) std::atomic<std::uint64_t> peak_pages;    // highest total that was admitted since the last reset
 };
 
 // One process's share of the commit account, and the journal of the one change it may be in the middle of.

@@ -25,9 +25,11 @@ constexpr std::uint64_t class_bytes(unsigned first_shift, unsigned size_class) {
 
 }  // namespace
 
-SizeClasses::SizeClasses(std::uint64_t arena_bytes, std::uint64_t page_bytes) {
+SizeClasses::SizeClasses(std::uint64_t arena_bytes, std::uint64_t page_bytes, std::uint64_t lend_bytes) {
     os::expects(arena_bytes >= SMALLEST_BLOCK_BYTES && arena_bytes <= MAX_ARENA_BYTES,
                 "SizeClasses: arena_bytes is between SMALLEST_BLOCK_BYTES and MAX_ARENA_BYTES");
+    os::expects(lend_bytes <= MAX_ARENA_BYTES - arena_bytes,
+                "SizeClasses: arena_bytes and lend_bytes together are at most MAX_ARENA_BYTES");
     os::expects(std::has_single_bit(page_bytes), "SizeClasses: page_bytes is a power of two");
     m_first_shift = static_cast<unsigned>(
         std::max(std::countr_zero(SMALLEST_BLOCK_BYTES), std::countr_zero(page_bytes) + 2));
@@ -36,7 +38,7 @@ SizeClasses::SizeClasses(std::uint64_t arena_bytes, std::uint64_t page_bytes) {
         const std::uint64_t bytes = class_bytes(m_first_shift, count());
         // The least a request of this class commits is a page more than the class before holds.
         const std::uint64_t least = previous == 0 ? bytes : previous + page_bytes;
-        const auto blocks = std::clamp<std::uint64_t>(arena_bytes / least, 1, MAX_BLOCKS_PER_CLASS);
+        const auto blocks = std::clamp<std::uint64_t>((arena_bytes + lend_bytes) / least, 1, MAX_BLOCKS_PER_CLASS);
         m_classes.push_back({bytes, m_header_count, static_cast<std::uint32_t>(blocks)});
         m_header_count += static_cast<std::uint32_t>(blocks);
         m_stride = std::max(m_stride, round_up(bytes * blocks, REGION_ALIGNMENT));

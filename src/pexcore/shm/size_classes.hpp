@@ -18,7 +18,8 @@ namespace pex::shm {
 //
 // Four classes per doubling (1, 1.25, 1.5, 1.75 times a power of two) from 64 KiB up: at most a fifth of a
 // block's addresses is unused, and none of its memory, because only the bytes asked for are committed. Each
-// region can hold the whole arena in blocks of its class, up to MAX_BLOCKS_PER_CLASS of them.
+// region can hold the whole arena, and what may be lent to it, in blocks of its class, up to
+// MAX_BLOCKS_PER_CLASS of them.
 inline constexpr std::uint64_t SMALLEST_BLOCK_BYTES = std::uint64_t{64} << 10;
 inline constexpr std::uint32_t MAX_BLOCKS_PER_CLASS = std::uint32_t{1} << 19;
 inline constexpr std::uint64_t MAX_ARENA_BYTES = std::uint64_t{1}
@@ -41,10 +42,11 @@ struct BlockPlace {
 // equal layouts in every process.
 class SizeClasses {
   public:
-    // arena_bytes: what every region can hold, SMALLEST_BLOCK_BYTES..MAX_ARENA_BYTES. page_bytes: a power of
-    // two; the smallest class grows with it, so that every block starts on a page. Errors: InternalError
+    // arena_bytes: what the largest class holds, and so which classes there are. Every region can hold
+    // arena_bytes + lend_bytes, which are SMALLEST_BLOCK_BYTES..MAX_ARENA_BYTES together. page_bytes: a power
+    // of two; the smallest class grows with it, so that every block starts on a page. Errors: InternalError
     // outside these.
-    SizeClasses(std::uint64_t arena_bytes, std::uint64_t page_bytes);
+    SizeClasses(std::uint64_t arena_bytes, std::uint64_t page_bytes, std::uint64_t lend_bytes = 0);
 
     unsigned count() const noexcept { return static_cast<unsigned>(m_classes.size()); }
     const SizeClass& operator[](unsigned size_class) const noexcept { return m_classes[size_class]; }

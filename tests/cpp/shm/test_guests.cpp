@@ -129,12 +129,12 @@ PEX_TEST(hold_all_keeps_every_block_until_each_is_dropped_once_more) {
     check_all_free(*sut);
 }
 
-PEX_TEST(a_commit_limit_leaves_the_rest_to_others_and_gives_warm_blocks_past_it) {
+PEX_TEST(a_reserve_is_left_to_others_and_warm_blocks_are_given_out_of_it) {
     auto sut = attached_arena(4 * MIB);
-    const AllocWish limit{.commit_limit_bytes = 3 * MIB};
+    const AllocWish wish{.reserved_bytes = 1 * MIB};
     std::vector<BlockRef> held;
     for (;;) {
-        const AllocResult got = sut->alloc(512 * KIB, limit);
+        const AllocResult got = sut->alloc(512 * KIB, wish);
         if (got.outcome != Outcome::ok) {
             PEX_CHECK(got.outcome == Outcome::arena_full);
             PEX_CHECK_EQ(got.missing_bytes, 512 * KIB);
@@ -146,7 +146,7 @@ PEX_TEST(a_commit_limit_leaves_the_rest_to_others_and_gives_warm_blocks_past_it)
     const AllocResult rest = sut->alloc(1 * MIB);
     PEX_CHECK(rest.outcome == Outcome::ok);
     sut->drop(held.back());
-    held.back() = sut->alloc(512 * KIB, limit).block.ref;
+    held.back() = sut->alloc(512 * KIB, wish).block.ref;
     PEX_CHECK(held.back() != BlockRef{});
     sut->drop(rest.block.ref);
     for (const BlockRef ref : held) sut->drop(ref);

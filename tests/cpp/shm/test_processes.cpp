@@ -195,7 +195,7 @@ PEX_TEST(what_is_no_arena_of_ours_is_not_opened_and_leaves_no_descriptor) {
         Arena::open(duplicate(control), duplicate(pixels));
         PEX_CHECK(false);
     } catch (const pex::os::Error& error) {
-        PEX_CHECK(std::string(error.what()).find("layout version 3") != std::string::npos);
+        PEX_CHECK(std::string(error.what()).find("layout version 4") != std::string::npos);
     }
     --version;
     PEX_CHECK(Arena::open(duplicate(control), duplicate(pixels)) != nullptr);

@@ -63,6 +63,20 @@ PEX_TEST(every_region_holds_the_whole_arena_in_blocks_of_its_class) {
     PEX_CHECK(sut[0].block_count * sut[0].block_bytes == GIB);
 }
 
+PEX_TEST(what_may_be_lent_makes_regions_longer_and_changes_no_size) {
+    const SizeClasses plain(300 * MIB, 4096), sut(300 * MIB, 4096, 500 * MIB), whole(800 * MIB, 4096);
+    PEX_CHECK_EQ(sut.count(), plain.count());
+    PEX_CHECK_EQ(sut.largest_block_bytes(), plain.largest_block_bytes());
+    for (unsigned c = 0; c < sut.count(); ++c) {
+        PEX_CHECK_EQ(sut[c].block_bytes, plain[c].block_bytes);
+        PEX_CHECK_EQ(sut[c].block_count, whole[c].block_count);
+        PEX_CHECK_EQ(sut.class_of({sut[c].first_index + sut[c].block_count - 1}), c);
+        PEX_CHECK(sut[c].block_bytes * sut[c].block_count <= sut.region_bytes());
+    }
+    PEX_CHECK(!sut.class_for(sut.largest_block_bytes() + 1));
+    PEX_CHECK_THROWS(SizeClasses(MIB, 4096, MAX_ARENA_BYTES), pex::os::InternalError);
+}
+
 PEX_TEST(blocks_in_the_part_for_huge_pages_start_and_end_on_them) {
     const SizeClasses sut(256 * MIB, 4096);
     const auto first = static_cast<unsigned>(sut.huge_from() / sut.region_bytes());

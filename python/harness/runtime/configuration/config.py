@@ -86,6 +86,7 @@ class PipelineConfig:
     """Stages before whose `process()` slices exchange. None before the first: clipboards are empty there."""
     warnings: tuple[str, ...] = field(default=())
     slice_retries: int = 1
+    visits_in_flight: int = 1
     schedule: str | None = None
     """`"lockstep"`, `"fused"`; `None`: as the stages declare."""
     failure_ends_run: bool = False
@@ -198,6 +199,7 @@ def _config(
         exchanges=frozenset(stage.number for stage in stages[1:] if shares and stage.share_data),
         warnings=(*warnings, *_shared_too_early(stages if shares else ())),
         slice_retries=policy.getInt("sliceRetries"),
+        visits_in_flight=policy.getInt("visitsInFlight"),
         schedule=_optional(policy, "schedule"),
         failure_ends_run=policy.getString("onSliceFailure") == "run",
         timeout=timeout,

@@ -39,7 +39,7 @@ def compile_schedule(
     """The steps of a visit. `max_visits` counts where the policy does not say `oneloop`; `None` is no end.
 
     `skips` are ranges of visits to leave out, both ends included, ascending. `serial` and `parallel` say what
-    the halves declare; for a policy that asks for lockstep they may be empty.
+    the halves declare; for a policy that asks for lockstep of one visit after the other they may be empty.
     """
     kind, why = kind_of(config, serial, parallel)
     meetings = {number: why for number in range(2, len(config.stages) + 1)}
@@ -55,6 +55,8 @@ def compile_schedule(
         kind,
         {stage.number for stage in config.stages[1:]} - meetings.keys(),
         meetings,
+        config.visits_in_flight,
+        {number for number, half in serial.items() if number > 0 and half.preprocesses and half.postprocesses},
     )
 
 

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from harness import _core
 
 
+def lendable(arena_bytes: int, visits_in_flight: int) -> int:
+    """The most bytes that may have to be lent: others in flight hold no more than fits into the arena."""
+    return arena_bytes if visits_in_flight > 1 else 0
+
+
 class Admission:
     """Used by the master's main thread.
 
@@ -20,9 +25,9 @@ class Admission:
     once), `held` (how often a visit had to wait for room).
     """
 
-    def __init__(self, arena: _core.Arena, visits_in_flight: int) -> None:
+    def __init__(self, arena: _core.Arena, arena_bytes: int, visits_in_flight: int) -> None:
         self._arena = arena
-        self._limit = arena.stats()["arena_bytes"]
+        self._limit = arena_bytes
         self._overlaps = visits_in_flight > 1
         self._in_flight = 0
         self._ended = 0
@@ -62,7 +67,7 @@ class Admission:
     def _lend(self) -> None:
         if self._overlaps:
             others = max(0, self._in_flight - 1)
-            self._arena.lend(min(others * self.largest, self._limit))
+            self._arena.lend(min(others * self.largest, lendable(self._limit, 2)))
 
     def row(self) -> dict[str, int]:
         """For the summary of a run."""

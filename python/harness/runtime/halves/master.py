@@ -67,14 +67,14 @@ class MasterHalf(Half[SerialProcessing]):
         self._down = self._downs[0]
 
     def require_methods_of_classes(self) -> None:
-        """Raises `StageFailed` where a stage has a method that a fused schedule can't know of: its own."""
+        """Raises `StageFailed` where a stage has a method that a schedule can't know of: its own."""
         for stage in self.stages:
             for name in ("preprocess", "postprocess"):
                 if name in vars(stage) and not acts(type(stage), name):
                     raise StageFailed(
-                        f"stage {stage.getName()!r} has got its {name} from setup(); a fused schedule calls"
-                        f" what classes define: define {name} in {type(stage).__qualname__}, or ask for the"
-                        ' lockstep schedule (schedule: "lockstep")'
+                        f"stage {stage.getName()!r} has got its {name} from setup(); a fused schedule, and visits in"
+                        f" flight, go by what classes define: define {name} in {type(stage).__qualname__}, or ask"
+                        ' for the lockstep schedule of one visit (schedule: "lockstep", visitsInFlight: 1)'
                     )
 
     def slices_ready(self) -> None:

@@ -181,6 +181,7 @@ class PipelineEnding(PipelineSettings):
             "slices": config.n_slices,
             "workers": config.n_workers,
             "random_seed": self._require_master().random_seed,
+            "visits_in_flight": self._require_master().admission.row(),
             "wall_s": time.monotonic() - self.started_at,
             "lost_spans": self._require_run().lost_spans(),
             "arena": {

@@ -31,6 +31,7 @@ from harness.runtime.configuration.schedule import (
     why_not_balanced,
 )
 from harness.runtime.configuration.telling import tell_configuration
+from harness.runtime.halves.admission import Admission, lendable
 from harness.runtime.halves.run_events import RunEvents, broker_of, receiver_name
 from harness.runtime.logs.log_flow import LogFlow
 from harness.runtime.logs.run_log import LogSettings
@@ -137,6 +138,8 @@ class Pipeline(PipelineEnding):
                 config.n_workers,
                 len(config.stages),
                 sorted(config.exchanges),
+                config.visits_in_flight,
+                lend_bytes=lendable(config.arena_bytes, config.visits_in_flight),
             )
         except (RuntimeError, ValueError) as error:
             raise ConfigError(
@@ -251,12 +254,15 @@ class Pipeline(PipelineEnding):
         )  # fmt: skip
         master.foreign = self._require_flow().foreign
         master.events = self._require_events()
+        master.admission = Admission(
+            self._require_run().arena, config.arena_bytes, config.visits_in_flight
+        )
 
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
         master, config = self._require_master(), self._require_config()
         master.set_up()
-        if kind_of(config, *self._declared)[0] == FUSED:
+        if kind_of(config, *self._declared)[0] == FUSED or config.visits_in_flight > 1:
             master.require_methods_of_classes()
 
     def startShutdownThread(self, *sources: LevelSource) -> None:
@@ -301,7 +307,7 @@ class Pipeline(PipelineEnding):
             if end == _core.LoopEnd.NO_MORE:
                 self._require_recorder().end_without_data(visit)
                 # The visit is done, in the words of a stage: its events must not bring it back.
-                self._require_events().acknowledge()
+                self._require_events().acknowledge(visit)
             # A run that leaves while it waits for an event publishes none itself.
             if end == _core.LoopEnd.DRAINED or not self._require_events().waiting:
                 self._require_events().publish_exit()

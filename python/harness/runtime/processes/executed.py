@@ -91,6 +91,7 @@ def _adopt(descriptors: dict[str, int]) -> tuple[RunContext, bytes | None]:
         config.n_workers,
         len(config.stages),
         sorted(config.exchanges),
+        config.visits_in_flight,
     )
     drain = LogDrain(run, logs, config.n_workers, event_fd=descriptors["wake"])
     foreign = ForeignRecords(run.first_at)
