@@ -35,7 +35,7 @@ def explain(policy: str, workers: int | None) -> int:
     try:
         config = load_config(policy, workers=workers)
         serial, parallel = NO_HALVES, NO_HALVES
-        if config.schedule != LOCKSTEP or config.n_workers < config.n_slices:
+        if config.schedule != LOCKSTEP or config.n_workers < config.n_slices or config.visits_in_flight > 1:
             serial, parallel = import_serial_classes(config), import_parallel_classes(config)[1]
         schedule = compile_schedule(config, serial=serial, parallel=parallel)
     except (HarnessError, LsstException) as error:

@@ -15,8 +15,8 @@ __all__ = ["BOUND", "FREE", "Changes", "compare_policies"]
 
 FREE = frozenset({
     # Who does the work, and where it is kept meanwhile.
-    "schedule", "visitsInFlight", "nWorkers", "pinWorkers", "startMethod", "arenaSize", "arenaThreshold", "arenaWarm",
-    "copyPolicy",
+    "schedule", "visitsInFlight", "nWorkers", "pinWorkers", "startMethod", "arenaSize", "arenaThreshold",
+    "arenaWarm", "copyPolicy",
     # What follows when something goes wrong.
     "sliceRetries", "onSliceFailure", "stageTimeout", "keepInputs",
     # What is written about a run.

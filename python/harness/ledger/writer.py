@@ -111,6 +111,13 @@ class Ledger:
             )
             self._commit(wait=False)
 
+    def drop_visit(self, visit: int) -> None:
+        """Forgets a visit of which no stage has run."""
+        with self._transaction(f"dropping visit {visit}"):
+            self._connection.execute(
+                "DELETE FROM visits WHERE run = ? AND visit = ? AND state = 'running'", (self._run, visit)
+            )
+
     def note_input(self, visit: int, input_id: str) -> None:
         """Notes what a visit works on."""
         with self._errors(f"noting the input of visit {visit}"):

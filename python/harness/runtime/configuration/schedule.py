@@ -56,8 +56,13 @@ def compile_schedule(
         {stage.number for stage in config.stages[1:]} - meetings.keys(),
         meetings,
         config.visits_in_flight,
-        {number for number, half in serial.items() if number > 0 and half.preprocesses and half.postprocesses},
+        _holding(serial),
     )
+
+
+def _holding(serial: Halves) -> set[int]:
+    """Stages that hold a visit from their preprocess to their postprocess: one instance runs both."""
+    return {number for number, half in serial.items() if number > 0 and half.preprocesses and half.postprocesses}
 
 
 def why_not_balanced(config: PipelineConfig, parallel: Halves) -> str:

@@ -16,8 +16,8 @@ from harness.runtime.configuration.config import UPCOMING_VISITS
 from harness.runtime.halves.blocks import STAGE, VISIT
 from harness.runtime.halves.failure import describe_failure, original_of
 from harness.runtime.halves.half import DEBUG, TRACE, VERB2, Half
-from harness.runtime.halves.stray_forks import end_if_stray
 from harness.runtime.halves.in_slices import InSlices
+from harness.runtime.halves.stray_forks import end_if_stray
 from harness.stage import NoOpSerialProcessing, SerialProcessing
 from harness.transport.entry import Entry
 from harness.transport.tally import ACROSS, DOWN, UP
@@ -72,9 +72,10 @@ class MasterHalf(Half[SerialProcessing]):
             for name in ("preprocess", "postprocess"):
                 if name in vars(stage) and not acts(type(stage), name):
                     raise StageFailed(
-                        f"stage {stage.getName()!r} has got its {name} from setup(); a fused schedule, and visits in"
-                        f" flight, go by what classes define: define {name} in {type(stage).__qualname__}, or ask"
-                        ' for the lockstep schedule of one visit (schedule: "lockstep", visitsInFlight: 1)'
+                        f"stage {stage.getName()!r} has got its {name} from setup(); a fused schedule, and"
+                        f" visits in flight, go by what classes define: define {name} in"
+                        f" {type(stage).__qualname__}, or ask for the lockstep schedule of one visit"
+                        ' (schedule: "lockstep", visitsInFlight: 1)'
                     )
 
     def slices_ready(self) -> None:
@@ -142,6 +143,7 @@ class MasterHalf(Half[SerialProcessing]):
         self.empty_queues()
         self.in_visit = False
         self.transport.end_visit()
+        self.recorder.drop_visit(visit)
         self.events.drop_visit(visit)
         self.replacing.end_visit(visit)
         self.admission.end_visit()
@@ -336,8 +338,8 @@ class MasterHalf(Half[SerialProcessing]):
     def workers_died(self, slices: list[tuple[int, int, int]]) -> bool:
         """Replaces the workers that have died. Returns whether the run goes on.
 
-        `slices` has, for each visit that slices have begun, its slot, its number, and the step they were asked
-        for last.
+        `slices` has, for each visit that slices have begun, its slot, its number, and the step they were
+        asked for last.
         """
         return self.replacing.workers_died([InSlices(*one) for one in slices], self._look_at)
 

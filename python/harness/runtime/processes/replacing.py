@@ -17,8 +17,8 @@ from harness.runtime.processes.supervisor import KILL_TIMEOUT_S, Death, Supervis
 
 if TYPE_CHECKING:
     from harness.log import Log
-    from harness.runtime.halves.in_slices import InSlices
     from harness.runtime.configuration.config import PipelineConfig
+    from harness.runtime.halves.in_slices import InSlices
     from harness.runtime.records.statistics import RunStatistics
 
 def limits_ns(config: PipelineConfig) -> list[int]:

@@ -61,6 +61,11 @@ class Recorder:
         """What is noted from here on belongs to `visit`."""
         self._record = self._in_flight.get(visit) or VisitRecord(*self._shape)
 
+    def drop_visit(self, visit: int) -> None:
+        """Forgets a visit of which no stage has run."""
+        if self._in_flight.pop(visit, None) is not None:
+            self._ledger.drop_visit(visit)
+
     def note_input(self, input_id: str) -> None:
         """Notes what the visit in progress works on, where that is known later than its beginning."""
         self._ledger.note_input(self._record.visit, input_id)
@@ -143,13 +148,13 @@ class Recorder:
             self._log.warn(complaint)
         self._journals.complaints.clear()
         now = self._record.visit
-        self._early_outputs = [out for out in outputs if out.visit != now and out.visit in self._in_flight]
-        outside = [out.path for out in outputs if out.visit < 1 or (out.visit > now and out.visit not in self._in_flight)]
+        others = self._in_flight.keys() - {now}
+        self._early_outputs = [output for output in outputs if output.visit in others]
+        due = [output for output in outputs if output.visit not in others]
+        outside = [output.path for output in due if not 1 <= output.visit <= now]
         if outside:
             self._log.warn(f"not recorded, for they were written outside visits: {', '.join(outside[:5])}")
-        return [
-            out for out in outputs if 1 <= out.visit <= now and (out.visit == now or out.visit not in self._in_flight)
-        ]
+        return [output for output in due if 1 <= output.visit <= now]
 
     # --- the run's end
 
@@ -163,9 +168,8 @@ class Recorder:
             self._ledger.call_complete(visit, f"no more data sets after stage {record.reached}")
         for younger, left in self._left.items():
             if younger > visit and not left.has_failed():
-                self._ledger.note_reason(
-                    younger, f"left after stage {left.reached}: visit {visit} had said that there are no more data sets"
-                )
+                why = f"visit {visit} had said that there are no more data sets"
+                self._ledger.note_reason(younger, f"left after stage {left.reached}: {why}")
 
     def end_run(self, end: str, exit_code: int, reason: str) -> None:
         """Records how the run ended, and closes the ledger. What cannot be recorded is logged."""

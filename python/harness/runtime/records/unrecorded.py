@@ -23,6 +23,9 @@ class Unrecorded(Recorder):
     def turn_to(self, visit: int) -> None:
         """Is not recorded."""
 
+    def drop_visit(self, visit: int) -> None:
+        """Is not recorded."""
+
     def note_input(self, input_id: str) -> None:
         """Is not recorded."""
 
