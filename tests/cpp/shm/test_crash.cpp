@@ -35,7 +35,10 @@ class Autopsy {
         std::memcpy(sut->control_segment().data(), m_snapshot.data(), m_snapshot.size());
         sut->attach(MASTER);
         // Nobody else is changing a block.
-        const std::uint64_t busy = sut->stats().busy_blocks;
+        const ArenaStats dying = sut->stats();
+        const std::uint64_t busy = dying.busy_blocks;
+        PEX_CHECK_EQ(dying.live_bytes + dying.warm_bytes, dying.counted_bytes);  // what is busy is not free
+        PEX_CHECK_EQ(sut->live_bytes(), dying.live_bytes);
         PEX_CHECK(sut->quarantine(VICTIM).blocks >= busy);
         PEX_CHECK_EQ(sut->stats().busy_blocks, busy);
         m_busy += busy;

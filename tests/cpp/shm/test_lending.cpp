@@ -164,7 +164,7 @@ PEX_TEST(lending_more_than_the_arena_was_made_for_is_refused_and_changes_nothing
 PEX_TEST(what_may_be_lent_is_part_of_the_largest_arena) {
     PEX_CHECK_THROWS(Arena::create(lending_config(4 * MIB, MAX_ARENA_BYTES - 4 * MIB + 1)), pex::os::Error);
     PEX_CHECK_THROWS(Arena::create(lending_config(4 * MIB, ~std::uint64_t{0})), pex::os::Error);
-    PEX_CHECK(Arena::create(lending_config(4 * MIB, MAX_ARENA_BYTES - 4 * MIB)) != nullptr);
+    PEX_CHECK_EQ(SizeClasses(4 * MIB, 4096, MAX_ARENA_BYTES - 4 * MIB).largest_block_bytes(), 4 * MIB);
 }
 
 PEX_TEST(lending_costs_no_memory_and_does_not_ask_more_of_the_machine) {
