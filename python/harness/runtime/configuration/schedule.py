@@ -61,8 +61,9 @@ def compile_schedule(
 
 
 def _holding(serial: Halves) -> set[int]:
-    """Stages that hold a visit from their preprocess to their postprocess: one instance runs both."""
-    return {number for number, half in serial.items() if number > 0 and half.preprocesses and half.postprocesses}
+    """Stages that hold a visit from their preprocess to their postprocess: one instance has both."""
+    found = ((number, half) for number, half in serial.items() if number > 0)
+    return {number for number, half in found if half.preprocesses and half.postprocesses}
 
 
 def why_not_balanced(config: PipelineConfig, parallel: Halves) -> str:
