@@ -43,7 +43,8 @@ class Master:
             raise AttributeError(name)
         return lambda *_: 0
 
-    def workers_died(self, visit, step):
+    def workers_died(self, slices):
+        ((_slot, visit, step),) = slices
         self.death = Death(*self.run.take_death())
         self.judged = self.fates.judge(self.death, visit, step)
         self.run.revoke(0)

@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 from harness import _core
+from harness.runtime.halves.in_slices import InSlices
 from harness.runtime.processes.replacing import Replacing
 from harness.runtime.processes.supervisor import Death
 
@@ -40,19 +41,28 @@ def scene():
     return make_scene(_core.Run(1 << 20, RANKS, 1, 2))
 
 
-def make_scene(run):
+def make_scene(run, retries=0):
     nursery = Nursery()
     stages = [SimpleNamespace(name=name, timeout=2.0) for name in ("one", "two")]
     config = SimpleNamespace(
-        n_slices=RANKS, n_workers=1, stages=stages, timeout=None, slice_retries=0, failure_ends_run=False
-    )
+        n_slices=RANKS, n_workers=1, stages=stages, timeout=None, slice_retries=retries,
+        failure_ends_run=False,
+    )  # fmt: skip
     replacing = Replacing(run, config, nursery, Mock(), Mock(), Mock())
-    replacing.begin_visit()
+    replacing.begin_visit(1)
     return run, nursery, replacing
 
 
-def died(pid: int, rank: int, stage: int) -> Death:
-    return Death(0, pid, True, 11, False, rank, stage, False)
+def died(pid: int, rank: int, stage: int, visit: int = 1) -> Death:
+    return Death(0, pid, True, 11, False, rank, stage, False, visit=visit)
+
+
+def tell(replacing, *in_flight):
+    """Has the deaths handled, with visits (visit, step) in flight in slots of their own."""
+    return replacing.workers_died(
+        [InSlices(slot, visit, step) for slot, (visit, step) in enumerate(in_flight)],
+        lambda where: replacing._run.turn_to(where.slot),
+    )
 
 
 def reason(run, rank: int):
@@ -62,12 +72,12 @@ def reason(run, rank: int):
 def test_the_reason_of_a_failed_rank_outlasts_reports_of_workers_that_die_later(scene):
     run, nursery, replacing = scene
     nursery.ended = [died(1000, 2, 2)]
-    assert replacing.workers_died(1, 2)
+    assert tell(replacing, (1, 2))
     assert [run.verdict(rank, 1) for rank in range(RANKS)] == [(_core.Verdict.FAIL, 2)] * RANKS
     for rank in range(RANKS):
         run.write_report(rank, "stage 'two': ValueError: text")
     nursery.ended = [died(1001, 0, 2)]
-    assert replacing.workers_died(1, 2)
+    assert tell(replacing, (1, 2))
     assert run.verdict(0, 1)[0] == _core.Verdict.SKIP
     for rank in (1, 2):
         assert run.verdict(rank, 1) == (_core.Verdict.FAIL, 2)
@@ -77,9 +87,9 @@ def test_the_reason_of_a_failed_rank_outlasts_reports_of_workers_that_die_later(
 def test_a_rank_that_fails_in_the_next_visit_has_the_reason_of_that_one(scene):
     run, nursery, replacing = scene
     for visit, pid in ((1, 1000), (2, 1001)):
-        replacing.begin_visit()
-        nursery.ended = [died(pid, 1, 2)]
-        assert replacing.workers_died(visit, 2)
+        replacing.begin_visit(visit)
+        nursery.ended = [died(pid, 1, 2, visit)]
+        assert tell(replacing, (visit, 2))
         assert (reason(run, 1).visit, reason(run, 1).pid) == (visit, pid)
 
 
@@ -103,11 +113,28 @@ def test_a_worker_with_the_number_of_one_that_was_late_is_not_taken_for_it():
     run, nursery, replacing = make_scene(OneNumber(_core.Run(1 << 20, RANKS, 1, 2)))
     replacing.end_late(0, 1, 2)
     nursery.ended = [died(1000, 1, 2)]
-    assert replacing.workers_died(1, 2)
+    assert tell(replacing, (1, 2))
     assert "stageTimeout" in reason(run, 1).cause
-    replacing.begin_visit()
-    nursery.ended = [died(1000, 1, 2)]
-    assert replacing.workers_died(2, 2)
+    replacing.begin_visit(2)
+    nursery.ended = [died(1000, 1, 2, 2)]
+    assert tell(replacing, (2, 2))
     assert reason(run, 1).cause == "SIGSEGV (signal 11)"
     replacing.end_late(0, 2, 2)
     assert run.kills == 2
+
+
+def test_only_the_visit_that_ran_has_to_answer_for_a_death_with_several_in_flight():
+    run, nursery, replacing = make_scene(_core.Run(1 << 20, RANKS, 1, 2, [], 2), retries=1)
+    replacing.begin_visit(2)
+    nursery.ended = [died(1000, 1, 2, 1)]
+    assert tell(replacing, (1, 2), (2, 1))
+    told = replacing._statistics.count_death.call_args.kwargs
+    assert (told["visit"], told["replayed"], told["failed"]) == (1, [0, 1, 2], [])
+    assert all(not one["failed"] for one in told["elsewhere"])
+    # The second death of that rank in that visit is one too many; the other visit still has its retries.
+    nursery.ended = [died(1001, 1, 2, 1)]
+    assert tell(replacing, (1, 2), (2, 1))
+    run.turn_to(0)
+    assert run.verdict(1, 1)[0] == _core.Verdict.FAIL
+    run.turn_to(1)
+    assert run.verdict(1, 2)[0] == _core.Verdict.REPLAY

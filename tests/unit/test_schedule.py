@@ -26,7 +26,7 @@ def config(count=4, schedule=None, topics=(), exchanges=(), slices=4, workers=2)
     ]
     return SimpleNamespace(
         stages=stages, schedule=schedule, exchanges=frozenset(exchanges), n_slices=slices, n_workers=workers,
-        one_loop=False, topology=None,
+        one_loop=False, topology=None, visits_in_flight=1,
     )  # fmt: skip
 
 

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from harness import _core
+from harness import _core
 
 
 def lendable(arena_bytes: int, visits_in_flight: int) -> int:
-    """The most bytes that may have to be lent: others in flight hold no more than fits into the arena."""
-    return arena_bytes if visits_in_flight > 1 else 0
+    """The most bytes that may be lent: others in flight hold no more than fits into the arena."""
+    return min(arena_bytes, _core.MAX_ARENA_BYTES - arena_bytes) if visits_in_flight > 1 else 0
 
 
 class Admission:
@@ -28,6 +25,7 @@ class Admission:
     def __init__(self, arena: _core.Arena, arena_bytes: int, visits_in_flight: int) -> None:
         self._arena = arena
         self._limit = arena_bytes
+        self._lendable = lendable(arena_bytes, visits_in_flight)
         self._overlaps = visits_in_flight > 1
         self._in_flight = 0
         self._ended = 0
@@ -63,11 +61,13 @@ class Admission:
         self._ended += 1
         self._in_flight -= 1
         self._lend()
+        if self._overlaps:
+            self._arena.trim_to_limit()
 
     def _lend(self) -> None:
         if self._overlaps:
             others = max(0, self._in_flight - 1)
-            self._arena.lend(min(others * self.largest, lendable(self._limit, 2)))
+            self._arena.lend(min(others * self.largest, self._lendable))
 
     def row(self) -> dict[str, int]:
         """For the summary of a run."""
