@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from harness.properties import PropertySet
     from harness.tester.visits import Data
 
-__all__ = ["SimpleStageTester"]
+__all__ = ["LOG_NAME", "SimpleStageTester"]
 
-_LOG_NAME = "SimpleStageTester"
+LOG_NAME = "SimpleStageTester"
+"""Of the log that stages get, in whatever process."""
+
 # Verbosity of the messages about entering and leaving a stage's methods.
 _FLOW = 5
 
@@ -51,7 +53,7 @@ class SimpleStageTester:
     ) -> None:
         from harness.log import Debug
 
-        self._log = Debug(_LOG_NAME)
+        self._log = Debug(LOG_NAME)
         self._stages: list[tuple[str, Stage]] = []
         self._sharing: set[int] = set()
         self._runID = runID
@@ -208,7 +210,7 @@ class SimpleStageTester:
             topology=topology,
             workers=workers,
             timeout=timeout,
-            log_threshold=self._log.getThreshold(),
+            log=self._log,
         )
         return run.run(visits, n)
 
