@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from harness._core import birth_counts
 from harness.clipboard import Clipboard
 from harness.dc3a import Dc3aStage, adapt
 from harness.errors import HarnessError, SliceDied, StageFailed
@@ -157,6 +158,24 @@ def test_what_goes_wrong_in_a_slice_reaches_the_test(what, kind, told):
         assert isinstance(caught.value.__cause__, OtherProcess)
         assert "stage 1 in slice 1, visit 1" in str(caught.value.__cause__)
         assert "test_tester_slices.py" in str(caught.value.__cause__)
+
+
+class Bears(Stage):
+    class parallelClass(ParallelProcessing):
+        def process(self, clipboard):
+            before = birth_counts()[0]
+            image = np.ones((300, 300))
+            clipboard.put("born", birth_counts()[0] - before)
+            clipboard.put("image", image)
+
+
+def test_arrays_of_stage_code_are_born_shared_in_the_first_test_and_in_later_ones():
+    for _ in range(2):
+        out = SimpleStageTester(Bears()).runSlices({}, 2)
+        assert [clipboard.get("born") for clipboard in out] == [1, 1]
+        assert out[0].get("image").sum() == 90_000
+        # It is the test's own, whatever it was there.
+        out[0].get("image")[:] = 0.0
 
 
 class Uneven(Stage):

@@ -12,6 +12,7 @@ from harness.clipboard import Clipboard
 from harness.tester.channel import split
 
 if TYPE_CHECKING:
+    from harness.births import Coverage
     from harness.log import LogRecord
 
 __all__ = [
@@ -65,10 +66,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Ended:
-    """How the pipeline ended in the master: with what it raised, or failures of stages that it contained."""
+    """How the pipeline ended in the master: with what it raised, or failures of stages that it contained.
+
+    `coverage` is what the master has found out about NumPy's allocations.
+    """
 
     failure: Failure | None
     contained: bool = False
+    coverage: Coverage | None = None
 
 
 def pack_clipboard(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from harness import births
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.runtime.pipeline.brief import BriefPipeline, brief_logs
@@ -46,6 +47,10 @@ MODULE = "harness_tested_stages"
 """Where the pipeline finds the classes; it exists in the child only."""
 NO_FILE = Path("test.paf")
 """What the policy of a test would be called if it were a file; the pipeline has its name from it."""
+
+
+_coverage: births.Coverage | None = None
+"""What the master of the last run has found out about NumPy's allocations."""
 
 
 class OtherProcess(Exception):
@@ -167,6 +172,7 @@ class SliceRun:
 
         def work() -> None:
             sys.modules[MODULE] = module
+            births.believe(_coverage)
             forget_handlers()
             channel.send(MASTER, _ended(BriefPipeline(self._run_id, config, logs, len(given))))
 
@@ -181,7 +187,8 @@ def _ended(pipeline: BriefPipeline) -> Ended:
         text = "".join(traceback.format_exception(error))
         return Ended(pack_error(error, text, (0, 0, MASTER)))
     # What was contained although no stage raised it, such as an item that cannot cross.
-    return Ended(None, contained=pipeline.statistics is not None and bool(pipeline.statistics.failures))
+    contained = pipeline.statistics is not None and bool(pipeline.statistics.failures)
+    return Ended(None, contained, births.coverage)
 
 
 def _prepare() -> None:
@@ -232,6 +239,8 @@ def _raise_what_went_wrong(messages: list[Any], status: int) -> None:
     if not ends:
         how = os.waitstatus_to_exitcode(status)
         raise StageFailed(f"the master of the tested slices died with exit code {how}", rank=MASTER)
+    global _coverage
+    _coverage = ends[0].coverage
     _raise_failure(ends[0].failure)
     if ends[0].contained:
         raise StageFailed("\n".join(lines_of_the_run(messages)))

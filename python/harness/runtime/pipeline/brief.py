@@ -11,7 +11,7 @@ from harness.log.foreign import ForeignRecords, follow_levels
 from harness.runtime.configuration.telling import tell_configuration
 from harness.runtime.halves.run_events import RunEvents
 from harness.runtime.logs.run_log import LogSettings
-from harness.runtime.pipeline.pipeline import Pipeline
+from harness.runtime.pipeline.pipeline import SPIN_NS, Pipeline
 from harness.runtime.processes import stacks
 from harness.runtime.processes.classes import import_parallel_classes
 from harness.runtime.processes.direct import DirectSupervisor
@@ -70,6 +70,9 @@ class BriefPipeline(Pipeline):
 
     Configuration and logs may have been made in another process, of which this one is a fork.
     """
+
+    # Its few waits are long ones, for what others do for the first time.
+    _spin_ns = SPIN_NS[0], SPIN_NS[0]
 
     def __init__(self, runId: str, config: PipelineConfig, logs: LogSettings, max_visits: int) -> None:
         super().__init__(runId, config.path, config.pipeline_name, max_visits=max_visits)

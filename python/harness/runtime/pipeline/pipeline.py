@@ -70,6 +70,8 @@ class Pipeline(PipelineEnding):
     `startShutdownThread`, `startSlices`, `startStagesLoop`; or just `run`. After a failure call `close`.
     """
 
+    _spin_ns = SPIN_NS
+
     # --- start-up, in order
 
     def initializeLogger(self) -> None:
@@ -167,7 +169,7 @@ class Pipeline(PipelineEnding):
             raise ConfigError(
                 f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}"
             ) from error
-        run.set_spin(*SPIN_NS)
+        run.set_spin(*self._spin_ns)
         self._stops.attach(run)
         return run
 
