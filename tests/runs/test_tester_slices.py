@@ -241,6 +241,35 @@ def test_slices_that_take_too_long_are_ended():
         SimpleStageTester(Misbehaving(Policy())).runSlices({"what": "hang"}, 1, timeout=0.5)
 
 
+class Mistaken(Stage):
+    serialClass = FlatParallel
+
+
+def test_a_class_of_the_wrong_kind_is_refused():
+    told = "stage 1: the serialClass of Mistaken must be a subclass of SerialProcessing, not .*FlatParallel"
+    with pytest.raises(TypeError, match=told):
+        SimpleStageTester(Mistaken()).runSlices({}, 1)
+
+
+class RaisesInMaster(Stage):
+    class serialClass(SerialProcessing):
+        def setup(self):
+            if self.policy.exists("atSetup"):
+                raise KeyError("no master")
+
+        def preprocess(self, clipboard):
+            os._exit(7)
+
+
+def test_what_goes_wrong_in_the_master_reaches_the_test():
+    with pytest.raises(StageFailed, match="master of the tested slices died with exit code 7"):
+        SimpleStageTester(RaisesInMaster(Policy())).runSlices({}, 2)
+    policy = Policy()
+    policy.set("atSetup", True)
+    with pytest.raises(KeyError, match="no master"):
+        SimpleStageTester(RaisesInMaster(policy)).runSlices({}, 2)
+
+
 def test_arguments_that_do_not_fit_are_refused(tester):
     with pytest.raises(ValueError, match="say how many there are"):
         tester.runSlices({"raw": 1.0})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.clipboard import Clipboard
-from harness.stage import Stage, StageProcessing
+from harness.stage import ParallelProcessing, SerialProcessing, Stage, StageProcessing
 from harness.tester.messages import MASTER, pack_clipboard, pack_error, who
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def serial_half(stage: Stage, number: int, script: Script, last: bool) -> type[S
             if last:
                 script.save(self.outputQueue.element(), MASTER)
 
-    half: Any = _half(stage, number, script, stage.serialClass, applyPreprocess, applyPostprocess)
+    cls = _checked(stage, number, "serialClass", SerialProcessing)
+    half: Any = _half(stage, number, script, cls, applyPreprocess, applyPostprocess)
     return half
 
 
@@ -108,8 +109,21 @@ def parallel_half(stage: Stage, number: int, script: Script, last: bool) -> type
             if last:
                 script.save(self.outputQueue.element(), self.rank)
 
-    half: Any = _half(stage, number, script, stage.parallelClass, applyProcess)
+    cls = _checked(stage, number, "parallelClass", ParallelProcessing)
+    half: Any = _half(stage, number, script, cls, applyProcess)
     return half
+
+
+def _checked(
+    stage: Stage, number: int, attribute: str, base: type[StageProcessing]
+) -> type[StageProcessing]:
+    cls: Any = getattr(stage, attribute)
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise TypeError(
+            f"stage {number}: the {attribute} of {type(stage).__qualname__} must be a subclass of"
+            f" {base.__qualname__}, not {cls!r:.80}"
+        )
+    return cls
 
 
 def _half(

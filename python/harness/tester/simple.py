@@ -192,7 +192,8 @@ class SimpleStageTester:
             One `Visit` of Clipboards for each one given. Values that crossed from another process are copies.
 
         Raises:
-            TypeError, ValueError: an argument is of the wrong kind, or counts do not fit together.
+            TypeError, ValueError: an argument or a stage's class is of the wrong kind, or counts do not fit
+                together.
             TimeoutError: the time is over.
             harness.errors.HarnessError: a worker died, or the slices cannot be started.
             Exception: what a stage raised, in the earliest visit and stage, of the lowest rank; its cause
