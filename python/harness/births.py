@@ -33,6 +33,17 @@ class Coverage(Enum):
 coverage: Coverage | None = None
 """What holds in this process; `None` until NumPy was imported and somebody asked."""
 
+_is_proven = False
+
+
+def believe(found: Coverage | None) -> None:
+    """Has this process and its forks do without the test, if one like them has found all arrays covered.
+
+    The test touches so much memory that it is a good part of what a short-lived process costs.
+    """
+    global _is_proven
+    _is_proven = found is Coverage.EVERYWHERE
+
 
 def prepare() -> str:
     """Exchanges NumPy's handler unless that was tried, NumPy is not imported, or no arena is there.
@@ -71,7 +82,7 @@ def _redirect() -> str:
     try:
         _core.redirect_numpy()
         # A context without any setting is what a new thread, and a pool's, begins with.
-        if _holds(Context().run) and _holds(_call):
+        if _is_proven or (_holds(Context().run) and _holds(_call)):
             coverage = Coverage.EVERYWHERE
             return ""
         _core.redirect_numpy_here()

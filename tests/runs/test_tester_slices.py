@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from harness._core import birth_counts
 from harness.clipboard import Clipboard
 from harness.dc3a import Dc3aStage, adapt
 from harness.errors import HarnessError, SliceDied, StageFailed
@@ -159,6 +160,24 @@ def test_what_goes_wrong_in_a_slice_reaches_the_test(what, kind, told):
         assert "test_tester_slices.py" in str(caught.value.__cause__)
 
 
+class Bears(Stage):
+    class parallelClass(ParallelProcessing):
+        def process(self, clipboard):
+            before = birth_counts()[0]
+            image = np.ones((300, 300))
+            clipboard.put("born", birth_counts()[0] - before)
+            clipboard.put("image", image)
+
+
+def test_arrays_of_stage_code_are_born_shared_in_the_first_test_and_in_later_ones():
+    for _ in range(2):
+        out = SimpleStageTester(Bears()).runSlices({}, 2)
+        assert [clipboard.get("born") for clipboard in out] == [1, 1]
+        assert out[0].get("image").sum() == 90_000
+        # It is the test's own, whatever it was there.
+        out[0].get("image")[:] = 0.0
+
+
 class Uneven(Stage):
     class parallelClass(ParallelProcessing):
         def process(self, clipboard):
@@ -220,6 +239,35 @@ def test_the_logs_of_slices_have_the_threshold_of_the_tester():
 def test_slices_that_take_too_long_are_ended():
     with pytest.raises(TimeoutError, match=r"longer than 0\.5 s"):
         SimpleStageTester(Misbehaving(Policy())).runSlices({"what": "hang"}, 1, timeout=0.5)
+
+
+class Mistaken(Stage):
+    serialClass = FlatParallel
+
+
+def test_a_class_of_the_wrong_kind_is_refused():
+    told = "stage 1: the serialClass of Mistaken must be a subclass of SerialProcessing, not .*FlatParallel"
+    with pytest.raises(TypeError, match=told):
+        SimpleStageTester(Mistaken()).runSlices({}, 1)
+
+
+class RaisesInMaster(Stage):
+    class serialClass(SerialProcessing):
+        def setup(self):
+            if self.policy.exists("atSetup"):
+                raise KeyError("no master")
+
+        def preprocess(self, clipboard):
+            os._exit(7)
+
+
+def test_what_goes_wrong_in_the_master_reaches_the_test():
+    with pytest.raises(StageFailed, match="master of the tested slices died with exit code 7"):
+        SimpleStageTester(RaisesInMaster(Policy())).runSlices({}, 2)
+    policy = Policy()
+    policy.set("atSetup", True)
+    with pytest.raises(KeyError, match="no master"):
+        SimpleStageTester(RaisesInMaster(policy)).runSlices({}, 2)
 
 
 def test_arguments_that_do_not_fit_are_refused(tester):

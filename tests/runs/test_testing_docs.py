@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class AreaStage(Stage):
     class parallelClass(ParallelProcessing):
         def process(self, clipboard):
             clipboard.put("area", clipboard.get("width") * clipboard.get("height"))
+            self.log.info(f"area of slice {self.rank} is {clipboard.get('area'):g}")
 
 
 class ReportStage(Stage):
@@ -42,7 +44,7 @@ class FlatStage(Stage):
 
 
 def test_the_page_has_the_blocks_that_are_run_here():
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
 def test_one_half_in_the_test_s_process():
@@ -64,3 +66,10 @@ def test_with_pytest(stage_tester):
     names: dict = {"AreaStage": AreaStage, "policy": Policy()}
     exec(BLOCKS[3], names)
     names["test_area"](stage_tester)
+
+
+@pytest.mark.contract("9.slices")
+def test_with_caplog(stage_tester, caplog):
+    names: dict = {"AreaStage": AreaStage, "policy": Policy(), "logging": logging}
+    exec(BLOCKS[4], names)
+    names["test_area_tells_what_it_does"](stage_tester, caplog)

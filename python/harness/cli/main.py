@@ -4,42 +4,40 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
+from collections.abc import Iterable
 
 import harness
-from harness.cli import bench, check, demo, listen, policy, publish, replay, run, status, stop
+
+COMMANDS = ("run", "stop", "check", "policy", "status", "replay", "publish", "listen", "bench", "demo")
+"""Each is a module of this package, with a function `add_parser`."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with every subcommand; each sets `handler` to the function that runs it."""
+def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser with these subcommands; each sets `handler` to the function that runs it."""
     parser = argparse.ArgumentParser(
         prog="pex-harness", description="Runs pipelines of DC3b stages over shared memory on one node."
     )
     parser.add_argument("--version", action="version", version=f"pex-harness {harness.__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run.add_parser(subparsers)
-    stop.add_parser(subparsers)
-    check.add_parser(subparsers)
-    policy.add_parser(subparsers)
-    status.add_parser(subparsers)
-    replay.add_parser(subparsers)
-    publish.add_parser(subparsers)
-    listen.add_parser(subparsers)
-    bench.add_parser(subparsers)
-    demo.add_parser(subparsers)
+    for name in commands:
+        importlib.import_module(f"harness.cli.{name}").add_parser(subparsers)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line; returns the exit code."""
-    parser = build_parser()
-    arguments, rest = parser.parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    # The others need not be imported, unless somebody asks what there is.
+    parser = build_parser(words[:1] if words and words[0] in COMMANDS else COMMANDS)
+    arguments, rest = parser.parse_known_args(words)
     if rest:
         # argparse takes the words of a list up to the next option only.
-        words = getattr(arguments, "properties", None)
-        if words is None or any(word.startswith("-") for word in rest):
+        properties = getattr(arguments, "properties", None)
+        if properties is None or any(word.startswith("-") for word in rest):
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
-        words += rest
+        properties += rest
     return arguments.handler(arguments)
 
 

@@ -29,7 +29,7 @@ class RecordContext:
         if numbers.get(name) == value and type(value) is int:
             return
         is_number = type(value) is int and -INT_LIMIT <= value < INT_LIMIT
-        if is_number and name in numbers:
+        if is_number and (name in numbers or (len(others) == 0 and "." not in name)):
             self._state = (others, {**numbers, name: value})
             return
         whole = self._whole()

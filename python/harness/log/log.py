@@ -245,6 +245,15 @@ class Log:
         """Replace a property of the preamble; the type follows from the value."""
         self._change_preamble(lambda properties: properties.set(name, value))
 
+    def set_preamble_properties(self, properties: Mapping[str, Any]) -> None:
+        """Replace several properties of the preamble; the types follow from the values."""
+
+        def set_all(preamble: PropertySet) -> None:
+            for name, value in properties.items():
+                preamble.set(name, value)
+
+        self._change_preamble(set_all)
+
     def _change_preamble(
         self, change: Callable[[PropertySet], object], preamble: Preamble | None = None
     ) -> None:

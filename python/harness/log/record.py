@@ -102,6 +102,9 @@ class LogRecord:
         if self._records and isinstance(preamble, PropertySet):
             self._set = preamble.deepCopy()
 
+    def __reduce__(self) -> Any:
+        return (_restored, (self._importance, self.getProperties(), self._show_all, self._records))
+
     def _begin(self, base: RecordBase) -> None:
         """Start with what a log's records start with."""
         self._base = base
@@ -242,3 +245,11 @@ class LogRecord:
     def setShowAll(self, yesno: bool) -> None:
         """Set whether formats should show all properties."""
         self._show_all = yesno
+
+
+def _restored(importance: int, properties: PropertySet, show_all: bool, records: bool) -> LogRecord:
+    """A record that another process has made, with the time it had there."""
+    record = LogRecord(importance if records else importance + 1, importance, None, show_all)
+    record._set = properties
+    record._stamped = True
+    return record

@@ -3,7 +3,7 @@
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -51,6 +51,7 @@ def open_run_log(
     truncate: bool = True,
     layout: str = "indented",
     flood: int = 0,
+    others: Iterable[LogDestination] = (),
 ) -> BlockTimingLog:
     """Build a root log and return its child ``harness.pipeline`` or ``harness.slice``.
 
@@ -58,8 +59,8 @@ def open_run_log(
     directory, records from DEBUG on go to the log file there, with all properties, in a layout of LAYOUTS,
     at most ``flood`` of a visit and kind (0: no bound). The file is truncated first unless ``truncate`` is
     false (for a process that takes over a slice). With
-    ``screen_threshold`` they go to standard error, too. Blocks made from the returned log record
-    resource usage.
+    ``screen_threshold`` they go to standard error, too, and in any case to ``others``. Blocks made from the
+    returned log record resource usage.
 
     ``log.context.set("LOOPNUM", n)`` and ``log.context.set("STAGEID", i)`` reach the records of the
     returned log, of its children and of everything derived from them, whenever those were made.
@@ -69,10 +70,8 @@ def open_run_log(
     if kind not in ("pipeline", "slice"):
         raise ValueError(f"cannot open a run log of kind {kind!r}: expected 'pipeline' or 'slice'")
     root = Log(threshold)
-    root.setPreamblePropertyString("PIPELINE", pipeline_name)
-    root.setPreamblePropertyString("workerid", workerid)
-    root.setPreamblePropertyString("RUNID", run_id)
-    root.setPreamblePropertyInt("SLICEID", rank)
+    whose = {"PIPELINE": pipeline_name, "workerid": workerid, "RUNID": run_id, "SLICEID": rank}
+    root.set_preamble_properties(whose)
     if logdir is not None:
         path = Path(logdir) / log_file_name(kind, rank)
         guard = FloodGuard(flood, root.context)
@@ -81,6 +80,8 @@ def open_run_log(
         )
     if screen_threshold is not None:
         root.addDestination(ScreenDestination(IndentedFormatter(), screen_threshold))
+    for other in others:
+        root.addDestination(other)
     return BlockTimingLog(root, f"harness.{kind}", usageFlags=BlockTimingLog.LINUXUDATA)
 
 

@@ -83,16 +83,17 @@ class StageTesterFactory:
 def stage_tester(request: pytest.FixtureRequest) -> Iterator[StageTesterFactory]:
     """Makes testers of pipeline stages: ``stage_tester(MyStage(policy)).runWorker({"image": image})``.
 
-    Each test has a default log of its own. A test that uses this fixture fails if it leaves shared memory,
-    processes or open files behind (``--pex-leak-check``).
+    Each test has a default log of its own, whose records `caplog` gets, too. A test that uses this fixture
+    fails if it leaves shared memory, processes or open files behind (``--pex-leak-check``).
     """
-    from harness.log import ScreenLog, set_default_log
+    from harness.log import ScreenLog, forward_to_logging, set_default_log
     from harness.log.verbosity import verbosity2threshold
 
     threshold = verbosity2threshold(request.config.getoption("--pex-log-verbosity"), 0)
     assert threshold is not None
     log = ScreenLog(threshold=threshold)
     log.setThreshold(threshold)
+    forward_to_logging(log)
     set_default_log(log)
     yield StageTesterFactory()
     set_default_log(None)

@@ -71,6 +71,11 @@ def _segments() -> Iterator[str]:
 
 
 def _children() -> Iterator[str]:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        # As a rule there is none, and all of /proc need not be read.
+        return
     for name, state, _, parent in _processes():
         if parent == os.getpid():
             yield f"{name} in state {state}"

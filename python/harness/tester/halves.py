@@ -4,50 +4,43 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.clipboard import Clipboard
-from harness.stage import Stage, StageProcessing
-from harness.whole_files import write_atomically
+from harness.stage import ParallelProcessing, SerialProcessing, Stage, StageProcessing
+from harness.tester.messages import MASTER, pack_clipboard, pack_error, who
 
 if TYPE_CHECKING:
     from harness.log import Log
     from harness.properties import PropertySet
     from harness.queue import Queue
+    from harness.tester.channel import Channel
     from harness.tester.visits import Data
 
-__all__ = ["Failure", "Script", "load_clipboard", "parallel_half", "serial_half"]
-
-MASTER = -1
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What a stage raised: the exception pickled (None if it cannot be), and where and how as text."""
-
-    pickled: bytes | None
-    text: str
-
+__all__ = ["Script", "parallel_half", "serial_half"]
 
 class Script:
-    """What a run of the tester puts in, and where its processes leave what comes out. Inherited by fork.
+    """What a run of the tester puts in, and how its processes tell what comes out. Inherited by fork.
 
     Args:
-        folder: where results go; private to the run.
+        channel: where results go.
         given: per visit, the data of each rank: the master's at -1.
         events: payloads by topic, for every clipboard.
+        logs: by rank, what the stages write to.
     """
 
     def __init__(
-        self, folder: Path, given: list[dict[int, Data]], events: dict[str, PropertySet]
+        self,
+        channel: Channel,
+        given: list[dict[int, Data]],
+        events: dict[str, PropertySet],
+        logs: Mapping[int, Log],
     ) -> None:
-        self._folder = folder
+        self._channel = channel
+        self.logs = logs
         self._given = given
         self._events = events
         # By rank, as far as this process is concerned: the first stage runs in every visit.
@@ -66,18 +59,7 @@ class Script:
 
     def save(self, clipboard: Clipboard | None, rank: int) -> None:
         """Leaves a clipboard for the test. TypeError names a value that cannot be brought back."""
-        items, shared = {}, []
-        if clipboard is not None:
-            shared = list(clipboard.getSharedKeys())
-            for key in clipboard.getKeys():
-                try:
-                    items[key] = pickle.dumps(clipboard.get(key), protocol=5)
-                except Exception as error:
-                    raise TypeError(
-                        f"the clipboard of {_who(rank)} holds a value under {key!r} that cannot be brought"
-                        f" back to the test, for it does not pickle: {error}"
-                    ) from error
-        self._write(self.path(self._visits[rank], rank), (clipboard is None, items, shared))
+        self._channel.send(rank, *pack_clipboard(clipboard, self._visits[rank], rank))
 
     @contextlib.contextmanager
     def watching(self, stage: int, rank: int) -> Iterator[None]:
@@ -89,44 +71,10 @@ class Script:
             raise
 
     def _fail(self, error: Exception, stage: int, rank: int) -> None:
-        try:
-            pickled: bytes | None = pickle.dumps(error)
-            pickle.loads(pickled or b"")
-        except Exception:
-            pickled = None
         visit = self._visits[rank]
         when = f"visit {visit}" if visit else "set-up"
-        text = f"stage {stage} in {_who(rank)}, {when}:\n{''.join(traceback.format_exception(error))}"
-        self._write(self._folder / f"failure-{visit:06d}-{stage:06d}-{rank + 1:06d}", Failure(pickled, text))
-
-    def first_failure(self) -> Failure | None:
-        """What was raised first: in the earliest visit, then stage, then rank."""
-        for path in sorted(self._folder.glob("failure-*")):
-            failure: Failure = pickle.loads(path.read_bytes())
-            return failure
-        return None
-
-    def path(self, visit: int, rank: int) -> Path:
-        """Where the result of a rank is; visits count from 1."""
-        return self._folder / f"result-{visit}-{rank}"
-
-    def _write(self, path: Path, content: Any) -> None:
-        write_atomically(path, pickle.dumps(content, protocol=5))
-
-
-def load_clipboard(path: Path) -> Clipboard | None:
-    """The clipboard that `Script.save` left; only ever called on files of an own fork."""
-    is_none, items, shared = pickle.loads(path.read_bytes())
-    if is_none:
-        return None
-    clipboard = Clipboard()
-    for key, pickled in items.items():
-        clipboard.put(key, pickle.loads(pickled), key in shared)
-    return clipboard
-
-
-def _who(rank: int) -> str:
-    return "the master" if rank < 0 else f"slice {rank}"
+        text = f"stage {stage} in {who(rank)}, {when}:\n{''.join(traceback.format_exception(error))}"
+        self._channel.send(rank, pack_error(error, text, (visit, stage, rank)))
 
 
 def serial_half(stage: Stage, number: int, script: Script, last: bool) -> type[StageProcessing]:
@@ -145,7 +93,8 @@ def serial_half(stage: Stage, number: int, script: Script, last: bool) -> type[S
             if last:
                 script.save(self.outputQueue.element(), MASTER)
 
-    half: Any = _half(stage, number, script, stage.serialClass, applyPreprocess, applyPostprocess)
+    cls = _checked(stage, number, "serialClass", SerialProcessing)
+    half: Any = _half(stage, number, script, cls, applyPreprocess, applyPostprocess)
     return half
 
 
@@ -160,8 +109,21 @@ def parallel_half(stage: Stage, number: int, script: Script, last: bool) -> type
             if last:
                 script.save(self.outputQueue.element(), self.rank)
 
-    half: Any = _half(stage, number, script, stage.parallelClass, applyProcess)
+    cls = _checked(stage, number, "parallelClass", ParallelProcessing)
+    half: Any = _half(stage, number, script, cls, applyProcess)
     return half
+
+
+def _checked(
+    stage: Stage, number: int, attribute: str, base: type[StageProcessing]
+) -> type[StageProcessing]:
+    cls: Any = getattr(stage, attribute)
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise TypeError(
+            f"stage {number}: the {attribute} of {type(stage).__qualname__} must be a subclass of"
+            f" {base.__qualname__}, not {cls!r:.80}"
+        )
+    return cls
 
 
 def _half(
@@ -171,8 +133,10 @@ def _half(
         self: StageProcessing, policy: object, log: Log, broker: object, sysdata: dict[str, Any]
     ) -> None:
         # The stage is set up as it was for the test, whatever can be said in a policy file.
+        # Its log is apart from that of the run, which tells less.
+        own = script.logs[sysdata["rank"]]
         with script.watching(number, sysdata["rank"]):
-            cls.__init__(self, stage.stagePolicy, log, stage.eventBroker, {**stage.sysdata, **sysdata})
+            cls.__init__(self, stage.stagePolicy, own, stage.eventBroker, {**stage.sysdata, **sysdata})
 
     body = {
         "__init__": make,

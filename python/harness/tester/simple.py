@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from harness.properties import PropertySet
     from harness.tester.visits import Data
 
-__all__ = ["SimpleStageTester"]
+__all__ = ["LOG_NAME", "SimpleStageTester"]
 
-_LOG_NAME = "SimpleStageTester"
+LOG_NAME = "SimpleStageTester"
+"""Of the log that stages get, in whatever process."""
+
 # Verbosity of the messages about entering and leaving a stage's methods.
 _FLOW = 5
 
@@ -51,7 +53,7 @@ class SimpleStageTester:
     ) -> None:
         from harness.log import Debug
 
-        self._log = Debug(_LOG_NAME)
+        self._log = Debug(LOG_NAME)
         self._stages: list[tuple[str, Stage]] = []
         self._sharing: set[int] = set()
         self._runID = runID
@@ -190,7 +192,8 @@ class SimpleStageTester:
             One `Visit` of Clipboards for each one given. Values that crossed from another process are copies.
 
         Raises:
-            TypeError, ValueError: an argument is of the wrong kind, or counts do not fit together.
+            TypeError, ValueError: an argument or a stage's class is of the wrong kind, or counts do not fit
+                together.
             TimeoutError: the time is over.
             harness.errors.HarnessError: a worker died, or the slices cannot be started.
             Exception: what a stage raised, in the earliest visit and stage, of the lowest rank; its cause
@@ -208,7 +211,7 @@ class SimpleStageTester:
             topology=topology,
             workers=workers,
             timeout=timeout,
-            log_threshold=self._log.getThreshold(),
+            log=self._log,
         )
         return run.run(visits, n)
 

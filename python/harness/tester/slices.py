@@ -3,27 +3,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import io
 import os
 import pickle
 import sys
-import tempfile
 import traceback
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from harness import births
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
+from harness.runtime.pipeline.brief import BriefPipeline, brief_logs
+from harness.tester.channel import Channel, Parcel
 from harness.tester.child import run_child
-from harness.tester.halves import MASTER, Failure, Script, load_clipboard, parallel_half, serial_half
+from harness.tester.halves import Script, parallel_half, serial_half
+from harness.tester.messages import (
+    MASTER,
+    Ended,
+    Failure,
+    PackedClipboard,
+    Told,
+    pack_error,
+    unpack_clipboard,
+)
+from harness.tester.telling import Teller, forget_handlers, lines_of_the_run, log_of_stages, tell
 from harness.tester.visits import Visit, not_a_clipboard
 
 if TYPE_CHECKING:
+    from harness.log import Log
     from harness.policy import Policy
     from harness.properties import PropertySet
+    from harness.runtime.configuration.config import PipelineConfig
     from harness.stage import Stage
     from harness.tester.visits import Data
 
@@ -31,6 +45,12 @@ __all__ = ["OtherProcess", "SliceRun"]
 
 MODULE = "harness_tested_stages"
 """Where the pipeline finds the classes; it exists in the child only."""
+NO_FILE = Path("test.paf")
+"""What the policy of a test would be called if it were a file; the pipeline has its name from it."""
+
+
+_coverage: births.Coverage | None = None
+"""What the master of the last run has found out about NumPy's allocations."""
 
 
 class OtherProcess(Exception):
@@ -49,10 +69,13 @@ class SliceRun:
         topology: Policy | Mapping[str, Any] | None,
         workers: int | None,
         timeout: float | None,
-        log_threshold: int,
+        log: Log,
     ) -> None:
-        """`sharing` holds the 1-based numbers of stages that begin with an exchange."""
-        self._log_threshold = log_threshold
+        """`sharing` holds the 1-based numbers of stages that begin with an exchange.
+
+        `log` gets what the stages log, if it passes its threshold, and what the run itself warns of.
+        """
+        self._log = log
         self._stages = stages
         self._sharing = sharing
         self._events = events
@@ -68,16 +91,22 @@ class SliceRun:
             return []
         _prepare()
         n_slices = len(given[0]) - 1
-        topology = self._checked_topology(n_slices)
-        with tempfile.TemporaryDirectory(prefix="stage-test-") as name:
-            folder = Path(name)
-            script = Script(folder, given, self._events)
-            policy = folder / "test.paf"
-            self._write_policy(policy, n_slices, topology)
-            status = run_child(lambda: self._host(script, policy, len(given)), self._timeout)
-            _raise_failure(script.first_failure())
-            _raise_outcome(folder, status)
-            return [_result(script, visit, n_slices) for visit in range(1, len(given) + 1)]
+        config = self._config(n_slices, self._checked_topology(n_slices))
+        parcels: list[Parcel] = []
+        raised = True
+        try:
+            with contextlib.closing(Channel(n_slices)) as channel:
+                work = self._work(channel, config, given)
+                try:
+                    status = run_child(work, self._timeout)
+                finally:
+                    parcels += channel.received()
+            _raise_what_went_wrong([message for message, _ in parcels], status)
+            raised = False
+        finally:
+            told = [message for message, _ in parcels if isinstance(message, Told)]
+            tell(self._log, told, raised=raised)
+        return _results(parcels, len(given), n_slices)
 
     def _checked_topology(self, n_slices: int) -> Policy | None:
         from harness.policy import Policy
@@ -95,15 +124,18 @@ class SliceRun:
         Topology.from_policy(policy, n_slices)
         return policy
 
-    def _write_policy(self, path: Path, n_slices: int, topology: Policy | None) -> None:
-        from harness.policy import PAFWriter, Policy
+    def _config(self, n_slices: int, topology: Policy | None) -> PipelineConfig:
+        """What a policy of these stages says."""
+        from harness.policy import Policy
+        from harness.runtime.configuration.config import check_config
+        from harness.runtime.configuration.policy_file import PolicyText
 
         policy = Policy()
         policy.set("nSlices", n_slices)
         policy.set("sliceRetries", 0)
-        # What stages print and log belongs to the test.
+        # What stages print belongs to the test.
         policy.set("stageOutput", "terminal")
-        policy.set("logThreshold", self._log_threshold)
+        policy.set("logThreshold", self._log.getThreshold())
         if topology is not None:
             policy.set("shareDataOn", True)
             policy.set("topology", topology)
@@ -114,42 +146,55 @@ class SliceRun:
             block.set("parallelClass", f"{MODULE}.Parallel{number}")
             block.set("shareData", number in self._sharing)
             policy.add("appStage", block)
-        with PAFWriter(str(path)) as writer:
-            writer.write(policy)
+        return check_config(PolicyText(NO_FILE, policy, ""), workers=self._workers)
 
-    def _host(self, script: Script, policy: Path, visits: int) -> None:
-        """Runs the pipeline in this process, a child of the test's, and leaves how it ended."""
-        from harness.log import BriefFormatter, Log, LogDestination
-        from harness.runtime.pipeline.pipeline import Pipeline
+    def _module(self, script: Script) -> types.ModuleType:
+        """The classes that the policy names."""
+        from harness.runtime.halves.isolation import touches
 
         module: Any = types.ModuleType(MODULE)
         for number, (_, stage) in enumerate(self._stages, 1):
             last = number == len(self._stages)
-            setattr(module, f"Serial{number}", serial_half(stage, number, script, last))
-            setattr(module, f"Parallel{number}", parallel_half(stage, number, script, last))
-        sys.modules[MODULE] = module
-        folder = policy.parent / "run"
-        pipeline = Pipeline(
-            self._run_id, policy, "test", workers=self._workers, run_dir=folder, max_visits=visits
-        )
-        pipeline.be_brief()
-        told = io.StringIO()
-        pipeline.add_log_destination(LogDestination(told, BriefFormatter(), Log.WARN))
-        outcome: Failure | None = None
-        try:
-            pipeline.run()
-            # What was contained although no stage raised it, such as an item that cannot cross.
-            if pipeline.statistics is not None and pipeline.statistics.failures:
-                raise StageFailed(told.getvalue().strip())
-        except BaseException as error:
-            outcome = _pickled(error)
-        (policy.parent / "outcome").write_bytes(pickle.dumps(outcome))
+            halves = serial_half(stage, number, script, last), parallel_half(stage, number, script, last)
+            for name, half in zip(("Serial", "Parallel"), halves, strict=True):
+                setattr(module, f"{name}{number}", half)
+                # Asked here once, and not in every process.
+                touches(half)
+        return module
+
+    def _work(
+        self, channel: Channel, config: PipelineConfig, given: list[dict[int, Data]]
+    ) -> Callable[[], None]:
+        """What the child of the test's process does. All that can be made before the fork is made here."""
+        logs = brief_logs(self._run_id, config, lambda rank: Teller(channel, rank))
+        of_stages = {rank: log_of_stages(log) for rank, log in logs.ready.items()}
+        module = self._module(Script(channel, given, self._events, of_stages))
+
+        def work() -> None:
+            sys.modules[MODULE] = module
+            births.believe(_coverage)
+            forget_handlers()
+            channel.send(MASTER, _ended(BriefPipeline(self._run_id, config, logs, len(given))))
+
+        return work
+
+
+def _ended(pipeline: BriefPipeline) -> Ended:
+    """Runs a pipeline in this process; how it ended."""
+    try:
+        pipeline.run()
+    except BaseException as error:
+        text = "".join(traceback.format_exception(error))
+        return Ended(pack_error(error, text, (0, 0, MASTER)))
+    # What was contained although no stage raised it, such as an item that cannot cross.
+    contained = pipeline.statistics is not None and bool(pipeline.statistics.failures)
+    return Ended(None, contained, births.coverage)
 
 
 def _prepare() -> None:
     """Has this process know what every child needs, so that only the first test pays for it."""
-    for name in ("pipeline.pipeline", "halves.master", "halves.slice", "configuration.places",
-                 "configuration.policy_check", "configuration.sizes"):
+    for name in ("pipeline.brief", "halves.master", "halves.slice", "configuration.declared",
+                 "configuration.places", "configuration.policy_check", "configuration.sizes"):
         importlib.import_module(f"harness.runtime.{name}")
     importlib.import_module("harness.locations")
     if "numpy" in sys.modules:
@@ -172,14 +217,6 @@ def _given(visits: Sequence[Visit], n: int | None) -> list[dict[int, Data]]:
     return found
 
 
-def _pickled(error: BaseException) -> Failure:
-    text = "".join(traceback.format_exception(error))
-    try:
-        return Failure(pickle.dumps(error), text)
-    except Exception:
-        return Failure(None, text)
-
-
 def _raise_failure(failure: Failure | None) -> None:
     if failure is None:
         return
@@ -194,15 +231,28 @@ def _reraise(error: BaseException, cause: BaseException) -> NoReturn:
     raise error from cause
 
 
-def _raise_outcome(folder: Path, status: int) -> None:
-    path = folder / "outcome"
-    if not path.exists():
+def _raise_what_went_wrong(messages: list[Any], status: int) -> None:
+    """What a stage raised first; else what the pipeline did; else nothing."""
+    failures = [message for message in messages if isinstance(message, Failure)]
+    _raise_failure(min(failures, key=lambda failure: failure.order, default=None))
+    ends = [message for message in messages if isinstance(message, Ended)]
+    if not ends:
         how = os.waitstatus_to_exitcode(status)
         raise StageFailed(f"the master of the tested slices died with exit code {how}", rank=MASTER)
-    _raise_failure(pickle.loads(path.read_bytes()))
+    global _coverage
+    _coverage = ends[0].coverage
+    _raise_failure(ends[0].failure)
+    if ends[0].contained:
+        raise StageFailed("\n".join(lines_of_the_run(messages)))
 
 
-def _result(script: Script, visit: int, n_slices: int) -> Visit:
-    slices: Any = [load_clipboard(script.path(visit, rank)) for rank in range(n_slices)]
-    master: Any = load_clipboard(script.path(visit, MASTER))
-    return Visit(slices, master)
+def _results(parcels: list[Parcel], visits: int, n_slices: int) -> list[Visit]:
+    clipboards: dict[tuple[int, int], Any] = {
+        (message.visit, message.rank): unpack_clipboard(message, buffers)
+        for message, buffers in parcels
+        if isinstance(message, PackedClipboard)
+    }
+    return [
+        Visit([clipboards[visit, rank] for rank in range(n_slices)], clipboards[visit, MASTER])
+        for visit in range(1, visits + 1)
+    ]

@@ -134,11 +134,19 @@ def load_config(
             with its place.
         harness.policy.ParserError: the file is no policy.
     """
-    from harness.policy.problems import ERROR
-    from harness.runtime.configuration.policy_check import config_error, policy_problems
     from harness.runtime.configuration.policy_file import read_policy_text
 
     text = read_policy_text(Path(path if path is not None else DEFAULT_POLICY_FILE))
+    return check_config(text, pipeline_name=pipeline_name, workers=workers)
+
+
+def check_config(
+    text: PolicyText, *, pipeline_name: str | None = None, workers: int | None = None
+) -> PipelineConfig:
+    """What a policy says that was read, or made. Arguments and errors as those of `load_config`."""
+    from harness.policy.problems import ERROR
+    from harness.runtime.configuration.policy_check import config_error, policy_problems
+
     problems = policy_problems(text)
     errors = [problem for problem in problems if problem.severity == ERROR]
     if errors:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 from harness import streams
 
@@ -39,7 +40,7 @@ def isolate(stage: StageProcessing, half: Seeded, number: int) -> None:
     A stage that is not costs nothing. `number` is its position, -1 for a failure stage.
     """
     wish = half.config.isolate_stages
-    if wish == NEVER or (wish == AUTO and not touches_process_state(type(stage))):
+    if wish == NEVER or (wish == AUTO and not touches(type(stage))):
         return
     for name in METHODS:
         method = getattr(stage, name, None)
@@ -71,6 +72,17 @@ def _kept_place() -> Iterator[None]:
             os.umask(mask)
             os.fchdir(directory)
         os.close(directory)
+
+
+_known: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+
+
+def touches(cls: type) -> bool:
+    """What `touches_process_state` says of a class, found out once: forks know what was found before."""
+    known = _known.get(cls)
+    if known is None:
+        known = _known[cls] = touches_process_state(cls)
+    return known
 
 
 def touches_process_state(cls: type) -> bool:

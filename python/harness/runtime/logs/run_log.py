@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from harness.errors import InternalError
 from harness.events.record_events import encode_record
 from harness.log import Log, open_run_log
 from harness.log.forward import forward_to_logging
@@ -27,19 +28,21 @@ class LogSettings:
     `harness.log.run_logs.LAYOUTS`. With `captures_output` what workers print goes to `output_file(worker)`,
     of which `output_limit` bytes are kept, or all if it is 0.
     With `publishes` records become events, too.
+    Without `directory` there are no files: `ready` has the log of every rank.
     """
 
     run_id: str
     pipeline_name: str
     worker_id: str
     threshold: int
-    directory: Path
+    directory: Path | None
     truncate: bool = True
     flood: int = 0
     layout: str = "indented"
     captures_output: bool = False
     output_limit: int = 0
     publishes: bool = False
+    ready: Mapping[int, Log] = field(default_factory=dict)
 
     def open_pipeline(self, offer: Callable[[list[bytes]], object] | None = None) -> Log:
         """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened.
@@ -48,7 +51,7 @@ class LogSettings:
         """
         return self._open("pipeline", -1, truncate=self.truncate, offer=offer)
 
-    def open_slice(self, rank: int, ring: _core.LogRing, wake: Callable[[], object]) -> Log:
+    def open_slice(self, rank: int, ring: _core.LogRing, wake: Callable[[], object] | None) -> Log:
         """The log of one slice, appended to its file: the master has emptied it, if it was there.
 
         Records go through `ring`; `wake` asks the master to write them now. Raises
@@ -76,11 +79,16 @@ class LogSettings:
 
     def log_file(self, rank: int) -> Path:
         """The log file of a slice, or of the Pipeline (rank -1)."""
-        return self.directory / log_file_name("pipeline" if rank < 0 else "slice", rank)
+        return self._folder() / log_file_name("pipeline" if rank < 0 else "slice", rank)
 
     def output_file(self, worker: int) -> Path:
         """Where goes what a worker's stages, and the libraries they use, print."""
-        return self.directory / f"Worker{worker}.out"
+        return self._folder() / f"Worker{worker}.out"
+
+    def _folder(self) -> Path:
+        if self.directory is None:
+            raise InternalError("this run has no log files")
+        return self.directory
 
     def _open(
         self,
@@ -90,6 +98,8 @@ class LogSettings:
         truncate: bool,
         offer: Callable[[list[bytes]], object] | None = None,
     ) -> Log:
+        if self.directory is None:
+            return self.ready[rank]
         log = open_run_log(
             kind=kind,
             rank=rank,

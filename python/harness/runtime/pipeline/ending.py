@@ -53,9 +53,10 @@ class PipelineEnding(PipelineSettings):
 
     def _record_slice(self, rank: int, stage: int, error: SliceDied, retried: bool) -> None:
         """Notes what a death cost a slice, and what its worker printed last."""
-        path = self._logs.output_file(error.worker)
-        if self._logs.captures_output and (tail := output_tail(path)):
-            self._file_log.warn(f"the last of {path}:\n{tail}")
+        if self._logs.captures_output:
+            path = self._logs.output_file(error.worker)
+            if tail := output_tail(path):
+                self._file_log.warn(f"the last of {path}:\n{tail}")
         write_after_death(self._require_master(), rank, stage, error.cause, str(error), error.pid)
         self._require_recorder().record_death(rank, stage, error.cause, str(error), retried=retried)
 
@@ -173,7 +174,7 @@ class PipelineEnding(PipelineSettings):
     def write_summary(self) -> None:
         """Writes `summary.json` into the run directory."""
         statistics, config = self.statistics, self._require_config()
-        if statistics is None or self._is_brief:
+        if statistics is None:
             return
         extra = {
             "run_id": self._run_id,

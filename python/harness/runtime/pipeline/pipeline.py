@@ -39,7 +39,6 @@ from harness.runtime.pipeline.ending import PipelineEnding
 from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.processes import stacks
 from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
-from harness.runtime.processes.direct import DirectSupervisor
 from harness.runtime.processes.replacing import Replacing, limits_ns
 from harness.runtime.processes.signals import raising_signals
 from harness.runtime.processes.strangers import CURE, strangers
@@ -54,7 +53,6 @@ from harness.runtime.records.run_records import (
     open_ledger,
 )
 from harness.runtime.records.statistics import RunStatistics
-from harness.runtime.records.unrecorded import Unrecorded
 from harness.runtime.shutdown.control import ControlSocket, Master, announce
 from harness.runtime.shutdown.listener import LevelSource
 from harness.runtime.shutdown.listening import EventListener
@@ -72,6 +70,8 @@ class Pipeline(PipelineEnding):
     Call, in this order: `initializeLogger`, `configurePipeline`, `initializeQueues`, `initializeStages`,
     `startShutdownThread`, `startSlices`, `startStagesLoop`; or just `run`. After a failure call `close`.
     """
+
+    _spin_ns = SPIN_NS
 
     # --- start-up, in order
 
@@ -100,7 +100,7 @@ class Pipeline(PipelineEnding):
             layout=config.log_format,
             captures_output=(self.stage_output or config.stage_output) == "file",
             output_limit=config.output_limit,
-            publishes=config.events.log_events and not self._is_brief,
+            publishes=config.events.log_events,
         )
         if self._logs.publishes:
             self._log_publisher = publisher_of(config.event_broker)
@@ -123,14 +123,41 @@ class Pipeline(PipelineEnding):
     def configurePipeline(self) -> None:
         """Maps the arena, forks the nursery, sets the location map, checks every class."""
         config, log = self._require_config(), self._require_log()
+        self._become_active()
+        self._here = Master.here(self._run_id)
+        announce(self.run_dir, self._here)
+        stacks.register("master")
+        tell_configuration(config, self._run_id, log)
+        run = self._map_arena(config)
+        flow = self._flow = LogFlow(
+            run, self._logs, config.n_workers, log, self._destinations, self._log_publisher
+        )
+        self._foreign = flow.foreign
+        set_location_map(config, self._run_id)
+        supervisor = self._supervisor = Supervisor(config)
+        if config.n_slices > 0:
+            supervisor.start_nursery(
+                self._context,
+                run,
+                lambda: import_parallel_classes(config),
+                by_exec=self._starts_by_exec(config, log),
+            )
+        flow.start()
+        if self._post_mortems is not None:
+            self._post_mortems.settle = flow.drain.drain
+        self._take_classes(config, run, supervisor, log)
+        self._open_ledger()
+        self._open_events(config, log)
+        log.log(-1, "configuration complete")
+
+    def _become_active(self) -> None:
+        """Raises `ConfigError` where another run is open in this process."""
         if PipelineState._active is not None:
             raise ConfigError("another pipeline is open in this process: close() it first")
         PipelineState._active = self
-        if not self._is_brief:
-            self._here = Master.here(self._run_id)
-            announce(self.run_dir, self._here)
-        stacks.register("master")
-        tell_configuration(config, self._run_id, log)
+
+    def _map_arena(self, config: PipelineConfig) -> _core.Run:
+        """Maps shared memory. Raises `ConfigError`."""
         try:
             run = self._run = _core.Run(
                 config.arena_bytes,
@@ -145,42 +172,29 @@ class Pipeline(PipelineEnding):
             raise ConfigError(
                 f"mapping the arena of {config.arena_bytes} bytes (arenaSize): {error}"
             ) from error
-        run.set_spin(*SPIN_NS)
+        run.set_spin(*self._spin_ns)
         self._stops.attach(run)
-        self._flow = LogFlow(
-            run, self._logs, config.n_workers, log, self._destinations, self._log_publisher
-        )
-        set_location_map(config, self._run_id)
-        self._supervisor = (DirectSupervisor if self._is_brief else Supervisor)(config)
-        if config.n_slices > 0:
-            self._supervisor.start_nursery(
-                self._context,
-                run,
-                lambda: import_parallel_classes(config, watched=not self._is_brief),
-                by_exec=self._starts_by_exec(config, log),
-            )
-        self._flow.start()
-        self._post_mortems.settle = self._flow.drain.drain
+        return run
+
+    def _take_classes(
+        self, config: PipelineConfig, run: _core.Run, supervisor: Supervisor, log: Log
+    ) -> None:
+        """Imports the serial halves, and compiles the schedule with what all halves declare."""
         run.attach_master()
         arrays.use_arena(run.arena, config.arena_threshold)
         serial, parallel = import_serial_classes(config), NO_HALVES
         if config.n_slices > 0:
-            found, parallel = self._supervisor.wait_for_imports()
-            means = BY_EXEC if self._supervisor.workers_by_exec else BY_FORK
+            found, parallel = supervisor.wait_for_imports()
+            means = BY_EXEC if supervisor.workers_by_exec else BY_FORK
             for text in found:
                 log.warn(f"{text}; {means}; {CURE}")
         self._declared = serial, parallel
         self._schedule = self._compile(self.max_visits)
         if config.n_slices > 0 and not why_not_balanced(config, parallel):
             run.balance()
-        self._open_ledger()
-        self._open_events(config, log)
-        log.log(-1, "configuration complete")
 
     def _starts_by_exec(self, config: PipelineConfig, log: Log) -> bool:
         """Whether the nursery starts by exec. What a fork would leave behind or spoil is told."""
-        if self._is_brief:
-            return False
         if config.start_method == EXEC:
             return True
         found = strangers()
@@ -199,14 +213,12 @@ class Pipeline(PipelineEnding):
     def _open_ledger(self) -> None:
         """After the nursery's fork: SQLite's files belong to one process."""
         config, log = self._require_config(), self._require_log()
-        outputs.use_journal(outputs.Journal(journal_path(self._home, MASTER)))
-        if self._is_brief:
-            self._recorder = Unrecorded()
-            return
+        home, post_mortems = self._require_home()
+        outputs.use_journal(outputs.Journal(journal_path(home, MASTER)))
         ledger, plan = open_ledger(
-            config, self._home, self._run_id, resume=self._resume, anyway=self._resume_anyway
+            config, home, self._run_id, resume=self._resume, anyway=self._resume_anyway
         )
-        self._recorder = Recorder(ledger, config, self._home, self._post_mortems, log)
+        self._recorder = Recorder(ledger, config, home, post_mortems, log)
         if plan is not None and any(stage.event_topic for stage in config.stages):
             plan.follow_events()
         if self._resume:
@@ -223,12 +235,11 @@ class Pipeline(PipelineEnding):
         """Opens the receivers of the stages' topics and of shutdown events; publishes the feed and files."""
         events = self._events = RunEvents(config, self._run_id, log)
         recorder = self._require_recorder()
-        if not self._is_brief:
-            name = f"{receiver_name(config, self._run_id)}/shutdown"
-            self._event_source = EventListener(
-                config.event_broker, config.shutdown_topic, self._run_id, name, log
-            )
-            self._event_source.open()
+        name = f"{receiver_name(config, self._run_id)}/shutdown"
+        self._event_source = EventListener(
+            config.event_broker, config.shutdown_topic, self._run_id, name, log
+        )
+        self._event_source.open()
         events.open(recorder.complete_inputs() if events.topics else set())
         if self._feed_path is not None:
             count = events.feed(read_feed(self._feed_path, events.topics), recorder.ended_inputs())
@@ -252,7 +263,7 @@ class Pipeline(PipelineEnding):
             self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics,
             self._record_slice,
         )  # fmt: skip
-        master.foreign = self._require_flow().foreign
+        master.foreign = self._foreign
         master.events = self._require_events()
         master.admission = Admission(
             self._require_run().arena, config.arena_bytes, config.visits_in_flight
@@ -267,8 +278,6 @@ class Pipeline(PipelineEnding):
 
     def startShutdownThread(self, *sources: LevelSource) -> None:
         """Listens for shutdown levels: those of `pex-harness stop`, of events, and of further `sources`."""
-        if self._is_brief:
-            return
         if self._here is None:
             raise InternalError("configurePipeline() must be called first")
         events = [self._event_source] if self._event_source is not None else []
@@ -347,6 +356,6 @@ class Pipeline(PipelineEnding):
             life_read_fd=life_read_fd,
             run_dir=self._home,
             post_mortems=self._post_mortems,
-            drain=self._require_flow().drain,
-            foreign=self._require_flow().foreign,
+            drain=self._flow.drain if self._flow is not None else None,
+            foreign=self._require_foreign(),
         )

@@ -101,14 +101,6 @@ class PipelineSettings(PipelineState):
         """Lets a signal end the whole process when stage code does not yield in time. For command lines."""
         self._hard_stop = True
 
-    def be_brief(self) -> None:
-        """Leaves out what a run of some milliseconds does not need, such as a test of a stage.
-
-        It ends when a worker dies, and leaves neither ledger nor summary. Nobody can ask it to end but by a
-        signal, its stages wait for no events, and they are imported in this process.
-        """
-        self._is_brief = True
-
     @property
     def run_dir(self) -> Path:
         """The run directory: what the caller gave, else the policy's default, else `./<run id>`."""
@@ -118,5 +110,7 @@ class PipelineSettings(PipelineState):
 
     @property
     def log_file(self) -> Path | None:
-        """The master's log file, once it is open."""
-        return self._logs.directory / "Pipeline.log" if self._log is not None else None
+        """The master's log file, once it is open; `None` for a run without."""
+        if self._log is None or self._logs.directory is None:
+            return None
+        return self._logs.log_file(-1)

@@ -15,6 +15,7 @@ from harness.events.log_events import LogPublisher
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, LogDestination
+from harness.log.foreign import ForeignRecords
 from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.halves.run_events import RunEvents
 from harness.runtime.logs.log_flow import LogFlow
@@ -44,10 +45,8 @@ class PipelineState:
     _schedule: _core.Schedule
 
     # Made by `initializeLogger`.
-    _home: Path
     _logs: LogSettings
     _file_log: Log
-    _post_mortems: PostMortems
 
     def __init__(
         self,
@@ -76,7 +75,11 @@ class PipelineState:
         self._log_dir: str | None = None
         self._log_threshold: int | None = None
         self._destinations: list[LogDestination] = []
+        self._home: Path | None = None
+        """The run directory, if the run keeps anything."""
+        self._post_mortems: PostMortems | None = None
         self._flow: LogFlow | None = None
+        self._foreign: ForeignRecords | None = None
         self.stage_output: str | None = None
         """`"file"` or `"terminal"`: where goes what stages of slices print; `None`: as the policy says."""
         self._config: PipelineConfig | None = None
@@ -92,7 +95,6 @@ class PipelineState:
         self._feed_path: Path | None = None
         self._watched: tuple[WatchSettings, str | None, float | None] | None = None
         self._hard_stop = False
-        self._is_brief = False
         self._event_timeout: int | None = None
         self._slices_started = False
         self._ended = False
@@ -111,10 +113,15 @@ class PipelineState:
             raise InternalError("initializeLogger() must be called first: it reads the policy")
         return self._config
 
-    def _require_flow(self) -> LogFlow:
-        if self._flow is None:
-            raise InternalError("configurePipeline() must be called first: it maps the rings of the log")
-        return self._flow
+    def _require_home(self) -> tuple[Path, PostMortems]:
+        if self._home is None or self._post_mortems is None:
+            raise InternalError("initializeLogger() must be called first: it makes the run directory")
+        return self._home, self._post_mortems
+
+    def _require_foreign(self) -> ForeignRecords:
+        if self._foreign is None:
+            raise InternalError("configurePipeline() must be called first: it catches what libraries log")
+        return self._foreign
 
     def _require_log(self) -> Log:
         if self._log is None:

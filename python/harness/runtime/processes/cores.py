@@ -35,22 +35,35 @@ def thread_budget() -> int:
 
 
 NODES = Path("/sys/devices/system/node")
+TASKS = Path("/proc/self/task")
 
 
 def nodes(folder: Path = NODES) -> dict[int, list[int]]:
     """The cores that this process may use, by memory node; node 0 has all where the kernel does not tell."""
     usable = os.sched_getaffinity(0)
     found = {}
-    for path in folder.glob("node[0-9]*/cpulist"):
+    for name in _entries(folder):
+        number = name.removeprefix("node")
+        if number == name or not number.isdecimal():
+            continue
         try:
-            cores = usable & set(_numbers(path.read_text()))
+            with open(f"{folder}/{name}/cpulist") as file:
+                cores = usable & set(_numbers(file.read()))
         except (OSError, ValueError):
             continue
         if cores:
-            found[int(path.parent.name.removeprefix("node"))] = sorted(cores)
+            found[int(number)] = sorted(cores)
     if set().union(*found.values()) != usable:
         return {0: sorted(usable)}
     return dict(sorted(found.items()))
+
+
+def _entries(folder: Path) -> list[str]:
+    # Every worker looks when it is born: without pathlib's patterns, which cost it a millisecond.
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _numbers(text: str) -> Iterator[int]:
@@ -128,7 +141,9 @@ class ThreadCheck:
         if self._done:
             return
         self._done = True
-        names = thread_names(Path("/proc/self/task"), _threads_of_the_harness())
+        if len(_entries(TASKS)) <= 1:
+            return
+        names = thread_names(TASKS, _threads_of_the_harness())
         budget = thread_budget()
         if len(names) > budget:
             shown = ", ".join(f"{name} ({count})" for name, count in Counter(names).most_common(MOST_NAMES))

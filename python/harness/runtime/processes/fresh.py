@@ -48,7 +48,8 @@ class FreshStarts:
 
         Raises `ConfigError` as `write_inheritance` does, `HarnessError` when there is no current directory.
         """
-        self._run_dir = str(context.run_dir)
+        run_dir, _, drain = context.kept()
+        self._run_dir = str(run_dir)
         try:
             self._cwd = os.getcwd()
         except OSError as error:
@@ -61,7 +62,7 @@ class FreshStarts:
             "control": control,
             "pixels": pixels,
             "life": context.life_read_fd,
-            "wake": context.drain.event_fd,
+            "wake": drain.event_fd,
             "inheritance": write_inheritance(context),
         }
 

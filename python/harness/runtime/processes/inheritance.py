@@ -48,7 +48,8 @@ class Inheritance:
 
 def write_inheritance(context: RunContext) -> int:
     """The descriptor of a file for `read_inheritance`. Raises `ConfigError` as `pack_main_classes` does."""
-    post_mortems = copy.copy(context.post_mortems)
+    run_dir, post_mortems, _ = context.kept()
+    post_mortems = copy.copy(post_mortems)
     # Writes out the master's logs, which is the master's to do.
     post_mortems.settle = None
     parts = Inheritance(
@@ -56,7 +57,7 @@ def write_inheritance(context: RunContext) -> int:
         run_id=context.run_id,
         logs=context.logs,
         master_pid=context.master_pid,
-        run_dir=context.run_dir,
+        run_dir=run_dir,
         post_mortems=post_mortems,
         levels=_levels(),
         main_classes=pack_main_classes(context.config),

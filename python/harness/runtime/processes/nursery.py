@@ -166,7 +166,8 @@ def _bury_workers(context: RunContext) -> None:
     if _master_ends(context.master_pid):
         # What workers send between the master's death and their own belongs to the log, too.
         time.sleep(BURIAL_S)
-        context.drain.take_over()
+        _, _, drain = context.kept()
+        drain.take_over()
 
 
 def _master_ends(master_pid: int) -> bool:

@@ -44,28 +44,28 @@ def describe_kill(new_kills: int | None) -> str:
     return " from the OOM killer, for want of memory," if new_kills > 0 else ""
 
 
-def _counters(root: Path) -> Iterator[Path]:
+def _counters(root: Path) -> Iterator[str]:
     """The files that may have a counter, the best first."""
-    groups = root / "sys/fs/cgroup"
+    groups = f"{root}/sys/fs/cgroup"
     text = ""
-    with contextlib.suppress(OSError):
-        text = (root / "proc/self/cgroup").read_text()
+    with contextlib.suppress(OSError), open(f"{root}/proc/self/cgroup") as file:
+        text = file.read()
     for line in text.splitlines():
         _number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if "memory" in controllers.split(","):
             # A container without a namespace of its own sees its group as the root of the mount.
-            yield groups / "memory" / path.lstrip("/") / "memory.oom_control"
-            yield groups / "memory" / "memory.oom_control"
+            yield f"{groups}/memory{path}/memory.oom_control"
+            yield f"{groups}/memory/memory.oom_control"
         elif not controllers:
-            yield groups / path.lstrip("/") / "memory.events"
-            yield groups / "memory.events"
-    yield root / "proc/vmstat"
+            yield f"{groups}{path}/memory.events"
+            yield f"{groups}/memory.events"
+    yield f"{root}/proc/vmstat"
 
 
-def _read(path: Path) -> int | None:
-    with contextlib.suppress(OSError, ValueError):
-        for line in path.read_text().splitlines():
+def _read(path: str) -> int | None:
+    with contextlib.suppress(OSError, ValueError), open(path) as file:
+        for line in file:
             name, _, value = line.partition(" ")
             if name == "oom_kill":
                 return int(value)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from harness import _core, arrays, current, outputs
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InternalError
 from harness.ledger.journals import journal_path
 from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, set_default_log
@@ -50,12 +50,20 @@ class RunContext:
     logs: LogSettings
     master_pid: int
     life_read_fd: int
-    run_dir: Path
-    post_mortems: PostMortems
-    drain: LogDrain
+    run_dir: Path | None
+    """Where outputs are told to the ledger; `None` where there is none."""
+    post_mortems: PostMortems | None
+    drain: LogDrain | None
+    """What brings log records to their files; `None` where there are none."""
     foreign: ForeignRecords
     import_stages: Callable[[], object] | None = None
     """Imports the stage modules in a worker that is not born with them. May be called for every rank."""
+
+    def kept(self) -> tuple[Path, PostMortems, LogDrain]:
+        """What a run has that keeps something, as all do but brief ones. Raises `InternalError`."""
+        if self.run_dir is None or self.post_mortems is None or self.drain is None:
+            raise InternalError("a run that keeps nothing has no nursery, and starts no process by exec")
+        return self.run_dir, self.post_mortems, self.drain
 
 
 class WorkerHooks:
@@ -130,7 +138,8 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
         return EXIT_ORPHAN
     run.attach_worker(worker, os.getpid(), incarnation)
     arrays.use_arena(run.arena, context.config.arena_threshold)
-    outputs.use_journal(outputs.Journal(journal_path(context.run_dir, worker)))
+    if context.run_dir is not None:
+        outputs.use_journal(outputs.Journal(journal_path(context.run_dir, worker)))
     place = keep_to_place(worker, context.config.pin_workers)
     check = ThreadCheck(worker)
     output = StageOutput(context.logs.output_file(worker)) if context.logs.captures_output else None
@@ -184,7 +193,8 @@ def _set_up(context: RunContext, worker: int, rank: int) -> SliceHalf:
     """Makes the stages of a rank. What it raises is in the log of the slice, too."""
     log: Log | None = None
     try:
-        log = context.logs.open_slice(rank, context.run.log_ring(1 + worker), context.drain.wake)
+        wake = context.drain.wake if context.drain is not None else None
+        log = context.logs.open_slice(rank, context.run.log_ring(1 + worker), wake)
         set_default_log(log.root)
         follow_levels(log.root)
         if context.import_stages is not None:
