@@ -96,12 +96,11 @@ public:
     }
 
     bool run_worker(const py::object& target) {
-        PythonWorker hooks(target);
         m_state.process(m_process).since_ns.store(os::now_ns(), std::memory_order_relaxed);
         m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
         loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
         worker.set_incarnation(m_incarnation);
-        const py::gil_scoped_release unlocked;
+        PythonWorker hooks(target);
         return worker.run(hooks);
     }
 
@@ -127,14 +126,13 @@ public:
 
     py::tuple run_master(const loop::Schedule& schedule, const py::object& target,
                          std::vector<std::uint64_t> limits_ns) {
-        PythonMaster hooks(target);
         m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin);
         m_loop->set_limits(std::move(limits_ns));
         // A stop that was asked for while the run started counts.
         if (m_stop_level != 0) m_loop->request_stop(m_stop_level);
         loop::LoopResult result;
         {
-            const py::gil_scoped_release unlocked;
+            PythonMaster hooks(target);
             result = m_loop->run(hooks);
         }
         return py::make_tuple(result.end, result.visit, result.stage);

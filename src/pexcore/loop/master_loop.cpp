@@ -141,6 +141,7 @@ bool MasterLoop::wait_event(MasterHooks& hooks, std::uint16_t stage, LoopResult&
             case EventLook::NOT_YET: break;
         }
         // A worker that dies now owes nothing: wait_all() replaces it once its slices are released.
+        hooks.waits();
         sync::wait_for(m_state.door(sync::MASTER_PROCESS), 0, os::now_ns() + EVENT_LOOK_NS,
                        [&] { return rung() || stopping() || m_watcher.signalled(); });
         if (m_watcher.signalled()) {
@@ -220,17 +221,20 @@ bool MasterLoop::wait_all(MasterHooks& hooks, std::uint32_t visit, std::uint16_t
         }
         return next == m_state.shape().ranks;
     };
-    StageClock clock(shortest_limit_ns(step), os::now_ns());
-    for (;;) {
+    std::uint64_t now = os::now_ns();
+    StageClock clock(shortest_limit_ns(step), now);
+    for (;; now = os::now_ns()) {
         bool all = false;
         bool fatal = false;
-        const std::uint64_t start = os::now_ns();
+        const std::uint64_t start = now;
         sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), clock.next_look(start), [&] {
             all = scan();
             fatal = fatal_arrival || is_fatal();
-            return all || fatal || somebody_died() || m_watcher.signalled() || asked_for(1);
+            const bool over = all || fatal || somebody_died() || m_watcher.signalled() || asked_for(1);
+            if (!over) hooks.waits();
+            return over;
         });
-        const std::uint64_t now = os::now_ns();
+        now = os::now_ns();
         m_spin.note(now - start);
         clock.look(now);
         if (m_watcher.signalled()) {

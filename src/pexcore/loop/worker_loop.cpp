@@ -52,8 +52,11 @@ bool WorkerLoop::run(WorkerHooks& hooks) {
         if (!run_released(hooks, ran)) return false;
         if (ran) continue;
         const std::uint64_t start = os::now_ns();
-        sync::wait_for(m_state.door(m_process), m_spin.ns(), os::NO_DEADLINE,
-                       [&] { return stopping() || anything_to_do(); });
+        sync::wait_for(m_state.door(m_process), m_spin.ns(), os::NO_DEADLINE, [&] {
+            const bool over = stopping() || anything_to_do();
+            if (!over) hooks.waits();
+            return over;
+        });
         m_spin.note(os::now_ns() - start);
         hooks.check_signals();
     }
@@ -128,7 +131,7 @@ bool WorkerLoop::run_rank(WorkerHooks& hooks, std::uint32_t rank, bool& ran) {
     const std::uint8_t outcome = run_stages(hooks, rank, taken);
     // ORDER relaxed: only read to name the place after this process has died and was reaped.
     process.busy_rank.store(-1, std::memory_order_relaxed);
-    process.since_ns.store(os::now_ns(), std::memory_order_relaxed);
+    process.since_ns.store(m_ended_ns, std::memory_order_relaxed);
     os::fault_point("worker: ran");
     if (!sync::arrive(m_state.cell(rank), taken, outcome)) return false;
     os::fault_point("worker: arrived");
@@ -161,7 +164,7 @@ std::uint8_t WorkerLoop::run_one(WorkerHooks& hooks, std::uint32_t rank, std::ui
     // ORDER release: pairs with the acquire in MasterLoop::limit_now_ns().
     self.busy_stage.store(step, std::memory_order_release);
     span.outcome = hooks.run_step(rank, visit, step, more);
-    span.end_ns = os::now_ns();
+    span.end_ns = m_ended_ns = os::now_ns();
     span.bytes_copied = m_traffic.copied - start.copied;
     span.bytes_shared = m_traffic.shared - start.shared;
     span.bytes_clipboard = m_traffic.clipboard;

@@ -17,6 +17,8 @@ public:
     // Runs one stage of one rank and returns the outcome bits of sync::Outcome; `more`: the next one follows without
     // meeting the master. A number past the last stage closes the visit.
     virtual std::uint8_t run_step(std::uint32_t rank, std::uint32_t visit, std::uint16_t step, bool more) = 0;
+    // The loop is about to wait, perhaps for long: let go of what others need. May be called again and again.
+    virtual void waits() {}
     virtual void check_signals() = 0;
 };
 
@@ -70,6 +72,7 @@ private:
     Traffic& m_traffic;
     sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
+    std::uint64_t m_ended_ns = 0;  // when the last step ended
     std::uint32_t m_visit = 0;
     std::uint64_t m_spans_before = 0;  // that were written when the visit began for this worker
 };
