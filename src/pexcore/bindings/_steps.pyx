@@ -1,6 +1,13 @@
 # cython: language_level=3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The queue between two stages, and the half-steps that move a clipboard from one to the next."""
+"""What every step needs, compiled: the queues between stages, the half-steps that move a clipboard from one to the
+next, and the steps of a run in which nothing special is on.
+"""
+
+from cpython.method cimport PyMethod_Check, PyMethod_GET_FUNCTION
+from cpython.object cimport PyObject
+
+from harness._clipboard import Clipboard as _Clipboard
 
 cdef extern from "pthread.h" nogil:
     int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
@@ -59,7 +66,7 @@ cdef class Queue:
 
 cdef bint _is_of(method, frozenset functions):
     # Bound methods are compared by their function, so that methods set on the instance count as well.
-    return getattr(method, "__func__", None) in functions
+    return PyMethod_Check(method) and <object> PyMethod_GET_FUNCTION(method) in functions
 
 
 def apply_preprocess(stage, inputQueue, frozenset base_methods):
@@ -99,3 +106,11 @@ def apply_process(stage, inputQueue, outputQueue):
     stage.process(clipboard)
     inputQueue.getNextDataset()
     outputQueue.addDataset(clipboard)
+
+
+cdef object _OK = 0
+
+include "context_numbers.pxi"
+include "half_state.pxi"
+include "slice_steps.pxi"
+include "master_steps.pxi"

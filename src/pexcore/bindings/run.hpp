@@ -356,6 +356,13 @@ public:
             if (m_state.cell(rank).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
         return out;
     }
+    // The lengths of what the ranks have published upwards, in their order, that can be read without a call.
+    py::memoryview up_lengths() {
+        static std::uint64_t nothing = 0;
+        return py::memoryview::from_buffer(m_shape.ranks != 0 ? &m_state.cell(0).manifest_bytes : &nothing,
+                                           {static_cast<py::ssize_t>(m_shape.ranks)},
+                                           {static_cast<py::ssize_t>(sizeof(sync::CellShm))}, true);
+    }
     // The stage that raised, of those that the step of a rank ran through.
     void set_raised_stage(std::uint32_t rank, std::uint16_t stage) { m_state.cell(rank).raised_stage = stage; }
     std::uint16_t raised_stage(std::uint32_t rank) { return m_state.cell(rank).raised_stage; }

@@ -8,7 +8,7 @@ from os import getpid
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness import _core, births, streams
-from harness._steps import generation
+from harness._steps import HalfState, generation
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.log.run_logs import off_console
@@ -37,18 +37,22 @@ DEBUG = -10
 TRACE = -1
 VERB2 = -2
 VERB3 = -3
+SILENT = 1 << 30
+"""A threshold that nothing passes."""
 
 
 ResultT = TypeVar("ResultT")
 StageT = TypeVar("StageT", bound=StageProcessing)
 
 
-class Half(Generic[StageT]):
+class Half(HalfState, Generic[StageT]):
     """One rank's stage instances with the n+1 queues between them. The master is rank -1."""
 
     def __init__(self, run: _core.Run, config: PipelineConfig, run_id: str, rank: int, log: Log) -> None:
         self.run = run
         self._clipboard_bytes = run.clipboard_bytes()
+        self._down = run.down_table()
+        self.look_at(self._down, run.up_lengths(), self._clipboard_bytes)
         self.config = config
         self.run_id = run_id
         self.rank = rank
@@ -56,6 +60,7 @@ class Half(Generic[StageT]):
         self.blocks = Blocks(log)
         self.foreign: ForeignRecords | None = None
         self.transport = Transport(run, config.share, self._audience(), keeps_manifests=rank < 0)
+        self.notes = self.transport.notes
         self.stages: list[StageT] = []
         self.failure_stage: StageT | None = None
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]
@@ -66,7 +71,7 @@ class Half(Generic[StageT]):
         self.stage_number = 0
         self._pid = getpid()
         self._generation = generation()
-        self._note_in_log = log.context.set
+        self._note_in_log = log.context.note
         self.post_mortems: PostMortems | None = None
 
     def _audience(self) -> int:
