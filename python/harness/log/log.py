@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partialmethod
 from typing import Any, ClassVar, TextIO
 
@@ -19,6 +19,11 @@ from harness.log.thresholds import ThresholdMemory
 from harness.properties import PropertySet
 
 __all__ = ["Log"]
+
+USAGE_NAMES = frozenset(
+    ("usertime", "systemtime", "maxrss", "minflt", "majflt", "nswap", "blocksin", "blocksout")
+)
+"""Of the figures that BlockTimingLog adds."""
 
 
 class Log:
@@ -159,6 +164,10 @@ class Log:
         """Send a text, and properties, if the importance passes the threshold."""
         if importance < self._passes:
             return
+        if properties is None:
+            message = str(message)
+            if self.send_plain(importance, message):
+                return
         record = self.new_record(importance)
         record.addComment(message)
         if properties is not None:
@@ -224,6 +233,33 @@ class Log:
         if base is None or base.state is not state:
             base = self._base = RecordBase(self._preamble, state)
         return base
+
+    def send_plain(
+        self, importance: int, text: str, properties: Sequence[tuple[str, Any]] = (), usage: int = 0
+    ) -> bool:
+        """Send a record of one text and plain properties in the short way, if there is one now.
+
+        `properties` are strings and numbers whose names no preamble and no context has; `usage` asks for
+        figures as a BlockTimingLog's flags do. Returns whether it was sent; false: `send` has to. Its importance
+        passes.
+        """
+        destinations = self._destinations
+        kind = type(self)
+        if kind.send is not Log.send or kind.new_record is not Log.new_record or not destinations:
+            return False
+        base = self.record_base()
+        if usage and not base.preamble.names.isdisjoint(USAGE_NAMES):
+            return False
+        for name, _ in properties:
+            if base.has(name):
+                return False
+        for other in destinations[1:]:
+            if not other.wants_none(base.preamble.log_name, importance):
+                return False
+        if not destinations[0].takes_plain(base, importance):
+            return False
+        destinations[0].write_plain(base, importance, text, properties, usage)
+        return True
 
     def send(self, record: LogRecord) -> None:
         """Deliver a ready record to every destination, if it passes this log's threshold."""
