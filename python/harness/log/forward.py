@@ -30,13 +30,16 @@ class LoggingDestination(LogDestination):
 
     def __init__(self, threshold: int = levels.PASS_ALL) -> None:
         super().__init__(None, BriefFormatter(), threshold)
+        self._loggers: dict[str, Any] = {}
 
     def wants_none(self, name: str, importance: int) -> bool:
         """Whether no logger would take a record of the log `name`."""
         logging = sys.modules.get("logging")
         if logging is None or importance < self._threshold:
             return True
-        logger = logging.getLogger(name or "harness")
+        logger = self._loggers.get(name)
+        if logger is None:
+            logger = self._loggers[name] = logging.getLogger(name or "harness")
         return not logger.isEnabledFor(level_of(importance)) or not listens(logger)
 
     def write(self, record: LogRecord) -> bool:

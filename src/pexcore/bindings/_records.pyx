@@ -80,19 +80,17 @@ def usage(int flags):
 
 
 cdef class IndentedText:
-    """Makes texts of records in the indented layout with all properties, remembering what they begin with."""
+    """Makes texts of records in the indented layout with all properties."""
 
     cdef object _stamp
     cdef long long _second
     cdef object _second_text
     cdef long long _tai_offset
-    cdef tuple _kept
 
     def __init__(self, stamp):
         """`stamp` makes TAI nanoseconds, and a date, of UTC nanoseconds."""
         self._stamp = stamp
         self._second = -1
-        self._kept = (None, {})
 
     def text(self, base, int importance, first, middle, comment, properties, int usage_flags):
         """The bytes of a record of now.
@@ -107,13 +105,10 @@ cdef class IndentedText:
             usage_flags: what of the process's usage follows; 0 for nothing.
         """
         cdef timespec now
-        # Taken once: another thread may put something else there meanwhile.
-        kept = self._kept
-        if kept[0] is not base:
-            kept = self._kept = (base, {})
-        starts = (<dict> kept[1]).get(importance)
+        cdef dict known = base.starts
+        starts = known.get(importance)
         if starts is None:
-            starts = (<dict> kept[1])[importance] = (first(base, importance), middle(base, importance))
+            starts = known[importance] = (first(base, importance), middle(base, importance))
         clock_gettime(CLOCK_REALTIME, &now)
         if now.tv_sec != self._second:
             tai, date = self._stamp(now.tv_sec * 1000000000)
