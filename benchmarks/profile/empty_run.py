@@ -2,12 +2,12 @@
 """Runs empty steps and says where their time went, by the spans of the run.
 
 Usage: empty_run.py SLICES WORKERS STEPS THRESHOLD. Prints one line of JSON: `steps`, how many were counted;
-`step`, `preprocess`, `publish`, `slices`, `postprocess` and `process` with the mean of the fastest twentieth, the
-median and the 99 % quantile of each, in microseconds; `master_cpu`, the CPU time of the master's main thread per
-step; `workers_cpu`, that of all workers together, with their start.
+`step`, `preprocess`, `publish`, `slices`, `postprocess` and `process` with the mean of the fastest twentieth,
+the median and the 99 % quantile of each, in microseconds; `master_cpu`, the CPU time of the master's main
+thread per step; `workers_cpu`, that of all workers together, with their start.
 
-`slices` is from the end of publishing to the beginning of postprocess: the release, the slices, the wait for them
-and gathering. `process` is one slice's part of that, without the loop around it.
+`slices` is from the end of publishing to the beginning of postprocess: the release, the slices, the wait for
+them and gathering. `process` is one slice's part of that, without the loop around it.
 """
 
 from __future__ import annotations

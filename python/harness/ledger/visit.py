@@ -56,7 +56,9 @@ class VisitRecord:
         self.slices = slices
         self.stages = stages
         self._all_done = [
-            Outcome(rank, stage, DONE, None, 0) for rank in range(-1, slices) for stage in range(1, stages + 1)
+            Outcome(rank, stage, DONE, None, 0)
+            for rank in range(-1, slices)
+            for stage in range(1, stages + 1)
         ]
         self.begin(0)
 

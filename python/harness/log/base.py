@@ -37,7 +37,7 @@ class Preamble:
 class RecordBase:
     """A preamble with the context of one moment over it.
 
-    Attributes: `starts`, how records of an importance begin in the indented layout, as far as one was asked for.
+    Attributes: `starts`, how records of an importance begin in the indented layout, as far as they were needed.
     """
 
     __slots__ = ("is_plain", "preamble", "starts", "state")

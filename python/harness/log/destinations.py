@@ -71,11 +71,11 @@ class LogDestination:
         return True
 
     def wants_none(self, name: str, importance: int) -> bool:
-        """Whether a record of the log `name` would not be written, whatever it says; false if that is not known."""
+        """Whether a record of the log `name` would not be written; false if that is not known."""
         return False
 
     def takes_plain(self, base: RecordBase, importance: int) -> bool:
-        """Whether `write_plain` would take a record of one text and plain properties; false if `write` must."""
+        """Whether `write_plain` takes a record of one text and plain properties; false if `write` must."""
         return False
 
     def write_plain(

@@ -239,9 +239,9 @@ class Log:
     ) -> bool:
         """Send a record of one text and plain properties in the short way, if there is one now.
 
-        `properties` are strings and numbers whose names no preamble and no context has; `usage` asks for
-        figures as a BlockTimingLog's flags do. Returns whether it was sent; false: `send` has to. Its importance
-        passes.
+        `properties` are strings and numbers; `usage` asks for figures as a BlockTimingLog's flags do. Call it
+        for an importance that passes. Returns whether it was sent; false: nothing has happened, and `send`
+        has to.
         """
         destinations = self._destinations
         kind = type(self)

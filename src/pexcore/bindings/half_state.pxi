@@ -42,10 +42,7 @@ cdef class HalfState:
 
 cdef inline object _head(HalfState half, int number):
     # The head of a queue, if it is a clipboard and nothing else; else None.
-    cdef list waiting = (<Queue> half.queues[number])._clipboards
-    if not waiting:
-        return None
-    clipboard = waiting[0]
+    clipboard = (<Queue> half.queues[number])._first
     return clipboard if type(clipboard) is _Clipboard else None
 
 

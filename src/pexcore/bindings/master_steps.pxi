@@ -65,19 +65,16 @@ cdef class MasterSteps:
         source = half.queues[number - 1]
         if not _is_from(apply, self._apply_before) or stage.inputQueue is not source:
             return apply()
-        cdef list waiting = (<Queue> source)._clipboards
-        clipboard = waiting[0] if waiting else None
+        clipboard = (<Queue> source)._first
         method = stage.preprocess
         if not _is_of(method, self._base_methods) or _is_of(stage.postprocess, self._base_methods):
             method(clipboard)
-        if waiting:
-            waiting.pop(0)
+        (<Queue> source).getNextDataset()
         # Nobody but the master sees it: the same one serves again, once it is empty.
         cdef Queue between = self._spare
-        if between._clipboards:
+        if between._size:
             between = Queue.__new__(Queue)
-            between._clipboards = []
-        between._clipboards.append(clipboard)
+        between.addDataset(clipboard)
         return between
 
     def publish(self, number):
@@ -89,9 +86,9 @@ cdef class MasterSteps:
         if half._event is not None and half._event[0] == stage:
             return half.publish(number)
         between = half._between
-        if type(between) is not Queue or not (<Queue> between)._clipboards or _passes(half, _DEBUG):
+        if type(between) is not Queue or not (<Queue> between)._size or _passes(half, _DEBUG):
             return half.publish(number)
-        clipboard = (<Queue> between)._clipboards[0]
+        clipboard = (<Queue> between)._first
         if type(clipboard) is not _Clipboard or clipboard._has_unpublished():
             return half.publish(number)
 

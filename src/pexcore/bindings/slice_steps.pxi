@@ -64,12 +64,10 @@ cdef class SliceSteps:
         if not _is_from(apply, self._apply) or stage.inputQueue is not source or stage.outputQueue is not target:
             apply()
             return
-        cdef list waiting = (<Queue> source)._clipboards
-        clipboard = waiting[0]
+        clipboard = (<Queue> source)._first
         stage.process(clipboard)
-        if waiting:
-            waiting.pop(0)
-        (<Queue> target)._clipboards.append(clipboard)
+        (<Queue> source).getNextDataset()
+        (<Queue> target).addDataset(clipboard)
 
     cdef bint _has_settled(self, HalfState state, int number) except -1:
         # Whether nothing is to be published after the stage, and no visit ends early; counts what is held.

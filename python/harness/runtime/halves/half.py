@@ -8,7 +8,7 @@ from os import getpid
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness import _core, births, streams
-from harness._steps import HalfState, generation
+from harness._steps import HalfState, close_all, generation
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.log.run_logs import off_console
@@ -154,11 +154,7 @@ class Half(HalfState, Generic[StageT]):
 
     def empty_queues(self) -> None:
         """Takes every clipboard out of every queue and closes it."""
-        for queue in self.queues:
-            while queue.size() > 0:
-                clipboard = queue.getNextDataset()
-                if clipboard is not None:
-                    clipboard.close()
+        close_all(self.queues)
 
     def pass_on(self, number: int) -> None:
         """Moves the head of queue number-1 to queue number, as a stage that is skipped does."""

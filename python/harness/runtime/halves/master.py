@@ -124,8 +124,8 @@ class MasterHalf(Half[SerialProcessing]):
     def preprocess(self, number: int, already: Already | None = None) -> int:
         """Runs `preprocess` of stage `number`; returns the outcome bits.
 
-        The stages after it that slices run on with have none. `already` stands for one that has run and raised,
-        at a threshold that let nothing pass of what is logged here.
+        The stages after it that slices run on with have none. `already` stands for one that has run and
+        raised, at a threshold that let nothing pass of what is logged here.
         """
         stage = self.stages[number - 1]
         self.stage_number = self._first = number

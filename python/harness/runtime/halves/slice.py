@@ -47,8 +47,8 @@ class SliceHalf(Half[ParallelProcessing]):
     def set_up(self) -> None:
         """Builds the stages. Raises `StageFailed`.
 
-        `replaces` is false then. It says whether the worker is a replacement and this rank has done nothing in
-        it yet.
+        `replaces` is false then. It says whether the worker is a replacement and this rank has done nothing
+        in it yet.
         """
         self.replaces = self._more = self._has_no_more = False
 
@@ -75,8 +75,8 @@ class SliceHalf(Half[ParallelProcessing]):
     def run_step(self, visit: int, step: int, more: bool = False, already: Already | None = None) -> int:
         """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits.
 
-        `more`: the next stage follows before anybody reads what this one publishes. `already`: in the place of a
-        stage that has run.
+        `more`: the next stage follows before anybody reads what this one publishes. `already`: in the place
+        of a stage that has run.
         """
         if not self._more:
             self._published.clear()
@@ -110,7 +110,8 @@ class SliceHalf(Half[ParallelProcessing]):
     def process(self, number: int, already: Already | None = None) -> int:
         """Runs stage `number`, or passes it over after a failure. Returns the outcome bits.
 
-        `already` stands for a stage that has run, at a threshold that let nothing pass of what is logged here.
+        `already` stands for a stage that has run, at a threshold that let nothing pass of what is logged
+        here.
         """
         stage = self.stages[number - 1]
         self.enter_stage(number)
