@@ -52,7 +52,7 @@ LOOPS = {"master": "Pipeline._run_stages ", "workers": "_live (harness/runtime/p
 
 
 def parts_of(folded: Iterable[str]) -> dict[str, Counter[str]]:
-    """Samples of each side by part; a line has the frames of a stack from the outermost on, and their count."""
+    """Samples of each side by part; a line has a stack's frames, the outermost first, and their count."""
     found = {side: Counter[str]() for side in LOOPS}
     for line in folded:
         stack, _, count = line.rpartition(" ")

@@ -259,7 +259,8 @@ def test_a_stage_that_raises_does_the_same_whatever_way_it_takes(bench, where):
     )
     assert sum(raised for *_, raised in found["counts"]) == (4 if where == "process" else 2)
     failed = "".join(found["journals"].values())
-    assert re.search("failure (failed|after)", failed) and (where == "neither method") == ("'before'" not in failed)
+    assert re.search("failure (failed|after)", failed)
+    assert (where == "neither method") == ("'before'" not in failed)
 
 
 def test_the_end_of_the_data_is_seen_whatever_way_it_takes(bench):

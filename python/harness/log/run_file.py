@@ -37,6 +37,9 @@ EVENT = 2
 EVENTS_WAKE_BYTES, EVENTS_MOST_BYTES = 32 * 1024, 64 * 1024
 """Of a ring: from where on it is emptied early for events, and how far they may fill it."""
 
+LEAST_PLAIN = -24
+"""The least importance of records that are written in the short way."""
+
 LONG_BYTES = 32 * 1024
 FULL_TIMEOUT_S = 0.5
 FULL_STEP_S = 0.001
@@ -133,7 +136,8 @@ class RunFile(LogDestination):
         return (
             self._writes_plain
             and base.is_plain
-            and self._threshold <= importance < WARN
+            and LEAST_PLAIN <= importance < WARN
+            and self._threshold <= importance
             and self._encode is None
             and self._ring is not None
             and self._ring_generation == _generation

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The text of records that are as simple as most are, in the indented layout, and what a process has used."""
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.unicode cimport PyUnicode_AsEncodedString
+from libc.stdio cimport sprintf
+from libc.string cimport memset
 from libc.time cimport time_t
 
 
@@ -43,40 +46,61 @@ cdef enum:
     MAJFLT = 256
 
 
-cdef object _seconds(timeval spent):
-    # Both numbers are exact as doubles, so that the quotient prints as the six digits that the kernel counts.
-    return (spent.tv_sec * 1000000.0 + spent.tv_usec) / 1e6
+cdef enum:
+    ROOM = 1024         # bytes, more than the lines of usage and time of a record take
+    MOST_INDENT = 24    # blanks
 
 
-cdef list _usage(int flags):
+cdef int _seconds(char* text, const char* start, const char* name, timeval spent) noexcept:
+    # As Python prints the nearest double: as many digits as are needed, and an exponent below a ten thousandth.
+    cdef long micros = spent.tv_usec
+    cdef int digits = 6
+    if spent.tv_sec == 0 and 0 < micros < 100:
+        if micros < 10 or micros % 10 == 0:
+            return sprintf(text, "%s%s: %lde-0%d\n", start, name, micros if micros < 10 else micros // 10,
+                           6 if micros < 10 else 5)
+        return sprintf(text, "%s%s: %ld.%lde-05\n", start, name, micros // 10, micros % 10)
+    while digits > 1 and micros % 10 == 0:
+        micros //= 10
+        digits -= 1
+    return sprintf(text, "%s%s: %ld.%0*ld\n", start, name, <long> spent.tv_sec, digits, micros)
+
+
+cdef int _write_usage(char* text, const char* start, int flags) noexcept:
     cdef c_rusage used
-    cdef list found = []
+    cdef int at = 0
     getrusage(RUSAGE_SELF, &used)
     if flags & UTIME:
-        found.append(("usertime", _seconds(used.ru_utime)))
+        at += _seconds(text + at, start, "usertime", used.ru_utime)
     if flags & STIME:
-        found.append(("systemtime", _seconds(used.ru_stime)))
+        at += _seconds(text + at, start, "systemtime", used.ru_stime)
     if flags & MEMSZ:
-        found.append(("maxrss", used.ru_maxrss))
+        at += sprintf(text + at, "%smaxrss: %ld\n", start, used.ru_maxrss)
     if flags & MINFLT:
-        found.append(("minflt", used.ru_minflt))
+        at += sprintf(text + at, "%sminflt: %ld\n", start, used.ru_minflt)
     if flags & MAJFLT:
-        found.append(("majflt", used.ru_majflt))
+        at += sprintf(text + at, "%smajflt: %ld\n", start, used.ru_majflt)
     if flags & NSWAP:
-        found.append(("nswap", used.ru_nswap))
+        at += sprintf(text + at, "%snswap: %ld\n", start, used.ru_nswap)
     if flags & BLKIN:
-        found.append(("blocksin", used.ru_inblock))
+        at += sprintf(text + at, "%sblocksin: %ld\n", start, used.ru_inblock)
     if flags & BLKOUT:
-        found.append(("blocksout", used.ru_oublock))
-    return found
+        at += sprintf(text + at, "%sblocksout: %ld\n", start, used.ru_oublock)
+    return at
 
 
-def usage(int flags):
-    """Pairs of name and figure of this process, as the usage flags of `BlockTimingLog` ask for them.
+def seconds_text(long seconds, long micros):
+    """How a time is written, without a final newline."""
+    cdef char text[128]
+    cdef timeval spent
+    spent.tv_sec = seconds
+    spent.tv_usec = micros
+    _seconds(text, "", "s", spent)
+    return (<bytes> text).decode()[3:-1]
 
-    `usertime` and `systemtime` in s, `maxrss` in kB, the rest are counts (getrusage(2)).
-    """
-    return _usage(flags)
+
+cdef bytes _encoded(text):
+    return PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace")
 
 
 cdef class IndentedText:
@@ -97,7 +121,7 @@ cdef class IndentedText:
 
         Args:
             base: what the record begins with.
-            importance: its importance.
+            importance: its importance, -24 at least.
             first, middle: functions of `base` and `importance`: what stands before the comment, and the lines of
                 the properties of `base`.
             comment: its one text.
@@ -108,24 +132,28 @@ cdef class IndentedText:
         cdef dict known = base.starts
         starts = known.get(importance)
         if starts is None:
-            starts = known[importance] = (first(base, importance), middle(base, importance))
+            starts = known[importance] = (_encoded(first(base, importance)), _encoded(middle(base, importance)))
         clock_gettime(CLOCK_REALTIME, &now)
         if now.tv_sec != self._second:
             tai, date = self._stamp(now.tv_sec * 1000000000)
-            date = date.partition(".")[0]
+            date = date.partition(".")[0].encode()
             self._tai_offset = tai - now.tv_sec * 1000000000
             self._second_text = date
             self._second = now.tv_sec
-        cdef unicode start = " " * (2 - importance if importance < 0 else 2)
-        cdef list parts = [(<tuple> starts)[0], comment, "\n", (<tuple> starts)[1]]
-        for name, value in properties:
-            parts.append(f"{start}{name}: {value}\n")
-        if usage_flags:
-            for name, value in _usage(usage_flags):
-                parts.append(f"{start}{name}: {value}\n")
-        tai = now.tv_sec * <long long> 1000000000 + now.tv_nsec + self._tai_offset
-        micros = now.tv_nsec // 1000
-        parts.append(
-            f"{start}LEVEL: {importance}\n{start}TIMESTAMP: {tai}\n{start}DATE: {self._second_text}.{micros:06d}\n\n"
+        cdef char lines[ROOM]
+        cdef char start[MOST_INDENT + 3]
+        cdef int blanks = (MOST_INDENT if importance < -MOST_INDENT else -importance) if importance < 0 else 0
+        memset(start, b" ", blanks + 2)
+        start[blanks + 2] = 0
+        cdef int length = _write_usage(lines, start, usage_flags) if usage_flags else 0
+        cdef const char* second = <bytes> self._second_text
+        length += sprintf(
+            lines + length, "%sLEVEL: %d\n%sTIMESTAMP: %lld\n%sDATE: %s.%06ld\n\n", start, importance, start,
+            now.tv_sec * <long long> 1000000000 + now.tv_nsec + self._tai_offset, start, second,
+            <long> (now.tv_nsec // 1000),
         )
-        return PyUnicode_AsEncodedString("".join(parts), "utf-8", "backslashreplace")
+        cdef list parts = [(<tuple> starts)[0], _encoded(comment), b"\n", (<tuple> starts)[1]]
+        for name, value in properties:
+            parts.append(_encoded(f"{' ' * (blanks + 2)}{name}: {value}\n"))
+        parts.append(PyBytes_FromStringAndSize(lines, length))
+        return b"".join(parts)
