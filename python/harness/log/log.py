@@ -250,15 +250,18 @@ class Log:
         base = self.record_base()
         if usage and not base.preamble.names.isdisjoint(USAGE_NAMES):
             return False
-        for name, _ in properties:
-            if base.has(name):
+        for key, _ in properties:
+            if base.has(key):
                 return False
-        for other in destinations[1:]:
-            if not other.wants_none(base.preamble.log_name, importance):
-                return False
-        if not destinations[0].takes_plain(base, importance):
+        first = destinations[0]
+        # Anything with a method `write` may be among them.
+        if not isinstance(first, LogDestination) or not first.takes_plain(base, importance):
             return False
-        destinations[0].write_plain(base, importance, text, properties, usage)
+        name = base.preamble.log_name
+        for other in destinations[1:]:
+            if not isinstance(other, LogDestination) or not other.wants_none(name, importance):
+                return False
+        first.write_plain(base, importance, text, properties, usage)
         return True
 
     def send(self, record: LogRecord) -> None:
