@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from harness._steps import ProgressPage
@@ -27,6 +28,8 @@ class Progress:
         self._pid = os.getpid()
         self._page: mmap.mmap | None = None
         self._words: ProgressPage | None = None
+        self.note: Callable[[int, int], object] = _nowhere
+        """`note(visit, stage)` notes that the master is at a stage of a visit."""
         path = directory / PROGRESS_NAME
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -38,15 +41,11 @@ class Progress:
             self._page = mmap.mmap(descriptor, mmap.PAGESIZE)
             _NOTE.pack_into(self._page, 0, _MAGIC, self._pid, 0, 0)
             self._words = ProgressPage(self._page)
+            self.note = self._words.note
         except OSError:
             self._page = None
         finally:
             os.close(descriptor)
-
-    def note(self, visit: int, stage: int) -> None:
-        """Notes that the master is at a stage of a visit."""
-        if self._words is not None:
-            self._words.note(visit, stage)
 
     def close(self) -> None:
         """Lets go of the page; the file stays."""
@@ -56,6 +55,10 @@ class Progress:
         if self._page is not None:
             self._page.close()
             self._page = None
+
+
+def _nowhere(visit: int, stage: int) -> None:
+    """There is no page."""
 
 
 def read_progress(directory: Path, pid: int) -> tuple[int, int] | None:

@@ -13,7 +13,8 @@ cdef class MasterSteps:
     """
 
     cdef HalfState _half
-    cdef object _recorder
+    cdef object _enter
+    cdef object _leave
     cdef object _apply_before
     cdef object _apply_after
     cdef frozenset _base_methods
@@ -24,7 +25,8 @@ cdef class MasterSteps:
     def __init__(self, HalfState half, base_class):
         """`half` is a `MasterHalf`, `base_class` is `SerialProcessing`."""
         self._half = half
-        self._recorder = half.recorder
+        self._enter = half.recorder.enter_stage
+        self._leave = half.recorder.leave_stage
         self._apply_before = base_class.applyPreprocess
         self._apply_after = base_class.applyPostprocess
         self._base_methods = frozenset({base_class.preprocess, base_class.postprocess})
@@ -43,7 +45,7 @@ cdef class MasterSteps:
             return half.preprocess(number)
         stage = half.stages[number - 1]
         half.stage_number = half._first = number
-        self._recorder.enter_stage(half.visit, number)
+        self._enter(half.visit, number)
         half._note_in_log("STAGEID", number)
         progress = half.on_progress
         if progress is not None:
@@ -122,7 +124,7 @@ cdef class MasterSteps:
             return half.postprocess(number, already)
         half._bytes_held[0] = clipboard._array_bytes()
         half._reached = number
-        self._recorder.leave_stage(number)
+        self._leave(number)
         return _OK
 
     cdef object _after(self, HalfState half, stage, Queue between, int number):
