@@ -10,7 +10,10 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
+
+from harness._steps import ProgressPage
 
 PROGRESS_NAME = "ledger.progress"
 _NOTE = struct.Struct("=8sQQQ")
@@ -24,6 +27,9 @@ class Progress:
         """Makes the file anew. Where it cannot be mapped, notes go nowhere."""
         self._pid = os.getpid()
         self._page: mmap.mmap | None = None
+        self._words: ProgressPage | None = None
+        self.note: Callable[[int, int], object] = _nowhere
+        """`note(visit, stage)` notes that the master is at a stage of a visit."""
         path = directory / PROGRESS_NAME
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -33,22 +39,26 @@ class Progress:
             # Without room on the disk, writing to a mapped page would be a bus error.
             os.posix_fallocate(descriptor, 0, mmap.PAGESIZE)
             self._page = mmap.mmap(descriptor, mmap.PAGESIZE)
-            self.note(0, 0)
+            _NOTE.pack_into(self._page, 0, _MAGIC, self._pid, 0, 0)
+            self._words = ProgressPage(self._page)
+            self.note = self._words.note
         except OSError:
             self._page = None
         finally:
             os.close(descriptor)
 
-    def note(self, visit: int, stage: int) -> None:
-        """Notes that the master is at a stage of a visit."""
-        if self._page is not None:
-            _NOTE.pack_into(self._page, 0, _MAGIC, self._pid, visit, stage)
-
     def close(self) -> None:
         """Lets go of the page; the file stays."""
+        if self._words is not None:
+            self._words.release()
+            self._words = None
         if self._page is not None:
             self._page.close()
             self._page = None
+
+
+def _nowhere(visit: int, stage: int) -> None:
+    """There is no page."""
 
 
 def read_progress(directory: Path, pid: int) -> tuple[int, int] | None:

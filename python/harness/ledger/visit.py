@@ -55,6 +55,11 @@ class VisitRecord:
     def __init__(self, slices: int, stages: int) -> None:
         self.slices = slices
         self.stages = stages
+        self._all_done = [
+            Outcome(rank, stage, DONE, None, 0)
+            for rank in range(-1, slices)
+            for stage in range(1, stages + 1)
+        ]
         self.begin(0)
 
     def begin(self, visit: int) -> None:
@@ -76,6 +81,9 @@ class VisitRecord:
 
     def outcomes(self) -> Iterator[Outcome]:
         """One outcome for every stage of every rank, the master's first."""
+        if self.is_whole() and not self._retries:
+            yield from self._all_done
+            return
         for rank in range(-1, self.slices):
             failure = self._failed.get(rank)
             last = failure.stage if failure is not None else self.stages + 1

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import LedgerError
+from harness.ledger.bulk import add_rows
 from harness.ledger.schema import describe, open_for_writing
 from harness.ledger.visit import VisitRecord
 
@@ -152,15 +153,8 @@ class Ledger:
         with self._errors(f"recording visit {record.visit}"):
             self._begin()
             run, visit = self._run, record.visit
-            execute = self._connection.executemany
-            execute(
-                "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((run, visit, *outcome) for outcome in record.outcomes()),
-            )
-            execute(
-                "INSERT OR REPLACE INTO stage_times VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((run, visit, *span) for span in times),
-            )
+            add_rows(self._connection, "outcomes", run, visit, record.outcomes(), 5)
+            add_rows(self._connection, "stage_times", run, visit, times, 5)
             self._add_outputs(outputs)
             self._add_failures(record)
             self._connection.execute(

@@ -4,6 +4,7 @@
 import copy
 from typing import Any
 
+from harness._steps import ContextNumbers
 from harness.properties import PropertySet
 
 __all__ = ["RecordContext", "overlay"]
@@ -12,7 +13,7 @@ __all__ = ["RecordContext", "overlay"]
 INT_LIMIT = 1 << 31
 
 
-class RecordContext:
+class RecordContext(ContextNumbers):
     """Shared by a root log and everything derived from it, before and after.
 
     Each change puts a new state in place of the old one, so a thread that is building a record never
@@ -21,16 +22,16 @@ class RecordContext:
     """
 
     def __init__(self) -> None:
-        self._state: tuple[PropertySet, dict[str, int]] = (PropertySet(), {})
+        super().__init__(PropertySet())
 
     def set(self, name: str, value: Any) -> None:
         """Set a property; TypeError for a value no property can hold."""
-        others, numbers = self._state
+        others, numbers = self.state
         if numbers.get(name) == value and type(value) is int:
             return
         is_number = type(value) is int and -INT_LIMIT <= value < INT_LIMIT
         if is_number and (name in numbers or (len(others) == 0 and "." not in name)):
-            self._state = (others, {**numbers, name: value})
+            self._replace(others, {**numbers, name: value})
             return
         whole = self._whole()
         whole.set(name, value)
@@ -44,19 +45,10 @@ class RecordContext:
         """Forget a property; nothing happens if it is absent."""
         whole = self._whole()
         whole.remove(name)
-        self._keep(whole, _without(self._state[1], name))
-
-    @property
-    def state(self) -> tuple[PropertySet, dict[str, int]]:
-        """The properties of this moment, plain numbers apart; another object after each change."""
-        return self._state
-
-    def number(self, name: str) -> int | None:
-        """A plain number, if the context has one of that name."""
-        return self._state[1].get(name)
+        self._keep(whole, _without(self.state[1], name))
 
     def _whole(self) -> PropertySet:
-        others, numbers = self._state
+        others, numbers = self.state
         whole = copy.copy(others)
         for name, number in numbers.items():
             whole.set(name, number)
@@ -65,7 +57,7 @@ class RecordContext:
     def _keep(self, whole: PropertySet, numbers: dict[str, int]) -> None:
         for name in numbers:
             whole.remove(name)
-        self._state = (whole, numbers)
+        self._replace(whole, numbers)
 
 
 def overlay(state: tuple[PropertySet, dict[str, int]], properties: PropertySet) -> None:

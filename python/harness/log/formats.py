@@ -147,6 +147,12 @@ class BriefFormatter(LogFormatter):
 class IndentedFormatter(BriefFormatter):
     """Brief, each line preceded by one blank per unit of negative importance."""
 
+    def base_lines(self, base: RecordBase, importance: int) -> str:
+        """The lines of the properties that a plain record begins with."""
+        start = " " * max(0, -importance) + "  "
+        numbers = "".join(f"{start}{name}: {number}\n" for name, number in base.state[1].items())
+        return self._preamble_text(base, start) + numbers
+
     def indent(self, record: LogRecord) -> str:
         """One blank per unit of negative importance."""
         return " " * max(0, -record.getImportance())

@@ -30,6 +30,17 @@ class LoggingDestination(LogDestination):
 
     def __init__(self, threshold: int = levels.PASS_ALL) -> None:
         super().__init__(None, BriefFormatter(), threshold)
+        self._loggers: dict[str, Any] = {}
+
+    def wants_none(self, name: str, importance: int) -> bool:
+        """Whether no logger would take a record of the log `name`."""
+        logging = sys.modules.get("logging")
+        if logging is None or importance < self._threshold:
+            return True
+        logger = self._loggers.get(name)
+        if logger is None:
+            logger = self._loggers[name] = logging.getLogger(name or "harness")
+        return not logger.isEnabledFor(level_of(importance)) or not listens(logger)
 
     def write(self, record: LogRecord) -> bool:
         """Forward a record if it passes the threshold; whether the logger took it."""
@@ -50,8 +61,9 @@ def listens(logger: Any) -> bool:
     """Whether a handler gets what the logger passes, but for the one that brings records to the harness."""
     at = logger
     while at is not None:
-        if any(not getattr(handler, "brings_to_harness", False) for handler in at.handlers):
-            return True
+        for handler in at.handlers:
+            if not getattr(handler, "brings_to_harness", False):
+                return True
         at = at.parent if at.propagate else None
     return False
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partialmethod
 from typing import Any, ClassVar, TextIO
 
@@ -19,6 +19,11 @@ from harness.log.thresholds import ThresholdMemory
 from harness.properties import PropertySet
 
 __all__ = ["Log"]
+
+USAGE_NAMES = frozenset(
+    ("usertime", "systemtime", "maxrss", "minflt", "majflt", "nswap", "blocksin", "blocksout")
+)
+"""Of the figures that BlockTimingLog adds."""
 
 
 class Log:
@@ -159,6 +164,10 @@ class Log:
         """Send a text, and properties, if the importance passes the threshold."""
         if importance < self._passes:
             return
+        if properties is None:
+            message = str(message)
+            if self.send_plain(importance, message):
+                return
         record = self.new_record(importance)
         record.addComment(message)
         if properties is not None:
@@ -224,6 +233,36 @@ class Log:
         if base is None or base.state is not state:
             base = self._base = RecordBase(self._preamble, state)
         return base
+
+    def send_plain(
+        self, importance: int, text: str, properties: Sequence[tuple[str, Any]] = (), usage: int = 0
+    ) -> bool:
+        """Send a record of one text and plain properties in the short way, if there is one now.
+
+        `properties` are strings and numbers; `usage` asks for figures as a BlockTimingLog's flags do. Call it
+        for an importance that passes. Returns whether it was sent; false: nothing has happened, and `send`
+        has to.
+        """
+        destinations = self._destinations
+        kind = type(self)
+        if kind.send is not Log.send or kind.new_record is not Log.new_record or not destinations:
+            return False
+        base = self.record_base()
+        if usage and not base.preamble.names.isdisjoint(USAGE_NAMES):
+            return False
+        for key, _ in properties:
+            if base.has(key):
+                return False
+        first = destinations[0]
+        # Anything with a method `write` may be among them.
+        if not isinstance(first, LogDestination) or not first.takes_plain(base, importance):
+            return False
+        name = base.preamble.log_name
+        for other in destinations[1:]:
+            if not isinstance(other, LogDestination) or not other.wants_none(name, importance):
+                return False
+        first.write_plain(base, importance, text, properties, usage)
+        return True
 
     def send(self, record: LogRecord) -> None:
         """Deliver a ready record to every destination, if it passes this log's threshold."""

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import harness.exceptions as pex
+from harness._records import IndentedText
 from harness.log.append import AppendFile
+from harness.log.base import RecordBase
 from harness.log.destinations import LogDestination
 from harness.log.flood import FloodGuard
-from harness.log.formats import LogFormatter
-from harness.log.levels import PASS_ALL, WARN
-from harness.log.record import LogRecord
+from harness.log.formats import IndentedFormatter, LogFormatter
+from harness.log.levels import PASS_ALL, WARN, level_word
+from harness.log.record import LogRecord, stamp
 
 if TYPE_CHECKING:
     from harness import _core
@@ -34,6 +36,9 @@ EVENT = 2
 
 EVENTS_WAKE_BYTES, EVENTS_MOST_BYTES = 32 * 1024, 64 * 1024
 """Of a ring: from where on it is emptied early for events, and how far they may fill it."""
+
+LEAST_PLAIN = -24
+"""The least importance of records that are written in the short way."""
 
 LONG_BYTES = 32 * 1024
 FULL_TIMEOUT_S = 0.5
@@ -67,6 +72,8 @@ class RunFile(LogDestination):
         guard: FloodGuard | None = None,
     ) -> None:
         super().__init__(None, formatter, threshold)
+        self._writes_plain = type(formatter) is IndentedFormatter and formatter.isVerbose()
+        self._texts = IndentedText(stamp)
         self._file = AppendFile(path)
         self._rank = rank
         self._guard = guard
@@ -122,6 +129,40 @@ class RunFile(LogDestination):
             if not allowed:
                 return False
         return self._send(record, importance)
+
+    def takes_plain(self, base: RecordBase, importance: int) -> bool:
+        """Whether a record is nothing but a text in the ring: no event, no line on the console, no layout but
+        the usual one."""
+        return (
+            self._writes_plain
+            and base.is_plain
+            and LEAST_PLAIN <= importance < WARN
+            and self._threshold <= importance
+            and self._encode is None
+            and self._ring is not None
+            and self._ring_generation == _generation
+        )
+
+    def write_plain(
+        self, base: RecordBase, importance: int, text: str, properties: Sequence[tuple[str, Any]], usage: int
+    ) -> None:
+        """Send a record that `takes_plain`."""
+        if self._guard is not None:
+            allowed, notice = self._guard.judge(importance)
+            if notice:
+                record = LogRecord(WARN, WARN)
+                record._begin(base)
+                self._send(record.sibling(WARN, notice), WARN)
+            if not allowed:
+                return
+        data = self._texts.text(base, importance, _first_words, self._base_lines, text, properties, usage)
+        assert self._ring is not None, "takes_plain() was asked"
+        if not self._append(self._ring, importance, 0, data):
+            self._file.append(data, 1)
+
+    def _base_lines(self, base: RecordBase, importance: int) -> str:
+        assert isinstance(self._formatter, IndentedFormatter), "takes_plain() was asked"
+        return self._formatter.base_lines(base, importance)
 
     def close(self) -> None:
         """Write how many records a flood has lost, if that was not told yet."""
@@ -192,6 +233,10 @@ class RunFile(LogDestination):
             elif ring.try_append(self._rank, importance, flags, data):
                 return True
         return False
+
+
+def _first_words(base: RecordBase, importance: int) -> str:
+    return f"{' ' * max(0, -importance)}{base.preamble.log_name}{level_word(importance)}: "
 
 
 def console_line(record: LogRecord, rank: int) -> str:

@@ -54,7 +54,7 @@ class Transport:
         self._arena = run.arena
         self._slot = None if keeps_manifests else PUBLISHED
         self._receiver = Receiver(run)
-        self._notes = self._receiver.notes
+        self.notes = self._receiver.notes
         self._placer = Placer(run, policy, self._receiver, audience > 1, visit_slot)
 
     def begin_visit(self) -> None:
@@ -76,10 +76,10 @@ class Transport:
         asks for snapshots. Raises `ArenaFull` or `TransportError`; everything is then as unpublished as
         before.
         """
-        if not clipboard._has_unpublished() and not self._notes.are_there:
+        if not clipboard._has_unpublished() and not self.notes.are_there:
             return NO_MANIFEST, []
         items = clipboard._unpublished_items()
-        notes = self._notes.entries() if self._notes.are_there else []
+        notes = self.notes.entries() if self.notes.are_there else []
         if not items and not notes:
             return NO_MANIFEST, []
         _refuse_equal_names(clipboard)
@@ -118,11 +118,11 @@ class Transport:
 
     def has_notes(self) -> bool:
         """Whether `take_notes` has any."""
-        return self._notes.are_there
+        return self.notes.are_there
 
     def take_notes(self) -> list[Entry]:
         """The byte counts that would go with the next publication, for the process that keeps the tally."""
-        if not self._notes.are_there:
+        if not self.notes.are_there:
             return []
         notes = self._receiver.notes.entries()
         self._receiver.notes.clear()

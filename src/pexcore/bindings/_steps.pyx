@@ -1,6 +1,13 @@
 # cython: language_level=3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The queue between two stages, and the half-steps that move a clipboard from one to the next."""
+"""What every step needs, compiled: the queues between stages, the half-steps that move a clipboard from one to the
+next, and the steps of a run in which nothing special is on.
+"""
+
+from cpython.method cimport PyMethod_Check, PyMethod_GET_FUNCTION
+from cpython.object cimport PyObject
+
+from harness._clipboard import Clipboard as _Clipboard
 
 cdef extern from "pthread.h" nogil:
     int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
@@ -31,35 +38,57 @@ def generation():
 cdef class Queue:
     """A FIFO of clipboards. An empty queue answers None; `size` tells it from a queued None."""
 
-    # There is one as a rule, seldom a few: a list moves them faster than a deque looks for its ends.
-    cdef list _clipboards
+    # There is one as a rule, which needs no list.
+    cdef object _first
+    cdef list _others
+    cdef Py_ssize_t _size
 
-    def __init__(self):
-        self._clipboards = []
+    def __cinit__(self):
+        self._size = 0
 
     cpdef addDataset(self, clipboard):
         """Append at the tail."""
-        self._clipboards.append(clipboard)
+        if self._size == 0:
+            self._first = clipboard
+        else:
+            if self._others is None:
+                self._others = []
+            self._others.append(clipboard)
+        self._size += 1
 
     cpdef getNextDataset(self):
         """Remove and return the head, None when empty."""
-        return self._clipboards.pop(0) if self._clipboards else None
+        if self._size == 0:
+            return None
+        clipboard = self._first
+        self._size -= 1
+        self._first = self._others.pop(0) if self._size else None
+        return clipboard
 
     cpdef element(self):
         """The head, which stays in the queue; None when empty."""
-        return self._clipboards[0] if self._clipboards else None
+        return self._first
 
     cpdef Py_ssize_t size(self):
         """The number of clipboards in the queue."""
-        return len(self._clipboards)
+        return self._size
 
     def __repr__(self):
-        return f"<Queue of {len(self._clipboards)} clipboard(s)>"
+        return f"<Queue of {self._size} clipboard(s)>"
+
+
+def close_all(list queues):
+    """Takes every clipboard out of every queue and closes it."""
+    for queue in queues:
+        while (<Queue?> queue)._size:
+            clipboard = (<Queue> queue).getNextDataset()
+            if clipboard is not None:
+                clipboard.close()
 
 
 cdef bint _is_of(method, frozenset functions):
     # Bound methods are compared by their function, so that methods set on the instance count as well.
-    return getattr(method, "__func__", None) in functions
+    return PyMethod_Check(method) and <object> PyMethod_GET_FUNCTION(method) in functions
 
 
 def apply_preprocess(stage, inputQueue, frozenset base_methods):
@@ -74,7 +103,7 @@ def apply_preprocess(stage, inputQueue, frozenset base_methods):
         method(clipboard)
     inputQueue.getNextDataset()
     cdef Queue between = Queue.__new__(Queue)
-    between._clipboards = [clipboard]
+    between.addDataset(clipboard)
     return between
 
 
@@ -99,3 +128,11 @@ def apply_process(stage, inputQueue, outputQueue):
     stage.process(clipboard)
     inputQueue.getNextDataset()
     outputQueue.addDataset(clipboard)
+
+
+cdef object _OK = 0
+
+include "context_numbers.pxi"
+include "half_state.pxi"
+include "slice_steps.pxi"
+include "master_steps.pxi"

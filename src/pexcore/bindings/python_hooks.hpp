@@ -9,13 +9,14 @@
 #include "births.hpp"
 #include "loop/master_loop.hpp"
 #include "loop/worker_loop.hpp"
+#include "python_call.hpp"
 
 namespace pex::bindings {
 
 namespace py = pybind11;
 
-inline void run_signal_handlers() {
-    const py::gil_scoped_acquire gil;
+inline void run_signal_handlers(InterpreterLease& interpreter) {
+    interpreter.take();
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
@@ -33,8 +34,8 @@ public:
 
     void slices_ready() override { call(m_slices_ready); }
     bool admits() override {
-        const py::gil_scoped_acquire gil;
-        return m_admits().cast<bool>();
+        m_interpreter.take();
+        return call_with(m_admits).cast<bool>();
     }
     void turn_to(std::uint16_t slot, std::uint32_t visit) override {
         m_slot = slot;
@@ -42,8 +43,8 @@ public:
     }
     void begin_visit(std::uint32_t visit) override { call(m_begin_visit, visit); }
     loop::EventLook take_event(std::uint16_t stage) override {
-        const py::gil_scoped_acquire gil;
-        return m_take_event(stage).cast<loop::EventLook>();
+        m_interpreter.take();
+        return call_with(m_take_event, stage).cast<loop::EventLook>();
     }
     void drop_visit(std::uint32_t visit) override { call(m_drop_visit, visit); }
     std::uint8_t preprocess(std::uint16_t stage) override { return call_for_outcome(m_preprocess, stage); }
@@ -57,9 +58,10 @@ public:
     }
     std::uint8_t postprocess(std::uint16_t stage) override { return call_for_outcome(m_postprocess, stage); }
     void end_visit(std::uint32_t visit) override { call(m_end_visit, visit); }
-    void check_signals() override { run_signal_handlers(); }
+    void waits() override { m_interpreter.let_go(); }
+    void check_signals() override { run_signal_handlers(m_interpreter); }
     bool workers_died(const std::vector<loop::InSlices>& slices) override {
-        const py::gil_scoped_acquire gil;
+        m_interpreter.take();
         py::list told;
         for (const loop::InSlices& one : slices) told.append(py::make_tuple(one.slot, one.visit, one.step));
         return m_workers_died(told).cast<bool>();
@@ -69,21 +71,22 @@ public:
     }
 
 private:
-    template <class... Args>
-    static void call(const py::object& method, Args... args) {
-        const py::gil_scoped_acquire gil;
-        method(args...);
+    template <class... Numbers>
+    void call(const py::object& method, Numbers... numbers) {
+        m_interpreter.take();
+        call_with(method, numbers...);
     }
-    static std::uint8_t call_for_outcome(const py::object& method, std::uint16_t stage) {
+    std::uint8_t call_for_outcome(const py::object& method, std::uint16_t stage) {
         const births::Scope stage_code;
-        const py::gil_scoped_acquire gil;
-        return method(stage).cast<std::uint8_t>();
+        m_interpreter.take();
+        return outcome_of(method, stage);
     }
 
     std::uint16_t& m_slot;
     bool m_has_several;
     py::object m_admits, m_turn_to, m_slices_ready, m_begin_visit, m_take_event, m_drop_visit, m_preprocess, m_publish, m_gather;
     py::object m_postprocess, m_end_visit, m_workers_died, m_late;
+    InterpreterLease m_interpreter;  // the last: it ends first, and the methods are dropped under the lock
 };
 
 class PythonWorker final : public loop::WorkerHooks {
@@ -92,15 +95,17 @@ public:
 
     std::uint8_t run_step(const loop::Task& task, std::uint16_t step, bool more) override {
         const births::Scope stage_code;
-        const py::gil_scoped_acquire gil;
+        m_interpreter.take();
         m_slot = task.slot;
-        return m_run_step(task.rank, task.visit, step, more).cast<std::uint8_t>();
+        return outcome_of(m_run_step, task.rank, task.visit, step, more);
     }
-    void check_signals() override { run_signal_handlers(); }
+    void waits() override { m_interpreter.let_go(); }
+    void check_signals() override { run_signal_handlers(m_interpreter); }
 
 private:
     std::uint16_t& m_slot;
     py::object m_run_step;
+    InterpreterLease m_interpreter;  // the last: see PythonMaster
 };
 
 }  // namespace pex::bindings

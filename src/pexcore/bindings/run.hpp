@@ -107,12 +107,11 @@ public:
     }
 
     bool run_worker(const py::object& target) {
-        PythonWorker hooks(target, m_slot);
         m_state.process(m_process).since_ns.store(os::now_ns(), std::memory_order_relaxed);
         m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
         loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
         worker.set_incarnation(m_incarnation);
-        const py::gil_scoped_release unlocked;
+        PythonWorker hooks(target, m_slot);
         return worker.run(hooks);
     }
 
@@ -138,14 +137,13 @@ public:
 
     py::tuple run_master(const loop::Schedule& schedule, const py::object& target,
                          std::vector<std::uint64_t> limits_ns) {
-        PythonMaster hooks(target, m_slot, m_shape.slots > 1);
         m_loop.emplace(schedule, m_state, watcher(), m_traffic, m_spin);
         m_loop->set_limits(std::move(limits_ns));
         // A stop that was asked for while the run started counts.
         if (m_stop_level != 0) m_loop->request_stop(m_stop_level);
         loop::LoopResult result;
         {
-            const py::gil_scoped_release unlocked;
+            PythonMaster hooks(target, m_slot, m_shape.slots > 1);
             result = m_loop->run(hooks);
         }
         return py::make_tuple(result.end, result.visit, result.stage);
@@ -372,6 +370,13 @@ public:
         for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
             if (m_state.cell(rank, m_slot).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
         return out;
+    }
+    // Of a slot: the lengths of what the ranks have published upwards, in their order, that can be read without a call.
+    py::memoryview up_lengths(std::uint16_t slot) {
+        static std::uint64_t nothing = 0;
+        return py::memoryview::from_buffer(m_shape.ranks != 0 ? &m_state.cell(0, slot).manifest_bytes : &nothing,
+                                           {static_cast<py::ssize_t>(m_shape.ranks)},
+                                           {static_cast<py::ssize_t>(sizeof(sync::CellShm))}, true);
     }
     // The stage that raised, of those that the step of a rank ran through.
     void set_raised_stage(std::uint32_t rank, std::uint16_t stage) { m_state.cell(rank, m_slot).raised_stage = stage; }

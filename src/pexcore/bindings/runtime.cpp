@@ -149,6 +149,7 @@ void bind_run(py::module_& module) {
              "Keeps what killed processes that have not ended hold: (worker, pid, blocks, bytes) of each.")
         .def("set_down_manifest", &Run::set_down_manifest, py::arg("stage"), py::arg("ref"), py::arg("bytes"))
         .def("down_table", &Run::down_table, py::arg("slot"), py::keep_alive<0, 1>())
+        .def("up_lengths", &Run::up_lengths, py::arg("slot"), py::keep_alive<0, 1>())
         .def("down_manifest", &Run::down_manifest, py::arg("stage"))
         .def("set_up_manifest", &Run::set_up_manifest, py::arg("rank"), py::arg("ref"), py::arg("bytes"))
         .def("up_manifests", &Run::up_manifests)

@@ -102,7 +102,9 @@ bool MasterLoop::wait_ready(MasterHooks& hooks) {
         bool all = false;
         sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), os::NO_DEADLINE, [&] {
             all = have_arrived(start);
-            return all || is_fatal() || somebody_died() || m_watcher.signalled() || asked_for(1);
+            const bool over = all || is_fatal() || somebody_died() || m_watcher.signalled() || asked_for(1);
+            if (!over) hooks.waits();
+            return over;
         });
         if (m_watcher.signalled()) {
             m_watcher.clear_signalled();
@@ -381,8 +383,10 @@ bool MasterLoop::wait(MasterHooks& hooks) {
     // A worker that dies while no slice is asked for anything owes nothing: it is replaced once they are.
     auto died = [&] { return for_slices && somebody_died(); };
     sync::wait_for(m_state.door(sync::MASTER_PROCESS), for_slices ? m_spin.ns() : 0, deadline, [&] {
-        return have_slices_moved() || (for_slices && is_fatal()) || died() || rung() || m_watcher.signalled() ||
-               asked_for(1);
+        const bool over = have_slices_moved() || (for_slices && is_fatal()) || died() || rung() ||
+                          m_watcher.signalled() || asked_for(1);
+        if (!over) hooks.waits();
+        return over;
     });
     const std::uint64_t now = os::now_ns();
     if (for_slices) m_spin.note(now - start);

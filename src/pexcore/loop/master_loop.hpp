@@ -51,6 +51,8 @@ public:
     virtual void end_visit(std::uint32_t visit) = 0;
     // The run ends before any stage of the visit has begun.
     virtual void drop_visit(std::uint32_t visit) = 0;
+    // The loop is about to wait, perhaps for long: let go of what others need. May be called again and again.
+    virtual void waits() {}
     // A signal has arrived: run the interpreter's handlers.
     virtual void check_signals() = 0;
     // One or more workers have died and were reaped: replaces them, so that their cells are taken by somebody. `slices`

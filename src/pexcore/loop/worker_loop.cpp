@@ -54,8 +54,11 @@ bool WorkerLoop::run(WorkerHooks& hooks) {
         if (did == Did::REPLACED) return false;
         if (did == Did::RAN) continue;
         const std::uint64_t start = os::now_ns();
-        sync::wait_for(m_state.door(m_process), m_spin.ns(), os::NO_DEADLINE,
-                       [&] { return stopping() || anything_to_do(); });
+        sync::wait_for(m_state.door(m_process), m_spin.ns(), os::NO_DEADLINE, [&] {
+            const bool over = stopping() || anything_to_do();
+            if (!over) hooks.waits();
+            return over;
+        });
         m_spin.note(os::now_ns() - start);
         hooks.check_signals();
     }
@@ -165,7 +168,7 @@ WorkerLoop::Did WorkerLoop::run_rank(WorkerHooks& hooks, std::uint32_t rank, std
     const std::uint8_t outcome = run_stages(hooks, {rank, slot, taken.visit}, taken.step);
     // ORDER relaxed: only read to name the place after this process has died and was reaped.
     process.busy_rank.store(-1, std::memory_order_relaxed);
-    process.since_ns.store(os::now_ns(), std::memory_order_relaxed);
+    process.since_ns.store(m_ended_ns, std::memory_order_relaxed);
     os::fault_point("worker: ran");
     if (!sync::arrive(cell, taken, outcome)) return Did::REPLACED;
     os::fault_point("worker: arrived");
@@ -198,7 +201,7 @@ std::uint8_t WorkerLoop::run_one(WorkerHooks& hooks, const Task& task, std::uint
     // ORDER release: pairs with the acquire in Lateness::limit_now_ns().
     self.busy_stage.store(step, std::memory_order_release);
     span.outcome = hooks.run_step(task, step, more);
-    span.end_ns = os::now_ns();
+    span.end_ns = m_ended_ns = os::now_ns();
     span.bytes_copied = m_traffic.copied - start.copied;
     span.bytes_shared = m_traffic.shared - start.shared;
     span.bytes_clipboard = m_traffic.clipboard;

@@ -26,6 +26,8 @@ public:
     // Runs one stage of one rank in the visit of a slot, and returns the outcome bits of sync::Outcome; `more`: the next one
     // follows without meeting the master. A number past the last stage closes the visit.
     virtual std::uint8_t run_step(const Task& task, std::uint16_t step, bool more) = 0;
+    // The loop is about to wait, perhaps for long: let go of what others need. May be called again and again.
+    virtual void waits() {}
     virtual void check_signals() = 0;
 };
 
@@ -90,6 +92,7 @@ private:
     Traffic& m_traffic;
     sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
+    std::uint64_t m_ended_ns = 0;  // when the last step ended
     std::vector<std::pair<std::uint32_t, std::uint16_t>> m_order;  // visits and their slots, the oldest first
 };
 

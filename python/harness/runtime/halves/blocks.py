@@ -30,11 +30,15 @@ class Blocks:
     def mark(self, block: str, status: str, importance: int, what: str, stage: str = "") -> None:
         """Records a mark in the log named `block`, with `what` in its text and `stage` as `stagename`."""
         log = self._block(block)
+        properties = [(BlockTimingLog.STATUS, status)]
+        if stage:
+            properties.append(("stagename", stage))
+        if log.send_plain(importance, f"{VERBS[status]} {what}", properties, log.getUsageFlags()):
+            return
         record = log.new_record(importance)
         record.addComment(f"{VERBS[status]} {what}")
-        record.addPropertyString(BlockTimingLog.STATUS, status)
-        if stage:
-            record.addPropertyString("stagename", stage)
+        for name, value in properties:
+            record.addPropertyString(name, value)
         log.addUsageProps(record)
         log.send(record)
 

@@ -8,7 +8,7 @@ from os import getpid
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness import _core, births, streams
-from harness._steps import generation
+from harness._steps import HalfState, close_all, generation
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.log.run_logs import off_console
@@ -38,13 +38,15 @@ DEBUG = -10
 TRACE = -1
 VERB2 = -2
 VERB3 = -3
+SILENT = 1 << 30
+"""A threshold that nothing passes."""
 
 
 ResultT = TypeVar("ResultT")
 StageT = TypeVar("StageT", bound=StageProcessing)
 
 
-class Half(Generic[StageT]):
+class Half(HalfState, Generic[StageT]):
     """One rank's stage instances with the n+1 queues between them. The master is rank -1.
 
     Stages are plugged into the same queues whatever visit they work on: the queues hold what belongs to the
@@ -57,6 +59,8 @@ class Half(Generic[StageT]):
     def __init__(self, run: _core.Run, config: PipelineConfig, run_id: str, rank: int, log: Log) -> None:
         self.run = run
         self._clipboard_bytes = run.clipboard_bytes()
+        self._downs = [run.down_table(slot) for slot in range(run.slots)]
+        self._ups = [run.up_lengths(slot) for slot in range(run.slots)]
         self.config = config
         self.run_id = run_id
         self.rank = rank
@@ -67,8 +71,7 @@ class Half(Generic[StageT]):
             Transport(run, config.share, self._audience(), slot, keeps_manifests=rank < 0)
             for slot in range(run.slots)
         ]
-        self.transport = self._transports[0]
-        """That of the visit which this half looks at."""
+        self._look_at_slot(0)
         self.stages: list[StageT] = []
         self.failure_stage: StageT | None = None
         self.queues = [Queue() for _ in range(len(config.stages) + 1)]
@@ -84,7 +87,7 @@ class Half(Generic[StageT]):
         self._parked = ParkedVisits(self, "error_flagged", "stage_number", "_waiting", *self.of_visit)
         self._pid = getpid()
         self._generation = generation()
-        self._note_in_log = log.context.set
+        self._note_in_log = log.context.note
         self.post_mortems: PostMortems | None = None
 
     def _audience(self) -> int:
@@ -152,13 +155,20 @@ class Half(Generic[StageT]):
             if generation() != self._generation:
                 end_if_stray(self._pid)
 
+    def _look_at_slot(self, slot: int) -> None:
+        """What crosses is that of the visit in a slot of the run's tables."""
+        self.transport = self._transports[slot]
+        self.notes = self.transport.notes
+        self._down = self._downs[slot]
+        self.look_at(self._down, self._ups[slot], self._clipboard_bytes)
+
     def turn_to(self, visit: int) -> bool:
         """Looks at another visit, whose slot the run has turned to. Returns whether it was begun here."""
         if self.in_visit:
             self._waiting = [_emptied(queue) for queue in self.queues]
             self._parked.park(self.visit)
         self.visit = visit
-        self.transport = self._transports[self.run.slot]
+        self._look_at_slot(self.run.slot)
         self.in_visit = self._parked.unpark(visit)
         if self.in_visit:
             for queue, waiting in zip(self.queues, self._waiting, strict=True):
@@ -184,10 +194,7 @@ class Half(Generic[StageT]):
 
     def empty_queues(self) -> None:
         """Takes every clipboard out of every queue and closes it."""
-        for queue in self.queues:
-            for clipboard in _emptied(queue):
-                if clipboard is not None:
-                    clipboard.close()
+        close_all(self.queues)
 
     def pass_on(self, number: int) -> None:
         """Moves the head of queue number-1 to queue number, as a stage that is skipped does."""

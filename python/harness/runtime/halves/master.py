@@ -15,7 +15,7 @@ from harness.queue import Queue
 from harness.runtime.configuration.config import UPCOMING_VISITS
 from harness.runtime.halves.blocks import STAGE, VISIT
 from harness.runtime.halves.failure import describe_failure, original_of
-from harness.runtime.halves.half import DEBUG, TRACE, VERB2, Half
+from harness.runtime.halves.half import DEBUG, SILENT, TRACE, VERB2, Half
 from harness.runtime.halves.in_slices import InSlices
 from harness.runtime.halves.stray_forks import end_if_stray
 from harness.stage import NoOpSerialProcessing, SerialProcessing
@@ -23,6 +23,7 @@ from harness.transport.entry import Entry
 from harness.transport.tally import ACROSS, DOWN, UP
 
 if TYPE_CHECKING:
+    from harness._steps import Already
     from harness.properties import PropertySet
     from harness.runtime.configuration.config import StageConfig
     from harness.runtime.halves.admission import Admission
@@ -63,8 +64,6 @@ class MasterHalf(Half[SerialProcessing]):
         self._event: tuple[int, str, PropertySet] | None = None
         self._reached = 0
         self._first = 0
-        self._downs = [self.run.down_table(slot) for slot in range(self.run.slots)]
-        self._down = self._downs[0]
 
     def require_methods_of_classes(self) -> None:
         """Raises `StageFailed` where a stage has a method that a schedule can't know of: its own."""
@@ -91,7 +90,6 @@ class MasterHalf(Half[SerialProcessing]):
         if visit == self.visit:
             return True
         is_known = super().turn_to(visit)
-        self._down = self._downs[self.run.slot]
         self.recorder.turn_to(visit)
         self.events.turn_to(visit)
         self.statistics.tally.turn_to(visit)
@@ -148,18 +146,19 @@ class MasterHalf(Half[SerialProcessing]):
         self.replacing.end_visit(visit)
         self.admission.end_visit()
 
-    def preprocess(self, number: int) -> int:
+    def preprocess(self, number: int, already: Already | None = None) -> int:
         """Runs `preprocess` of stage `number`; returns the outcome bits.
 
-        The stages after it that slices run on with have none.
+        The stages after it that slices run on with have none. `already` stands for one that has run and
+        raised, at a threshold that let nothing pass of what is logged here.
         """
         stage = self.stages[number - 1]
         self.stage_number = self._first = number
         self.recorder.enter_stage(self.visit, number)
         self._note_in_log("STAGEID", number)
-        if self.on_progress is not None:
+        if self.on_progress is not None and already is None:
             self.on_progress(self.visit, stage.getName())
-        passes = self.log.getThreshold()
+        passes = self.log.getThreshold() if already is None else SILENT
         if passes <= VERB2:
             self._mark_stages("start", number, self.run.last_of(number))
         self._between = None
@@ -170,7 +169,7 @@ class MasterHalf(Half[SerialProcessing]):
             if passes <= TRACE:
                 self._traced(stage, "preprocess", lambda: self._preprocess(stage, number))
             else:
-                self._between = self.call_stage(stage.applyPreprocess)
+                self._between = self.call_stage(already or stage.applyPreprocess)
         except Exception as error:
             self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
             self.statistics.count_partial(self.visit)
@@ -273,11 +272,14 @@ class MasterHalf(Half[SerialProcessing]):
                     self.recorder.record_raise(rank, number, text)
                 self.log.warn(f"slice {rank} failed in visit {self.visit}: {text}")
 
-    def postprocess(self, number: int) -> int:
-        """Runs `postprocess` of stage `number`; returns the outcome bits."""
+    def postprocess(self, number: int, already: Already | None = None) -> int:
+        """Runs `postprocess` of stage `number`; returns the outcome bits.
+
+        `already` stands for one that has run, at a threshold that let nothing pass of what is logged here.
+        """
         stage = self.stages[number - 1]
         outcome = _core.OUTCOME_OK
-        passes = self.log.getThreshold()
+        passes = self.log.getThreshold() if already is None else SILENT
         if self.error_flagged:
             # The stage that failed has put an empty clipboard into its output queue already.
             for stage_number in range(self._first, number + 1):
@@ -290,7 +292,7 @@ class MasterHalf(Half[SerialProcessing]):
                 if passes <= TRACE:
                     self._traced(stage, "postprocess", lambda: stage.applyPostprocess(between))
                 else:
-                    self.call_stage(stage.applyPostprocess, between)
+                    self.call_stage(already or stage.applyPostprocess, between)
                 self.count_clipboard(number)
             except Exception as error:
                 self._fail_postprocess(number, error, between)

@@ -19,7 +19,7 @@ from harness.runtime.halves.failure import (
     original_of,
     write_report,
 )
-from harness.runtime.halves.half import DEBUG, TRACE, Half
+from harness.runtime.halves.half import DEBUG, SILENT, TRACE, Half
 from harness.runtime.halves.post_mortems import keep_received
 from harness.runtime.halves.repeating import resume
 from harness.runtime.halves.stray_forks import end_if_stray
@@ -29,6 +29,7 @@ from harness.transport import NO_MANIFEST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness._steps import Already
     from harness.log import Log
     from harness.runtime.configuration.config import StageConfig
     from harness.transport import Manifest
@@ -44,14 +45,15 @@ class SliceHalf(Half[ParallelProcessing]):
     """A rank >= 0. The C++ loop of its worker calls `run_step`."""
 
     of_visit = ("received", "received_across", "_told", "_started")
-    replaces = False
-    """Whether the rank may have begun a visit elsewhere before it comes here: the worker is a replacement."""
     after_first_visit: Callable[[Log], None] | None = None
-    _more = False
-    _has_no_more = False
 
     def set_up(self) -> None:
-        """Builds the stages. Raises `StageFailed`."""
+        """Builds the stages. Raises `StageFailed`.
+
+        `replaces` is false then. It says whether the rank may have begun a visit elsewhere before it comes
+        here: the worker is a replacement, or the rank another worker's.
+        """
+        self.replaces = self._more = self._has_no_more = False
 
         def make(stage: StageConfig, sysdata: dict[str, Any]) -> ParallelProcessing | None:
             if stage.parallel_class is None:
@@ -66,8 +68,6 @@ class SliceHalf(Half[ParallelProcessing]):
         self.build(make)
         self._published: list[tuple[int, Manifest]] = []
         self._told = UNTOLD
-        self._downs = [self.run.down_table(slot) for slot in range(self.run.slots)]
-        self._down = self._downs[0]
         self._started = (time.monotonic(), os.times())
         self._exchanges = [
             make_exchange(self.run, self.config, self.rank, transport) for transport in self._transports
@@ -78,10 +78,11 @@ class SliceHalf(Half[ParallelProcessing]):
         if any(stage.stateful for stage in self.stages):
             self.run.set_stateful(self.rank)
 
-    def run_step(self, visit: int, step: int, more: bool = False) -> int:
+    def run_step(self, visit: int, step: int, more: bool = False, already: Already | None = None) -> int:
         """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits.
 
-        `more`: the next stage follows before anybody reads what this one publishes.
+        `more`: the next stage follows before anybody reads what this one publishes. `already`: in the place
+        of a stage that has run.
         """
         is_known = visit == self.visit or self.turn_to(visit)
         if not self._more:
@@ -95,13 +96,12 @@ class SliceHalf(Half[ParallelProcessing]):
             return _core.OUTCOME_OK
         if step == 1:
             self.start_visit(visit)
-        return self.process(step)
+        return self.process(step, already)
 
     def turn_to(self, visit: int) -> bool:
         """As of any half; what comes from the master and from neighbours is that visit's."""
         is_known = super().turn_to(visit)
-        slot = self.run.slot
-        self._down, self.exchange = self._downs[slot], self._exchanges[slot]
+        self.exchange = self._exchanges[self.run.slot]
         return is_known
 
     def start_visit(self, visit: int) -> None:
@@ -120,11 +120,15 @@ class SliceHalf(Half[ParallelProcessing]):
         self.stage_number = number
         self._note_in_log("STAGEID", number)
 
-    def process(self, number: int) -> int:
-        """Runs stage `number`, or passes it over after a failure. Returns the outcome bits."""
+    def process(self, number: int, already: Already | None = None) -> int:
+        """Runs stage `number`, or passes it over after a failure. Returns the outcome bits.
+
+        `already` stands for a stage that has run, at a threshold that let nothing pass of what is logged
+        here.
+        """
         stage = self.stages[number - 1]
         self.enter_stage(number)
-        passes = self.log.getThreshold()
+        passes = self.log.getThreshold() if already is None else SILENT
         if passes <= INFO:
             self.log.info(f"stage {number} {stage.getName()}, error flag {int(self.error_flagged)}")
         if self.error_flagged:
@@ -141,7 +145,7 @@ class SliceHalf(Half[ParallelProcessing]):
             if passes <= TRACE:
                 self._traced(stage)
             else:
-                self.call_stage(stage.applyProcess)
+                self.call_stage(already or stage.applyProcess)
             clipboard = self.queues[number].element()
             if clipboard is None:
                 self.publish_nothing(number)

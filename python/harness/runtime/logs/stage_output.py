@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness import _core
 from harness._core import output_extent
+from harness._steps import OutputWatch
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 TAIL_BYTES = 2048
 
 
-class StageOutput:
+class StageOutput(OutputWatch):
     """Standard output and standard error of this process go to the end of a file from now on.
 
     A file, not a pipe: nothing can fill up, and what was printed before a crash is there. Text of Python and
@@ -40,19 +41,25 @@ class StageOutput:
         os.dup2(descriptor, 2)
         os.close(descriptor)
         _core.line_buffer_stdio()
-        self._said = [False]
+        super().__init__([False])
         # Kept: a stage may put something else in their place.
-        self._streams = (_text_stream(1, self._said), _text_stream(2, self._said))
+        self._streams = (_text_stream(1, self.said), _text_stream(2, self.said))
         sys.stdout, sys.stderr = self._streams
+        self._see()
+
+    def _see(self) -> None:
         self._marked = output_extent()
+        self.see(self._marked)
 
     def mark(self, rank: int, visit: int, step: int, stages: Sequence[StageProcessing]) -> None:
         """Says under what was printed since the last mark that it is of this rank, visit and stage.
 
         Step 0 is set-up or shutdown; the one past the last stage is the end of a visit.
         """
-        if self._said[0]:
-            self._said[0] = False
+        if not self.has_printed():
+            return
+        if self.said[0]:
+            self.said[0] = False
             for stream in self._streams:
                 # A stage may have closed it: there is nothing to write then.
                 with contextlib.suppress(ValueError, OSError):
@@ -63,7 +70,7 @@ class StageOutput:
             size = extent[0] - self._marked[0]
             with contextlib.suppress(OSError):
                 write(1, mark_text(rank, visit, _step_name(step, stages), size))
-            self._marked = output_extent()
+            self._see()
 
 
 def mark_text(rank: int, visit: int, what: str, size: int) -> bytes:

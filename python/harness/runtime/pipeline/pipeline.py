@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import _core, arrays, current, outputs
+from harness._steps import MasterSteps
 from harness.errors import ConfigError, InternalError
 from harness.events.feed import read_feed
 from harness.events.log_events import publisher_of
@@ -56,6 +57,7 @@ from harness.runtime.records.statistics import RunStatistics
 from harness.runtime.shutdown.control import ControlSocket, Master, announce
 from harness.runtime.shutdown.listener import LevelSource
 from harness.runtime.shutdown.listening import EventListener
+from harness.stage import SerialProcessing
 
 SPIN_NS = 50_000, 1_000_000
 """How long a process yields before it sleeps: where waits are long as a rule, and where they are short."""
@@ -311,7 +313,8 @@ class Pipeline(PipelineEnding):
         config, run = self._require_config(), self._require_run()
         self._require_events().timeout = self.getEventTimeout()
         with self._stops.signals():
-            end, visit, stage = run.run_master(self._schedule, self._require_master(), limits_ns(config))
+            steps = MasterSteps(self._require_master(), SerialProcessing)
+            end, visit, stage = run.run_master(self._schedule, steps, limits_ns(config))
             reason = self._take_end(end, visit, stage)
             if end == _core.LoopEnd.NO_MORE:
                 self._require_recorder().end_without_data(visit)

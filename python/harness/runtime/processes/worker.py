@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from harness import _core, arrays, current, outputs
+from harness._steps import SliceSteps
 from harness.errors import HarnessError, InternalError
 from harness.ledger.journals import journal_path
 from harness.ledger.post_mortem import PostMortems
@@ -28,8 +29,10 @@ from harness.runtime.logs.stage_output import StageOutput
 from harness.runtime.processes import exit_handlers, stacks
 from harness.runtime.processes.cores import ThreadCheck, keep_to_place
 from harness.runtime.processes.signals import leave_signals_to_master
+from harness.stage import ParallelProcessing
 
 if TYPE_CHECKING:
+    from harness._steps import Already
     from harness.log.foreign import ForeignRecords
     from harness.runtime.logs.log_drain import LogDrain
 
@@ -87,8 +90,24 @@ class WorkerHooks:
         self._pid = os.getpid()
         self._current: SliceHalf | None = None
 
-    def run_step(self, rank: int, visit: int, step: int, more: bool = False) -> int:
-        """Runs a step of one rank. What a failure stage raises, SystemExit, KeyboardInterrupt are fatal."""
+    def work_for(self, half: SliceHalf) -> None:
+        """What follows is done for this slice."""
+        self._current = half
+        current.work_for(half)
+        set_default_log(half.log.root)
+
+    def mark(self, rank: int, visit: int, step: int, half: SliceHalf) -> None:
+        """What was printed since the last mark is of this step."""
+        if self._output is not None:
+            self._output.mark(rank, visit, step, half.stages)
+
+    def run_step(
+        self, rank: int, visit: int, step: int, more: bool = False, already: Already | None = None
+    ) -> int:
+        """Runs a step of one rank. What a failure stage raises, SystemExit, KeyboardInterrupt are fatal.
+
+        `already` stands for a stage that has run.
+        """
         half = self._slices.get(rank)
         try:
             if half is None:
@@ -96,12 +115,9 @@ class WorkerHooks:
                 # Whatever the worker before has done in this visit, if there was one.
                 half.replaces = True
             if self._current is not half:
-                self._current = half
-                current.work_for(half)
-                set_default_log(half.log.root)
-            outcome = half.run_step(visit, step, more)
-            if self._output is not None:
-                self._output.mark(rank, visit, step, half.stages)
+                self.work_for(half)
+            outcome = half.run_step(visit, step, more, already)
+            self.mark(rank, visit, step, half)
             return outcome
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             end_if_stray(self._pid)
@@ -161,7 +177,8 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
     # is waited for: this is no death.
     served = {} if broken else slices
     make = partial(_set_up, context, worker)
-    if not run.run_worker(WorkerHooks(served, output, make, partial(report_fatal, run))):
+    hooks = WorkerHooks(served, output, make, partial(report_fatal, run))
+    if not run.run_worker(SliceSteps(hooks, served, ParallelProcessing, output)):
         return EXIT_REPLACED
     halves = {**slices, **served}.values()
     for half in halves:

@@ -42,12 +42,10 @@ class Recorder:
         self._early_outputs: list[Output] = []
         self._journals = Journals(run_dir, config.n_workers)
         self._progress = Progress(run_dir)
+        self.enter_stage = self._progress.note
+        """`enter_stage(visit, stage)` notes for `pex-harness status` where the master is."""
         # Spans have the monotonic clock's time.
         self._epoch_s = time.time() - time.monotonic()
-
-    def enter_stage(self, visit: int, stage: int) -> None:
-        """Notes for `pex-harness status` where the master is."""
-        self._progress.note(visit, stage)
 
     # --- a visit
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Where the time of empty steps goes: samples of the master and its workers, by the part of the harness.
+
+Usage: where.py [--slices N] [--workers W] [--steps N] [--threshold T] [--rate HZ] [--flamegraph FILE.svg].
+Needs py-spy (`pip install py-spy`), and the right to trace processes. Prints a table: per cent of the samples
+in which the main thread of the master, or of a worker, was not waiting for the other side. py-spy stops a
+process for each sample, so that these shares are more to be trusted than times; what a step takes is said by
+empty_run.py. A sample belongs to the part that the innermost frame names which names any. `--flamegraph` runs
+once more for a picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+WAITING = "waiting"
+PARTS = [
+    (name, re.compile(pattern))
+    for name, pattern in (
+        (WAITING, r"sched_yield|^syscall \(libc"),
+        ("stage code", r"empty_stages\.py"),
+        ("ledger", r"harness/ledger/(?!progress)|sqlite"),
+        ("statistics, spans", r"records/statistics\.py|empty_run\.py"),
+        ("logs", r"harness/log/|halves/blocks\.py|_records\."),
+        ("output marks", r"stage_output\.py"),
+        ("recorder, progress", r"records/recording\.py|ledger/progress\.py"),
+        ("isolation, random state", r"isolation\.py|streams\.py"),
+        ("publishing", r"harness/transport/"),
+        ("stage base classes", r"stage/processing\.py"),
+        ("MasterHalf", r"halves/master\.py"),
+        ("SliceHalf", r"halves/slice\.py"),
+        ("Half", r"halves/half\.py"),
+        ("WorkerHooks", r"processes/worker\.py|harness/current\.py|harness/queue\.py"),
+        ("queues, compiled steps", r"_steps\.|_steps\.pyx|\.pxi"),
+        ("clipboard", r"_clipboard\."),
+        ("taking the interpreter", r"take_gil|drop_gil|PyEval_(Restore|Save)Thread|PyGILState"),
+        ("C++ loops, bindings", r"_core\."),
+    )
+]
+LOOPS = {"master": "Pipeline._run_stages ", "workers": "_live (harness/runtime/processes/worker.py"}
+
+
+def parts_of(folded: Iterable[str]) -> dict[str, Counter[str]]:
+    """Samples of each side by part; a line has a stack's frames, the outermost first, and their count."""
+    found = {side: Counter[str]() for side in LOOPS}
+    for line in folded:
+        stack, _, count = line.rpartition(" ")
+        frames = stack.split(";")
+        for side, loop in LOOPS.items():
+            inside = [at for at, frame in enumerate(frames) if loop in frame]
+            if not inside:
+                continue
+            found[side][_part(frames[inside[0] + 1 :])] += int(count)
+    return found
+
+
+def _part(frames: list[str]) -> str:
+    for frame in reversed(frames):
+        for name, pattern in PARTS:
+            if pattern.search(frame):
+                return name
+    return "other"
+
+
+def record(arguments: argparse.Namespace, form: str, path: Path) -> None:
+    """Runs empty steps under py-spy. Ends the program when it can't."""
+    program = [sys.executable, str(HERE / "empty_run.py")]
+    sizes = [arguments.slices, arguments.workers, arguments.steps, arguments.threshold]
+    done = subprocess.run(
+        ["py-spy", "record", "--native", "--subprocesses", "-r", str(arguments.rate),
+         "-f", form, "-o", str(path), "--", *program, *map(str, sizes)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0 or not path.exists():
+        sys.exit(f"py-spy has failed ({done.returncode}): {done.stderr[-1000:]}")
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--slices", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=60_000)
+    parser.add_argument("--threshold", type=int, default=10)
+    parser.add_argument("--rate", type=int, default=500, help="samples a second (default 500)")
+    parser.add_argument("--flamegraph", type=Path)
+    arguments = parser.parse_args()
+    if shutil.which("py-spy") is None:
+        sys.exit("py-spy is not installed: pip install py-spy")
+    with tempfile.TemporaryDirectory() as name:
+        folded = Path(name) / "folded"
+        record(arguments, "raw", folded)
+        found = parts_of(folded.read_text().split("\n"))
+    print(f"{arguments.slices} slices, {arguments.workers} workers, threshold {arguments.threshold},"
+          f" load {os.getloadavg()[0]:.1f}; per cent of the samples outside waiting")
+    for side, samples in found.items():
+        working = sum(samples.values()) - samples.pop(WAITING, 0)
+        print(f"\n{side}, {working} samples")
+        for part, count in samples.most_common():
+            print(f"  {part:<26}{100 * count / working:6.1f}")
+    if arguments.flamegraph is not None:
+        record(arguments, "flamegraph", arguments.flamegraph)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What changes in every step and is seldom looked at: visit and stage of records, of the run's progress, of output.
+
+cdef long long _INT_LIMIT = 1 << 31
+
+
+cdef class ContextNumbers:
+    """Plain numbers of a record context, which change with every step, beside its other properties.
+
+    Both together are its state, which is made when a record asks for it: most changes reach none.
+    """
+
+    cdef object _others
+    cdef dict _numbers
+    cdef unsigned long long _changes
+    cdef tuple _state
+
+    def __init__(self, others):
+        self._replace(others, {})
+
+    def _replace(self, others, dict numbers):
+        """Takes other properties and numbers in the place of all."""
+        self._others = others
+        self._numbers = numbers
+        self._changes += 1
+        self._state = None
+
+    def note(self, name, value):
+        """As `set`; a number that takes the place of another one costs next to nothing."""
+        if type(value) is not int or name not in self._numbers or not -_INT_LIMIT <= value < _INT_LIMIT:
+            self.set(name, value)
+        elif self._numbers[name] != value:
+            self._numbers[name] = value
+            self._changes += 1
+            self._state = None
+
+    @property
+    def state(self):
+        """The properties of this moment, plain numbers apart; another object after each change."""
+        cdef unsigned long long changes
+        state = self._state
+        while state is None:
+            # Another thread may make a change while this one makes the state.
+            changes = self._changes
+            state = (self._others, dict(self._numbers))
+            if changes != self._changes:
+                state = None
+                continue
+            self._state = state
+        return state
+
+    def number(self, name):
+        """A plain number, or None if the context has none of that name."""
+        return self._numbers.get(name)
+
+
+cdef class ProgressPage:
+    """A mapped page whose third and fourth word, of 64 bits each, say at which visit and stage a run is."""
+
+    cdef unsigned long long[:] _words
+
+    def __init__(self, page):
+        self._words = memoryview(page)[:32].cast("Q")
+
+    def note(self, unsigned long long visit, unsigned long long stage):
+        """Writes visit and stage. Nothing happens after `release`."""
+        if self._words is not None:
+            self._words[2] = visit
+            self._words[3] = stage
+
+    def release(self):
+        """Lets go of the page, so that it can be closed."""
+        self._words = None
+
+
+cdef extern from "<stdio_ext.h>":
+    ctypedef struct FILE
+    size_t __fpending(FILE* stream)
+
+
+cdef extern from "<stdio.h>":
+    FILE* stdout
+    FILE* stderr
+
+
+cdef extern from "<sys/stat.h>":
+    ctypedef struct timespec:
+        long tv_sec
+        long tv_nsec
+    cdef struct c_stat "stat":
+        unsigned int st_mode
+        long st_size
+        timespec st_mtim
+    int fstat(int descriptor, c_stat* status)
+    bint S_ISREG(unsigned int mode)
+
+
+cdef class OutputWatch:
+    """Whether something was printed: to the file that descriptor 1 is, or into what is written to it later."""
+
+    cdef long long _size
+    cdef long long _changed
+
+    # A list with one item, true if Python may have text or bytes that are not written yet.
+    cdef readonly list said
+
+    def __init__(self, list said):
+        self.said = said
+        self._size = self._changed = -1
+
+    def has_printed(self):
+        """Whether there may be something that `see` has not been told of."""
+        return self._has_printed()
+
+    cdef bint _has_printed(self):
+        cdef c_stat status
+        if self.said[0] or __fpending(stdout) != 0 or __fpending(stderr) != 0:
+            return True
+        # Where there is no file it is not known.
+        if fstat(1, &status) != 0 or not S_ISREG(status.st_mode):
+            return True
+        return (status.st_size != self._size or
+                status.st_mtim.tv_sec * <long long> 1000000000 + status.st_mtim.tv_nsec != self._changed)
+
+    def see(self, extent):
+        """Notes that what makes the file as `_core.output_extent` says is known."""
+        self._size, self._changed = extent

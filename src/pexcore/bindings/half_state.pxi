@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What the compiled steps and the halves share.
+
+cdef class HalfState:
+    """The part of a half's state that every step looks at: a base class of `Half`, which says what each is.
+
+    A subclass must not have class attributes of these names: the compiled steps would not see what is set there.
+    """
+
+    cdef public long long visit
+    cdef public int stage_number
+    cdef public bint error_flagged
+    cdef public list queues
+    cdef public list stages
+    cdef public object log
+    cdef public object notes
+    cdef public long _generation
+    cdef public object _note_in_log
+    # Of a slice.
+    cdef public bint replaces
+    cdef public bint _more
+    cdef public bint _has_no_more
+    cdef public list _published
+    cdef public tuple _told
+    cdef public object exchange
+    # Of the master.
+    cdef public int _first
+    cdef public int _reached
+    cdef public object _between
+    cdef public object _event
+    # Tables of the run.
+    cdef const unsigned long long[:] _down_table
+    cdef const unsigned long long[:] _up_lengths
+    cdef unsigned long long[:] _bytes_held
+
+    def look_at(self, down, up, clipboard_bytes):
+        """Takes the tables of the run: `Run.down_table()`, `Run.up_lengths()` and `Run.clipboard_bytes()`."""
+        self._down_table = down
+        self._up_lengths = up
+        self._bytes_held = clipboard_bytes
+
+
+cdef inline object _head(HalfState half, int number):
+    # The head of a queue, if it is a clipboard and nothing else; else None.
+    clipboard = (<Queue> half.queues[number])._first
+    return clipboard if type(clipboard) is _Clipboard else None
+
+
+cdef inline bint _passes(HalfState half, int importance) except -1:
+    cdef long long threshold = half.log._passes
+    return threshold <= importance
+
+
+cdef inline bint _is_from(method, function):
+    # Whether a bound method is that function of its class, and nothing that was set on the instance.
+    return PyMethod_Check(method) and <PyObject*> PyMethod_GET_FUNCTION(method) == <PyObject*> function
+
+
+cdef class Already:
+    """In the place of a half-step that has run: it returns nothing again, or raises again what it has raised."""
+
+    cdef object _error
+
+    def __init__(self, error=None):
+        self._error = error
+
+    def __call__(self, *arguments):
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The steps of the master in which nothing special is on.
+
+cdef int _DEBUG = -10
+cdef int _TRACE = -1
+
+
+cdef class MasterSteps:
+    """What the loop of the master calls: does itself what has no more to it than to call the stage.
+
+    Everything else `MasterHalf` does: visits, events, what follows a failure, records, and whatever crosses. A
+    half-step that has run and raised is handed to it as `Already` run.
+    """
+
+    cdef HalfState _half
+    cdef object _enter
+    cdef object _leave
+    cdef object _apply_before
+    cdef object _apply_after
+    cdef frozenset _base_methods
+    cdef bint _exchanges
+    cdef int _ranks
+    cdef Queue _spare
+
+    def __init__(self, HalfState half, base_class):
+        """`half` is a `MasterHalf`, `base_class` is `SerialProcessing`."""
+        self._half = half
+        self._enter = half.recorder.enter_stage
+        self._leave = half.recorder.leave_stage
+        self._apply_before = base_class.applyPreprocess
+        self._apply_after = base_class.applyPostprocess
+        self._base_methods = frozenset({base_class.preprocess, base_class.postprocess})
+        self._exchanges = bool(half.config.exchanges)
+        self._ranks = half.config.n_slices
+        self._spare = Queue()
+
+    def __getattr__(self, name):
+        # Visits, events, deaths: nothing that happens in every step.
+        return getattr(self._half, name)
+
+    def preprocess(self, number):
+        """As `MasterHalf.preprocess`."""
+        cdef HalfState half = self._half
+        if half.error_flagged or _passes(half, _TRACE):
+            return half.preprocess(number)
+        stage = half.stages[number - 1]
+        half.stage_number = half._first = number
+        self._enter(half.visit, number)
+        half._note_in_log("STAGEID", number)
+        progress = half.on_progress
+        if progress is not None:
+            progress(half.visit, stage.getName())
+        half._between = None
+        cdef object already = None
+        try:
+            half._between = self._before(half, stage, number)
+        except BaseException as error:
+            already = Already(error)
+        if already is not None:
+            return half.preprocess(number, already)
+        if _forks != half._generation:
+            half.call_stage(Already())
+        return _OK
+
+    cdef object _before(self, HalfState half, stage, int number):
+        apply = stage.applyPreprocess
+        source = half.queues[number - 1]
+        if not _is_from(apply, self._apply_before) or stage.inputQueue is not source:
+            return apply()
+        clipboard = (<Queue> source)._first
+        method = stage.preprocess
+        if not _is_of(method, self._base_methods) or _is_of(stage.postprocess, self._base_methods):
+            method(clipboard)
+        (<Queue> source).getNextDataset()
+        # Nobody but the master sees it: the same one serves again, once it is empty.
+        cdef Queue between = self._spare
+        if between._size:
+            between = Queue.__new__(Queue)
+        between.addDataset(clipboard)
+        return between
+
+    def publish(self, number):
+        """As `MasterHalf.publish`."""
+        cdef HalfState half = self._half
+        cdef int stage = number
+        if half.error_flagged or half.notes.are_there or half._down_table[2 * stage + 1]:
+            return half.publish(number)
+        if half._event is not None and half._event[0] == stage:
+            return half.publish(number)
+        between = half._between
+        if type(between) is not Queue or not (<Queue> between)._size or _passes(half, _DEBUG):
+            return half.publish(number)
+        clipboard = (<Queue> between)._first
+        if type(clipboard) is not _Clipboard or clipboard._has_unpublished():
+            return half.publish(number)
+
+    def gather(self, number, raised):
+        """As `MasterHalf.gather`."""
+        cdef HalfState half = self._half
+        cdef int rank
+        if raised or self._exchanges or _passes(half, _DEBUG):
+            return half.gather(number, raised)
+        for rank in range(self._ranks):
+            if half._up_lengths[rank]:
+                return half.gather(number, raised)
+
+    def postprocess(self, number):
+        """As `MasterHalf.postprocess`."""
+        cdef HalfState half = self._half
+        between = half._between
+        if half.error_flagged or type(between) is not Queue or half.notes.are_there or _passes(half, _TRACE):
+            return half.postprocess(number)
+        stage = half.stages[number - 1]
+        cdef object already = None
+        try:
+            self._after(half, stage, <Queue> between, number)
+        except BaseException as error:
+            already = Already(error)
+        if already is None:
+            clipboard = _head(half, number)
+            if _forks != half._generation or clipboard is None or half.notes.are_there:
+                already = Already()
+        if already is not None:
+            return half.postprocess(number, already)
+        half._bytes_held[0] = clipboard._array_bytes()
+        half._reached = number
+        self._leave(number)
+        return _OK
+
+    cdef object _after(self, HalfState half, stage, Queue between, int number):
+        apply = stage.applyPostprocess
+        target = half.queues[number]
+        if not _is_from(apply, self._apply_after) or stage.outputQueue is not target:
+            return apply(between)
+        apply_postprocess(stage, between, target, self._base_methods)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The steps of slices in which nothing special is on.
+
+cdef int _INFO = 0
+
+
+cdef class SliceSteps:
+    """What the loop of a worker calls: runs a stage itself where nothing but the stage has to be run.
+
+    Everything else `WorkerHooks` does: the first step of a visit and its end, what follows a failure, fused steps,
+    exchanges, records, and whatever crosses. A stage that has run and raised, or left something to publish, is
+    handed to it as `Already` run.
+    """
+
+    cdef object _hooks
+    cdef object _slow
+    cdef OutputWatch _output
+    cdef dict _slices
+    cdef object _current
+    cdef object _apply
+
+    def __init__(self, hooks, dict slices, base_class, OutputWatch output):
+        """`hooks` are the worker's, `slices` its halves by rank, `base_class` is `ParallelProcessing`.
+
+        `output` is told to `mark` what was printed, unless it is None.
+        """
+        self._hooks = hooks
+        self._slow = hooks.run_step
+        self._output = output
+        self._slices = slices
+        self._current = None
+        self._apply = base_class.applyProcess
+
+    def run_step(self, rank, visit, step, more=False):
+        """As `WorkerHooks.run_step`."""
+        half = self._slices.get(rank)
+        if half is None or more or not _is_plain(<HalfState> half, visit, step):
+            self._current = None
+            return self._slow(rank, visit, step, more)
+        if half is not self._current:
+            self._hooks.work_for(half)
+            self._current = half
+        cdef HalfState state = <HalfState> half
+        cdef int number = step
+        cdef object already = None
+        state.stage_number = number
+        state._note_in_log("STAGEID", step)
+        try:
+            self._run(state, number)
+        except BaseException as error:
+            already = Already(error)
+        if already is None and (_forks != state._generation or not self._has_settled(state, number)):
+            already = Already()
+        if already is not None:
+            return self._slow(rank, visit, step, more, already)
+        if self._output is not None and self._output._has_printed():
+            self._output.mark(rank, visit, step, state.stages)
+        return _OK
+
+    cdef object _run(self, HalfState state, int number):
+        stage = state.stages[number - 1]
+        apply = stage.applyProcess
+        source, target = state.queues[number - 1], state.queues[number]
+        if not _is_from(apply, self._apply) or stage.inputQueue is not source or stage.outputQueue is not target:
+            apply()
+            return
+        clipboard = (<Queue> source)._first
+        stage.process(clipboard)
+        (<Queue> source).getNextDataset()
+        (<Queue> target).addDataset(clipboard)
+
+    cdef bint _has_settled(self, HalfState state, int number) except -1:
+        # Whether nothing is to be published after the stage, and no visit ends early; counts what is held.
+        clipboard = _head(state, number)
+        if clipboard is None or state.notes.are_there:
+            return False
+        cdef long long held = clipboard._settled_bytes()
+        if held < 0:
+            return False
+        state._bytes_held[0] = held
+        return True
+
+
+cdef bint _is_plain(HalfState half, long long visit, int step) except -1:
+    # Of a slice, before a step.
+    if half.visit != visit or step < 2 or step > len(half.stages):
+        return False
+    if half._more or half.error_flagged or half._has_no_more or half.exchange is not None:
+        return False
+    if half._published or half._told[1] or half._down_table[2 * step + 1]:
+        return False
+    return _head(half, step - 1) is not None and not _passes(half, _INFO)
