@@ -71,25 +71,41 @@ def _segments() -> Iterator[str]:
 
 
 def _children() -> Iterator[str]:
-    for name, state, _, parent in _processes():
+    for name, state, _, parent in _processes(_pids_of_children()):
         if parent == os.getpid():
             yield f"{name} in state {state}"
 
 
-def _processes() -> Iterator[tuple[str, str, int, int]]:
-    """Of every process: "pid (program)", state, pid, parent."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+def _pids_of_children() -> list[str]:
+    """The children of every thread; where the kernel keeps no list of them, every process there is."""
+    found = []
+    for task in os.listdir("/proc/self/task"):
         try:
-            name, _, rest = stat.read_text().rpartition(") ")
+            found += Path("/proc/self/task", task, "children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            if not Path("/proc/thread-self/children").exists():
+                return _all_pids()
+    return found
+
+
+def _all_pids() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _processes(pids: list[str]) -> Iterator[tuple[str, str, int, int]]:
+    """Of each of these processes: "pid (program)", state, pid, parent."""
+    for pid in pids:
+        try:
+            name, _, rest = Path("/proc", pid, "stat").read_text().rpartition(") ")
         except (FileNotFoundError, ProcessLookupError):
             continue
         state, parent = rest.split()[:2]
-        yield f"{name})", state, int(stat.parent.name), int(parent)
+        yield f"{name})", state, int(pid), int(parent)
 
 
 def _segments_of_others() -> set[str]:
     """What is mapped by processes that no test has started: other programs use the same names."""
-    parents = {pid: parent for _, _, pid, parent in _processes()}
+    parents = {pid: parent for _, _, pid, parent in _processes(_all_pids())}
     found: set[str] = set()
     for pid in parents:
         line = [pid]
