@@ -1,7 +1,7 @@
 # Two commands: `make demo` and `make test`. Both work in a fresh clone, and leave everything below this folder.
 # Variables: PYTHON (the interpreter to build on), NIGHT (where the demo puts its night), FUZZ_SECONDS (how long
 # `make fuzz` lasts), SOAK_SECONDS and SOAK_SEED (of `make soak`), PEERS (who takes part in `make bench`, see
-# benchmarks/handover/step.py), MINUTES (how long that lasts).
+# benchmarks/handover/step.py), MINUTES (how long that lasts), PYTEST_JOBS (how many Python tests run at a time).
 
 PYTHON ?= python3
 NIGHT ?= demo-night
@@ -9,6 +9,8 @@ FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 120
 SOAK_SEED ?=
 MINUTES ?= 15
+# One more than there are cores, since tests of runs mostly wait; many at a time would need much memory.
+PYTEST_JOBS ?= $(shell cores=$$(nproc); echo $$((cores < 5 ? cores + 1 : 6)))
 VENV := .venv
 PIP := python -m pip --disable-pip-version-check --no-input
 BUILD_TOOLS := "scikit-build-core>=0.11" "pybind11>=2.13" "cython>=3.0" "numpy>=2.0" "cmake>=3.25" "ninja>=1.10"
@@ -28,7 +30,10 @@ SOURCES := $(shell find CMakeLists.txt pyproject.toml README.md LICENSE src pyth
 demo: install
 	@$(IN_VENV) pex-harness demo --dir "$(NIGHT)"
 
-test: lint test-cpp test-sanitizers test-python test-python-asan
+# What is compiled goes on beside what waits for the package index or runs on one core; what is told, is told in whole.
+test:
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint test-cpp test-tsan test-asan
+	@$(MAKE) --no-print-directory test-python test-python-asan
 	@echo "make: every test passed"
 
 install: $(VENV)/installed
@@ -80,18 +85,20 @@ fuzz: $(VENV)/tools
 soak: install
 	@$(IN_VENV) python tests/soak/soak.py --seconds $(SOAK_SECONDS) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 
+# Each process begins with a part of the list, so that what a module's tests share is made once, and then helps out.
+PYTEST := -m pytest -q -n $(PYTEST_JOBS) --dist worksteal
 test-python: install
-	@$(IN_VENV) python -m pytest -q
+	@$(IN_VENV) python $(PYTEST)
 
 # What touches shared memory, and deaths at fault points, under the address and undefined behaviour sanitizers; with fewer seeds, for runs are slower.
-# Left out: a control group too small for the sanitizer's own memory, and a thousand copies of its page tables.
+# Left out: a control group too small for the sanitizer's own memory, and hundreds of copies of its page tables.
 SANITIZED_TESTS := $(addprefix tests/unit/test_,arrays.py births.py births_fork.py clipboard.py plain_arrays.py) \
     $(addprefix tests/runs/test_,born_shared.py births.py compiled_stage.py copies.py embedding.py exchange.py \
     fault_points.py keys.py machines.py odd_crossings.py riding.py sharing.py stress.py transport.py)
-NOT_SANITIZED := -k 'not control_group_that_fills_up and not thousand_forks'
+NOT_SANITIZED := -k 'not control_group_that_fills_up and not more_forks_than'
 test-python-asan: install test-asan
 	@echo "make: Python tests on the extension modules of preset asan"
-	@$(IN_VENV) STRESS_SEEDS=0:5 python tools/sanitized_python.py build/asan -m pytest -q $(NOT_SANITIZED) \
+	@$(IN_VENV) STRESS_SEEDS=0:5 python tools/sanitized_python.py build/asan $(PYTEST) $(NOT_SANITIZED) \
 	    $(SANITIZED_TESTS)
 
 # Every benchmark program, in about MINUTES on a quiet machine. Peers that are not installed are left out, and named.

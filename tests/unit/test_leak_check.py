@@ -4,9 +4,11 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from harness.pytest_plugin import holdings
 
 SAMPLES = """
 import os
@@ -82,9 +84,12 @@ end = time.monotonic() + 60
 while not os.path.exists(wanted) and time.monotonic() < end:
     time.sleep(0.01)
 path = "/dev/shm/sem.pex-%d" % os.getpid()
-with open(path, "w+b") as file:
+# Under another name first, as the C library does it.
+with open(path + "-", "w+b") as file:
     file.truncate(4096)
     kept = mmap.mmap(file.fileno(), 4096)
+os.link(path + "-", path)
+os.unlink(path + "-")
 open(made, "x").close()
 while not os.path.exists("end") and time.monotonic() < end:
     time.sleep(0.01)
@@ -146,3 +151,16 @@ def test_what_another_program_has_is_not_blamed_on_a_test(outcome):
 def test_what_is_left_behind_is_named(outcome, name, what):
     report = outcome.split(f"ERROR at teardown of {name} _")[1].splitlines()
     assert what in report[report.index("the test left behind") + 1]
+
+
+def test_a_child_is_found_whichever_thread_started_it_and_whatever_the_kernel_lists(monkeypatch):
+    with ThreadPoolExecutor(1) as pool:
+        child = pool.submit(subprocess.Popen, ["sleep", "60"]).result()
+        try:
+            found = list(holdings._children())
+            monkeypatch.setattr(holdings, "_pids_of_children", holdings._all_pids)
+            assert found == list(holdings._children())
+            assert str(child.pid) in found
+        finally:
+            child.kill()
+            child.wait()

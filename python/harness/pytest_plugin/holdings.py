@@ -25,7 +25,7 @@ MARK = f"PEX_TESTS_{os.getpid()}"
 
 @dataclass(frozen=True)
 class Holdings:
-    """What this process holds: its user's shared memory by name, children, and open files."""
+    """What this process holds: its user's shared memory by name, children by pid, and open files."""
 
     segments: Counter[str]
     children: Counter[str]
@@ -35,7 +35,7 @@ class Holdings:
     def now(cls) -> Holdings:
         """Reads them from the kernel. Programs started from now on are marked as the tests' own."""
         os.environ[MARK] = "1"
-        return cls(Counter(_segments()), Counter(_children()), Counter(_open_files()))
+        return cls(Counter(_segments().keys()), Counter(_children()), Counter(_open_files()))
 
     def beyond(self, before: Holdings) -> list[str]:
         """One line for everything held now and not before."""
@@ -58,44 +58,76 @@ def left_behind(before: Holdings) -> list[str]:
         now = Holdings.now().beyond(before)
         leaked = [entry for entry in leaked if entry in now]
     foreign = {f"segments: {path}" for path in _segments_of_others()} if leaked else set()
-    return [entry for entry in leaked if entry not in foreign]
+    return [_described(entry) for entry in leaked if entry not in foreign]
 
 
-def _segments() -> Iterator[str]:
+def _segments() -> dict[str, int]:
+    """The inodes of this user's shared memory, by path."""
+    found = {}
     for path in Path("/dev/shm").glob("*"):
         try:
-            if path.name.startswith(SEGMENT_NAMES) and path.lstat().st_uid == os.geteuid():
-                yield str(path)
+            status = path.lstat()
         except FileNotFoundError:
             continue
+        if path.name.startswith(SEGMENT_NAMES) and status.st_uid == os.geteuid():
+            found[str(path)] = status.st_ino
+    return found
 
 
 def _children() -> Iterator[str]:
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
-        # As a rule there is none, and all of /proc need not be read.
+        # As a rule there is none.
         return
-    for name, state, _, parent in _processes():
+    for _, _, pid, parent in _processes(_pids_of_children()):
         if parent == os.getpid():
-            yield f"{name} in state {state}"
+            yield str(pid)
 
 
-def _processes() -> Iterator[tuple[str, str, int, int]]:
-    """Of every process: "pid (program)", state, pid, parent."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+def _described(entry: str) -> str:
+    """An entry as it is told: a child with its program and state, which may change while it is waited for."""
+    kind, _, pid = entry.partition(": ")
+    if kind != "children":
+        return entry
+    return next((f"{kind}: {name} in state {state}" for name, state, _, _ in _processes([pid])), entry)
+
+
+def _pids_of_children() -> list[str]:
+    """The children of every thread; where the kernel keeps no list of them, every process there is."""
+    found = []
+    for task in os.listdir("/proc/self/task"):
         try:
-            name, _, rest = stat.read_text().rpartition(") ")
+            found += Path("/proc/self/task", task, "children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            if not Path("/proc/thread-self/children").exists():
+                return _all_pids()
+    return found
+
+
+def _all_pids() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _processes(pids: list[str]) -> Iterator[tuple[str, str, int, int]]:
+    """Of each of these processes: "pid (program)", state, pid, parent."""
+    for pid in pids:
+        try:
+            name, _, rest = Path("/proc", pid, "stat").read_text().rpartition(") ")
         except (FileNotFoundError, ProcessLookupError):
             continue
         state, parent = rest.split()[:2]
-        yield f"{name})", state, int(stat.parent.name), int(parent)
+        yield f"{name})", state, int(pid), int(parent)
 
 
 def _segments_of_others() -> set[str]:
-    """What is mapped by processes that no test has started: other programs use the same names."""
-    parents = {pid: parent for _, _, pid, parent in _processes()}
-    found: set[str] = set()
+    """What is mapped by processes that no test has started: other programs use the same names.
+
+    Compared by inode: a mapping is shown under the name that its file was made under, and the C library
+    makes a semaphore under another name than its own.
+    """
+    parents = {pid: parent for _, _, pid, parent in _processes(_all_pids())}
+    mapped: set[int] = set()
     for pid in parents:
         line = [pid]
         while line[-1] in parents:
@@ -107,8 +139,8 @@ def _segments_of_others() -> set[str]:
             maps = (process / "maps").read_text(errors="replace").splitlines()
         except OSError:
             continue
-        found.update(mapping.partition("/dev/shm/")[2] for mapping in maps if "/dev/shm/" in mapping)
-    return {f"/dev/shm/{name}" for name in found}
+        mapped.update(int(mapping.split()[4]) for mapping in maps if "/dev/shm/" in mapping)
+    return {path for path, inode in _segments().items() if inode in mapped}
 
 
 def _open_files() -> Iterator[str]:
