@@ -33,6 +33,7 @@ class Costs:
         exchange: the same for each neighbour of a rank in a stage that begins with an exchange.
         master_wake: from the last arrival until the master goes on.
         gather: in the master, for each rank of a step.
+        item: in the master, for each rank of a step whose slices hand it something.
         visit: in the master, for each visit: beginning, ending, ledger.
     """
 
@@ -44,6 +45,7 @@ class Costs:
     exchange: float = 0.0
     master_wake: float = 0.0
     gather: float = 0.0
+    item: float = 0.0
     visit: float = 0.0
 
 
@@ -57,6 +59,7 @@ class Stage:
         neighbours: slices that a slice exchanges with before it.
         event: when the event of a visit (from 0) arrives that the stage waits for; None if it waits for none.
         length: stages that it stands for.
+        hands_over: whether every slice hands the master something behind it.
     """
 
     before: float = 0.0
@@ -64,6 +67,7 @@ class Stage:
     neighbours: int = 0
     event: Callable[[int], float] | None = None
     length: int = 1
+    hands_over: bool = False
 
     @property
     def runs_on(self) -> bool:
@@ -170,7 +174,8 @@ def fused(job: Job, durations: Durations) -> tuple[Job, Durations]:
             groups.append([number])
     stages = tuple(
         replace(job.stages[group[0]], after=job.stages[group[-1]].after,
-                length=sum(job.stages[number].length for number in group))
+                length=sum(job.stages[number].length for number in group),
+                hands_over=any(job.stages[number].hands_over for number in group))
         for group in groups
     )  # fmt: skip
 
@@ -281,7 +286,9 @@ class _Simulation:
             return costs.serial + stage.after
         if step.kind in (Kind.RELEASE, Kind.CLOSE):
             return costs.release * job.ranks + costs.ring * job.workers
-        return costs.gather * job.ranks if step.kind is Kind.GATHER else 0.0
+        if step.kind is Kind.GATHER:
+            return (costs.gather + (costs.item if stage.hands_over else 0.0)) * job.ranks
+        return 0.0
 
     def _execute(self, visit: _Visit, step: Step) -> None:
         if self._keep:

@@ -50,13 +50,13 @@ def test_every_cost_is_paid_once_where_it_belongs(scaling):
     model, distributions = scaling
     costs = model.Costs(
         serial=1.0, release=0.1, ring=0.01, wake=0.5, step=0.2, exchange=0.05, master_wake=0.3, gather=0.02,
-        visit=7.0,
+        item=0.04, visit=7.0,
     )  # fmt: skip
-    stages = (model.Stage(), model.Stage(before=2.0, after=3.0, neighbours=2))
+    stages = (model.Stage(), model.Stage(before=2.0, after=3.0, neighbours=2, hands_over=True))
     one = job(model, workers=1, ranks=3, stages=stages, visits=4)
     found = model.simulate(one, costs, distributions.constant(1.0))
     per_step = 3 * 0.1 + 0.01 + 0.5 + 3 * 0.2 + 0.3
-    expected = 7.0 + 2 * (2 * 1.0 + 3 * 1.0 + 3 * 0.02) + 5.0 + 3 * 2 * 0.05 + 3 * per_step
+    expected = 7.0 + 2 * (2 * 1.0 + 3 * 1.0 + 3 * 0.02) + 5.0 + 3 * 2 * 0.05 + 3 * 0.04 + 3 * per_step
     assert found.wall / 4 == pytest.approx(expected)
 
 
@@ -243,7 +243,7 @@ def any_job(model, seed):
     )  # fmt: skip
     workers, ranks = int(random.integers(1, 5)), int(random.integers(1, 9))
     one = model.Job(workers, ranks, stages, 9, int(random.integers(1, 5)), bool(random.integers(2)))
-    costs = model.Costs(*random.uniform(0.001, 0.05, 9).tolist())
+    costs = model.Costs(*random.uniform(0.001, 0.05, 10).tolist())
     values = random.exponential(1.0, (one.visits, len(stages), ranks))
     return one, costs, lambda visit, stage, rank: float(values[visit, stage, rank])
 
