@@ -15,7 +15,7 @@ from measured_runs import Measured, run
 from model import Costs, Job, Stage, fused, simulate
 from predictions import MODES, STAGES, VARIATION, Mode
 
-CHECKED = ("lockstep", "balanced", "fused", "flight2", "flight3", "fused2", "all")
+CHECKED = ("lockstep", "balanced", "fused", "loose", "flight2", "flight3", "fused2", "all")
 RANKS_PER_WORKER = 3
 
 

@@ -11,8 +11,8 @@ from predictions import CASES, MODES
 WIDTH, HEIGHT = 12.0, 10.0
 """In inches."""
 STYLES = {
-    "lockstep": "C0-", "balanced": "C1-", "fused": "C2-", "flight2": "C3--", "flight3": "C3-",
-    "fused2": "C4--", "all": "k-",
+    "lockstep": "C0-", "balanced": "C0--", "fused": "C2-", "loose": "C2--", "flight2": "C1-", "flight3": "C3-",
+    "fused2": "C4-", "all": "k-",
 }  # fmt: skip
 """The modes that are drawn."""
 COLUMNS = 3
@@ -70,7 +70,7 @@ def _draw_checks(axes: Any, checked: list[dict[str, Any]]) -> None:
             mfc="none" if style.endswith("--") else None, label=MODES[mode].label,
         )  # fmt: skip
     axes.axhline(1.0, color="0.5", linewidth=0.8)
-    axes.set_xticks(range(len(places)), [f"{stages}\n{workers} workers" for stages, workers in places])
+    axes.set_xticks(range(len(places)), [f"{stages}\n{workers} worker{'s' * (workers > 1)}" for stages, workers in places])
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(alpha=0.3, axis="y")
     axes.set_ylabel("predicted / measured time")

@@ -43,6 +43,7 @@ MODES = {
     "lockstep": Mode("lockstep"),
     "balanced": Mode("balanced", balanced=True),
     "fused": Mode("fused", is_fused=True),
+    "loose": Mode("fused, balanced", is_fused=True, balanced=True),
     "flight2": Mode("2 visits in flight", in_flight=2),
     "flight3": Mode("3 visits in flight", in_flight=3),
     "flight4": Mode("4 visits in flight", in_flight=4),

@@ -151,8 +151,8 @@ def test_visits_in_flight_hide_a_preprocess_behind_slices_or_slices_behind_it(sc
     (0.5, {1: 4.5, 2: SLICES, 3: SLICES}),
     (3.0, {1: 7.0, 2: SLICES, 3: SLICES}),
     (3.5, {1: 7.5, 2: (SLICES + 3.5 + SLICES) / 2, 3: SLICES}),
-    # The master goes on with the older visit before it begins another: it sums up all that are in flight, one after
-    # the other, and workers wait.
+    # The master goes on with the older visit before it begins another: it sums up all that are in flight, one
+    # after the other, and workers wait.
     (7.0, {1: 11.0, 2: 7.0 + SLICES / 2, 3: 7.0 + SLICES / 3, 4: 7.0 + SLICES / 4}),
 ])  # fmt: skip
 def test_visits_in_flight_hide_a_postprocess_behind_slices_or_most_of_them_behind_it(
@@ -293,7 +293,7 @@ def test_workers_run_the_oldest_visit_first_and_own_ranks_in_order(scaling):
     assert sorted(behind_the_first) == sorted(in_turn)
     assert [one for one in behind_the_first if one[0] == 1] == in_turn[:6]
     assert behind_the_first[:3] == in_turn[:3]
-    # The master releases the next stage when the last rank has arrived; a rank of the next visit begins by then.
+    # When the master releases the next stage, behind the last rank, a rank of the next visit has begun.
     assert behind_the_first[3] == (2, 0, 0) and behind_the_first[4:7] == in_turn[3:6]
 
 

@@ -131,12 +131,23 @@ def test_costs_of_a_run_are_measured_and_scaling_is_predicted_from_them(programs
     assert done.returncode == 0, done.stderr
     assert all(value >= 0 for value in json.loads(costs.read_text())["costs"].values())
     file = tmp_path / "found.json"
-    options = ["--rounds", "1", "--visits", "3", "--most-workers", "1", "--json", str(file)]
+    picture = tmp_path / "scaling.png"
+    modes = ["lockstep", "fused", "fused2"]
+    options = ["--rounds", "1", "--visits", "3", "--most-workers", "1", "--modes", *modes]
+    options += ["--json", str(file), "--plot", str(picture)]
     done = programs.run("scaling/scaling.py", "--costs", str(costs), *options)
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
-    checked = {(row["stages"], row["mode"]) for row in found["checks"]}
-    assert {("computing", "lockstep"), ("sleeping", "lockstep")} <= checked
-    assert all(0 < row["efficiency"] <= 1 for row in found["predictions"])
+    able = [mode for mode in modes if "no visitsInFlight" not in done.stdout or mode != "fused2"]
+    checked = {(row["stages"].partition(",")[0], row["mode"]) for row in found["checks"]}
+    assert checked == {(stages, mode) for stages in ("computing", "sleeping") for mode in able}
+    assert all(0 < row["efficiency"] <= 1 for row in found["predictions"] + found["shares"])
     # A sleeping stage on one worker takes what it sleeps: the model can't be far away.
-    assert all(0.5 < row["ratio"] < 1.5 for row in found["checks"] if row["stages"] == "sleeping")
+    assert all(0.5 < row["ratio"] < 1.5 for row in found["checks"] if row["stages"].startswith("sleeping"))
+    assert picture.stat().st_size > 10_000
+
+
+def test_a_mode_of_scaling_that_is_not_there_is_refused(programs):
+    pytest.importorskip("simpy", reason="simpy is not installed: pip install 'pex-harness[bench]'")
+    done = programs.run("scaling/scaling.py", "--modes", "nothing")
+    assert done.returncode == 1 and "no mode nothing; there are lockstep, " in done.stderr
