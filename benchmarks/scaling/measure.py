@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Measures what steps of a run cost, for the model: release, arrive, exchange, gather, serial halves, visits.
 
-Usage: measure.py [--rounds N] [--visits N] [FILE]. All costs are differences of moments in the ledger, of
-runs with one rank and with many, on one worker, which with the master needs two cores: from the end of a
-`preprocess` to the first slice's begin, from slice to slice, from the last slice's end to `postprocess`, from
-visit to visit; but for waking a process that sleeps (ring.py). What grows with the ranks is the cost of a rank, what does not is that of a step. Of the
-moments of a kind the quickest tenth counts, for others on the machine can only add; of the rounds the
-median. FILE gets the costs as JSON, with the surroundings.
+Usage: measure.py [--rounds N] [--visits N] [FILE]. All costs but that of waking a process (ring.py) are
+differences of moments in the ledger, of runs with one rank and with many, on one worker, which with the
+master needs two cores: from the end of a `preprocess` to the first slice's begin, from slice to slice,
+from the last slice's end to `postprocess`, from visit to visit. What grows with the ranks is the cost of
+a rank, what does not is that of a step. Of the moments of a kind the quickest tenth counts, for others on
+the machine can only add; of the rounds the median. FILE gets the costs as JSON, with the surroundings.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def run(
             raise RuntimeError(f"a stage has failed: {log[-1000:]}")
         with closing(sqlite3.connect(folder / "r" / LEDGER_NAME)) as ledger:
             steps = ledger.execute(
-                "SELECT visit, rank, stage, step, started, seconds FROM stage_times ORDER BY visit, rank, stage"
+                "SELECT visit, rank, stage, step, started, seconds FROM stage_times"
+                " ORDER BY visit, rank, stage"
             ).fetchall()
     ends = stamps[warm - 1 :]
     return Measured(warm, [after - before for before, after in zip(ends, ends[1:], strict=False)], steps)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A run of the harness as a discrete-event simulation: one master, workers, stages, visits in flight.
 
-Every visit in flight has a place in the steps of the schedule (`program`). The master does one thing at a time,
-for the oldest visit that is ready; a visit executes a step only when the visit before it has. Workers run
-released ranks, the oldest visit first, their own ranks in order. All times are in seconds.
+Every visit in flight has a place in the steps of the schedule (program.py). The master does one thing at
+a time, for the oldest visit that is ready; a visit executes a step only when the visit before it has.
+Workers run released ranks, the oldest visit first, their own ranks in order. All times are in seconds.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class Job:
         stages: in their order.
         visits: how many.
         in_flight: visits in the loop at once, behind the first, which is alone.
-        balanced: an idle worker takes a waiting rank of another where a visit begins, and keeps it for the visit.
+        balanced: an idle worker takes a waiting rank of another where a visit begins, and keeps it for the
+            visit.
     """
 
     workers: int
@@ -140,8 +141,8 @@ class Outcome:
     def efficiency(self) -> float:
         """Work of the slices over what the workers could have done in the time; of all visits but the first.
 
-        The first is alone, whatever is in flight, and none of another is done before it has ended. A run of one
-        visit has nothing but the first.
+        The first is alone, whatever is in flight, and none of another is done before it has ended. A run of
+        one visit has nothing but the first.
         """
         if self.job.visits == 1:
             return self.work / (self.job.workers * self.wall)
@@ -187,7 +188,7 @@ def fused(job: Job, durations: Durations) -> tuple[Job, Durations]:
 
 @dataclass
 class _Visit:
-    """A visit in flight: its number, its place in the program, and ranks of the step that have not arrived."""
+    """A visit in flight: its number, its place in the program, ranks of the step that have not arrived."""
 
     number: int
     place: int = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The picture of the predictions: efficiency over workers, a panel for each kind of work; below, the checks."""
+"""The picture of the predictions: efficiency over workers, a panel for each kind of work; then the checks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from predictions import CASES, MODES
 WIDTH, HEIGHT = 12.0, 10.0
 """In inches."""
 STYLES = {
-    "lockstep": "C0-", "balanced": "C0--", "fused": "C2-", "loose": "C2--", "flight2": "C1-", "flight3": "C3-",
-    "fused2": "C4-", "all": "k-",
+    "lockstep": "C0-", "balanced": "C0--", "fused": "C2-", "loose": "C2--", "flight2": "C1-",
+    "flight3": "C3-", "fused2": "C4-", "all": "k-",
 }  # fmt: skip
 """The modes that are drawn."""
 COLUMNS = 3
@@ -48,7 +48,7 @@ def draw(predicted: list[dict[str, Any]], checked: list[dict[str, Any]], path: P
         axes.set_ylabel("efficiency")
     panels[0].legend(fontsize=8, loc="lower left")
     _draw_checks(figure.add_subplot(grid[lines, :]), checked)
-    figure.suptitle("Predicted efficiency of a run, and how far runs were from their predictions", fontsize=11)
+    figure.suptitle("Predicted efficiency of runs, and how far off predictions were", fontsize=11)
     figure.savefig(path, dpi=100)
 
 
@@ -70,7 +70,8 @@ def _draw_checks(axes: Any, checked: list[dict[str, Any]]) -> None:
             mfc="none" if style.endswith("--") else None, label=MODES[mode].label,
         )  # fmt: skip
     axes.axhline(1.0, color="0.5", linewidth=0.8)
-    axes.set_xticks(range(len(places)), [f"{stages}\n{workers} worker{'s' * (workers > 1)}" for stages, workers in places])
+    names = [f"{stages}\n{workers} worker{'s' * (workers > 1)}" for stages, workers in places]
+    axes.set_xticks(range(len(places)), names)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(alpha=0.3, axis="y")
     axes.set_ylabel("predicted / measured time")

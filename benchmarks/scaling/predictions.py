@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What is predicted: ways to schedule a run, kinds of work, and the efficiency of each of one with each of other."""
+"""What is predicted: the efficiency of several kinds of work in several ways to schedule a run."""
 
 from __future__ import annotations
 

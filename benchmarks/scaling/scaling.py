@@ -2,11 +2,11 @@
 """Predicts the efficiency of runs with up to 256 workers from measured costs, and checks that against runs.
 
 Usage: scaling.py [--costs FILE] [--rounds N] [--visits N] [--minutes M] [--modes NAME ...] [--plot FILE]
-[--json FILE] [--most-workers N]. Without --costs, the costs are measured first (measure.py). Then runs whose
-stages sleep, or compute, for log-normal times are simulated with the very times that their slices took, and the
-wall time is compared: computing stages with at most as many workers as there are cores, sleeping ones with more,
-for they need no core. What pipeline policies of the installed version do not know is left out, and named.
-Efficiency is the stages' own work over what the workers could have done in the time.
+[--json FILE] [--most-workers N]. Without --costs, the costs are measured first (measure.py). Then runs
+whose stages sleep, or compute, for log-normal times are simulated with the very times that their slices
+took, and the wall time is compared: computing stages with at most as many workers as there are cores,
+sleeping ones with more, for they need no core. What policies of the installed version do not know is left
+out, and named. Efficiency is the stages' own work over what the workers could have done in the time.
 """
 
 from __future__ import annotations

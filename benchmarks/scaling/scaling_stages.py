@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Stages whose time is known: they do nothing, sleep, or compute for as long as their stream of the visit says.
+"""Stages whose time is known: they do nothing, sleep, or compute for as long as their random stream says.
 
 None declares anything, so that the policy alone says how it is scheduled; those called `Loose` let idle
 workers take their slices.

@@ -97,7 +97,8 @@ def test_slices_run_on_until_there_is_a_reason_to_meet(scaling):
     model, distributions = scaling
     stage = model.Stage
     one = job(model, stages=(
-        stage(before=1.0), stage(), stage(after=2.0), stage(), stage(neighbours=2), stage(event=float), stage(),
+        stage(before=1.0), stage(), stage(after=2.0), stage(), stage(neighbours=2), stage(event=float),
+        stage(),
     ))  # fmt: skip
     fused, together = model.fused(one, distributions.constant(1.0))
     assert [together(0, number, 0) for number in range(len(fused.stages))] == [3.0, 1.0, 1.0, 2.0]
@@ -114,7 +115,8 @@ def test_what_a_rank_costs_beside_its_work_is_paid_for_every_stage_of_a_fused_st
     costs = model.Costs(step=0.25, release=4.0)
     fused, together = model.fused(one, distributions.constant(1.0))
     # Three stages and the closing; releases of the one step and of the closing.
-    assert model.simulate(fused, costs, together).seconds_per_visit == pytest.approx(3 * 1.25 + 0.25 + 2 * 4.0)
+    found = model.simulate(fused, costs, together)
+    assert found.seconds_per_visit == pytest.approx(3 * 1.25 + 0.25 + 2 * 4.0)
 
 
 def seconds_per_visit(model, in_flight, durations, **changes):
@@ -132,8 +134,8 @@ SLICES = 4.0
 @pytest.mark.parametrize(("serial", "expected"), [
     (0.5, {1: 4.5, 2: SLICES, 3: SLICES}),
     (3.0, {1: 7.0, 2: SLICES, 3: SLICES}),
-    # A visit is closed when the next one's first slice has ended: from there, 3 s are left to hide behind. A third
-    # visit makes up for it.
+    # A visit is closed when the next one's first slice has ended: from there, 3 s are left to hide behind. A
+    # third visit makes up for it.
     (3.5, {1: 7.5, 2: (1.0 + 3.5 + SLICES) / 2, 3: SLICES}),
     (7.0, {1: 11.0, 2: 7.0, 3: 7.0}),
 ])  # fmt: skip
