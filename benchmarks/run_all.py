@@ -27,7 +27,10 @@ CONTESTS = {
     "handover/handover.py": ["--rounds", "2"],
     "whole_job/whole_job.py": ["--rounds", "3"],
 }
-SHARES = {"handover/step.py": 0.13, "handover/handover.py": 0.3, "whole_job/whole_job.py": 0.2}
+SHARES = {
+    "handover/step.py": 0.13, "handover/handover.py": 0.27, "whole_job/whole_job.py": 0.2,
+    "scaling/scaling.py": 0.1,
+}  # fmt: skip
 """Of the minutes of all: when a contest begins no new turn any more."""
 PROGRAMS = {
     "startup.py": ["--rounds", "5", "--visits", "2000"],
@@ -36,7 +39,7 @@ PROGRAMS = {
     "handover/unchanged.py": ["--rounds", "3"],
     **CONTESTS,
     "pipetask/pipetask.py": ["--rounds", "2"],
-    "scaling/scaling.py": ["--rounds", "3"],
+    "scaling/scaling.py": ["--rounds", "2"],
     "scaling/measure.py": ["--rounds", "3", "--visits", "100"],
     "born_shared.py": ["--rounds", "3", "--sizes", "4", "64"],
     "ledger.py": ["--visits", "500"],

@@ -92,7 +92,7 @@ def main() -> None:
     if arguments.costs is not None:
         costs = Costs(**json.loads(arguments.costs.read_text())["costs"])
     else:
-        costs = measure(arguments.rounds, 200)
+        costs = measure(arguments.rounds, 100)
     print(f"Scaling\n\nCosts of a run:\n\n{describe(costs)}\n")
     pairs, remarks = chosen(arguments.most_workers, arguments.modes)
     checked, more = make_checks(costs, pairs, arguments.rounds, arguments.visits, arguments.minutes)

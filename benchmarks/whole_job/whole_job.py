@@ -2,8 +2,8 @@
 """A whole job with two workers: visits of 8 amplifiers of 2048 x 512 float32, reduced, sent back and summed.
 
 Usage: whole_job.py [--rounds N] [--visits N] [--minutes M] [--ways NAME ...]. Every way does the same work
-on the same images in a fresh process per round, in turn; start-up, making the images and the first two
-visits are not timed, and every sum is checked against one process. Entries: images/s, median of the rounds
+on the same images in a fresh process per round, in turn; start-up, making the images and the first visits
+are not timed, and every sum is checked against one process. Entries: images/s, median of the rounds
 (least and greatest); the share of the ceiling in the same round: two processes that share nothing; and the
 most that all processes of a way held together (PSS, looked at four times a second).
 """

@@ -86,7 +86,7 @@ def small_job(programs):
     programs.spoil("whole_job/job.py", "= (2048, 512), 8, 4, 2", "= (64, 32), 8, 4, 2")
 
 
-WAYS = ["harness", "hand", "pool"]
+WAYS = ["harness", "fused", "loose", "flight2", "fused3", "all", "hand", "pool"]
 
 
 @pytest.mark.usefixtures("library")
@@ -95,15 +95,16 @@ def test_the_whole_job_is_done_alike_in_every_way(programs):
     done = programs.run("whole_job/whole_job.py", "--rounds", "1", "--visits", "3", "--ways", *WAYS)
     assert done.returncode == 0, done.stdout + done.stderr
     found = rows(done.stdout)
-    assert len(found) == 2 + len(WAYS)
-    ours = next(cells for name, cells in found.items() if name.startswith("**harness**"))
-    assert " % (" in ours[1] and float(ours[2]) > 0 and ours[3] == "0"
+    skipped = done.stdout.count("pipeline policies of this version have no visitsInFlight")
+    assert skipped in (0, 3) and len(found) == 2 + len(WAYS) - skipped
+    for ours in (cells for name, cells in found.items() if name.startswith("**harness**")):
+        assert " % (" in ours[1] and float(ours[2]) > 0 and ours[3] == "0"
 
 
 SPOILT_JOBS = {
     "an image": ('put("image", image, True)', 'put("image", image * 2, True)'),
     "a count": ('put("count", count, True)', 'put("count", 0, True)'),
-    "visits that warm up": ("self.visits < WARM else", "self.visits < 0 else"),
+    "visits that warm up": ("self.visits < self.warm else", "self.visits < 0 else"),
 }
 
 
