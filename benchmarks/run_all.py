@@ -45,6 +45,7 @@ PROGRAMS = {
     "ledger.py": ["--visits", "500"],
     "policy/read_policies.py": ["--rounds", "5"],
     "log_records.py": ["--rounds", "5"],
+    "spans.py": [],
     "stage_test.py": ["--rounds", "21"],
     "files/read_fits.py": ["--rounds", "5"],
     "files/read_ahead.py": ["--rounds", "3"],

@@ -93,6 +93,16 @@ def test_a_replacement_stands_beside_a_bare_death_and_every_death_is_counted(pro
     assert done.returncode == 1 and "2 deaths expected, 0 seen" in done.stderr
 
 
+@pytest.mark.usefixtures("library")
+def test_a_span_stands_beside_two_looks_at_the_clock(programs, tmp_path):
+    done = programs.run("spans.py", "--rounds", "3", "--spans", "10000")
+    assert done.returncode == 0, done.stderr
+    for words in ("a span", "two looks at the clock from Python"):
+        assert re.search(rf"^{words} +median +[\d.]+ ns", done.stdout, re.MULTILINE), done.stdout
+    done = programs.run("spans.py", "--program", str(tmp_path / "none"))
+    assert done.returncode == 1 and "none is not built: " in done.stderr
+
+
 def test_policies_are_read_beside_json_and_alike(programs):
     options = ["--rounds", "1", "--size", "3000"]
     core = ROOT / "build" / "cpp" / "benchmarks" / "parse_paf"

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
+import subprocess
+import sys
 
 import pytest
 
+from .conftest import ROOT
 from .test_programs import rows
 
 
@@ -52,29 +57,81 @@ four passes over 4 MiB, 3 rounds of 500
 four passes over 64 MiB, 3 rounds of 31
     arena                median   40.000 ms   p99   44.000   of plain: wall  0.55 (0.50 .. 0.60)
 ```
+
+## policy/read_policies.py --rounds 5
+
+```
+5000000 bytes of PAF, 5 rounds
+  PAF from a string      median      20000.0 us   min      19000.0   p99      21000.0   250.0 MB/s   1.00 x
+2300 bytes of PAF, 250 rounds
+  PAF from a string      median         12.5 us   min         12.0   p99         14.0   184.0 MB/s   1.00 x
+```
+
+## spans.py
+
+```
+a span                               median    120.0 ns   min    110.0   max    140.0
+```
+
+## million.py --visits 60000
+
+```
+2 have grown since caches were full
+```
 """
 
 
-def test_goals_are_held_against_a_report_and_peers_that_win_are_named(programs, tmp_path):
+UNNAMED = "**none named**"
+
+
+def causes():
+    """The module benchmarks/causes.py."""
+    spec = importlib.util.spec_from_file_location("causes", ROOT / "benchmarks" / "causes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_goal_with_a_cause_is_there(programs):
+    code = "import goals; print('\\n'.join(f'{g.what}, {g.unit}' for group in goals.GOALS for g in group()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=programs.folder, capture_output=True, text=True, timeout=60
+    )
+    names = done.stdout.splitlines()
+    assert len(names) == len(set(names)) > 40, done.stderr
+    for pattern, words in causes().CAUSES:
+        assert any(re.match(pattern, name) for name in names), f"no goal begins with {pattern!r}"
+        assert words
+
+
+def test_goals_are_held_against_a_report_what_is_missed_has_its_cause_and_peers_that_win_are_named(
+    programs, tmp_path
+):
+    cause = causes().cause
+    cold = cause("there, N=2, 16 MiB")
     (tmp_path / "report.md").write_text(REPORT)
     done = programs.run("goals.py", str(tmp_path / "report.md"))
     assert done.returncode == 0, done.stderr
     found = rows(done.stdout)
     expected = {
-        "empty step, N=1, us": ["<= 2", "1.90", "met"],
-        "empty step, N=1, over the thin binding, x": ["<= 1.3", "0.950", "met"],
-        "empty step, N=2, us": ["<= 10", "1,014", "**missed**"],
-        "there, N=2, 16 MiB, computed in a stage, ms": ["<= 0.25", "0.240", "met"],
-        "there, N=2, 16 MiB, over a descriptor in C, x": ["<= 1.4", "1.30", "met"],
-        "there, N=2, 16 MiB, from elsewhere, ms": ["<= 2.6", "5.00", "**missed**"],
-        "bytes copied of what stages compute, bytes": ["<= 0", "4,096", "**missed**"],
-        "whole job, of two processes that share nothing, %": [">= 100", "103", "met"],
-        "whole job, memory over Open MPI's, x": ["<= 1", "0.667", "met"],
-        "four passes over 64 MiB, over plain NumPy, x": ["<= 0.6", "0.550", "met"],
-        "four passes over 4 MiB, over plain NumPy, x": ["<= 1.05", "1.10", "**missed**"],
+        "empty step, N=1, us": ["<= 2", "1.90", "met", ""],
+        "empty step, N=1, over the thin binding, x": ["<= 1.3", "0.950", "met", ""],
+        "empty step, N=2, us": ["<= 10", "1,014", "**missed**", cause("empty step, N=2, us")],
+        "there, N=2, 16 MiB, computed in a stage, ms": ["<= 0.25", "0.240", "met", ""],
+        "there, N=2, 16 MiB, over a descriptor in C, x": ["<= 1.4", "1.30", "met", ""],
+        "there, N=2, 16 MiB, from elsewhere, ms": ["<= 2.6", "5.00", "**missed**", cold],
+        "bytes copied of what stages compute, bytes": ["<= 0", "4,096", "**missed**", UNNAMED],
+        "whole job, of two processes that share nothing, %": [">= 100", "103", "met", ""],
+        "whole job, memory over Open MPI's, x": ["<= 1", "0.667", "met", ""],
+        "four passes over 64 MiB, over plain NumPy, x": ["<= 0.6", "0.550", "met", ""],
+        "four passes over 4 MiB, over plain NumPy, x": ["<= 1.05", "1.10", "**missed**", UNNAMED],
+        "policy of 2 KB, its text in memory, us": ["<= 15", "12.5", "met", ""],
+        "a span, ns": ["<= 1000", "120", "met", ""],
+        "memory, open files, blocks that grow with visits, kinds": ["<= 0", "2.00", "**missed**", UNNAMED],
     }
+    assert UNNAMED not in (cause("empty step, N=2, us"), cold)
     assert {name: found[name] for name in expected} == expected
-    assert len(found) == 1 + 1 + len(expected) and "7 of 12 goals are met." in done.stdout
+    assert len(found) == 1 + 1 + len(expected) and "9 of 15 goals are met." in done.stdout
     assert "* Open MPI, 2 Barriers: a step, N=2 (2.00 times as fast)" in done.stdout
     assert "* Open MPI Bcast / Recv: there N=2, 16 MiB (2.00 times as fast)" in done.stdout
     assert "* Open MPI, 2 ranks, written by hand: the whole job (2.00 times as fast)" in done.stdout
