@@ -8,7 +8,7 @@ import re
 COLD = "publication touches memory that the image has swept out of the caches"
 CAUSES = (
     (r"empty step, N=\d+, us", "calls of small Python functions, spans, waking"),
-    (r"empty step, N=\d+, over the thin", "the binding runs no stage and keeps no span; its step is one call"),
+    (r"empty step, N=\d+, over the thin", "the binding runs no stage and keeps no span: its step is a call"),
     (r"(there|back), N=\d+, 1 MiB, computed", "publication and a step's Python, whatever the size"),
     (r"(there|back), N=\d+, 1 MiB, from elsewhere", "publication costs as much as the copy"),
     (r"(there|back), N=\d+, 16 MiB", COLD),
