@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The goals of the harness, held against what one run of all benchmark programs has found.
 
-Usage: goals.py REPORT, a file that run_all.py has written. What a program did not find is not told. Times are
-of that machine and moment; goals that are ratios compare with a limit, or a peer, of the same round.
+Usage: goals.py REPORT, a file that run_all.py has written. What no program has found is listed. Times are of
+that machine and moment; goals that are ratios compare with a limit, or a peer, of the same round.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ def over(one: float | None, other: float | None) -> float | None:
 STEP, HANDOVER, JOB = "handover/step.py", "handover/handover.py", "whole_job/whole_job.py"
 BIRTHS, CALLS = "born_shared.py", "handover/calls.py"
 POLICY, DEATHS = "policy/read_policies.py", "replacement.py"
+EMPTY_RUN = "pex-harness run, 1 visit, 2 slices, fork"
 THIN = "the same from Python"
 OURS, COMPUTED, FOREIGN = "**harness**, N workers", "**harness**, computed", "**harness**, array"
 
@@ -219,7 +220,7 @@ def processes() -> list[Goal]:
              lambda r: r.line(DEATHS, "death to the fresh", rf"median +({NUMBER})"), 50),
         Goal("death seen, p99", "ms", lambda r: r.line(DEATHS, "death seen", rf"p99 +({NUMBER})"), 10),
         Goal("pex-harness run, one empty visit", "ms",
-             lambda r: r.line("startup.py", "pex-harness run, 1 empty", rf"median +({NUMBER})"), 250),
+             lambda r: r.line("startup.py", EMPTY_RUN, rf"median +({NUMBER})"), 250),
         Goal("a span", "ns", lambda r: r.line("spans.py", "a span", rf"median +({NUMBER})"), 1000),
         Goal("suppressed log call, in a run", "ns",
              lambda r: r.line("log_records.py", "ours, indented, ring", rf"ring +({NUMBER})"), 100),
@@ -256,10 +257,11 @@ def winners(report: Report) -> list[str]:
 def summary(text: str) -> str:
     """A table of all goals that the report says something of, why which are missed, and where a peer wins."""
     report = Report(text)
-    rows, met = [], 0
+    rows, missing, met = [], [], 0
     for goal in [goal for group in GOALS for goal in group()]:
         found = goal.value(report)
         if found is None:
+            missing.append(f"* {goal.what}")
             continue
         met += goal.met(found)
         what, is_met = f"{goal.what}, {goal.unit}", goal.met(found)
@@ -268,6 +270,8 @@ def summary(text: str) -> str:
     if not rows:
         return "No program has found anything that a goal is about.\n"
     told = f"{met} of {len(rows)} goals are met.\n\n{table(['what', 'goal', 'found', '', 'cause'], rows)}"
+    if missing:
+        told += "\nNot measured:\n\n" + "\n".join(missing) + "\n"
     if found := winners(report):
         told += "\nPeers that are ahead of the harness, for arrays from elsewhere where images cross:\n\n"
         told += "\n".join(found) + "\n"

@@ -72,7 +72,7 @@ def test_starting_a_run_stands_beside_importing_numpy_and_visits_are_counted(pro
     assert done.returncode == 0, done.stderr
     for words in (
         "'import numpy'", "'import harness'", "pex-harness run, 1 visit, 1 slices, fork", "the first visit",
-        "forking the workers", "PSS of a worker", "arena committed", "default logs (TRACE)",
+        "forking the workers", "PSS of a worker", "arena high-water", "default logs (TRACE)",
     ):  # fmt: skip
         assert words in done.stdout
     assert len(re.findall(r"slices, (?:nursery|workers) by exec: [\d.]+ x fork", done.stdout)) == 2

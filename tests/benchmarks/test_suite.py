@@ -67,6 +67,12 @@ four passes over 64 MiB, 3 rounds of 31
   PAF from a string      median         12.5 us   min         12.0   p99         14.0   184.0 MB/s   1.00 x
 ```
 
+## startup.py --rounds 5
+
+```
+pex-harness run, 1 visit, 2 slices, fork                     median    200.0 ms   min 150.0   n 5
+```
+
 ## spans.py
 
 ```
@@ -126,12 +132,15 @@ def test_goals_are_held_against_a_report_what_is_missed_has_its_cause_and_peers_
         "four passes over 64 MiB, over plain NumPy, x": ["<= 0.6", "0.550", "met", ""],
         "four passes over 4 MiB, over plain NumPy, x": ["<= 1.05", "1.10", "**missed**", UNNAMED],
         "policy of 2 KB, its text in memory, us": ["<= 15", "12.5", "met", ""],
+        "pex-harness run, one empty visit, ms": ["<= 250", "200", "met", ""],
         "a span, ns": ["<= 1000", "120", "met", ""],
         "memory, open files, blocks that grow with visits, kinds": ["<= 0", "2.00", "**missed**", UNNAMED],
     }
     assert UNNAMED not in (cause("empty step, N=2, us"), cold)
     assert {name: found[name] for name in expected} == expected
-    assert len(found) == 1 + 1 + len(expected) and "9 of 15 goals are met." in done.stdout
+    assert len(found) == 1 + 1 + len(expected) and "10 of 16 goals are met." in done.stdout
+    _, _, missing = done.stdout.partition("Not measured:")
+    assert "* clipboard.get\n" in missing and "* a span\n" not in missing
     assert "* Open MPI, 2 Barriers: a step, N=2 (2.00 times as fast)" in done.stdout
     assert "* Open MPI Bcast / Recv: there N=2, 16 MiB (2.00 times as fast)" in done.stdout
     assert "* Open MPI, 2 ranks, written by hand: the whole job (2.00 times as fast)" in done.stdout
