@@ -157,7 +157,7 @@ def in_harness(visits: int, head: str, warm: int = WARM, reduce: str = "Reduce")
             f"  stagePolicy: {{ warm: {warm} }}\n}}\n"
             f'appStage: {{\n  name: "reduce"\n  parallelClass: "job_stages.{reduce}"\n}}\n'
             'appStage: {\n  name: "sum up"\n  serialClass: "job_stages.SumUp"\n'
-            f'  stagePolicy: {{ warm: {warm} out: "{folder}/out" }}\n}}\n'
+            f'  stagePolicy: {{\n    warm: {warm}\n    out: "{folder}/out"\n  }}\n}}\n'
         )
         run = folder / "r"
         pipeline = Pipeline("r", path, run_dir=run, max_visits=visits + warm, workers=WORKERS)
