@@ -291,7 +291,7 @@ class Way:
     """One way.
 
     Attributes: `label` is what tables call it, `needs` a package, `program` what starts its ranks, `key` a
-    key that pipeline policies must know.
+    key that pipeline policies must know; `is_peer` ones are what somebody would pick instead.
     """
 
     label: str
@@ -299,6 +299,7 @@ class Way:
     needs: str = ""
     program: str = ""
     key: str = ""
+    is_peer: bool = False
 
     def missing(self) -> str:
         """Why it cannot take part; empty if it can."""
@@ -330,11 +331,11 @@ WAYS = {
     "fused3": Way("**harness**, fused, 3 visits in flight", scheduled("fused", 3), key=FLIGHT),
     "all": Way("**harness**, fused, balanced, 2 visits in flight", scheduled("fused", 2, True), key=FLIGHT),
     "hand": Way("written by hand: fork, shared memory, the master overlapped", by_hand),
-    "mpi": Way("Open MPI, 2 ranks, written by hand", in_mpi, "mpi4py", "mpirun"),
-    "joblib": Way("joblib", in_joblib, "joblib"),
-    "ray": Way("Ray tasks", in_ray, "ray"),
-    "pool": Way("multiprocessing.Pool", in_pool),
-    "dask": Way("Dask", in_dask, "distributed"),
+    "mpi": Way("Open MPI, 2 ranks, written by hand", in_mpi, "mpi4py", "mpirun", is_peer=True),
+    "joblib": Way("joblib", in_joblib, "joblib", is_peer=True),
+    "ray": Way("Ray tasks", in_ray, "ray", is_peer=True),
+    "pool": Way("multiprocessing.Pool", in_pool, is_peer=True),
+    "dask": Way("Dask", in_dask, "distributed", is_peer=True),
     "alone": Way("one process, plain NumPy", alone),
 }
 

@@ -15,6 +15,11 @@ from .conftest import ROOT
 from .test_programs import rows
 
 
+def test_a_peer_that_no_contest_has_is_refused(programs):
+    done = programs.run("run_all.py", "report.md", "--peers", "mpi", "nobody")
+    assert done.returncode == 1 and done.stderr == "--peers: no contest has nobody\n"
+
+
 def test_a_program_that_is_not_there_is_refused(programs):
     done = programs.run("run_all.py", "report.md", "--only", "nothing.py")
     assert done.returncode == 1 and "no program nothing.py; there are startup.py, " in done.stderr
@@ -165,6 +170,20 @@ def test_the_whole_job_is_done_alike_in_every_way(programs):
     assert skipped in (0, 3) and len(found) == 2 + len(WAYS) - skipped
     for ours in (cells for name, cells in found.items() if name.startswith("**harness**")):
         assert " % (" in ours[1] and float(ours[2]) > 0 and ours[3] == "0"
+
+
+@pytest.mark.usefixtures("library")
+def test_only_peers_that_are_named_take_part_in_the_whole_job(programs):
+    small_job(programs)
+    options = ["--rounds", "1", "--visits", "1", "--ways", "harness", "pool", "alone", "joblib"]
+    done = programs.run("whole_job/whole_job.py", *options, "--peers", "pool")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = [name for name in rows(done.stdout) if name != "way"]
+    assert sorted(name.partition(",")[0] for name in found) == [
+        "**harness**", "ceiling: two processes that share nothing", "multiprocessing.Pool", "one process",
+    ]  # fmt: skip
+    done = programs.run("whole_job/whole_job.py", *options, "--peers", "pipe")
+    assert done.returncode == 1 and "no peer pipe; there are mpi, joblib, " in done.stderr
 
 
 SPOILT_JOBS = {
