@@ -210,6 +210,33 @@ def test_without_pipetask_the_harness_is_measured_alone(programs, tmp_path):
     assert "skipped: pipetask: " in done.stdout
 
 
+PIPETASK = """#!/bin/sh
+[ "$PIPETASK_FAILS" = "" ] || { echo "no such repository" >&2; exit 3; }
+sleep 0.01
+"""
+"""Does nothing, and its outputs are said to be right by the program beside it."""
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_pipetask_that_fails_is_named_and_the_harness_is_measured_all_the_same(
+    programs, tmp_path, monkeypatch, fails
+):
+    programs.spoil("pipetask/pipetask.py", "FEW, MANY = 4, 12", "FEW, MANY = 1, 2")
+    folder = tmp_path / "environment" / "bin"
+    folder.mkdir(parents=True)
+    for name, text in {"pipetask": PIPETASK, "python": '#!/bin/sh\necho "$3"\n'}.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    if fails:
+        monkeypatch.setenv("PIPETASK_FAILS", "yes")
+    done = programs.run("pipetask/pipetask.py", "--rounds", "1", "--environment", str(folder.parent))
+    found = rows(done.stdout)
+    assert float(found["**harness**, a stage on a slice, logs from warnings up"][0]) > 0
+    assert done.returncode == int(fails) and ("pipetask run -j 2" in found) is not fails
+    assert ("FAILED: pipetask run -j 1: pipetask ended with 3: no such repository" in done.stderr) is fails
+
+
 def test_costs_of_a_run_are_measured_and_scaling_is_predicted_from_them(programs, tmp_path):
     pytest.importorskip("simpy", reason="simpy is not installed: pip install 'pex-harness[bench]'")
     costs = tmp_path / "costs.json"
