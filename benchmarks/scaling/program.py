@@ -60,7 +60,8 @@ def compile_steps(stages: Sequence[StageLike]) -> list[Step]:
         steps.append(Step(Kind.PREPROCESS, number, until))
         for kind in (Kind.RELEASE, Kind.PROCESS, Kind.GATHER, Kind.POSTPROCESS):
             steps.append(Step(kind, number))
-    for kind in (Kind.CLOSE, Kind.CLOSED):
-        steps.append(Step(kind, len(stages)))
+    # Closing is one step of the harness: a visit is closed before the next one's slices are asked to.
+    steps.append(Step(Kind.CLOSE, len(stages), len(steps) + 1))
+    steps.append(Step(Kind.CLOSED, len(stages)))
     steps.append(Step(Kind.END_VISIT))
     return steps

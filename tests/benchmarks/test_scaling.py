@@ -265,6 +265,8 @@ def test_no_rule_of_the_schedule_is_broken(scaling, seed):
             assert done[visit - 1] >= done[visit], "no visit overtakes another"
             if step.kind.name == "PREPROCESS" and one.stages[step.stage].keeps_a_visit:
                 assert done[visit - 1] > place[id(step)] + 4, "an instance has one visit at a time"
+            if step.kind.name == "CLOSE":
+                assert done[visit - 1] > place[id(step)] + 1, "visits are closed one after the other"
         open_visits = [number for number in done if 0 < done[number] < len(program)]
         assert len(open_visits) <= (one.in_flight if done[0] == len(program) else 1)
     assert set(done.values()) == {len(program)} and found.ends == sorted(found.ends)
