@@ -75,9 +75,9 @@ def compare(check: Check, mode: Mode, costs: Costs, visits: int) -> dict[str, fl
         if step == "process" and 1 <= stage <= STAGES
     }
     measured = statistics.mean(found.visit_seconds)
-    work = sum(seconds for (visit, _, _), seconds in took.items() if visit >= found.warm)
+    work = sum(seconds for (visit, _, _), seconds in took.items() if visit > 0)
     return {"measured": measured, "predicted": predicted(check, mode, costs, found, took, visits),
-            "efficiency": work / (check.workers * measured * visits)}  # fmt: skip
+            "efficiency": work / (check.workers * found.behind_first)}  # fmt: skip
 
 
 def predicted(

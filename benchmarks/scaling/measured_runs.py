@@ -21,12 +21,14 @@ MASTER = -1
 class Measured:
     """One run, and its visits behind the `warm` ones.
 
-    Attributes: `visit_seconds` from the end of a visit to that of the next. `steps` of all visits are (visit,
+    Attributes: `visit_seconds` from the end of a visit to that of the next; `behind_first` from the end of
+    the first, which is alone whatever is in flight, to that of the last. `steps` of all visits are (visit,
     rank, stage, half-step, start, seconds); visits and stages from 1, rank -1 for the master.
     """
 
     warm: int
     visit_seconds: list[float]
+    behind_first: float
     steps: list[tuple[int, int, int, str, float, float]]
 
     def seconds(self, step: str, stage: int | None = None) -> list[float]:
@@ -87,5 +89,6 @@ def run(
                 " ORDER BY visit, rank, stage"
             ).fetchall()
     ends = stamps[warm - 1 :]
-    return Measured(warm, [after - before for before, after in zip(ends, ends[1:], strict=False)], steps)
+    seconds = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    return Measured(warm, seconds, stamps[-1] - stamps[0], steps)
 
