@@ -261,7 +261,7 @@ def summary(text: str) -> str:
     for goal in [goal for group in GOALS for goal in group()]:
         found = goal.value(report)
         if found is None:
-            missing.append(f"* {goal.what}")
+            missing.append(goal.what)
             continue
         met += goal.met(found)
         what, is_met = f"{goal.what}, {goal.unit}", goal.met(found)
@@ -271,7 +271,7 @@ def summary(text: str) -> str:
         return "No program has found anything that a goal is about.\n"
     told = f"{met} of {len(rows)} goals are met.\n\n{table(['what', 'goal', 'found', '', 'cause'], rows)}"
     if missing:
-        told += "\nNot measured:\n\n" + "\n".join(missing) + "\n"
+        told += f"\nNot measured: {'; '.join(missing)}.\n"
     if found := winners(report):
         told += "\nPeers that are ahead of the harness, for arrays from elsewhere where images cross:\n\n"
         told += "\n".join(found) + "\n"

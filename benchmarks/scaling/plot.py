@@ -76,6 +76,6 @@ def _draw_checks(axes: Any, checked: list[dict[str, Any]]) -> None:
     axes.grid(alpha=0.3, axis="y")
     axes.set_ylabel("predicted / measured time")
     if checked:
-        axes.legend(fontsize=8, ncols=len(modes))
+        axes.legend(fontsize=8, ncols=len(modes), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     else:
         axes.set_title("nothing was checked", fontsize=9)
