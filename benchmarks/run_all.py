@@ -22,7 +22,7 @@ sys.path[:0] = [str(HERE / "handover"), str(HERE / "whole_job")]
 
 from contenders import KINDS  # noqa: E402
 from goals import summary  # noqa: E402
-from groups import end_group  # noqa: E402
+from groups import end_group, end_when_told  # noqa: E402
 from ways import WAYS  # noqa: E402
 
 CONTESTS = {
@@ -88,6 +88,7 @@ def main() -> None:
     if unknown := sorted(set(arguments.only or ()) - set(PROGRAMS)):
         sys.exit(f"--only: no program {', '.join(unknown)}; there are {', '.join(PROGRAMS)}")
     arguments.file.parent.mkdir(parents=True, exist_ok=True)
+    end_when_told()
     failed, sections, start = [], [], time.time()
     for program in arguments.only or PROGRAMS:
         options = options_of(program, arguments)

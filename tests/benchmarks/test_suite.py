@@ -6,8 +6,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +21,35 @@ from .test_programs import rows
 def test_a_peer_that_no_contest_has_is_refused(programs):
     done = programs.run("run_all.py", "report.md", "--peers", "mpi", "nobody")
     assert done.returncode == 1 and done.stderr == "--peers: no contest has nobody\n"
+
+
+STARTING = """import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+open("pids", "w").write(f"{child.pid} \\n")
+child.wait()
+"""
+
+
+def test_a_suite_that_is_told_to_end_leaves_nothing_running(programs, tmp_path):
+    (programs.folder / "startup.py").write_text(STARTING)
+    command = [sys.executable, str(programs.folder / "run_all.py"), "report.md", "--only", "startup.py"]
+    suite = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, start_new_session=True)
+    pids, end = tmp_path / "pids", time.monotonic() + 60
+    try:
+        while not (pids.exists() and pids.read_text().endswith("\n")):
+            assert suite.poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+        sleeper = int(pids.read_text())
+        suite.terminate()
+        assert suite.wait(60) == 128 + signal.SIGTERM
+    finally:
+        suite.kill()
+        suite.wait()
+    # Whoever adopts it may take a moment to reap it; one that was not killed sleeps.
+    end = time.monotonic() + 60
+    while (stat := Path(f"/proc/{sleeper}/stat")).exists() and ") Z " not in stat.read_text():
+        assert time.monotonic() < end, "what a program has started outlives the suite"
+        time.sleep(0.05)
 
 
 def test_a_program_that_is_not_there_is_refused(programs):
