@@ -62,7 +62,7 @@ PROGRAMS = {
     "log_records.py": ["--rounds", "5"],
     "spans.py": [],
     "stage_test.py": ["--rounds", "21"],
-    "files/read_fits.py": ["--rounds", "5"],
+    "files/read_fits.py": ["--rounds", "3"],
     "files/read_ahead.py": ["--rounds", "3"],
     "million.py": ["--visits", "60000", "--seconds", "300"],
     "events.py": ["--rounds", "3", "--events", "100"],
