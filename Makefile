@@ -105,7 +105,7 @@ test-python-asan: install test-asan
 bench: install
 	@mkdir -p build
 	@$(IN_VENV) cmake --preset cpp > build/bench-build.log 2>&1 && \
-	    cmake --build --preset cpp --target bare parse_paf >> build/bench-build.log 2>&1 || { \
+	    cmake --build --preset cpp --target bare parse_paf spans >> build/bench-build.log 2>&1 || { \
 	    cat build/bench-build.log; exit 1; }
 	@$(IN_VENV) python benchmarks/run_all.py build/benchmarks.md --core build/cpp/benchmarks/parse_paf \
 	    --minutes $(MINUTES) $(if $(PEERS),--peers $(PEERS))

@@ -198,8 +198,7 @@ def main() -> int:
     found = growth(samples)
     for line in found:
         print(f"million.py: it grows: {line}", file=sys.stderr)
-    if not found:
-        print("nothing has grown since caches were full")
+    print(f"{len(found) or 'nothing'} {'have' if found else 'has'} grown since caches were full")
     return 1 if found else 0
 
 

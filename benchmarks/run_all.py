@@ -4,7 +4,8 @@
 Usage: run_all.py FILE [--minutes M] [--only PROGRAM ...] [--core PROGRAM] [--peers NAME ...]. Programs run
 one after the other; one that fails, or does not end, is named at the end, its output stays, and the exit code
 is 1. --minutes says how long all may take together on a machine with nothing else to do: the contests get
-shares of it and begin no new turn afterwards. --peers goes to the contests of benchmarks/handover.
+shares of it and begin no new turn afterwards. --peers says who takes part in the contests beside the harness
+and the limits: each contest is told of those that it has.
 """
 
 from __future__ import annotations
@@ -17,18 +18,35 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / "handover")]
+sys.path[:0] = [str(HERE / "handover"), str(HERE / "whole_job")]
 
+from contenders import KINDS  # noqa: E402
 from goals import summary  # noqa: E402
-from groups import end_group  # noqa: E402
+from groups import end_group, end_when_told  # noqa: E402
+from ways import WAYS  # noqa: E402
 
 CONTESTS = {
     "handover/step.py": ["--rounds", "3"],
     "handover/handover.py": ["--rounds", "2"],
     "whole_job/whole_job.py": ["--rounds", "3"],
 }
-SHARES = {"handover/step.py": 0.13, "handover/handover.py": 0.3, "whole_job/whole_job.py": 0.2}
+SHARES = {
+    "handover/step.py": 0.13, "handover/handover.py": 0.27, "whole_job/whole_job.py": 0.2,
+    "scaling/scaling.py": 0.1,
+}  # fmt: skip
 """Of the minutes of all: when a contest begins no new turn any more."""
+OWN = {
+    "handover/step.py": ["thin", "harness", "default"],
+    "handover/handover.py": ["harness", "default", "copy", "foreign"],
+    "whole_job/whole_job.py": [],
+}
+"""Who takes part in a contest whoever the peers are: goals are about them."""
+PEERS = {
+    "handover/step.py": set(KINDS["steps"]),
+    "handover/handover.py": set(KINDS["handover"]),
+    "whole_job/whole_job.py": {name for name, way in WAYS.items() if way.is_peer},
+}
+"""Whom a contest knows."""
 PROGRAMS = {
     "startup.py": ["--rounds", "5", "--visits", "2000"],
     "replacement.py": ["--deaths", "200"],
@@ -36,14 +54,15 @@ PROGRAMS = {
     "handover/unchanged.py": ["--rounds", "3"],
     **CONTESTS,
     "pipetask/pipetask.py": ["--rounds", "2"],
-    "scaling/scaling.py": ["--rounds", "3"],
+    "scaling/scaling.py": ["--rounds", "2"],
     "scaling/measure.py": ["--rounds", "3", "--visits", "100"],
     "born_shared.py": ["--rounds", "3", "--sizes", "4", "64"],
     "ledger.py": ["--visits", "500"],
     "policy/read_policies.py": ["--rounds", "5"],
     "log_records.py": ["--rounds", "5"],
+    "spans.py": [],
     "stage_test.py": ["--rounds", "21"],
-    "files/read_fits.py": ["--rounds", "5"],
+    "files/read_fits.py": ["--rounds", "3"],
     "files/read_ahead.py": ["--rounds", "3"],
     "million.py": ["--visits", "60000", "--seconds", "300"],
     "events.py": ["--rounds", "3", "--events", "100"],
@@ -60,11 +79,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0, help="for all together (default 15)")
     parser.add_argument("--only", nargs="+", metavar="PROGRAM", help=f"of {', '.join(PROGRAMS)}")
     parser.add_argument("--core", help="program built from policy/parse_paf.cpp")
-    parser.add_argument("--peers", nargs="*", help="as in handover/step.py")
+    parser.add_argument("--peers", nargs="*", metavar="NAME",
+                        help="of any contest, or 'all'; by default Ray and Dask are left out where they would"
+                        " start anew for each figure")  # fmt: skip
     arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.peers or ()) - set().union({"all"}, *PEERS.values())):
+        sys.exit(f"--peers: no contest has {', '.join(unknown)}")
     if unknown := sorted(set(arguments.only or ()) - set(PROGRAMS)):
         sys.exit(f"--only: no program {', '.join(unknown)}; there are {', '.join(PROGRAMS)}")
     arguments.file.parent.mkdir(parents=True, exist_ok=True)
+    end_when_told()
     failed, sections, start = [], [], time.time()
     for program in arguments.only or PROGRAMS:
         options = options_of(program, arguments)
@@ -85,11 +109,19 @@ def options_of(program: str, arguments: argparse.Namespace) -> list[str]:
     options = list(PROGRAMS[program])
     if program in SHARES:
         options += ["--minutes", f"{SHARES[program] * arguments.minutes:.3g}"]
-    if program.startswith("handover/") and program in CONTESTS and arguments.peers is not None:
-        options += ["--peers", *arguments.peers]
+    if program in CONTESTS and arguments.peers is not None:
+        options += ["--peers", *taking_part(program, arguments.peers)]
     if program == "policy/read_policies.py" and arguments.core:
         options += ["--core", arguments.core]
     return options
+
+
+def taking_part(program: str, peers: list[str]) -> list[str]:
+    """Whom a contest is told of."""
+    if "all" in peers:
+        return ["all"]
+    own = OWN[program]
+    return own + [name for name in peers if name in PEERS[program] and name not in own]
 
 
 def run(command: list[str]) -> tuple[str, str]:

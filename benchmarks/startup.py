@@ -4,8 +4,8 @@
 Usage: startup.py [--rounds N] [--visits N]. Prints medians and extremes over fresh processes. A bare
 interpreter, and one that imports NumPy, are timed in turn with the runs: the floor of the same machine and
 moment. The parts of a start, and memory, are those of a run whose slices make an image of 16 MiB each visit.
-Memory is looked at after the last visit: PSS, in which shared pages count once, and what of the arena was
-committed.
+Memory is looked at after the last visit: PSS, in which shared pages count once, and the most of the arena
+that was committed.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ appStage: {{
 }}
 """
 WARN, STARTED_VISITS = 10, 6
+IN_BYTES = ("PSS", "arena high-water", "arena at the end")
+"""How figures begin that are bytes; the others are seconds."""
 IMPORTS = {
     "python -c pass": "pass",
     "python -c 'import numpy'": "import numpy",
@@ -146,7 +148,10 @@ def child(slices: int, folder: str) -> dict[str, float]:
     found["a later visit"] = statistics.median(later)
     pipeline.close()
     summary = json.loads(Path(folder, "p", "summary.json").read_text())
-    found["arena committed"] = summary["arena"]["committed_bytes"]
+    # Unless memory is short, freed blocks stay committed: what is committed at the end is the most that was.
+    trimmed = summary["arena"]["blocks_trimmed"]
+    name = f"arena at the end, {trimmed} blocks given back" if trimmed else "arena high-water"
+    found[name] = summary["arena"]["committed_bytes"]
     return found
 
 
@@ -161,7 +166,7 @@ def parts_of_a_start(slices: int, rounds: int, folder: str) -> None:
     print(f"a start, and memory, {slices} slices that make 16 MiB each")
     for name in every[0]:
         values = [one[name] for one in every]
-        unit, factor = ("MiB", 1 / (1 << 20)) if "PSS" in name or "arena c" in name else ("ms", 1e3)
+        unit, factor = ("MiB", 1 / (1 << 20)) if name.startswith(IN_BYTES) else ("ms", 1e3)
         low, middle, high = min(values) * factor, statistics.median(values) * factor, max(values) * factor
         print(f"    {name:44s} median {middle:8.2f} {unit}   min {low:8.2f}   max {high:8.2f}")
 

@@ -96,7 +96,7 @@ class Contest:
             self.found.setdefault((name, cell), []).append(result)
 
     def table(self, cells: Sequence[Cell], direction: str, unit: tuple[str, float]) -> str:
-        """Median / p99 in the unit, and below the ratio to the limit, for every contender and cell."""
+        """Median / p99 in the unit, and the ratio to the limit, by contender and cell; empty without any."""
         name_of_unit, factor = unit
         rows = []
         for name in self.names:
@@ -105,7 +105,7 @@ class Contest:
                 row.append(self._entry(name, cell, direction, factor))
             if any(entry != "-" for entry in row[1:]):
                 rows.append(row)
-        return table([name_of_unit, *map(str, cells)], rows)
+        return table([name_of_unit, *map(str, cells)], rows) if rows else ""
 
     def _entry(self, name: str, cell: Cell, direction: str, factor: float) -> str:
         rounds = [result[direction] for result in self.found.get((name, cell), [])]

@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
 from figures import Surroundings, short, table  # noqa: E402
+from groups import end_group  # noqa: E402
 
 ENVIRONMENT = HERE.parents[1] / "build" / "pipetask"
 FEW, MANY = 4, 12
@@ -34,15 +35,25 @@ WAYS = {"pipetask run -j 1": ["-j", "1"], "pipetask run -j 2": ["-j", "2"]}
 
 
 def call(environment: Path, program: str, *arguments: str) -> str:
-    """What a program of the environment prints. Raises `RuntimeError` with its last words when it fails."""
-    done = subprocess.run(
-        [str(environment / "bin" / program), *arguments], capture_output=True, text=True, timeout=TIMEOUT_S,
-        env={**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
+    """What a program of the environment prints. Raises `RuntimeError` with its last words when it fails.
+
+    What it has started ends with it, also when it does not end in time.
+    """
+    child = subprocess.Popen(
+        [str(environment / "bin" / program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )  # fmt: skip
-    if done.returncode != 0:
-        words = [line for line in done.stderr.splitlines() if line.strip()]
-        raise RuntimeError(f"{program} ended with {done.returncode}: " + " | ".join(words[-3:]))
-    return done.stdout
+    try:
+        out, errors = child.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"{program} {' '.join(arguments)} did not end within {TIMEOUT_S} s") from None
+    finally:
+        end_group(child)
+    if child.returncode != 0:
+        words = [line for line in errors.splitlines() if line.strip()]
+        raise RuntimeError(f"{program} ended with {child.returncode}: " + " | ".join(words[-3:]))
+    return out
 
 
 def seconds_of(environment: Path, root: Path, options: list[str], output: str, detectors: int) -> float:
@@ -60,21 +71,31 @@ def seconds_of(environment: Path, root: Path, options: list[str], output: str, d
     return seconds
 
 
-def of_pipetask(environment: Path, rounds: int) -> dict[str, list[float]]:
-    """Seconds that a further detector costs, by way and round."""
+def of_pipetask(environment: Path, rounds: int) -> tuple[dict[str, list[float]], list[str]]:
+    """Seconds that a further detector costs, by way and round; and what failed, which has no more turns.
+
+    Raises `RuntimeError` when the repositories cannot be made.
+    """
     found: dict[str, list[float]] = {way: [] for way in WAYS}
+    failures: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as name:
         roots = {detectors: Path(name, f"repository{detectors}") for detectors in (FEW, MANY)}
         for detectors, root in roots.items():
             call(environment, "python", str(HERE / "make_repository.py"), str(root), str(detectors))
         for number in range(rounds):
             for way, options in WAYS.items():
-                wall = [
-                    seconds_of(environment, root, options, f"out{number}{way[-1]}", detectors)
-                    for detectors, root in roots.items()
-                ]
-                found[way].append((wall[1] - wall[0]) / (MANY - FEW))
-    return found
+                if way in failures:
+                    continue
+                try:
+                    wall = [
+                        seconds_of(environment, root, options, f"out{number}{way[-1]}", detectors)
+                        for detectors, root in roots.items()
+                    ]
+                except RuntimeError as error:
+                    failures[way] = f"FAILED: {way}: {error}"
+                else:
+                    found[way].append((wall[1] - wall[0]) / (MANY - FEW))
+    return {way: seconds for way, seconds in found.items() if seconds}, list(failures.values())
 
 
 def of_harness(rounds: int) -> list[float]:
@@ -97,8 +118,13 @@ def main() -> None:
     surroundings = Surroundings()
     found = {"**harness**, a stage on a slice, logs from warnings up": of_harness(arguments.rounds)}
     missing = not (arguments.environment / "bin" / "pipetask").exists()
+    failures: list[str] = []
     if not missing:
-        found |= of_pipetask(arguments.environment, arguments.rounds)
+        try:
+            peers, failures = of_pipetask(arguments.environment, arguments.rounds)
+        except RuntimeError as error:
+            peers, failures = {}, [f"FAILED: pipetask: {error}"]
+        found |= peers
     rows = [
         [name, short(statistics.median(times) * 1e3), f"{short(min(times) * 1e3)}-{short(max(times) * 1e3)}"]
         for name, times in found.items()
@@ -107,6 +133,10 @@ def main() -> None:
     print(table(["milliseconds", "median", "least-most"], rows))
     if missing:
         print(f"skipped: pipetask: {arguments.environment} has none; 'make bench-peers' installs it")
+    print("\n".join(failures))
+    for line in failures:
+        print(line, file=sys.stderr)
+    sys.exit(1 if failures else 0)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Measures what steps of a run cost, for the model: release, arrive, exchange, gather, serial halves, visits.
 
-Usage: measure.py [--rounds N] [--visits N] [FILE]. Runs empty stages with few and with many ranks on one
-worker, which with the master needs two cores. What grows with the ranks is the cost of a rank, what does not
-is that of a step; spans of the ledger tell what of it was in the slice and what in the serial halves. Of the
-visits of a round the quickest fiftieth counts, for others on the machine can only add; of the rounds the
-median. FILE gets the costs as JSON, with the surroundings.
+Usage: measure.py [--rounds N] [--visits N] [FILE]. All costs but that of waking a process (ring.py) are
+differences of moments in the ledger, of runs with one rank and with many, on one worker, which with the
+master needs two cores: from the end of a `preprocess` to the first slice's begin, from slice to slice,
+from the last slice's end to `postprocess`, from visit to visit. What grows with the ranks is the cost of
+a rank, what does not is that of a step. Of the moments of a kind the quickest tenth counts, for others on
+the machine can only add; of the rounds the median. FILE gets the costs as JSON, with the surroundings.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import json
 import statistics
 import sys
+from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,50 +23,73 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
 from figures import Surroundings, quantile  # noqa: E402
-from measured_runs import run  # noqa: E402
+from measured_runs import MASTER, Measured, run  # noqa: E402
 from model import Costs  # noqa: E402
+from ring import ring_seconds  # noqa: E402
 
-STAGES, FEW, MANY = 10, 1, 33
-WAKE_SHARE = 0.5
-"""Of what a step costs whatever its ranks: ringing, waking a worker, waking the master. How much the worker's
-half is cannot be seen from outside; it is halved."""
+STAGES, MANY = 6, 33
+PAUSE = 0.004
+"""Seconds after which whoever waits sleeps: the harness yields for 1 ms at most."""
+QUICK = 0.1
 
 
 def quick(seconds: list[float]) -> float:
-    """The time below which a fiftieth of all lie."""
-    return quantile(seconds, 0.02)
+    """The time below which a tenth of all lie."""
+    return quantile(seconds, QUICK)
+
+
+class Moments:
+    """The intervals between the half-steps of a run, by kind, in seconds."""
+
+    def __init__(self, found: Measured, ranks: int, stages: int) -> None:
+        spans: dict[tuple[int, int], dict[tuple[str, int], tuple[float, float]]] = defaultdict(dict)
+        for visit, rank, stage, name, start, seconds in found.steps:
+            spans[visit, stage][name, rank] = (start, start + seconds)
+        self.begin: list[float] = []
+        self.between: list[float] = []
+        self.end: list[float] = []
+        self.visits: list[float] = []
+        for (visit, stage), here in spans.items():
+            if visit <= found.warm or stage > stages:
+                continue
+            slices = [here["process", rank] for rank in range(ranks)]
+            begun, ended = here["preprocess", MASTER], here["postprocess", MASTER]
+            self.begin.append(slices[0][0] - begun[1])
+            self.end.append(ended[0] - slices[-1][1])
+            pairs = zip(slices, slices[1:], strict=False)
+            self.between += [after[0] - before[0] for before, after in pairs]
+            if stage == stages and (visit + 1, 1) in spans:
+                self.visits.append(spans[visit + 1, 1]["preprocess", MASTER][0] - ended[1])
 
 
 def measure_once(visits: int) -> Costs:
     """The costs as one round finds them."""
-    found = {}
-    for ranks in (FEW, MANY):
-        whole = run(["Empty"] * STAGES, ranks, 1, visits)
-        short = run(["Empty"], ranks, 1, visits)
-        # Two numbers of stages: what a visit costs beside its steps, and what a step does.
-        per_step = (quick(whole.visit_seconds) - quick(short.visit_seconds)) / (STAGES - 1)
-        per_visit = quick(short.visit_seconds) - per_step
-        process = quick(whole.seconds("process"))
-        serial = [quick(whole.seconds(name)) for name in ("preprocess", "postprocess")]
-        found[ranks] = (per_step, per_visit, process, statistics.mean(serial))
-    exchanging = run(["Offering"] * STAGES, MANY, 1, visits, share=True)
-    slope = (found[MANY][0] - found[FEW][0]) / (MANY - FEW)
-    process = found[MANY][2]
-    in_master = max(0.0, slope - process)
-    fixed = max(0.0, found[FEW][0] - 2 * found[FEW][3] - slope)
-    # Closing a visit is a step as well, without serial halves.
-    visit = max(0.0, found[FEW][1] - fixed - slope)
-    exchange = max(0.0, quick(exchanging.seconds("process")) - process)
+    empty = {ranks: run(["Empty"] * STAGES, ranks, 1, visits) for ranks in (1, MANY)}
+    offering = run(["Offering"] * STAGES, MANY, 1, visits, share=True)
+    pausing = {
+        ranks: run(["Sleeping"] * 2, ranks, 1, max(20, visits // 4), serial=PAUSE,
+                   stage_policy=f"    mean: {PAUSE / ranks}\n    variation: 0.0\n")
+        for ranks in (1, MANY)
+    }  # fmt: skip
+    few, many = (Moments(empty[ranks], ranks, STAGES) for ranks in (1, MANY))
+    offered = Moments(offering, MANY, STAGES)
+    # Of the first stage, before which workers have slept; behind all of them, the master has.
+    slept = {ranks: Moments(found, ranks, 1) for ranks, found in pausing.items()}
+    step = quick(many.between)
+    process = quick(empty[MANY].seconds("process"))
+    gather = max(0.0, (quick(many.end) - quick(few.end)) / (MANY - 1))
+    visit = quick(few.visits) - (quick(few.begin) + step + quick(few.end))
     return Costs(
-        serial=found[FEW][3],
-        release=in_master / 2,
-        ring=0.0,
-        wake=fixed * WAKE_SHARE,
-        step=process,
-        exchange=exchange,
-        master_wake=fixed * (1 - WAKE_SHARE),
-        gather=in_master / 2,
-        visit=visit,
+        serial=statistics.mean(quick(empty[1].seconds(name)) for name in ("preprocess", "postprocess")),
+        release=max(0.0, (quick(slept[MANY].begin) - quick(slept[1].begin)) / (MANY - 1)),
+        ring=quick(ring_seconds(visits)),
+        wake=quick(slept[1].begin),
+        step=step,
+        exchange=max(0.0, quick(offering.seconds("process")) - process),
+        master_wake=quick(slept[1].end),
+        gather=gather,
+        item=max(0.0, (quick(offered.end) - quick(few.end)) / MANY - gather),
+        visit=max(0.0, visit),
     )
 
 

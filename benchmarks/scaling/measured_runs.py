@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ledger import LEDGER_NAME
-from harness.policy import Policy
-from harness.runtime.configuration.dictionary import merge_pipeline_defaults
 from harness.runtime.pipeline.pipeline import Pipeline
 
 WARN = 10
@@ -21,18 +19,24 @@ MASTER = -1
 
 @dataclass
 class Measured:
-    """One run, without the visits that warmed up.
+    """One run, and its visits behind the `warm` ones.
 
-    Attributes: `visit_seconds` from the end of a visit to that of the next. `steps` are (visit, rank, stage,
-    half-step, start, seconds); visits and stages from 1, rank -1 for the master.
+    Attributes: `visit_seconds` from the end of a visit to that of the next; `behind_first` from the end of
+    the first, which is alone whatever is in flight, to that of the last. `steps` of all visits are (visit,
+    rank, stage, half-step, start, seconds); visits and stages from 1, rank -1 for the master.
     """
 
+    warm: int
     visit_seconds: list[float]
+    behind_first: float
     steps: list[tuple[int, int, int, str, float, float]]
 
-    def seconds(self, step: str) -> list[float]:
-        """What every half-step of this name took."""
-        return [seconds for _, _, _, name, _, seconds in self.steps if name == step]
+    def seconds(self, step: str, stage: int | None = None) -> list[float]:
+        """What every half-step of this name took, of one stage or all, behind the visits that warmed up."""
+        return [
+            seconds for visit, _, number, name, _, seconds in self.steps
+            if name == step and visit > self.warm and stage in (None, number)
+        ]  # fmt: skip
 
 
 def run(
@@ -42,17 +46,28 @@ def run(
     visits: int,
     *,
     warm: int = 5,
-    head: str = "",
+    head: str = 'schedule: "lockstep"\n',
     stage_policy: str = "",
     share: bool = False,
+    serial: float = 0.0,
 ) -> Measured:
-    """Runs parallel halves, one class of `scaling_stages` per stage. Raises `RuntimeError` if one fails."""
+    """Runs parallel halves, one class of `scaling_stages` per stage.
+
+    With `serial`, the master sleeps so many seconds before the slices of the first stage, and behind those of
+    the last. Raises `RuntimeError` if a stage fails.
+    """
     text = f'nSlices: {ranks}\narenaSize: "64 MiB"\n{head}'
     if share:
         text += 'shareDataOn: true\ntopology: {\n  type: "ring"\n  param1: "clockwise"\n}\n'
+    if serial:
+        stage_policy += f"    serial: {serial}\n"
     for number, name in enumerate(classes, 1):
         text += f'appStage: {{\n  name: "s{number}"\n  parallelClass: "scaling_stages.{name}"\n'
         text += "  shareData: true\n" if share and number > 1 else ""
+        if serial and number == 1:
+            text += '  serialClass: "scaling_stages.HandOut"\n'
+        elif serial and number == len(classes):
+            text += '  serialClass: "scaling_stages.SumUp"\n'
         text += f"  stagePolicy: {{\n{stage_policy}  }}\n" if stage_policy else ""
         text += "}\n"
     with tempfile.TemporaryDirectory() as name:
@@ -70,15 +85,10 @@ def run(
             raise RuntimeError(f"a stage has failed: {log[-1000:]}")
         with closing(sqlite3.connect(folder / "r" / LEDGER_NAME)) as ledger:
             steps = ledger.execute(
-                "SELECT visit, rank, stage, step, started, seconds FROM stage_times WHERE visit > ?"
-                " ORDER BY visit, rank, stage", (warm,),
-            ).fetchall()  # fmt: skip
+                "SELECT visit, rank, stage, step, started, seconds FROM stage_times"
+                " ORDER BY visit, rank, stage"
+            ).fetchall()
     ends = stamps[warm - 1 :]
-    return Measured([after - before for before, after in zip(ends, ends[1:], strict=False)], steps)
+    seconds = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+    return Measured(warm, seconds, stamps[-1] - stamps[0], steps)
 
-
-def policies_know(key: str) -> bool:
-    """Whether pipeline policies of this version have a key with a default."""
-    policy = Policy()
-    merge_pipeline_defaults(policy)
-    return policy.exists(key)

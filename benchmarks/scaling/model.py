@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A run of the harness as a discrete-event simulation: one master, workers, stages, visits.
+"""A run of the harness as a discrete-event simulation: one master, workers, stages, visits in flight.
 
-The master does one thing at a time, oldest visit first: begin a visit, a stage's preprocess with the release
-of all ranks, gather with postprocess. Workers run released ranks, oldest visit first. A stage, and each rank
-of it, holds one visit at a time; a visit begins when all but `in_flight - 1` before it have ended. All times
-are in seconds.
+Every visit in flight has a place in the steps of the schedule (program.py). The master does one thing at
+a time, for the oldest visit that is ready; a visit executes a step only when the visit before it has.
+Workers run released ranks, the oldest visit first, their own ranks in order. All times are in seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import simpy
+from program import Kind, Step, compile_steps
 
 Durations = Callable[[int, int, int], float]
 """Seconds that `process` takes in (visit, stage, rank), all from 0."""
@@ -29,10 +29,11 @@ class Costs:
         release: in the master, for each rank of a step: publishing to it and releasing its cell.
         ring: in the master, for each worker of a step.
         wake: from the ring until a worker that waits has taken its first rank.
-        step: in a worker, for each rank of a step, beside the stage's work: receiving, publishing, arriving.
+        step: in a worker, for each rank and stage, beside the stage's work: receiving, publishing, arriving.
         exchange: the same for each neighbour of a rank in a stage that begins with an exchange.
         master_wake: from the last arrival until the master goes on.
         gather: in the master, for each rank of a step.
+        item: in the master, for each rank of a step whose slices hand it something.
         visit: in the master, for each visit: beginning, ending, ledger.
     """
 
@@ -44,26 +45,54 @@ class Costs:
     exchange: float = 0.0
     master_wake: float = 0.0
     gather: float = 0.0
+    item: float = 0.0
     visit: float = 0.0
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: seconds of its serial halves beyond `Costs.serial`, and neighbours it exchanges with."""
+    """One stage, or several that slices run on through.
+
+    Attributes:
+        before: seconds of its `preprocess` beyond `Costs.serial`; 0 stands for none of its own.
+        after: the same of its `postprocess`.
+        neighbours: slices that a slice exchanges with before it.
+        event: when the event of a visit (from 0) arrives that the stage waits for; None if it waits for none.
+        length: stages that it stands for.
+        hands_over: whether every slice hands the master something behind it.
+    """
 
     before: float = 0.0
     after: float = 0.0
     neighbours: int = 0
+    event: Callable[[int], float] | None = None
+    length: int = 1
+    hands_over: bool = False
 
     @property
-    def is_parallel_only(self) -> bool:
-        """Whether nothing but the slices has to do with it."""
-        return self.before == 0 and self.after == 0 and self.neighbours == 0
+    def runs_on(self) -> bool:
+        """Whether slices may begin it without meeting the master."""
+        return self.before == 0 and self.neighbours == 0 and self.event is None
+
+    @property
+    def keeps_a_visit(self) -> bool:
+        """Whether one serial instance has a visit from `preprocess` to `postprocess`."""
+        return self.before > 0 and self.after > 0 and self.length == 1
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is run. Rank r is worker r modulo `workers`'s; with `balanced`, idle workers take others'."""
+    """What is run.
+
+    Attributes:
+        workers: processes; rank r is worker r modulo `workers`'s.
+        ranks: slices.
+        stages: in their order.
+        visits: how many.
+        in_flight: visits in the loop at once, behind the first, which is alone.
+        balanced: an idle worker takes a waiting rank of another where a visit begins, and keeps it for the
+            visit.
+    """
 
     workers: int
     ranks: int
@@ -80,41 +109,76 @@ class Job:
             raise ValueError("stages: expected one or more")
 
 
+@dataclass(frozen=True)
+class SliceRun:
+    """A rank of a visit at a stage, as a worker ran it; `stage` is the number of stages where it closes."""
+
+    worker: int
+    visit: int
+    stage: int
+    rank: int
+    start: float
+    end: float
+
+
 @dataclass
 class Outcome:
-    """What a simulation found: `wall` seconds, `work` of all slices together, when each visit ended."""
+    """What a simulation found: `wall` seconds, `work` of all slices together, when each visit ended.
+
+    `executed` are the master's steps in their order, (visit, step), and `slices` what workers ran, if they
+    were to be kept.
+    """
 
     job: Job
     wall: float = 0.0
     work: float = 0.0
+    first_work: float = 0.0
     ends: list[float] = field(default_factory=list)
+    executed: list[tuple[int, Step]] = field(default_factory=list)
+    slices: list[SliceRun] = field(default_factory=list)
 
     @property
     def efficiency(self) -> float:
-        """Work of the slices over what the workers could have done in the time."""
-        return self.work / (self.job.workers * self.wall)
+        """Work of the slices over what the workers could have done in the time; of all visits but the first.
+
+        The first is alone, whatever is in flight, and none of another is done before it has ended. A run of
+        one visit has nothing but the first.
+        """
+        if self.job.visits == 1:
+            return self.work / (self.job.workers * self.wall)
+        return (self.work - self.first_work) / (self.job.workers * (self.wall - self.ends[0]))
 
     @property
     def seconds_per_visit(self) -> float:
-        """Wall time over visits."""
-        return self.wall / self.job.visits
+        """Wall time over visits, both without the first."""
+        if self.job.visits == 1:
+            return self.wall
+        return (self.wall - self.ends[0]) / (self.job.visits - 1)
 
 
-def simulate(job: Job, costs: Costs, durations: Durations) -> Outcome:
-    """Runs a job to its end."""
-    return _Simulation(job, costs, durations).run()
+def simulate(job: Job, costs: Costs, durations: Durations, *, keep: bool = False) -> Outcome:
+    """Runs a job to its end; with `keep`, the outcome says who did what."""
+    return _Simulation(job, costs, durations, keep).run()
 
 
 def fused(job: Job, durations: Durations) -> tuple[Job, Durations]:
-    """The job with parallel-only neighbours made one stage, which takes as long as all of them."""
+    """The job with parallel-only neighbours made one stage, which takes as long as all of them.
+
+    A group begins with any stage, and goes on while the one before has no `postprocess` and the next has no
+    `preprocess`, waits for no event and exchanges nothing.
+    """
     groups: list[list[int]] = []
     for number, stage in enumerate(job.stages):
-        # A stage that does nothing in the master may follow; one with a serial half before it starts anew.
-        if groups and stage.is_parallel_only and job.stages[groups[-1][-1]].is_parallel_only:
+        if groups and stage.runs_on and job.stages[groups[-1][-1]].after == 0:
             groups[-1].append(number)
         else:
             groups.append([number])
-    stages = tuple(job.stages[group[0]] for group in groups)
+    stages = tuple(
+        replace(job.stages[group[0]], after=job.stages[group[-1]].after,
+                length=sum(job.stages[number].length for number in group),
+                hands_over=any(job.stages[number].hands_over for number in group))
+        for group in groups
+    )  # fmt: skip
 
     def together(visit: int, stage: int, rank: int) -> float:
         return sum(durations(visit, number, rank) for number in groups[stage])
@@ -122,91 +186,133 @@ def fused(job: Job, durations: Durations) -> tuple[Job, Durations]:
     return replace(job, stages=stages), together
 
 
-_BEGIN, _BEFORE, _AFTER = "begin", "before", "after"
-_CLOSE = Stage()
-"""Slices close their clipboards in a step of their own behind the last stage."""
+@dataclass
+class _Visit:
+    """A visit in flight: its number, its place in the program, ranks of the step that have not arrived."""
+
+    number: int
+    place: int = 0
+    missing: int = 0
+    # Who ran a rank's first step runs the later ones.
+    owners: dict[int, int] = field(default_factory=dict)
+    # Ranks of the first step that nobody has taken, in order; those taken are dropped when they are met.
+    open: list[int] = field(default_factory=list)
+    # The stage that slices are released to, and the one whose event is waited for.
+    stage: int = -1
+    expects: int = -1
 
 
 class _Simulation:
-    def __init__(self, job: Job, costs: Costs, durations: Durations) -> None:
-        self._job, self._costs, self._durations = job, costs, durations
-        self._stages = (*job.stages, _CLOSE)
+    def __init__(self, job: Job, costs: Costs, durations: Durations, keep: bool) -> None:
+        self._job, self._costs, self._durations, self._keep = job, costs, durations, keep
+        self._steps = compile_steps(job.stages)
         self._close = len(job.stages)
         self._env = simpy.Environment()
-        self._waiting: list[deque[tuple[int, int, int]]] = [deque() for _ in range(job.workers)]
+        self._flight: deque[_Visit] = deque()
+        self._begun = 0
+        # Per worker: (visit, rank) released to it, as a heap.
+        self._waiting: list[list[tuple[int, int]]] = [[] for _ in range(job.workers)]
         self._bells: dict[int, simpy.Event] = {}
-        self._ready: list[tuple[int, int, str]] = []
         self._master_bell: simpy.Event | None = None
-        self._missing: dict[tuple[int, int], int] = {}
-        self._held_until = [-1] * len(self._stages)  # the last visit that has left each stage
-        self._wants: dict[int, int] = {}  # visit -> the stage it waits to enter
         self._outcome = Outcome(job)
 
     def run(self) -> Outcome:
-        self._done = self._env.event()
-        self._env.process(self._master())
+        done = self._env.process(self._master())
         for worker in range(self._job.workers):
             self._env.process(self._worker(worker))
-        for visit in range(min(self._job.in_flight, self._job.visits)):
-            self._tell_master(visit, 0, _BEGIN)
-        self._env.run(self._done)
+        self._env.run(done)
         self._outcome.wall = self._env.now
         return self._outcome
 
     # --- the master
 
-    def _tell_master(self, visit: int, stage: int, what: str) -> None:
-        heapq.heappush(self._ready, (visit, stage, what))
+    def _master(self) -> Iterator[simpy.Event]:
+        env, outcome = self._env, self._outcome
+        while len(outcome.ends) < self._job.visits:
+            visit = self._next()
+            if visit is None:
+                self._master_bell = env.event()
+                yield self._master_bell
+                yield env.timeout(self._costs.master_wake)
+                continue
+            step = self._steps[visit.place]
+            if seconds := self._master_seconds(step):
+                yield env.timeout(seconds)
+            self._execute(visit, step)
+
+    def _next(self) -> _Visit | None:
+        """The oldest visit that is ready, a new one if no other is; None if there is nothing to do."""
+        before: _Visit | None = None
+        for visit in self._flight:
+            if self._is_ready(visit, before):
+                return visit
+            before = visit
+        allowed = self._job.in_flight if self._outcome.ends else 1
+        if len(self._flight) < allowed and self._begun < self._job.visits:
+            fresh = _Visit(self._begun)
+            if self._is_ready(fresh, before):
+                self._begun += 1
+                self._flight.append(fresh)
+                return fresh
+        return None
+
+    def _is_ready(self, visit: _Visit, before: _Visit | None) -> bool:
+        step = self._steps[visit.place]
+        if before is not None and before.place <= max(visit.place, step.after_place):
+            return False
+        if step.kind in (Kind.PROCESS, Kind.CLOSED):
+            return visit.missing == 0
+        if step.kind is Kind.WAIT_EVENT:
+            arrives = self._job.stages[step.stage].event
+            assert arrives is not None
+            if (left := arrives(visit.number) - self._env.now) > 0:
+                if visit.expects != step.stage:
+                    visit.expects = step.stage
+                    self._env.process(self._event(left))
+                return False
+        return True
+
+    def _event(self, left: float) -> Iterator[simpy.Event]:
+        yield self._env.timeout(left)
+        self._ring_master()
+
+    def _master_seconds(self, step: Step) -> float:
+        costs, job = self._costs, self._job
+        stage = job.stages[step.stage] if 0 <= step.stage < self._close else Stage()
+        if step.kind is Kind.BEGIN_VISIT:
+            return costs.visit
+        if step.kind is Kind.PREPROCESS:
+            return costs.serial + stage.before
+        if step.kind is Kind.POSTPROCESS:
+            return costs.serial + stage.after
+        if step.kind in (Kind.RELEASE, Kind.CLOSE):
+            return costs.release * job.ranks + costs.ring * job.workers
+        if step.kind is Kind.GATHER:
+            return (costs.gather + (costs.item if stage.hands_over else 0.0)) * job.ranks
+        return 0.0
+
+    def _execute(self, visit: _Visit, step: Step) -> None:
+        if self._keep:
+            self._outcome.executed.append((visit.number, step))
+        visit.place += 1
+        if step.kind in (Kind.RELEASE, Kind.CLOSE):
+            self._release(visit, step.stage)
+        elif step.kind is Kind.END_VISIT:
+            self._flight.popleft()
+            self._outcome.ends.append(self._env.now)
+
+    def _ring_master(self) -> None:
         if self._master_bell is not None:
             self._master_bell.succeed()
             self._master_bell = None
 
-    def _master(self) -> Iterator[simpy.Event]:
-        env, costs, job = self._env, self._costs, self._job
-        while len(self._outcome.ends) < job.visits:
-            if not self._ready:
-                self._master_bell = env.event()
-                yield self._master_bell
-                yield env.timeout(costs.master_wake)
-                continue
-            visit, stage, what = heapq.heappop(self._ready)
-            if what == _BEGIN:
-                yield env.timeout(costs.visit)
-                self._want(visit, 0)
-            elif what == _BEFORE:
-                own = costs.serial + self._stages[stage].before if stage != self._close else 0.0
-                yield env.timeout(own + costs.release * job.ranks + costs.ring * job.workers)
-                self._release(visit, stage)
-            else:
-                own = costs.serial + self._stages[stage].after if stage != self._close else 0.0
-                yield env.timeout(own + (costs.gather * job.ranks if stage != self._close else 0.0))
-                self._leave(visit, stage)
-        self._done.succeed()
-
-    def _want(self, visit: int, stage: int) -> None:
-        """A visit wants to enter a stage, which it may once the one before has left it."""
-        if self._held_until[stage] == visit - 1:
-            self._tell_master(visit, stage, _BEFORE)
-        else:
-            self._wants[visit] = stage
-
-    def _leave(self, visit: int, stage: int) -> None:
-        self._held_until[stage] = visit
-        if self._wants.get(visit + 1) == stage:
-            del self._wants[visit + 1]
-            self._tell_master(visit + 1, stage, _BEFORE)
-        if stage != self._close:
-            self._want(visit, stage + 1)
-            return
-        self._outcome.ends.append(self._env.now)
-        following = visit + self._job.in_flight
-        if following < self._job.visits:
-            self._tell_master(following, 0, _BEGIN)
-
-    def _release(self, visit: int, stage: int) -> None:
-        self._missing[visit, stage] = self._job.ranks
-        for rank in range(self._job.ranks):
-            self._waiting[rank % self._job.workers].append((visit, stage, rank))
+    def _release(self, visit: _Visit, stage: int) -> None:
+        workers, ranks = self._job.workers, self._job.ranks
+        visit.stage, visit.missing = stage, ranks
+        if stage == 0 and self._job.balanced:
+            visit.open = list(range(ranks))
+        for rank in range(ranks):
+            heapq.heappush(self._waiting[visit.owners.get(rank, rank % workers)], (visit.number, rank))
         bells, self._bells = self._bells, {}
         for bell in bells.values():
             bell.succeed()
@@ -222,22 +328,44 @@ class _Simulation:
                 yield bell
                 yield env.timeout(costs.wake)
                 continue
-            visit, stage, rank = task
-            work = self._durations(visit, stage, rank) if stage != self._close else 0.0
-            self._outcome.work += work
-            yield env.timeout(work + costs.step + costs.exchange * self._stages[stage].neighbours)
-            self._missing[visit, stage] -= 1
-            if self._missing[visit, stage] == 0:
-                del self._missing[visit, stage]
-                self._tell_master(visit, stage, _AFTER)
+            visit, rank = task
+            start, stage = env.now, visit.stage
+            seconds = costs.step
+            if stage != self._close:
+                work = self._durations(visit.number, stage, rank)
+                self._outcome.work += work
+                if visit.number == 0:
+                    self._outcome.first_work += work
+                passed = self._job.stages[stage]
+                seconds = work + costs.step * passed.length + costs.exchange * passed.neighbours
+            yield env.timeout(seconds)
+            if self._keep:
+                self._outcome.slices.append(SliceRun(number, visit.number, stage, rank, start, env.now))
+            visit.missing -= 1
+            if visit.missing == 0:
+                self._ring_master()
 
-    def _take(self, number: int) -> tuple[int, int, int] | None:
-        """The next rank to run: of the worker's own, else, where it may, of the one that has most left."""
-        queue = self._waiting[number]
-        if not queue and self._job.balanced:
-            queue = max(self._waiting, key=len)
-        if not queue:
+    def _take(self, worker: int) -> tuple[_Visit, int] | None:
+        """The next rank to run: of the oldest visit that has any, the worker's own before those of others."""
+        own = self._waiting[worker]
+        # What others have taken meanwhile is dropped.
+        while own and self._visit(own[0][0]).owners.get(own[0][1], worker) != worker:
+            heapq.heappop(own)
+        oldest = own[0][0] if own else self._begun
+        for visit in self._flight:
+            if visit.number >= oldest:
+                break
+            while visit.open:
+                rank = visit.open.pop()
+                if rank not in visit.owners:
+                    visit.owners[rank] = worker
+                    return visit, rank
+        if not own:
             return None
-        oldest = min(queue, key=lambda task: task[0]) if self._job.in_flight > 1 else queue[0]
-        queue.remove(oldest)
-        return oldest
+        number, rank = heapq.heappop(own)
+        visit = self._visit(number)
+        visit.owners[rank] = worker
+        return visit, rank
+
+    def _visit(self, number: int) -> _Visit:
+        return self._flight[number - self._flight[0].number]

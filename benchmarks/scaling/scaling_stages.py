@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Stages whose time is known: they do nothing, sleep, or compute for as long as a table of the run says."""
+"""Stages whose time is known: they do nothing, sleep, or compute for as long as their random stream says.
+
+None declares anything, so that the policy alone says how it is scheduled; those called `Loose` let idle
+workers take their slices.
+"""
 
 from __future__ import annotations
 
 import time
 
 import numpy as np
-from lsst.pex.harness.stage import ParallelProcessing
+from lsst.pex.harness.stage import ParallelProcessing, SerialProcessing
 
 
 class Empty(ParallelProcessing):
     """Does nothing."""
-
-    independent = stateless = True
 
     def process(self, clipboard) -> None:
         pass
@@ -28,16 +30,13 @@ class Offering(ParallelProcessing):
 class Sleeping(ParallelProcessing):
     """Sleeps for log-normal times: many workers can, on few cores."""
 
-    independent = stateless = True
-
     def setup(self) -> None:
         mean, variation = self.policy.getDouble("mean"), self.policy.getDouble("variation")
-        sigma = np.sqrt(np.log1p(variation**2))
-        stream = np.random.Generator(np.random.PCG64([self.policy.getInt("seed"), self.stageId, self.rank]))
-        self.times = iter(stream.lognormal(np.log(mean) - sigma**2 / 2, sigma, 100_000).tolist())
+        self.sigma = np.sqrt(np.log1p(variation**2))
+        self.middle = np.log(mean) - self.sigma**2 / 2
 
     def process(self, clipboard) -> None:
-        self.spend(next(self.times))
+        self.spend(float(self.rng.lognormal(self.middle, self.sigma)))
 
     def spend(self, seconds: float) -> None:
         """Lets so many seconds pass."""
@@ -67,3 +66,29 @@ class Computing(Sleeping):
 
     def spend(self, seconds: float) -> None:
         self.compute(max(1, round(seconds / self.round_seconds)))
+
+
+class LooseSleeping(Sleeping):
+    """Sleeps in whatever worker is idle."""
+
+    stateless = True
+
+
+class LooseComputing(Computing):
+    """Computes in whatever worker is idle."""
+
+    stateless = True
+
+
+class HandOut(SerialProcessing):
+    """Sleeps in the master before the slices of a visit."""
+
+    def preprocess(self, clipboard) -> None:
+        time.sleep(self.policy.getDouble("serial"))
+
+
+class SumUp(SerialProcessing):
+    """Sleeps in the master behind the slices of a visit."""
+
+    def postprocess(self, clipboard) -> None:
+        time.sleep(self.policy.getDouble("serial"))

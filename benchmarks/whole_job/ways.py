@@ -36,8 +36,10 @@ from job import (  # noqa: E402
     reduced_into,
     timed,
 )
+from keys import policies_know  # noqa: E402
 
 WORKERS = 2
+FLIGHT = "visitsInFlight"
 Found = dict[str, Any]
 WARN = 10
 
@@ -142,7 +144,7 @@ def by_hand(visits: int) -> Found:
         return {"seconds": time.perf_counter() - start, **sums.told()}
 
 
-def in_harness(visits: int, head: str = "") -> Found:
+def in_harness(visits: int, head: str, warm: int = WARM, reduce: str = "Reduce") -> Found:
     """Ordinary stages: 8 slices on two workers."""
     from harness.runtime.pipeline.pipeline import Pipeline
 
@@ -151,13 +153,14 @@ def in_harness(visits: int, head: str = "") -> Found:
         path = folder / "job.paf"
         path.write_text(
             f'nSlices: {AMPLIFIERS}\narenaSize: "2 GiB"\n{head}'
-            'appStage: {\n  name: "hand out"\n  serialClass: "job_stages.HandOut"\n}\n'
-            'appStage: {\n  name: "reduce"\n  parallelClass: "job_stages.Reduce"\n}\n'
+            'appStage: {\n  name: "hand out"\n  serialClass: "job_stages.HandOut"\n'
+            f"  stagePolicy: {{ warm: {warm} }}\n}}\n"
+            f'appStage: {{\n  name: "reduce"\n  parallelClass: "job_stages.{reduce}"\n}}\n'
             'appStage: {\n  name: "sum up"\n  serialClass: "job_stages.SumUp"\n'
-            f'  stagePolicy: {{ out: "{folder}/out" }}\n}}\n'
+            f'  stagePolicy: {{\n    warm: {warm}\n    out: "{folder}/out"\n  }}\n}}\n'
         )
         run = folder / "r"
-        pipeline = Pipeline("r", path, run_dir=run, max_visits=visits + WARM, workers=WORKERS)
+        pipeline = Pipeline("r", path, run_dir=run, max_visits=visits + warm, workers=WORKERS)
         pipeline.setLogThreshold(WARN)
         pipeline.run()
         summary = json.loads((run / "summary.json").read_text())
@@ -167,9 +170,17 @@ def in_harness(visits: int, head: str = "") -> Found:
         return {**json.loads((folder / "out").read_text()), "copied": copied}
 
 
-def in_flight(visits: int) -> Found:
-    """The same with two visits in flight: the master sums one while slices work on the next."""
-    return in_harness(visits, "visitsInFlight: 2\n")
+def scheduled(schedule: str, in_flight: int = 1, balanced: bool = False) -> Callable[[int], Found]:
+    """The job in the harness with such a policy.
+
+    With several visits in flight, the one that warms up is the first, which is alone: no work of those that
+    are timed is done before, and none of others after the clock has started.
+    """
+    head, warm = f'schedule: "{schedule}"\n', WARM
+    if in_flight > 1:
+        head, warm = f"{head}visitsInFlight: {in_flight}\n", 1
+    reduce = "LooseReduce" if balanced else "Reduce"
+    return lambda visits: in_harness(visits, head, warm, reduce)
 
 
 _calibrations: dict[int, Any] = {}
@@ -277,12 +288,18 @@ def in_mpi(visits: int) -> Found:
 
 @dataclass(frozen=True)
 class Way:
-    """One way: `label` is what tables call it, `needs` a package, `program` what starts its ranks."""
+    """One way.
+
+    Attributes: `label` is what tables call it, `needs` a package, `program` what starts its ranks, `key` a
+    key that pipeline policies must know; `is_peer` ones are what somebody would pick instead.
+    """
 
     label: str
     function: Callable[[int], Found]
     needs: str = ""
     program: str = ""
+    key: str = ""
+    is_peer: bool = False
 
     def missing(self) -> str:
         """Why it cannot take part; empty if it can."""
@@ -291,8 +308,8 @@ class Way:
                 return f"Python package {package} is not installed"
         if self.program and shutil.which(self.program) is None:
             return f"command {self.program} is not installed"
-        if self.function is in_flight and not knows_visits_in_flight():
-            return "this version of the harness has no visitsInFlight"
+        if self.key and not policies_know(self.key):
+            return f"pipeline policies of this version have no {self.key}"
         return ""
 
     def command(self, name: str, visits: int) -> list[str]:
@@ -303,26 +320,22 @@ class Way:
         return start
 
 
-def knows_visits_in_flight() -> bool:
-    """Whether pipeline policies may say how many visits are in flight."""
-    from harness.policy import Policy
-    from harness.runtime.configuration.dictionary import merge_pipeline_defaults
-
-    policy = Policy()
-    merge_pipeline_defaults(policy)
-    return policy.exists("visitsInFlight")
-
-
 WAYS = {
     "ceiling": Way("ceiling: two processes that share nothing", ceiling),
-    "harness": Way("**harness**, ordinary stages, 2 workers", in_harness),
-    "flight": Way("**harness**, the same, 2 visits in flight", in_flight),
+    "harness": Way("**harness**, ordinary stages, 2 workers", scheduled("lockstep")),
+    "fused": Way("**harness**, fused", scheduled("fused")),
+    "loose": Way("**harness**, fused, balanced", scheduled("fused", balanced=True)),
+    "flight2": Way("**harness**, 2 visits in flight", scheduled("lockstep", 2), key=FLIGHT),
+    "flight3": Way("**harness**, 3 visits in flight", scheduled("lockstep", 3), key=FLIGHT),
+    "fused2": Way("**harness**, fused, 2 visits in flight", scheduled("fused", 2), key=FLIGHT),
+    "fused3": Way("**harness**, fused, 3 visits in flight", scheduled("fused", 3), key=FLIGHT),
+    "all": Way("**harness**, fused, balanced, 2 visits in flight", scheduled("fused", 2, True), key=FLIGHT),
     "hand": Way("written by hand: fork, shared memory, the master overlapped", by_hand),
-    "mpi": Way("Open MPI, 2 ranks, written by hand", in_mpi, "mpi4py", "mpirun"),
-    "joblib": Way("joblib", in_joblib, "joblib"),
-    "ray": Way("Ray tasks", in_ray, "ray"),
-    "pool": Way("multiprocessing.Pool", in_pool),
-    "dask": Way("Dask", in_dask, "distributed"),
+    "mpi": Way("Open MPI, 2 ranks, written by hand", in_mpi, "mpi4py", "mpirun", is_peer=True),
+    "joblib": Way("joblib", in_joblib, "joblib", is_peer=True),
+    "ray": Way("Ray tasks", in_ray, "ray", is_peer=True),
+    "pool": Way("multiprocessing.Pool", in_pool, is_peer=True),
+    "dask": Way("Dask", in_dask, "distributed", is_peer=True),
     "alone": Way("one process, plain NumPy", alone),
 }
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A whole job with two workers: visits of 8 amplifiers of 2048 x 512 float32, reduced, sent back and summed.
 
-Usage: whole_job.py [--rounds N] [--visits N] [--minutes M] [--ways NAME ...]. Every way does the same work
-on the same images in a fresh process per round, in turn; start-up, making the images and the first two
-visits are not timed, and every sum is checked against one process. Entries: images/s, median of the rounds
+Usage: whole_job.py [--rounds N] [--visits N] [--minutes M] [--ways NAME ...] [--peers NAME ...]. --peers
+says who takes part beside the harness, the ceiling and what is written by hand. Every way does the same work
+on the same images in a fresh process per round, in turn; start-up, making the images and the first visits
+are not timed, and every sum is checked against one process. Entries: images/s, median of the rounds
 (least and greatest); the share of the ceiling in the same round: two processes that share nothing; and the
 most that all processes of a way held together (PSS, looked at four times a second).
 """
@@ -68,12 +69,21 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=24, help="of each (default 24)")
     parser.add_argument("--minutes", type=float, default=60.0, help="no new turn after them (default 60)")
     parser.add_argument("--ways", nargs="+", metavar="NAME", help=f"of {', '.join(WAYS)}; the ceiling always")
+    parser.add_argument("--peers", nargs="*", metavar="NAME", default=["all"],
+                        help=f"of {', '.join(name for name, way in WAYS.items() if way.is_peer)}; or 'all'")
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.ways or ()) - set(WAYS)):
         sys.exit(f"--ways: no way {', '.join(unknown)}; there are {', '.join(WAYS)}")
+    peers = [name for name, way in WAYS.items() if way.is_peer]
+    if arguments.peers == ["all"]:
+        arguments.peers = peers
+    if unknown := sorted(set(arguments.peers) - set(peers)):
+        sys.exit(f"--peers: no peer {', '.join(unknown)}; there are {', '.join(peers)}")
     names, remarks = [], []
     for name, way in WAYS.items():
         if arguments.ways is not None and name not in arguments.ways and name != "ceiling":
+            continue
+        if way.is_peer and name not in arguments.peers:
             continue
         if missing := way.missing():
             remarks.append(f"skipped: {way.label}: {missing}")

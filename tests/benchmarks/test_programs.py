@@ -72,7 +72,7 @@ def test_starting_a_run_stands_beside_importing_numpy_and_visits_are_counted(pro
     assert done.returncode == 0, done.stderr
     for words in (
         "'import numpy'", "'import harness'", "pex-harness run, 1 visit, 1 slices, fork", "the first visit",
-        "forking the workers", "PSS of a worker", "arena committed", "default logs (TRACE)",
+        "forking the workers", "PSS of a worker", "arena high-water", "default logs (TRACE)",
     ):  # fmt: skip
         assert words in done.stdout
     assert len(re.findall(r"slices, (?:nursery|workers) by exec: [\d.]+ x fork", done.stdout)) == 2
@@ -91,6 +91,17 @@ def test_a_replacement_stands_beside_a_bare_death_and_every_death_is_counted(pro
     programs.spoil("replacement.py", kills, "pass\n        with")
     done = programs.run("replacement.py", "--deaths", "2")
     assert done.returncode == 1 and "2 deaths expected, 0 seen" in done.stderr
+
+
+def test_a_span_stands_beside_two_looks_at_the_clock(programs, tmp_path):
+    if not (ROOT / "build" / "cpp" / "benchmarks" / "spans").exists():
+        pytest.skip("build/cpp/benchmarks/spans is not built: make test-cpp builds it")
+    done = programs.run("spans.py", "--rounds", "3", "--spans", "10000")
+    assert done.returncode == 0, done.stderr
+    for words in ("a span", "two looks at the clock from Python"):
+        assert re.search(rf"^{words} +median +[\d.]+ ns", done.stdout, re.MULTILINE), done.stdout
+    done = programs.run("spans.py", "--program", str(tmp_path / "none"))
+    assert done.returncode == 1 and "none is not built: " in done.stderr
 
 
 def test_policies_are_read_beside_json_and_alike(programs):
@@ -128,7 +139,11 @@ def test_all_programs_are_run_and_one_that_fails_is_named_with_its_output(progra
     assert written.count("ran [") == len(listed)
     assert "No program has found anything that a goal is about." in written
     assert "**startup.py ended with exit code 1**" in written
-    assert written.count("'--peers', 'pipe'") == 2 and written.count("'--core', 'parser'") == 1
+    own = ("'thin', 'harness', 'default'", "'harness', 'default', 'copy', 'foreign'")
+    for names in own:
+        assert written.count(f"'--peers', {names}, 'pipe']") == 1
+    # The whole job has no such peer.
+    assert written.count("'--peers']") == 1 and written.count("'--core', 'parser'") == 1
 
 
 def test_a_test_of_a_stage_stands_beside_a_bare_fork(programs):

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Why goals are missed, as far as it was looked into: where the time goes. Figures: docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import re
+
+COLD = "publication touches memory that the image has swept out of the caches"
+CAUSES = (
+    (r"empty step, N=\d+, us", "calls of small Python functions, spans, waking"),
+    (r"empty step, N=\d+, over the thin", "the binding runs no stage and keeps no span: its step is a call"),
+    (r"(there|back), N=\d+, 1 MiB, computed", "publication and a step's Python, whatever the size"),
+    (r"(there|back), N=\d+, 1 MiB, from elsewhere", "publication costs as much as the copy"),
+    (r"(there|back), N=\d+, 16 MiB", COLD),
+    (r"(there|back), N=[12], 64 MiB", COLD),
+    (r"whole job, of two", "the master sums while workers wait, or on a core that they need"),
+)
+"""What a goal is called, as a pattern of its beginning, and the cause."""
+
+UNNAMED = "**none named**"
+
+
+def cause(what: str) -> str:
+    """The cause of a miss of the goal that is called so."""
+    return next((words for pattern, words in CAUSES if re.match(pattern, what)), UNNAMED)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs of the harness beside what the model says of them when their slices take as long as they did."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keys import policies_know
+from measured_runs import Measured, run
+from model import Costs, Job, Stage, fused, simulate
+from predictions import MODES, STAGES, VARIATION, Mode
+
+CHECKED = ("lockstep", "balanced", "fused", "loose", "flight2", "flight3", "fused2", "all")
+RANKS_PER_WORKER = 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """Stages of a class of `scaling_stages`, on so many workers.
+
+    `mean` are the seconds of a stage, `serial` those that the master sleeps before and behind the slices.
+    """
+
+    name: str
+    workers: int
+    mean: float
+    serial: float = 0.0
+
+    def label(self) -> str:
+        """What tables call it."""
+        text = f"{self.name.lower()}, {1e3 * self.mean:g} ms"
+        return text + (f", master twice {1e3 * self.serial:g} ms" if self.serial else "")
+
+
+CHECKS = (
+    Check("Computing", 1, 0.005), Check("Computing", 2, 0.005),
+    Check("Sleeping", 1, 0.01), Check("Sleeping", 4, 0.01), Check("Sleeping", 8, 0.01),
+    Check("Sleeping", 4, 0.01, 0.04),
+)  # fmt: skip
+"""Computing ones as far as there are cores; sleeping ones need none."""
+
+
+def chosen(most: int, modes: Sequence[str]) -> tuple[list[tuple[Check, str]], list[str]]:
+    """Which checks are made in which modes, and what is left out, with the reason."""
+    cores = len(os.sched_getaffinity(0))
+    checks = [
+        check for check in CHECKS
+        if check.workers <= most and (check.name != "Computing" or check.workers <= cores)
+    ]  # fmt: skip
+    able, remarks = [], []
+    for key in modes:
+        if (needs := MODES[key].needs) and not policies_know(needs):
+            remarks.append(f"skipped: {MODES[key].label}: pipeline policies of this version have no {needs}")
+        else:
+            able.append(key)
+    return [(check, key) for check in checks for key in able], remarks
+
+
+def compare(check: Check, mode: Mode, costs: Costs, visits: int) -> dict[str, float]:
+    """One run, and the model of it: seconds of a visit, and efficiency."""
+    ranks = RANKS_PER_WORKER * check.workers
+    name = f"Loose{check.name}" if mode.balanced else check.name
+    found = run(
+        [name] * STAGES, ranks, check.workers, visits, head=mode.head, serial=check.serial,
+        stage_policy=f"    mean: {check.mean}\n    variation: {VARIATION}\n",
+    )  # fmt: skip
+    took = {
+        (visit - 1, stage - 1, rank): seconds
+        for visit, rank, stage, step, _, seconds in found.steps
+        if step == "process" and 1 <= stage <= STAGES
+    }
+    measured = statistics.mean(found.visit_seconds)
+    work = sum(seconds for (visit, _, _), seconds in took.items() if visit > 0)
+    return {"measured": measured, "predicted": predicted(check, mode, costs, found, took, visits),
+            "efficiency": work / (check.workers * found.behind_first)}  # fmt: skip
+
+
+def predicted(
+    check: Check, mode: Mode, costs: Costs, found: Measured,
+    took: dict[tuple[int, int, int], float], visits: int,
+) -> float:  # fmt: skip
+    """Seconds of a visit by the model, behind those that warmed up."""
+    before, after = (
+        max(1e-9, statistics.mean(found.seconds(step, stage)) - costs.serial) if check.serial else 0.0
+        for step, stage in (("preprocess", 1), ("postprocess", STAGES))
+    )
+    stages = (Stage(before=before), *[Stage()] * (STAGES - 2), Stage(after=after))
+    job = Job(
+        check.workers, RANKS_PER_WORKER * check.workers, stages, found.warm + visits,
+        mode.in_flight, mode.balanced,
+    )  # fmt: skip
+    # What slices did beside the stage's work is in the measured times already.
+    durations = lambda visit, stage, rank: max(0.0, took[visit, stage, rank] - costs.step)  # noqa: E731
+    if mode.is_fused:
+        job, durations = fused(job, durations)
+    ends = simulate(job, costs, durations).ends
+    return (ends[-1] - ends[found.warm - 1]) / visits
+
+
+def make_checks(
+    costs: Costs, pairs: Sequence[tuple[Check, str]], rounds: int, visits: int, minutes: float
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A row for each check, and what there was no time for; every round makes all of them once."""
+    end = time.monotonic() + 60 * minutes
+    found: dict[tuple[Check, str], list[dict[str, float]]] = {pair: [] for pair in pairs}
+    remarks = []
+    for number in range(rounds):
+        for pair in pairs:
+            if time.monotonic() > end:
+                remarks.append(f"the {minutes:g} minutes were over in round {number + 1}")
+                break
+            found[pair].append(compare(pair[0], MODES[pair[1]], costs, visits))
+        else:
+            continue
+        break
+    rows = []
+    for (check, key), results in found.items():
+        if not results:
+            continue
+        ratios = [one["predicted"] / one["measured"] for one in results]
+        middle = {name: statistics.median(one[name] for one in results) for name in results[0]}
+        rows.append({
+            "stages": check.label(), "mode": key, "workers": check.workers, **middle,
+            "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
+        })  # fmt: skip
+    return rows, remarks
