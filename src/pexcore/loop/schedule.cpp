@@ -72,7 +72,6 @@ Schedule Schedule::compile(const ScheduleInput& input) {
     schedule.m_kind = input.kind;
     if (input.visits_in_flight == 0) throw std::invalid_argument("a pipeline needs at least one visit in flight");
     schedule.m_visits_in_flight = input.visits_in_flight;
-    schedule.m_holding = input.holding;
     require_stages(input);
     schedule.add_stages(input);
     schedule.order_visits(input);
@@ -103,11 +102,14 @@ void Schedule::add_stages(const ScheduleInput& input) {
 
 void Schedule::order_visits(const ScheduleInput& input) {
     std::size_t postprocess = m_steps.size();
+    std::map<std::string, std::size_t> last_waits;  // by topic
     for (std::size_t i = m_steps.size(); i-- > 0;) {
         Step& step = m_steps[i];
+        step.after = i;
         if (step.kind == StepKind::POSTPROCESS) postprocess = i;
-        const bool holds = step.kind == StepKind::PREPROCESS && input.holding.count(step.stage) != 0;
-        step.after = holds ? postprocess : i;
+        if (step.kind == StepKind::PREPROCESS && input.holding.count(step.stage) != 0) step.after = postprocess;
+        if (step.kind == StepKind::WAIT_EVENT)
+            step.after = last_waits.try_emplace(input.topics.at(step.stage), i).first->second;
     }
 }
 
@@ -152,9 +154,15 @@ std::string Schedule::explain() const {
 void Schedule::explain_flight(std::ostream& out) const {
     out << "up to " << m_visits_in_flight << " visits in flight: a visit comes to a step when the visit before has left it"
         << " behind; the oldest goes first\n";
-    for (const std::uint16_t stage : m_holding)
-        out << "  stage " << stage << " (" << m_names[stage - 1u]
-            << ") takes the next visit after its postprocess: one instance runs preprocess and postprocess\n";
+    for (const Step& step : m_steps) {
+        if (step.after == static_cast<std::size_t>(&step - m_steps.data())) continue;
+        out << "  stage " << step.stage << " (" << m_names[step.stage - 1u] << ") takes the next visit ";
+        if (step.kind == StepKind::PREPROCESS)
+            out << "after its postprocess: one instance runs preprocess and postprocess\n";
+        else
+            out << "after the event of stage " << m_steps[step.after].stage << " has come: both are of topic "
+                << m_topics.at(step.stage) << "\n";
+    }
 }
 
 }  // namespace pex::loop

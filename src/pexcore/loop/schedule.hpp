@@ -30,7 +30,8 @@ struct Step {
     std::uint16_t stage;  // 1-based; 0 where the step belongs to no stage
     std::uint16_t last;   // RELEASE and PROCESS: the last stage that slices run on with; else `stage`
     // The step (an index) that the visit before must have behind it when a visit in flight comes to this one: itself, or
-    // for a preprocess the postprocess of the same stage, where one instance has both.
+    // for a preprocess the postprocess of the same stage, where one instance has both, and for the wait for an event the
+    // last wait for one of the same topic, so that events go to visits in their order.
     std::size_t after = 0;
 };
 
@@ -97,7 +98,6 @@ private:
     std::uint64_t m_max_visits = 0;
     std::vector<VisitRange> m_skips;
     std::uint16_t m_visits_in_flight = 1;
-    std::set<std::uint16_t> m_holding;
 };
 
 }  // namespace pex::loop

@@ -264,6 +264,19 @@ PEX_TEST(events_go_to_visits_in_their_order) {
     }
 }
 
+PEX_TEST(events_of_one_topic_go_to_all_stages_of_a_visit_before_the_next_visit) {
+    Theatre sut(2, 2, 3, 3);
+    sut.topics = {{std::uint16_t{1}, "a"}, {std::uint16_t{3}, "a"}};
+    std::vector<std::uint32_t> taken;
+    sut.hooks.look = [&](std::uint32_t visit, std::uint16_t) {
+        taken.push_back(visit);
+        return loop::EventLook::TAKEN;
+    };
+    PEX_CHECK(sut.play(40).end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK_EQ(taken.size(), std::size_t{80});
+    PEX_CHECK(std::is_sorted(taken.begin(), taken.end()));
+}
+
 PEX_TEST(when_no_event_is_left_what_is_older_ends) {
     for (const std::uint16_t stage : {std::uint16_t{1}, std::uint16_t{3}}) {
         Theatre sut(2, 2, 3, 3);
