@@ -204,7 +204,7 @@ MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, Flight& flight, const Flig
             break;
         case StepKind::RELEASE:
             publish(hooks, step, flight);
-            ask(flight, step.stage);
+            if (!ask(flight, step.stage)) return over(LoopEnd::SLICE_FATAL, flight);
             break;
         case StepKind::EXCHANGE:
             // The slices do it by themselves between their release and process().
@@ -226,7 +226,8 @@ MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, Flight& flight, const Flig
         case StepKind::CLOSE:
             // A visit that ends before its first release has no clipboards in the slices.
             if (flight.asked == 0) break;
-            if (flight.asked != m_schedule.close_step()) ask(flight, m_schedule.close_step());
+            if (flight.asked != m_schedule.close_step() && !ask(flight, m_schedule.close_step()))
+                return over(LoopEnd::SLICE_FATAL, flight);
             if (!have_arrived(flight)) return Walk::WAITS;
             if (flight.is_fatal) return over(LoopEnd::SLICE_FATAL, flight);
             break;
@@ -304,7 +305,7 @@ void MasterLoop::turn_to(MasterHooks& hooks, const Flight& flight) {
 
 // --- the slices
 
-void MasterLoop::ask(Flight& flight, std::uint16_t step) {
+bool MasterLoop::ask(Flight& flight, std::uint16_t step) {
     flight.asked = step;
     flight.waits = true;
     flight.counted = 0;
@@ -324,13 +325,21 @@ void MasterLoop::ask(Flight& flight, std::uint16_t step) {
                                              : unpack(cell.word.load(std::memory_order_relaxed)).process;
         // ORDER relaxed: only this thread changes it.
         const std::uint32_t incarnation = m_state.process(process).incarnation.load(std::memory_order_relaxed);
-        sync::release(cell, CellWord{flight.visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
-                                     sync::CellState::IDLE, static_cast<std::uint8_t>(process)},
-                      begins && to_all);
+        const CellWord before =
+            sync::release(cell, CellWord{flight.visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
+                                         sync::CellState::IDLE, static_cast<std::uint8_t>(process)},
+                          begins && to_all);
+        if (before.state == sync::CellState::ARRIVED && (before.outcome & sync::OUTCOME_FATAL) != 0) {
+            // Where its report is found. Nobody counts on the step any more.
+            // ORDER seq_cst: as in release().
+            cell.word.store(sync::pack(before), std::memory_order_seq_cst);
+            return false;
+        }
         os::fault_point("master: releasing");
     }
     os::fault_point("master: released");
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));
+    return true;
 }
 
 bool MasterLoop::have_arrived(Flight& flight) {

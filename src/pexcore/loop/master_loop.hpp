@@ -139,8 +139,8 @@ private:
     template <class Call>
     void timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call);
     void turn_to(MasterHooks& hooks, const Flight& flight);
-    // Asks every rank for a step.
-    void ask(Flight& flight, std::uint16_t step);
+    // Asks every rank for a step. Returns false when the run ends instead: a replacement could not be set up.
+    bool ask(Flight& flight, std::uint16_t step);
     // Counts who has ended what was asked. Returns whether all have.
     bool have_arrived(Flight& flight);
     bool may_walk(const Flight& flight, const Flight* before) const;

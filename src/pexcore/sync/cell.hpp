@@ -89,14 +89,14 @@ struct alignas(64) CellShm {
 static_assert(sizeof(CellShm) == 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 
 // Asks the worker that `word` names for a step; with `to_all`, whoever comes first. Master only, and only while the cell is
-// IDLE or ARRIVED.
-inline void release(CellShm& cell, const CellWord& word, bool to_all = false) {
+// IDLE or ARRIVED. Returns the word as it was: a replacement that can't be set up may have ended the run there.
+inline CellWord release(CellShm& cell, const CellWord& word, bool to_all = false) {
     CellWord asked = word;
     asked.outcome = to_all ? RELEASED_TO_ALL : std::uint8_t{OUTCOME_OK};
     asked.state = CellState::RELEASED;
     // ORDER seq_cst: pairs with the load in take(). Publishes the down manifest written before it, and stands
     // before the bell's increment, so that a worker that missed the bell sees the cell when it scans.
-    cell.word.store(pack(asked), std::memory_order_seq_cst);
+    return unpack(cell.word.exchange(pack(asked), std::memory_order_seq_cst));
 }
 
 // Whether a worker is the one that a word names; whether it was, and was replaced since.

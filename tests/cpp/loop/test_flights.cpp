@@ -220,6 +220,26 @@ PEX_TEST(a_fatal_slice_of_a_younger_visit_ends_the_run_there) {
     PEX_CHECK(!was_waited_for);
 }
 
+PEX_TEST(what_a_replacement_says_that_could_not_be_set_up_is_not_lost_when_the_next_step_is_asked_for) {
+    for (const std::uint16_t in_flight : {std::uint16_t{1}, std::uint16_t{2}}) {
+        Theatre sut(1, 1, 2, in_flight);
+        sut.hooks.during_serial = [&](const std::string& line) {
+            if (line != "preprocess 3.1") return;
+            for (std::uint16_t slot = 0; slot < in_flight; ++slot) sync::revoke(sut.state.cell(0, slot), 1, 1);
+            sut.state.process(1).incarnation.store(1);
+            loop::Traffic traffic;
+            loop::WorkerLoop fresh(sut.state, 1, traffic, {20'000, 200'000});
+            fresh.set_incarnation(1);
+            sut.state.write_report(0, "why");
+            PEX_CHECK(fresh.arrive_ready(0, sync::OUTCOME_FATAL));
+        };
+        PEX_CHECK(sut.play(0).end == loop::LoopEnd::SLICE_FATAL);
+        const sync::CellWord word = sync::unpack(sut.state.cell(0, 0).word.load());
+        PEX_CHECK(word.state == sync::CellState::ARRIVED && (word.outcome & sync::OUTCOME_FATAL) != 0);
+        PEX_CHECK_EQ(sut.state.read_report(0), "why");
+    }
+}
+
 PEX_TEST(the_wait_for_an_event_overlaps_with_the_visit_before) {
     Theatre sut(2, 2, 2, 2);
     sut.topics = {{std::uint16_t{1}, "newFrame"}};
