@@ -163,6 +163,8 @@ MasterLoop::Walk MasterLoop::walk_oldest(MasterHooks& hooks) {
             // None is older: it could not have walked past its predecessor.
             m_flights.pop_front();
             m_is_held = false;
+            // Who waits for an event behind it may have come to the end of events.
+            for (Flight& flight : m_flights) flight.looks = true;
         }
         if (last != Walk::WAITS) return last;
     }
@@ -400,7 +402,7 @@ bool MasterLoop::wait(MasterHooks& hooks) {
     const std::uint64_t now = os::now_ns();
     if (for_slices) m_spin.note(now - start);
     for (Flight& flight : m_flights) {
-        if (flight.asked != 0) flight.clock.look(now);
+        if (flight.waits) flight.clock.look(now);
         if (flight.listens && now - start >= EVENT_LOOK_NS) flight.looks = true;
     }
     if (m_watcher.signalled()) {
