@@ -11,14 +11,16 @@ bool Lateness::is_late(std::uint16_t worker, const Flight& flight, std::uint64_t
     const sync::ProcessShm& process = m_state.process(worker);
     // ORDER seq_cst: pairs with the worker's store when its stages are set up, which takes as long as it takes.
     if (process.state.load(std::memory_order_seq_cst) != sync::ProcessState::WORKING) return false;
+    // What it does in another visit is that visit's affair.
+    // ORDER acquire: pairs with the release in WorkerLoop. Who does nothing, or another thing by now, has noted the time.
+    if (process.busy_rank.load(std::memory_order_acquire) >= 0 &&
+        process.busy_visit.load(std::memory_order_relaxed) != flight.visit)
+        return false;
     const std::uint64_t limit = limit_now_ns(process, flight.asked);
     // ORDER relaxed: a value that is not the latest makes the deadline late, or is looked at again by owes(). It is
-    // never older than the stage whose limit was read before.
+    // never older than what was read before: the stage, or that it does nothing.
     const std::uint64_t since = process.since_ns.load(std::memory_order_relaxed);
-    // ORDER relaxed: written before the time above; what it does in another visit is that visit's affair.
-    const bool is_elsewhere = process.busy_rank.load(std::memory_order_relaxed) >= 0 &&
-                              process.busy_visit.load(std::memory_order_relaxed) != flight.visit;
-    return !is_elsewhere && flight.clock.is_late(since, now_ns, limit) && owes(worker, flight);
+    return flight.clock.is_late(since, now_ns, limit) && owes(worker, flight);
 }
 
 std::uint64_t Lateness::shortest_limit_ns(std::uint16_t step) const {
@@ -32,7 +34,8 @@ std::uint64_t Lateness::limit_now_ns(const sync::ProcessShm& process, std::uint1
     // ORDER acquire: pairs with the worker's release when it begins a stage, after it has noted the time: a stage that
     // is seen here is not judged by the beginning of the one before.
     const std::int32_t stage = process.busy_stage.load(std::memory_order_acquire);
-    const bool is_busy = process.busy_rank.load(std::memory_order_relaxed) >= 0 && stage > 0;
+    // ORDER acquire: as in is_late().
+    const bool is_busy = process.busy_rank.load(std::memory_order_acquire) >= 0 && stage > 0;
     return limit_ns(is_busy ? static_cast<std::uint16_t>(stage) : step);
 }
 

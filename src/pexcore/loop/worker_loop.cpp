@@ -76,7 +76,7 @@ WorkerLoop::Ranks WorkerLoop::ranks() const {
 }
 
 CellWord WorkerLoop::word_of(std::uint32_t rank, std::uint16_t slot) {
-    // ORDER seq_cst: pairs with sync::release() and sync::revoke().
+    // ORDER seq_cst: pairs with sync::release(), which makes the down manifest visible, and with sync::revoke().
     return sync::unpack(m_state.cell(rank, slot).word.load(std::memory_order_seq_cst));
 }
 
@@ -157,18 +157,20 @@ WorkerLoop::Did WorkerLoop::run_rank(WorkerHooks& hooks, std::uint32_t rank, std
     sync::ProcessShm& process = m_state.process(m_process);
     sync::CellShm& cell = m_state.cell(rank, slot);
     const CellWord seen = word_of(rank, slot);
-    if (sync::was_replaced(seen, self(), m_incarnation)) return Did::REPLACED;
-    if (!sync::is_for(seen, self(), m_incarnation) || older_waits(rank, slot, seen.visit)) return Did::NOTHING;
+    if (seen.state == sync::CellState::RELEASED && older_waits(rank, slot, seen.visit)) return Did::NOTHING;
     CellWord taken;
     bool of_all = false;
-    if (!sync::take(cell, self(), m_incarnation, taken, of_all))
-        return was_replaced(rank) ? Did::REPLACED : Did::NOTHING;
+    // Of this word: in a slot that was used again meanwhile another visit would have been older.
+    if (!sync::take(cell, seen, self(), m_incarnation, taken, of_all))
+        return sync::was_replaced(seen, self(), m_incarnation) ? Did::REPLACED : Did::NOTHING;
     if (of_all && took_in_vain(rank, slot, taken)) return Did::REPLACED;
     os::fault_point("worker: took");
     const std::uint8_t outcome = run_stages(hooks, {rank, slot, taken.visit}, taken.step);
-    // ORDER relaxed: only read to name the place after this process has died and was reaped.
-    process.busy_rank.store(-1, std::memory_order_relaxed);
+    // ORDER relaxed: published by the store below.
     process.since_ns.store(m_ended_ns, std::memory_order_relaxed);
+    // ORDER release: pairs with the acquires in Lateness: what waits for this worker is not judged by the beginning of
+    // what it has just ended.
+    process.busy_rank.store(-1, std::memory_order_release);
     os::fault_point("worker: ran");
     if (!sync::arrive(cell, taken, outcome)) return Did::REPLACED;
     os::fault_point("worker: arrived");
@@ -193,9 +195,10 @@ std::uint8_t WorkerLoop::run_one(WorkerHooks& hooks, const Task& task, std::uint
     const Traffic start = m_traffic;
     sync::SpanShm span{};
     span.start_ns = os::now_ns();
-    // ORDER relaxed: only read to name the place after this process has died and was reaped.
+    // ORDER relaxed: published by the store below.
     self.busy_visit.store(task.visit, std::memory_order_relaxed);
-    self.busy_rank.store(static_cast<std::int32_t>(task.rank), std::memory_order_relaxed);
+    // ORDER release: pairs with the acquires in Lateness.
+    self.busy_rank.store(static_cast<std::int32_t>(task.rank), std::memory_order_release);
     // ORDER relaxed: the master compares it with a deadline, now and then.
     self.since_ns.store(span.start_ns, std::memory_order_relaxed);
     // ORDER release: pairs with the acquire in Lateness::limit_now_ns().

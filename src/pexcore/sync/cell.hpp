@@ -113,12 +113,11 @@ constexpr bool is_for(const CellWord& word, std::uint8_t process, std::uint8_t i
            (is_of(word, process, incarnation) || word.outcome == RELEASED_TO_ALL);
 }
 
-// Takes a released cell, which names the taker from here on. Returns false when there is nothing to take, or when somebody
-// else was faster. `of_all`: whether it was asked of all.
-inline bool take(CellShm& cell, std::uint8_t process, std::uint8_t incarnation, CellWord& taken, bool& of_all) {
-    // ORDER seq_cst: pairs with the store in release(); makes the down manifest visible.
-    std::uint64_t bits = cell.word.load(std::memory_order_seq_cst);
-    CellWord word = unpack(bits);
+// Takes a released cell whose word was `seen`, and names the taker from here on. Returns false when there is nothing to
+// take, or when the word is another by now. `of_all`: whether it was asked of all.
+inline bool take(CellShm& cell, const CellWord& seen, std::uint8_t process, std::uint8_t incarnation, CellWord& taken,
+                 bool& of_all) {
+    CellWord word = seen;
     of_all = word.outcome == RELEASED_TO_ALL;
     const bool is_its = word.process == process &&
                         (word.incarnation == incarnation || !os::defended("take: incarnation"));
@@ -129,6 +128,7 @@ inline bool take(CellShm& cell, std::uint8_t process, std::uint8_t incarnation, 
         word.process = process;
         word.incarnation = incarnation;
     }
+    std::uint64_t bits = pack(seen);
     // ORDER seq_cst: pairs with revoke() of the master and take() of others; exactly one of them wins the cell.
     if (!cell.word.compare_exchange_strong(bits, pack(word), std::memory_order_seq_cst)) return false;
     taken = word;
@@ -137,7 +137,9 @@ inline bool take(CellShm& cell, std::uint8_t process, std::uint8_t incarnation, 
 
 inline bool take(CellShm& cell, std::uint8_t process, std::uint8_t incarnation, CellWord& taken) {
     bool of_all = false;
-    return take(cell, process, incarnation, taken, of_all);
+    // ORDER seq_cst: pairs with the exchange in release(); makes the down manifest visible.
+    const CellWord seen = unpack(cell.word.load(std::memory_order_seq_cst));
+    return take(cell, seen, process, incarnation, taken, of_all);
 }
 
 // Reports the end of a step that take() gave. Returns false when the cell was given to a replacement

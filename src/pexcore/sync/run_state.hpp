@@ -28,7 +28,7 @@ enum class ProcessState : std::uint32_t { ABSENT = 0, STARTING = 1, WORKING = 2,
 // |-------------|-----------------|------------------|---------|----------------------------------------|
 // | state       | owner           | master           | seq_cst | LEAVING + exit 0 is an orderly end     |
 // | pid         | owner           | nursery, master  | seq_cst | 0 until the replacement has attached    |
-// | busy_rank   | owner           | master           | relaxed | names the rank that ran (-1: none)     |
+// | busy_rank   | owner           | master           | release | names the rank that ran (-1: none)     |
 // | busy_stage  | owner           | master           | relaxed | names the stage that ran               |
 // | busy_visit  | owner           | master           | relaxed | names the visit that ran               |
 // | since_ns    | owner           | master           | relaxed | -                                      |

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -346,6 +347,55 @@ PEX_TEST(idle_workers_take_waiting_ranks_of_several_visits) {
     };
     PEX_CHECK(sut.play(200).end == loop::LoopEnd::VISITS_DONE);
     PEX_CHECK_EQ(ran.load(), 200u * 6u * 3u);
+}
+
+PEX_TEST(a_rank_in_one_worker_has_its_visits_in_order_however_ranks_are_taken) {
+    Theatre sut(6, 3, 2, 4);
+    sut.state.head().balances.store(1);
+    std::mutex mutex;
+    std::map<std::tuple<std::thread::id, std::uint32_t, std::uint16_t>, std::vector<std::uint32_t>> order;
+    sut.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        {
+            const std::lock_guard lock(mutex);
+            order[{std::this_thread::get_id(), rank, step}].push_back(visit);
+        }
+        if ((rank + visit) % 4 == 0) std::this_thread::yield();
+        return OK;
+    };
+    PEX_CHECK(sut.play(200).end == loop::LoopEnd::VISITS_DONE);
+    for (const auto& [where, visits] : order) PEX_CHECK(std::is_sorted(visits.begin(), visits.end()));
+}
+
+PEX_TEST(a_worker_is_late_with_the_visit_that_it_works_on_and_with_no_other) {
+    Theatre sut(1, 1, 1, 2);
+    sync::ProcessShm& worker = sut.state.process(1);
+    worker.state.store(sync::ProcessState::WORKING);
+    loop::Lateness lateness(sut.state);
+    lateness.set_limits({0, 1'000'000'000});
+    loop::Flight older;
+    older.visit = 1;
+    older.asked = 1;
+    older.clock = loop::StageClock(1'000'000'000, 0);
+    loop::Flight younger = older;
+    younger.visit = 2;
+    younger.slot = 1;
+    for (const loop::Flight* flight : {&older, &younger})
+        sync::release(sut.state.cell(0, flight->slot), {flight->visit, 1, 0, OK, sync::CellState::IDLE, 1});
+    worker.busy_visit.store(1);
+    worker.busy_rank.store(0);
+    worker.busy_stage.store(1);
+    int late = 0;
+    const auto count = [&](std::uint16_t) { ++late; };
+    lateness.find(younger, 2'000'000'000, count);
+    PEX_CHECK_EQ(late, 0);
+    lateness.find(older, 2'000'000'000, count);
+    PEX_CHECK_EQ(late, 1);
+    worker.since_ns.store(1'900'000'000);
+    worker.busy_rank.store(-1);
+    lateness.find(younger, 2'000'000'000, count);
+    PEX_CHECK_EQ(late, 1);
+    lateness.find(younger, 3'000'000'000, count);
+    PEX_CHECK_EQ(late, 2);
 }
 
 PEX_TEST(visits_in_flight_need_no_slices) {
