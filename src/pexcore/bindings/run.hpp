@@ -223,9 +223,7 @@ public:
         // The dead one's number may soon be another process's, whom nobody must kill for a worker.
         process.pid.store(0, std::memory_order_seq_cst);
         process.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
-        for (std::uint16_t slot = 0; slot < m_shape.slots; ++slot)
-            for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
-                sync::revoke(m_state.cell(rank, slot), static_cast<std::uint8_t>(1 + worker), static_cast<std::uint8_t>(next));
+        m_state.revoke_cells(static_cast<std::uint16_t>(1 + worker), next);
         os::fault_point("master: revoked");
         return next;
     }

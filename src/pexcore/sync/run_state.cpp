@@ -2,9 +2,13 @@
 // Lays the run's tables into the application area.
 #include "sync/run_state.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 namespace pex::sync {
 
@@ -85,6 +89,18 @@ std::optional<TakenStep> RunState::unfinished_step(std::uint16_t process) {
             if (word.state == CellState::RUNNING && word.process == process) return TakenStep{rank, word.step, word.visit};
         }
     return std::nullopt;
+}
+
+void RunState::revoke_cells(std::uint16_t process, std::uint32_t incarnation) {
+    std::vector<std::pair<std::uint32_t, std::uint16_t>> slots(m_shape.slots);  // visits and their slots
+    for (std::uint32_t index = 0; index < m_shape.ranks; ++index) {
+        for (std::uint16_t slot = 0; slot < m_shape.slots; ++slot)
+            // ORDER relaxed: only this thread changes which visit it is.
+            slots[slot] = {unpack(cell(index, slot).word.load(std::memory_order_relaxed)).visit, slot};
+        std::sort(slots.begin(), slots.end(), std::greater<>());
+        for (const auto& [visit, slot] : slots)
+            revoke(cell(index, slot), static_cast<std::uint8_t>(process), static_cast<std::uint8_t>(incarnation));
+    }
 }
 
 void RunState::write_report(std::uint32_t rank, std::string_view text, std::uint16_t slot) {

@@ -178,6 +178,10 @@ public:
     // Once it was reaped, and before its cells are revoked.
     std::optional<TakenStep> unfinished_step(std::uint16_t process);
 
+    // Gives the cells of a process to its next incarnation. A rank's youngest visit goes first: one who was replaced while
+    // it lived could else take a step of it when the older visit's is not its own any more. Master only.
+    void revoke_cells(std::uint16_t process, std::uint32_t incarnation);
+
     // Leaves or reads the last report of a rank; longer text is cut in the middle, so that both ends stay.
     void write_report(std::uint32_t rank, std::string_view text, std::uint16_t slot = 0);
     std::string read_report(std::uint32_t rank, std::uint16_t slot = 0) const;

@@ -149,3 +149,21 @@ PEX_TEST(every_slot_has_tables_of_its_own) {
     const auto* end = reinterpret_cast<std::byte*>(&sut.across(2, 0, 2) + 1);
     PEX_CHECK(end <= area.aligned().data() + RunState::bytes_for(shape));
 }
+
+PEX_TEST(the_cells_of_a_process_in_all_slots_go_to_its_next_incarnation) {
+    const RunShape shape{3, 2, 1, 0, 2};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    for (std::uint16_t slot = 0; slot < 2; ++slot)
+        for (std::uint32_t rank = 0; rank < 3; ++rank)
+            release(sut.cell(rank, slot), {7u + slot, 1, 0, 0, CellState::IDLE, static_cast<std::uint8_t>(1 + rank % 2)});
+    CellWord taken;
+    PEX_CHECK(take(sut.cell(2, 0), 1, 0, taken));
+    sut.revoke_cells(1, 1);
+    for (std::uint16_t slot = 0; slot < 2; ++slot)
+        for (std::uint32_t rank = 0; rank < 3; ++rank) {
+            const CellWord word = unpack(sut.cell(rank, slot).word.load());
+            PEX_CHECK_EQ(unsigned{word.incarnation}, rank == 1 ? 0u : 1u);
+            PEX_CHECK(word.state == CellState::RELEASED);
+        }
+}
