@@ -90,6 +90,20 @@ def test_a_bound_holds_for_each_visit_and_kind():
     assert guard.end() == ""
 
 
+def test_a_bound_holds_for_each_of_several_visits_in_flight():
+    context = RecordContext()
+    guard = FloodGuard(2, context, in_flight=2)
+    for visit in (1, 2, 1, 2, 1):
+        context.set("LOOPNUM", visit)
+        passed = guard.judge(0)[0]
+    assert not passed
+    context.set("LOOPNUM", 3)
+    assert guard.judge(0) == (True, "1 records in visit 1 were not written: more than logFlood, 2")
+    context.set("LOOPNUM", 2)
+    assert guard.judge(0)[0] is False
+    assert guard.end() == "1 records in visit 2 were not written: more than logFlood, 2"
+
+
 def test_the_first_record_over_the_bound_says_so_once():
     guard = FloodGuard(1, RecordContext())
     notices = [guard.judge(0)[1] for _ in range(4)]

@@ -16,14 +16,16 @@ class FloodGuard:
     """Lets at most ``limit`` records of a visit and kind pass, and counts the others.
 
     The kinds: below WARN, from WARN on, from FATAL on: a flood of one does not hide the others. The visit is
-    LOOPNUM of the context. A limit of 0 means no bound.
+    LOOPNUM of the context, which may go back and forth between ``in_flight`` visits. A limit of 0 means no
+    bound.
     """
 
-    def __init__(self, limit: int, context: RecordContext) -> None:
+    def __init__(self, limit: int, context: RecordContext, in_flight: int = 1) -> None:
         self._limit = limit
         self._context = context
-        self._visit: int | None = None
-        self._seen = [0, 0, 0]
+        self._in_flight = in_flight
+        # By visit, the one that was first seen last at the end.
+        self._seen: dict[int | None, list[int]] = {None: [0, 0, 0]}
 
     def judge(self, importance: int) -> tuple[bool, str]:
         """Whether a record may pass, and a text that has to be written before it, mostly an empty one."""
@@ -31,28 +33,35 @@ class FloodGuard:
             return True, ""
         notice = ""
         visit = self._context.number("LOOPNUM")
-        if visit != self._visit:
-            notice = self.end()
-            self._visit = visit
+        if visit not in self._seen:
+            notice = self._forget_all_but(self._in_flight - 1)
+            self._seen[visit] = [0, 0, 0]
+        seen = self._seen[visit]
         loudness = (importance >= WARN) + (importance >= FATAL)
-        self._seen[loudness] += 1
-        if self._seen[loudness] <= self._limit:
+        seen[loudness] += 1
+        if seen[loudness] <= self._limit:
             return True, notice
-        if self._seen[loudness] == self._limit + 1:
+        if seen[loudness] == self._limit + 1:
             kind = KINDS[loudness]
             notice = (
-                f"more than {self._limit} {kind}{self._where()}: the others of this visit are only counted;"
+                f"more than {self._limit} {kind}{_where(visit)}: the others of this visit are only counted;"
                 " logFlood sets the bound"
             )
         return False, notice
 
     def end(self) -> str:
-        """What to write about the visit that ends: how many records were not written; empty if all were."""
-        lost = sum(max(0, seen - self._limit) for seen in self._seen) if self._limit else 0
-        self._seen = [0, 0, 0]
-        if not lost:
-            return ""
-        return f"{lost} records{self._where()} were not written: more than logFlood, {self._limit}"
+        """What to write about visits that end: how many records were not written; empty if all were."""
+        return self._forget_all_but(0)
 
-    def _where(self) -> str:
-        return f" in visit {self._visit}" if self._visit is not None else " before the first visit"
+    def _forget_all_but(self, kept: int) -> str:
+        """What to write about all visits but the last ``kept``."""
+        notices = []
+        for visit in list(self._seen)[: max(0, len(self._seen) - kept)]:
+            lost = sum(max(0, seen - self._limit) for seen in self._seen.pop(visit)) if self._limit else 0
+            if lost:
+                notices.append(f"{lost} records{_where(visit)} were not written: more than logFlood, {self._limit}")
+        return "; ".join(notices)
+
+
+def _where(visit: int | None) -> str:
+    return f" in visit {visit}" if visit is not None else " before the first visit"

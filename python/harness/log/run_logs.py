@@ -51,14 +51,15 @@ def open_run_log(
     truncate: bool = True,
     layout: str = "indented",
     flood: int = 0,
+    in_flight: int = 1,
     others: Iterable[LogDestination] = (),
 ) -> BlockTimingLog:
     """Build a root log and return its child ``harness.pipeline`` or ``harness.slice``.
 
     Every record carries PIPELINE, workerid, RUNID and SLICEID. With ``logdir``, an existing
     directory, records from DEBUG on go to the log file there, with all properties, in a layout of LAYOUTS,
-    at most ``flood`` of a visit and kind (0: no bound). The file is truncated first unless ``truncate`` is
-    false (for a process that takes over a slice). With
+    at most ``flood`` of a visit and kind (0: no bound), of ``in_flight`` visits at a time. The file is
+    truncated first unless ``truncate`` is false (for a process that takes over a slice). With
     ``screen_threshold`` they go to standard error, too, and in any case to ``others``. Blocks made from the
     returned log record resource usage.
 
@@ -74,7 +75,7 @@ def open_run_log(
     root.set_preamble_properties(whose)
     if logdir is not None:
         path = Path(logdir) / log_file_name(kind, rank)
-        guard = FloodGuard(flood, root.context)
+        guard = FloodGuard(flood, root.context, in_flight)
         root.addDestination(
             RunFile(path, rank, LAYOUTS[layout](), threshold=DEBUG, truncate=truncate, guard=guard)
         )

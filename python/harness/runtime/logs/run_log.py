@@ -24,7 +24,7 @@ class LogSettings:
     """What every process of a run needs to open its logs. The threshold is an importance.
 
     Without `truncate`, as a resumed run has it, files that are there are continued.
-    `flood` bounds the records of a visit, slice and kind; `layout` is a name in
+    `flood` bounds the records of a visit, slice and kind, of which `in_flight` go on at a time; `layout` is a name in
     `harness.log.run_logs.LAYOUTS`. With `captures_output` what workers print goes to `output_file(worker)`,
     of which `output_limit` bytes are kept, or all if it is 0.
     With `publishes` records become events, too.
@@ -38,6 +38,7 @@ class LogSettings:
     directory: Path | None
     truncate: bool = True
     flood: int = 0
+    in_flight: int = 1
     layout: str = "indented"
     captures_output: bool = False
     output_limit: int = 0
@@ -112,6 +113,7 @@ class LogSettings:
             truncate=truncate,
             layout=self.layout,
             flood=self.flood,
+            in_flight=self.in_flight,
         )
         if self.publishes:
             for file in run_files(log):

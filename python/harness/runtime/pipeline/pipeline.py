@@ -99,6 +99,7 @@ class Pipeline(PipelineEnding):
             directory=directory,
             truncate=not self._resume,
             flood=config.log_flood,
+            in_flight=config.visits_in_flight,
             layout=config.log_format,
             captures_output=(self.stage_output or config.stage_output) == "file",
             output_limit=config.output_limit,
