@@ -138,3 +138,35 @@ def test_only_the_visit_that_ran_has_to_answer_for_a_death_with_several_in_fligh
     assert run.verdict(1, 1)[0] == _core.Verdict.FAIL
     run.turn_to(1)
     assert run.verdict(1, 2)[0] == _core.Verdict.REPLAY
+
+
+def test_deaths_in_several_visits_in_flight_are_as_many_as_one_after_the_other():
+    visits = 4
+    run, nursery, replacing = make_scene(_core.Run(1 << 20, 1, 1, 2, [], visits))
+    for visit in range(2, visits + 1):
+        replacing.begin_visit(visit)
+    pid = 1000
+    for visit in range(1, visits + 1):
+        in_flight = range(visit, visits + 1)
+        # The stage, and the failure stage.
+        for _ in range(2):
+            nursery.ended = [died(pid, 0, 2, visit)]
+            slices = [InSlices((one - 1) % visits, one, 2) for one in in_flight]
+            assert replacing.workers_died(slices, lambda where: run.turn_to(where.slot)), visit
+            pid += 1
+        replacing.end_visit(visit)
+
+
+def test_a_worker_that_dies_more_often_in_a_visit_than_its_slices_can_cause_ends_the_run():
+    run, nursery, replacing = make_scene(_core.Run(1 << 20, 1, 1, 2, [], 2))
+    replacing.begin_visit(2)
+    goes_on = True
+    deaths = 0
+    while goes_on and deaths < 20:
+        nursery.ended = [died(1000 + deaths, -1, 0, 1)]
+        goes_on = tell(replacing, (1, 2), (2, 2))
+        deaths += 1
+    assert not goes_on
+    # The run looks at the visit of the death.
+    assert run.slot == 0
+    assert "more than its slices can cause" in str(replacing.error(1))

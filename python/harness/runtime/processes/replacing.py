@@ -55,8 +55,8 @@ class Replacing:
         self._record = record
         self._error: HarnessError | None = None
         self._fates: dict[int, Fates] = {}
-        # Since a visit has begun last.
-        self._deaths: Counter[int] = Counter()
+        # Of workers, by visits in flight.
+        self._deaths: dict[int, Counter[int]] = {}
         self._setup_deaths: Counter[int] = Counter()
         # Workers that were killed for being late: when, and the words for the cause.
         self._late: dict[int, tuple[float, str]] = {}
@@ -64,11 +64,12 @@ class Replacing:
     def begin_visit(self, visit: int) -> None:
         """A slice has its retries in every visit."""
         self._fates[visit] = Fates(self._run, self._config)
-        self._deaths.clear()
+        self._deaths[visit] = Counter()
 
     def end_visit(self, visit: int) -> None:
         """Forgets a visit."""
         self._fates.pop(visit, None)
+        self._deaths.pop(visit, None)
 
     def note_failed(self, visit: int, rank: int) -> bool:
         """As `Fates.note_failed` of that visit."""
@@ -131,8 +132,10 @@ class Replacing:
             look_at(where)
             fates = self._fates[where.visit]
             judged[where] = Judged() if death.starting else fates.judge(death, where.visit, where.step)
-        if why := self._why_the_run_ends(death, list(judged.values())):
+        if why := self._why_the_run_ends(death, at, judged):
             self._error = error.followed_by(f"the run ends: {why}")
+            # What is recorded at the run's end is that visit's.
+            look_at(at)
             return False
         for where, one in judged.items():
             look_at(where)
@@ -197,7 +200,7 @@ class Replacing:
             for reason in one.reasons.values()
         )
 
-    def _why_the_run_ends(self, death: Death, judged: list[Judged]) -> str:
+    def _why_the_run_ends(self, death: Death, at: InSlices, judged: dict[InSlices, Judged]) -> str:
         """The policy may want that, or it is hopeless: replacements must have an end. Empty: it goes on."""
         retries = self._config.slice_retries
         tries = self._setup_deaths[death.worker] + 1 if death.starting else 0
@@ -206,14 +209,14 @@ class Replacing:
             return f"replacements of it died there {tries} times in a row, and sliceRetries is {retries}"
         if not self._supervisor.replaces_workers:
             return "it replaces no worker"
-        failed = [one.reasons[one.failed[0]] for one in judged if one.failed]
+        failed = [one.reasons[one.failed[0]] for one in judged.values() if one.failed]
         if failed and self._config.failure_ends_run:
             return f"{failed[0]}, and onSliceFailure is \"run\""
         # Each rank may kill its worker once, in every retry, and in its failure stage. Who dies more often is
         # killed from outside, or by what is no stage's doing.
-        self._deaths[death.worker] += 1
-        deaths = self._deaths[death.worker]
-        ranks = max(1, sum(len(one.verdicts) for one in judged))
+        deaths = self._deaths[at.visit][death.worker] + 1
+        self._deaths[at.visit][death.worker] = deaths
+        ranks = max(1, len(judged[at].verdicts))
         if deaths > (retries + 2) * (ranks + 1):
             return f"that is the {deaths}th death of this worker in one visit, more than its slices can cause"
         return ""
