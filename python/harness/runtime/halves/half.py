@@ -174,6 +174,8 @@ class Half(HalfState, Generic[StageT]):
             for queue, waiting in zip(self.queues, self._waiting, strict=True):
                 for clipboard in waiting:
                     queue.addDataset(clipboard)
+            # Who takes a clipboard out of its queue, and drops it, frees what is on it.
+            self._waiting = []
             self._note_in_log("LOOPNUM", visit)
             self._note_in_log("STAGEID", self.stage_number)
         return self.in_visit
