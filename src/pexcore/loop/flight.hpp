@@ -26,6 +26,7 @@ struct Flight {
     bool waits = false;          // for slices that have not ended that
     bool looks = true;           // for its event when it comes to one: one may have arrived
     bool listens = false;        // in the wait that is on: it has come to its event
+    std::uint64_t looked_ns = 0; // when it has looked for its event last
     bool begun = false;          // stage code of the visit has run
     bool leaving = false;        // the stages that are left are passed over
     bool abandoned = false;      // it leaves as soon as no slice is at work on it

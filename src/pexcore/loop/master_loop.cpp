@@ -255,6 +255,7 @@ MasterLoop::Walk MasterLoop::look_for_event(MasterHooks& hooks, Flight& flight, 
     if (is_stopping()) return leave_for(LoopEnd::STOPPED);
     if (!flight.looks) return Walk::WAITS;
     flight.looks = false;
+    flight.looked_ns = os::now_ns();
     turn_to(hooks, flight);
     switch (hooks.take_event(step.stage)) {
         case EventLook::TIMED_OUT: return leave_for(LoopEnd::EVENT_TIMEOUT);
@@ -387,7 +388,7 @@ bool MasterLoop::wait(MasterHooks& hooks) {
         flight.listens = is_event && may_walk(flight, i == 0 ? nullptr : &m_flights[i - 1]);
         if (!flight.listens) continue;
         for_event = true;
-        deadline = std::min(deadline, start + EVENT_LOOK_NS);
+        deadline = std::min(deadline, flight.looked_ns + EVENT_LOOK_NS);
     }
     // ORDER seq_cst: pairs with the store in notify_event(), which precedes its ring.
     auto rung = [&] { return for_event && (m_event_bell.load(std::memory_order_seq_cst) || is_stopping()); };
@@ -403,7 +404,7 @@ bool MasterLoop::wait(MasterHooks& hooks) {
     if (for_slices) m_spin.note(now - start);
     for (Flight& flight : m_flights) {
         if (flight.waits) flight.clock.look(now);
-        if (flight.listens && now - start >= EVENT_LOOK_NS) flight.looks = true;
+        if (flight.listens && now >= flight.looked_ns + EVENT_LOOK_NS) flight.looks = true;
     }
     if (m_watcher.signalled()) {
         m_watcher.clear_signalled();

@@ -265,6 +265,26 @@ PEX_TEST(the_wait_for_an_event_overlaps_with_the_visit_before) {
     PEX_CHECK_EQ(sut.hooks.ended, 2u);
 }
 
+PEX_TEST(an_event_that_nobody_rings_for_is_found_while_slices_with_deadlines_work) {
+    Theatre sut(2, 2, 2, 2);
+    sut.topics = {{std::uint16_t{1}, "newFrame"}};
+    sut.before_the_loop = [](loop::MasterLoop& master) {
+        master.set_limits(std::vector<std::uint64_t>(4, 600'000'000'000));
+    };
+    std::atomic<int> looks{0};
+    bool came = false;
+    sut.hooks.look = [&](std::uint32_t visit, std::uint16_t) {
+        if (visit == 2) ++looks;
+        return visit == 1 || looks > 1 ? loop::EventLook::TAKEN : loop::EventLook::NOT_YET;
+    };
+    sut.worker_hooks.outcome = [&](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {
+        if (rank == 0 && visit == 1 && step == 2) came = comes([&] { return looks > 1; });
+        return OK;
+    };
+    PEX_CHECK(sut.play(2).end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK(came);
+}
+
 PEX_TEST(events_go_to_visits_in_their_order) {
     Theatre sut(2, 2, 3, 3);
     sut.topics = {{std::uint16_t{1}, "a"}, {std::uint16_t{3}, "b"}};
