@@ -369,6 +369,7 @@ class MasterHalf(Half[SerialProcessing]):
         self.recorder.end_visit(spans)
         self.replacing.end_visit(visit)
         self.admission.end_visit()
+        self.events.end_visit(visit)
         self.statistics.end_visit(visit)
         if self._reached == len(self.stages) and self.events.idents:
             # An event must not be forgotten before the disk knows what became of its visit.

@@ -69,6 +69,8 @@ class RunEvents:
         self._taken: dict[int, list[tuple[Source, Message]]] = {}
         self._fed: set[str] | None = None
         self._since: dict[int, float] = {}
+        self._in_flight: set[int] = set()
+        self._ended_at = 0.0
         self._complete: set[str] = set()
         self._files: WatchThread | None = None
         self._idle_s: float | None = None
@@ -121,7 +123,6 @@ class RunEvents:
             self._since[stage] = time.monotonic()
             self._log.log(-1, f"stage {stage} waits for an event of topic {topic!r}", {"STATUS": "start"})
         event = self._next(topic)
-        since = self._since[stage]
         if event is not None:
             del self._since[stage]
             payload = event.getCustomPropertySet()
@@ -129,6 +130,10 @@ class RunEvents:
                 self._log.log(-1, f"event received, topic {topic!r}:\n{payload}", {"STATUS": "end"})
             accept(topic, payload)
             return _core.EventLook.TAKEN
+        if self._visit > min(self._in_flight, default=self._visit):
+            # The visits before it would come first, were they not in flight beside it, and may publish some.
+            return _core.EventLook.NOT_YET
+        since = max(self._since[stage], self._ended_at)
         if self.drains and not self._fed:
             self._log.info(f"no event of topic {topic!r} is left")
             return _core.EventLook.DRAINED
@@ -190,10 +195,17 @@ class RunEvents:
     def begin_visit(self, visit: int) -> None:
         """A visit that has no event yet."""
         self._visit = visit
+        self._in_flight.add(visit)
+
+    def end_visit(self, visit: int) -> None:
+        """A visit is not in flight any more; those behind it begin to wait now."""
+        self._in_flight.discard(visit)
+        self._ended_at = time.monotonic()
 
     def drop_visit(self, visit: int) -> None:
         """Forgets what a visit has taken: it comes to a later process."""
         self._taken.pop(visit, None)
+        self.end_visit(visit)
 
     def acknowledge(self, visit: int) -> None:
         """The visit has ended: its events never come again."""

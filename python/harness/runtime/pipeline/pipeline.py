@@ -317,12 +317,15 @@ class Pipeline(PipelineEnding):
             steps = MasterSteps(self._require_master(), SerialProcessing)
             end, visit, stage = run.run_master(self._schedule, steps, limits_ns(config))
             reason = self._take_end(end, visit, stage)
+            if self.statistics is not None and end != _core.LoopEnd.STOPPED:
+                self.statistics.end_with(visit)
             if end == _core.LoopEnd.NO_MORE:
                 self._require_recorder().end_without_data(visit)
                 # The visit is done, in the words of a stage: its events must not bring it back.
                 self._require_events().acknowledge(visit)
-            # A run that leaves while it waits for an event publishes none itself.
-            if end == _core.LoopEnd.DRAINED or not self._require_events().waiting:
+            # A run that leaves while it waits for an event publishes none itself. Where data or events are at
+            # their end, only visits that have begun ahead may wait.
+            if end in (_core.LoopEnd.DRAINED, _core.LoopEnd.NO_MORE) or not self._require_events().waiting:
                 self._require_events().publish_exit()
             self._end()
         exit_code = EXIT_SLICES_LOST if self.lost_slices else 0

@@ -131,6 +131,10 @@ class RunStatistics:
         """Notes that a visit is complete."""
         self.visits = visit
 
+    def end_with(self, visit: int) -> None:
+        """Notes that a visit was the last one: those after it had begun ahead, and were left."""
+        self.visits = min(self.visits, visit)
+
     def note_kept_blocks(self, arena: _core.Arena, workers: list[str]) -> None:
         """Notes what of ended visits is still held. Call it while the workers live; `workers` names them."""
         self.kept = self.tally.kept(arena, self.stage_names, workers)
