@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Events of several visits in flight: whose they are, and what ends a run that waits for one ahead of its time."""
+"""Events of several visits in flight: whose they are, and what ends a run that waits for one."""
 
 import json
 import subprocess
@@ -82,8 +82,9 @@ def test_an_event_that_an_older_visit_publishes_is_waited_for(bench, in_flight):
 @pytest.mark.parametrize("in_flight", [1, 3])
 def test_the_wait_for_an_event_begins_when_the_visit_before_has_ended(bench, in_flight):
     # A visit takes longer than the wait for the next one's event may.
-    pipeline(bench, in_flight, ("Take", "Work", "newFrame"), *[("", "Work", "None")] * 30, ("Tell", "", "None"),
-             head="eventTimeout: 1")  # fmt: skip
+    slow = [("", "Work", "None")] * 30
+    stages = [("Take", "Work", "newFrame"), *slow, ("Tell", "", "None")]
+    pipeline(bench, in_flight, *stages, head="eventTimeout: 1")
     subprocess.run(
         [sys.executable, "-m", "harness.cli.main", "publish", "newFrame", "n=2", "--runid", "r1",
          "--run-dir", str(bench.run_dir)], cwd=bench.folder, check=True, timeout=60,

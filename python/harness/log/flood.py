@@ -59,7 +59,8 @@ class FloodGuard:
         for visit in list(self._seen)[: max(0, len(self._seen) - kept)]:
             lost = sum(max(0, seen - self._limit) for seen in self._seen.pop(visit)) if self._limit else 0
             if lost:
-                notices.append(f"{lost} records{_where(visit)} were not written: more than logFlood, {self._limit}")
+                bound = f"more than logFlood, {self._limit}"
+                notices.append(f"{lost} records{_where(visit)} were not written: {bound}")
         return "; ".join(notices)
 
 

@@ -24,9 +24,9 @@ class LogSettings:
     """What every process of a run needs to open its logs. The threshold is an importance.
 
     Without `truncate`, as a resumed run has it, files that are there are continued.
-    `flood` bounds the records of a visit, slice and kind, of which `in_flight` go on at a time; `layout` is a name in
-    `harness.log.run_logs.LAYOUTS`. With `captures_output` what workers print goes to `output_file(worker)`,
-    of which `output_limit` bytes are kept, or all if it is 0.
+    `flood` bounds the records of a visit, slice and kind; `in_flight` visits go on at a time. `layout` is a
+    name in `harness.log.run_logs.LAYOUTS`. With `captures_output` what workers print goes to
+    `output_file(worker)`, of which `output_limit` bytes are kept, or all if it is 0.
     With `publishes` records become events, too.
     Without `directory` there are no files: `ready` has the log of every rank.
     """
