@@ -74,6 +74,7 @@ class RunStatistics:
         }
         self.steps: dict[tuple[int, str], StepStatistics] = {}
         self.visits = 0
+        self._last: int | None = None
         self.tally = Tally()
         self.kept: list[dict[str, Any]] = []
         self.failures: list[tuple[int, int, int]] = []
@@ -120,6 +121,7 @@ class RunStatistics:
             for death in self.deaths
             for one in (death, *death.get("elsewhere", ()))
             for rank in one["failed"]
+            if self._last is None or one["visit"] <= self._last
         ]
 
     @property
@@ -134,6 +136,7 @@ class RunStatistics:
     def end_with(self, visit: int) -> None:
         """Notes that a visit was the last one: those after it had begun ahead, and were left."""
         self.visits = min(self.visits, visit)
+        self._last = visit
 
     def note_kept_blocks(self, arena: _core.Arena, workers: list[str]) -> None:
         """Notes what of ended visits is still held. Call it while the workers live; `workers` names them."""
