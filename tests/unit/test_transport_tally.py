@@ -55,10 +55,10 @@ def test_keys_that_are_new_in_every_visit_do_not_make_the_table_grow():
 
 def test_blocks_are_forgotten_with_their_visit_and_the_others_told_by_holder():
     sut = Tally()
-    sut.begin_visit(1)
+    sut.turn_to(1)
     sut.add(1, DOWN, [entry("flat", refs=[1, 2])])
     sut.end_visit(Arena(b1=[2]))
-    sut.begin_visit(2)
+    sut.turn_to(2)
     sut.add(1, DOWN, [entry("flat", refs=[2, 3]), entry("sky", refs=[4])])
     arena = Arena(b1=[2], b3=[2], b4=[0, 1])
     sut.end_visit(arena)

@@ -54,6 +54,8 @@ public:
         call(m_publish, stage);
     }
     void gather(std::uint16_t stage, const loop::Arrivals& arrivals) override {
+        // A signal that came before the slices arrived is answered behind them, also where the watcher is not that fast.
+        run_signal_handlers(m_interpreter);
         call(m_gather, stage, arrivals.raised);
     }
     std::uint8_t postprocess(std::uint16_t stage) override { return call_for_outcome(m_postprocess, stage); }
