@@ -141,7 +141,7 @@ bool MasterLoop::begin_visit(MasterHooks& hooks) {
     Flight flight;
     flight.visit = m_visit;
     // Visits end in their order, so that the slots are free in turn.
-    flight.slot = m_flights.empty() ? 0 : static_cast<std::uint16_t>((m_flights.back().slot + 1u) % slots);
+    if (!m_flights.empty()) flight.slot = static_cast<std::uint16_t>((m_flights.back().slot + 1u) % slots);
     m_flights.push_back(flight);
     m_visit = m_schedule.next_visit(m_visit + 1);
     return true;
