@@ -53,7 +53,7 @@ SSL = """<sslContext><sslContext keyStore="{folder}/broker.p12" keyStoreType="PK
   keyStorePassword="{password}"/></sslContext>"""
 
 KEEPER = """
-import signal, subprocess, sys
+import os, signal, subprocess, sys
 
 log, *command = sys.argv[1:]
 broker = None
@@ -68,6 +68,9 @@ try:
             broker.wait()
         elif word in ("freeze", "thaw"):
             broker.send_signal(signal.SIGSTOP if word == "freeze" else signal.SIGCONT)
+            if word == "freeze":
+                # All of its threads have stopped then.
+                os.waitid(os.P_PID, broker.pid, os.WSTOPPED)
         print("ended" if broker is None or broker.poll() is not None else "runs", flush=True)
 finally:
     if broker is not None:

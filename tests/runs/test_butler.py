@@ -262,7 +262,7 @@ def test_a_worker_that_dies_after_it_has_written_replaces_its_dataset(repository
         path.read_text() + 'appStage: {\n    name: "die"\n    parallelClass: "stages_here.Die"\n}\n'
     )
     done = bench.run("--visits", "2")
-    assert done.code == 0, done.err
+    assert done.code == 0 and done.summary["failures"] == [], done.err + done.log()
     assert (bench.folder / "died").exists()
     found = [one[:3] for one in datasets(bench)]
     assert found == sorted((*ids, pixel) for ids, pixel in EXPECTED.items() if ids[0] <= 2)
