@@ -35,7 +35,6 @@ def time_entries(folder: Path, slices: int, stages: int, visits: int, wait: bool
     """Seconds per visit."""
     ledger = Ledger(folder / f"{slices}-{stages}-{wait}.sqlite")
     ledger.begin_run({**ROW, "slices": slices}, resumed_series=None)
-    record = VisitRecord(slices, stages)
     times = [
         StageTime(rank if step == "process" else -1, stage, step, 1.0, 0.1)
         for stage in range(1, stages + 1)
@@ -45,7 +44,7 @@ def time_entries(folder: Path, slices: int, stages: int, visits: int, wait: bool
     spent = []
     for visit in range(1, visits + 1):
         begin = time.perf_counter()
-        record.begin(visit)
+        record = VisitRecord(slices, stages, visit)
         ledger.begin_visit(visit, record.started)
         record.reached = stages
         ledger.end_visit(record, times, [])

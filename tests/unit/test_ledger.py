@@ -33,8 +33,7 @@ def ledger(tmp_path):
 
 
 def visit(ledger: Ledger, number: int, *failures: Failure, reached: int = 2, outputs=()) -> VisitRecord:
-    record = VisitRecord(2, 2)
-    record.begin(number)
+    record = VisitRecord(2, 2, number)
     ledger.begin_visit(number, record.started)
     for failure in failures:
         record.fail(failure)

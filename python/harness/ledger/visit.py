@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
@@ -45,25 +46,24 @@ class Failure:
     at: float = 0.0
 
 
-class VisitRecord:
-    """The visit in progress; one instance serves all visits of a run.
+@lru_cache(maxsize=1)
+def _all_done(slices: int, stages: int) -> tuple[Outcome, ...]:
+    """What nearly every visit of a run comes to."""
+    return tuple(
+        Outcome(rank, stage, DONE, None, 0) for rank in range(-1, slices) for stage in range(1, stages + 1)
+    )
 
-    Attributes: `visit` (from 1), `started` (seconds since 1970), `reached` (the last stage that all ranks
-    have left behind).
+
+class VisitRecord:
+    """A visit in progress, which begins now.
+
+    Attributes: `visit` (from 1; 0: none has begun), `started` (seconds since 1970), `reached` (the last stage
+    that all ranks have left behind).
     """
 
-    def __init__(self, slices: int, stages: int) -> None:
+    def __init__(self, slices: int, stages: int, visit: int = 0) -> None:
         self.slices = slices
         self.stages = stages
-        self._all_done = [
-            Outcome(rank, stage, DONE, None, 0)
-            for rank in range(-1, slices)
-            for stage in range(1, stages + 1)
-        ]
-        self.begin(0)
-
-    def begin(self, visit: int) -> None:
-        """Starts a visit."""
         self.visit = visit
         self.started = time.time()
         self.reached = 0
@@ -82,7 +82,7 @@ class VisitRecord:
     def outcomes(self) -> Iterator[Outcome]:
         """One outcome for every stage of every rank, the master's first."""
         if self.is_whole() and not self._retries:
-            yield from self._all_done
+            yield from _all_done(self.slices, self.stages)
             return
         for rank in range(-1, self.slices):
             failure = self._failed.get(rank)

@@ -51,8 +51,7 @@ class Recorder:
 
     def begin_visit(self, visit: int, input_id: str | None = None) -> None:
         """Notes a visit's beginning; `input_id` identifies what it works on, where a number does not."""
-        record = self._record = self._in_flight[visit] = VisitRecord(*self._shape)
-        record.begin(visit)
+        record = self._record = self._in_flight[visit] = VisitRecord(*self._shape, visit)
         self._ledger.begin_visit(visit, record.started, input_id)
 
     def turn_to(self, visit: int) -> None:
