@@ -54,6 +54,8 @@ class Fates:
         self._failed: set[int] = set()
         # Ranks that a fresh worker is to treat as failed, and has not come to yet, with the stage.
         self._condemned: dict[int, int] = {}
+        self.deaths: Counter[int] = Counter()
+        """How often each worker has died in the visit."""
         self.reports: dict[int, bytes] = {}
         """Why the ranks that have failed by a death have: a pickled SliceDied."""
 

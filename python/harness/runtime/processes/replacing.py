@@ -55,8 +55,6 @@ class Replacing:
         self._record = record
         self._error: HarnessError | None = None
         self._fates: dict[int, Fates] = {}
-        # Of workers, by visits in flight.
-        self._deaths: dict[int, Counter[int]] = {}
         self._setup_deaths: Counter[int] = Counter()
         # Workers that were killed for being late: when, and the words for the cause.
         self._late: dict[int, tuple[float, str]] = {}
@@ -64,12 +62,10 @@ class Replacing:
     def begin_visit(self, visit: int) -> None:
         """A slice has its retries in every visit."""
         self._fates[visit] = Fates(self._run, self._config)
-        self._deaths[visit] = Counter()
 
     def end_visit(self, visit: int) -> None:
         """Forgets a visit."""
         self._fates.pop(visit, None)
-        self._deaths.pop(visit, None)
 
     def note_failed(self, visit: int, rank: int) -> bool:
         """As `Fates.note_failed` of that visit."""
@@ -214,8 +210,9 @@ class Replacing:
             return f"{failed[0]}, and onSliceFailure is \"run\""
         # Each rank may kill its worker once, in every retry, and in its failure stage. Who dies more often is
         # killed from outside, or by what is no stage's doing.
-        deaths = self._deaths[at.visit][death.worker] + 1
-        self._deaths[at.visit][death.worker] = deaths
+        counted = self._fates[at.visit].deaths
+        counted[death.worker] += 1
+        deaths = counted[death.worker]
         ranks = max(1, len(judged[at].verdicts))
         if deaths > (retries + 2) * (ranks + 1):
             return f"that is the {deaths}th death of this worker in one visit, more than its slices can cause"
