@@ -77,10 +77,7 @@ LoopResult MasterLoop::run(MasterHooks& hooks) {
     hooks.slices_ready();
     m_visit = m_schedule.next_visit(1);
     for (;;) {
-        if (m_watcher.signalled()) {
-            m_watcher.clear_signalled();
-            hooks.check_signals();
-        }
+        answer_signals(hooks);
         // ORDER seq_cst: cleared before the look at the events; pairs with the store in notify_event().
         if (m_event_bell.exchange(false, std::memory_order_seq_cst))
             for (Flight& flight : m_flights) flight.looks = true;
@@ -95,6 +92,12 @@ LoopResult MasterLoop::run(MasterHooks& hooks) {
     }
 }
 
+void MasterLoop::answer_signals(MasterHooks& hooks) {
+    if (!m_watcher.signalled()) return;
+    m_watcher.clear_signalled();
+    hooks.check_signals();
+}
+
 bool MasterLoop::wait_ready(MasterHooks& hooks) {
     Flight start;
     start.waits = true;
@@ -106,10 +109,7 @@ bool MasterLoop::wait_ready(MasterHooks& hooks) {
             if (!over) hooks.waits();
             return over;
         });
-        if (m_watcher.signalled()) {
-            m_watcher.clear_signalled();
-            hooks.check_signals();
-        }
+        answer_signals(hooks);
         if (asked_for(1)) return end_now(LoopEnd::AT_ONCE, nullptr);
         if (start.is_fatal || is_fatal()) return end_now(LoopEnd::SLICE_FATAL, nullptr);
         os::fault_point("master: waiting");
@@ -151,11 +151,10 @@ bool MasterLoop::begin_visit(MasterHooks& hooks) {
 
 MasterLoop::Walk MasterLoop::walk_oldest(MasterHooks& hooks) {
     for (std::size_t i = 0; i < m_flights.size(); ++i) {
-        const Flight* const before = i == 0 ? nullptr : &m_flights[i - 1];
         Walk last = Walk::WAITS;
         // A younger one goes on by one step at a time: an older one may have become ready.
         do {
-            const Walk walked = walk(hooks, m_flights[i], before);
+            const Walk walked = walk(hooks, i);
             if (walked == Walk::WAITS) break;
             last = walked;
         } while (last == Walk::MOVED && i == 0);
@@ -171,12 +170,13 @@ MasterLoop::Walk MasterLoop::walk_oldest(MasterHooks& hooks) {
     return Walk::WAITS;
 }
 
-bool MasterLoop::may_walk(const Flight& flight, const Flight* before) const {
-    return before == nullptr || before->next > m_schedule.steps()[flight.next].after;
+bool MasterLoop::may_walk(std::size_t place) const {
+    return place == 0 || m_flights[place - 1].next > m_schedule.steps()[m_flights[place].next].after;
 }
 
-MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, Flight& flight, const Flight* before) {
-    if (!may_walk(flight, before)) return Walk::WAITS;
+MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, std::size_t place) {
+    if (!may_walk(place)) return Walk::WAITS;
+    Flight& flight = m_flights[place];
     const Step& step = m_schedule.steps()[flight.next];
     const bool is_in_slices = step.kind == StepKind::EXCHANGE || step.kind == StepKind::PROCESS ||
                               step.kind == StepKind::GATHER;
@@ -188,7 +188,7 @@ MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, Flight& flight, const Flig
     }
     if (asked_for(1)) return over(LoopEnd::AT_ONCE, flight);
     if (step.stage != 0) flight.stage = step.stage;
-    if (before == nullptr && m_ended_by == 0) {
+    if (place == 0 && m_ended_by == 0) {
         m_result.visit = flight.visit;
         m_result.stage = flight.stage != 0 ? flight.stage : m_result.stage;
     }
@@ -367,7 +367,7 @@ bool MasterLoop::have_slices_moved() {
         const StepKind kind = m_schedule.steps()[flight.next].kind;
         const bool is_in_slices = kind == StepKind::PROCESS ||
                                   (kind == StepKind::CLOSE && flight.asked == m_schedule.close_step());
-        if (is_in_slices && have_arrived(flight) && may_walk(flight, i == 0 ? nullptr : &m_flights[i - 1])) return true;
+        if (is_in_slices && have_arrived(flight) && may_walk(i)) return true;
     }
     return false;
 }
@@ -385,7 +385,7 @@ bool MasterLoop::wait(MasterHooks& hooks) {
         Flight& flight = m_flights[i];
         if (flight.waits) deadline = std::min(deadline, flight.clock.next_look(start));
         const bool is_event = m_schedule.steps()[flight.next].kind == StepKind::WAIT_EVENT;
-        flight.listens = is_event && may_walk(flight, i == 0 ? nullptr : &m_flights[i - 1]);
+        flight.listens = is_event && may_walk(i);
         if (!flight.listens) continue;
         for_event = true;
         deadline = std::min(deadline, flight.looked_ns + EVENT_LOOK_NS);
@@ -406,10 +406,7 @@ bool MasterLoop::wait(MasterHooks& hooks) {
         if (flight.waits) flight.clock.look(now);
         if (flight.listens && now >= flight.looked_ns + EVENT_LOOK_NS) flight.looks = true;
     }
-    if (m_watcher.signalled()) {
-        m_watcher.clear_signalled();
-        hooks.check_signals();
-    }
+    answer_signals(hooks);
     if (asked_for(1)) return end_now(LoopEnd::AT_ONCE, &m_flights.front());
     if (!for_slices) return true;
     // A fatal arrival, of whatever rank, ends the run: there is no use in waiting for the others.

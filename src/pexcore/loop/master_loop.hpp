@@ -2,6 +2,7 @@
 // The master's side of the stage loop: walks the schedule, releases slices, waits, counts, notices deaths.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <utility>
@@ -116,14 +117,15 @@ private:
     bool wait_ready(MasterHooks& hooks);
     // Takes visits on, the oldest that can first.
     Walk walk_oldest(MasterHooks& hooks);
-    // One step of a visit, whose predecessor in flight is `before` (null: there is none).
-    Walk walk(MasterHooks& hooks, Flight& flight, const Flight* before);
+    // One step of the visit at this place, counted from the oldest.
+    Walk walk(MasterHooks& hooks, std::size_t place);
     Walk look_for_event(MasterHooks& hooks, Flight& flight, const Step& step);
     Walk end(MasterHooks& hooks, Flight& flight);
     bool begin_visit(MasterHooks& hooks);
     // Blocks until something may have changed. Returns false, with m_result set, when the run ends at once.
     bool wait(MasterHooks& hooks);
     bool handle_deaths(MasterHooks& hooks);
+    void answer_signals(MasterHooks& hooks);
 
     // The visit passes over its other stages, and the run ends when what is older has ended.
     void leave(Flight& flight, LoopEnd end);
@@ -143,7 +145,8 @@ private:
     bool ask(Flight& flight, std::uint16_t step);
     // Counts who has ended what was asked. Returns whether all have.
     bool have_arrived(Flight& flight);
-    bool may_walk(const Flight& flight, const Flight* before) const;
+    // Whether the visit before the one at this place, counted from the oldest, lets it come to its next step.
+    bool may_walk(std::size_t place) const;
     // Whether the slices have brought a visit on, however often it is asked.
     bool have_slices_moved();
     bool waits_for_slices() const;
