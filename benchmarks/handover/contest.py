@@ -16,7 +16,7 @@ from pathlib import Path
 
 from contenders import KINDS, Contender
 from figures import quantile, ratio_of_rounds, short, table
-from groups import end_group
+from groups import last_words, run_to_end
 
 TIMEOUT_S = 60
 SHARED_MEMORY = "/dev/shm"
@@ -127,20 +127,13 @@ class Contest:
 def _run(command: Sequence[str]) -> dict[str, list[float]]:
     """The JSON that a contender prints. Raises `RuntimeError` with its last words when it fails."""
     path = os.pathsep.join(filter(None, [HERE, os.environ.get("PYTHONPATH", "")]))
-    child = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
     try:
-        out, errors = child.communicate(timeout=TIMEOUT_S)
+        done = run_to_end(command, TIMEOUT_S, {**os.environ, "PYTHONPATH": path})
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"no answer in {TIMEOUT_S} s") from None
-    finally:
-        end_group(child)
-    lines = [line for line in out.split("\n") if line.startswith("{")]
-    if child.returncode != 0 or not lines:
-        words = [line for line in errors.split("\n") if line.strip()]
-        raise RuntimeError(f"exit code {child.returncode}: " + " | ".join(words[-3:]))
+    lines = [line for line in done.stdout.split("\n") if line.startswith("{")]
+    if done.returncode != 0 or not lines:
+        raise RuntimeError(f"exit code {done.returncode}: {last_words(done.stderr)}")
     return json.loads(lines[-1])
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 
 from harness.bench.memory import family
 
@@ -21,6 +22,29 @@ def end_group(child: subprocess.Popen) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     child.wait()
+
+
+def run_to_end(
+    command: Sequence[str], timeout_s: float, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """What a program printed, in a session of its own, and its exit code. What it has started ends with it.
+
+    Raises `subprocess.TimeoutExpired` when it has not ended in time; it is killed then.
+    """
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        out, errors = child.communicate(timeout=timeout_s)
+    finally:
+        end_group(child)
+    return subprocess.CompletedProcess(command, child.returncode, out, errors)
+
+
+def last_words(errors: str) -> str:
+    """The end of what a program has said of its failure, in one line."""
+    return " | ".join([line for line in errors.splitlines() if line.strip()][-3:])
 
 
 def end_when_told() -> None:

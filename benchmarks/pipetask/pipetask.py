@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
 from figures import Surroundings, short, table  # noqa: E402
-from groups import end_group  # noqa: E402
+from groups import last_words, run_to_end  # noqa: E402
 
 ENVIRONMENT = HERE.parents[1] / "build" / "pipetask"
 FEW, MANY = 4, 12
@@ -39,21 +39,15 @@ def call(environment: Path, program: str, *arguments: str) -> str:
 
     What it has started ends with it, also when it does not end in time.
     """
-    child = subprocess.Popen(
-        [str(environment / "bin" / program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env={**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    )  # fmt: skip
+    command = [str(environment / "bin" / program), *arguments]
+    variables = {**os.environ, "PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
     try:
-        out, errors = child.communicate(timeout=TIMEOUT_S)
+        done = run_to_end(command, TIMEOUT_S, variables)
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"{program} {' '.join(arguments)} did not end within {TIMEOUT_S} s") from None
-    finally:
-        end_group(child)
-    if child.returncode != 0:
-        words = [line for line in errors.splitlines() if line.strip()]
-        raise RuntimeError(f"{program} ended with {child.returncode}: " + " | ".join(words[-3:]))
-    return out
+    if done.returncode != 0:
+        raise RuntimeError(f"{program} ended with {done.returncode}: {last_words(done.stderr)}")
+    return done.stdout
 
 
 def seconds_of(environment: Path, root: Path, options: list[str], output: str, detectors: int) -> float:

@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
 from figures import Surroundings, short, table  # noqa: E402
-from groups import end_group  # noqa: E402
+from groups import end_group, last_words  # noqa: E402
 from harness.bench.memory import family, pss_bytes  # noqa: E402
 from job import AMPLIFIERS, wrong  # noqa: E402
 from ways import WAYS  # noqa: E402
@@ -57,8 +57,7 @@ def run(name: str, visits: int) -> dict[str, Any]:
         out.seek(0), errors.seek(0)
         lines = [line for line in out.read().splitlines() if line.startswith("{")]
         if child.returncode != 0 or not lines:
-            words = [line for line in errors.read().splitlines() if line.strip()]
-            raise RuntimeError(f"exit code {child.returncode}: " + " | ".join(words[-3:]))
+            raise RuntimeError(f"exit code {child.returncode}: {last_words(errors.read())}")
     return {**json.loads(lines[-1]), "peak": peak}
 
 
