@@ -131,6 +131,17 @@ SLICES = 4.0
 """Seconds that the slices of a visit take, of 1 s each, 4 on a worker."""
 
 
+def check_seconds(scaling, expected, **serial):
+    """Holds the seconds per visit, by visits in flight, of one stage with these serial parts."""
+    model, distributions = scaling
+    for in_flight, seconds in expected.items():
+        found = seconds_per_visit(
+            model, in_flight, distributions.constant(1.0), workers=3, ranks=3 * RANKS_EACH,
+            stages=(model.Stage(**serial),),
+        )  # fmt: skip
+        assert found == pytest.approx(seconds, rel=0.006), in_flight
+
+
 @pytest.mark.parametrize(("serial", "expected"), [
     (0.5, {1: 4.5, 2: SLICES, 3: SLICES}),
     (3.0, {1: 7.0, 2: SLICES, 3: SLICES}),
@@ -140,13 +151,7 @@ SLICES = 4.0
     (7.0, {1: 11.0, 2: 7.0, 3: 7.0}),
 ])  # fmt: skip
 def test_visits_in_flight_hide_a_preprocess_behind_slices_or_slices_behind_it(scaling, serial, expected):
-    model, distributions = scaling
-    for in_flight, seconds in expected.items():
-        found = seconds_per_visit(
-            model, in_flight, distributions.constant(1.0), workers=3, ranks=3 * RANKS_EACH,
-            stages=(model.Stage(before=serial),),
-        )  # fmt: skip
-        assert found == pytest.approx(seconds, rel=0.006), in_flight
+    check_seconds(scaling, expected, before=serial)
 
 
 @pytest.mark.parametrize(("serial", "expected"), [
@@ -160,13 +165,7 @@ def test_visits_in_flight_hide_a_preprocess_behind_slices_or_slices_behind_it(sc
 def test_visits_in_flight_hide_a_postprocess_behind_slices_or_most_of_them_behind_it(
     scaling, serial, expected
 ):
-    model, distributions = scaling
-    for in_flight, seconds in expected.items():
-        found = seconds_per_visit(
-            model, in_flight, distributions.constant(1.0), workers=3, ranks=3 * RANKS_EACH,
-            stages=(model.Stage(after=serial),),
-        )  # fmt: skip
-        assert found == pytest.approx(seconds, rel=0.006), in_flight
+    check_seconds(scaling, expected, after=serial)
 
 
 def test_a_visit_that_waits_to_be_closed_behind_slices_of_the_next_needs_a_third_in_flight(scaling):

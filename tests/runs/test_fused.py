@@ -5,17 +5,12 @@ import random
 
 import pytest
 
-from tests.shared.random_pipelines import STAGES, draw_plan, ledger, results, write_policy
-
-
-@pytest.fixture
-def home(bench, monkeypatch):
-    monkeypatch.setenv("HOME_HERE", str(bench.folder))
-    bench.module(STAGES)
+from tests.shared.random_pipelines import STAGES, draw_plan, ledger, make_stages, results, write_policy
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_random_pipeline_finds_the_same_fused_and_in_lockstep(bench, home, seed):
+def test_a_random_pipeline_finds_the_same_fused_and_in_lockstep(bench, monkeypatch, seed):
+    make_stages(bench, monkeypatch)
     drawn = draw_plan(random.Random(seed), visits=2)
     write_policy(bench, drawn, "lockstep")
     expected = results(bench, 2)

@@ -5,23 +5,17 @@ import contextlib
 import os
 import random
 import signal
-import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.shared.random_pipelines import STAGES, draw_plan, ledger, results, write_policy
-
-
-@pytest.fixture
-def home(bench, monkeypatch):
-    monkeypatch.setenv("HOME_HERE", str(bench.folder))
-    bench.module(STAGES)
+from tests.shared.random_pipelines import draw_plan, ledger, make_stages, results, write_policy
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_random_pipeline_finds_the_same_with_visits_in_flight(bench, home, seed):
+def test_a_random_pipeline_finds_the_same_with_visits_in_flight(bench, monkeypatch, seed):
+    make_stages(bench, monkeypatch)
     drawn = draw_plan(random.Random(100 + seed), visits=6)
     write_policy(bench, drawn, "lockstep")
     expected = results(bench, 6)
@@ -225,10 +219,9 @@ def test_visits_that_began_ahead_of_the_end_of_the_data_are_left_and_say_so(benc
     assert done.code == 0, done.err
     assert (bench.folder / "done").read_text() == "1 2 3 4 "
     assert not list(bench.folder.glob("work*.6"))
-    connection = sqlite3.connect(bench.run_dir / "ledger.sqlite")
-    states = dict(connection.execute("SELECT visit, state FROM visits"))
-    reasons = dict(connection.execute("SELECT visit, reason FROM visits"))
-    connection.close()
+    visits = ledger(bench)[1]
+    states = {visit: state for visit, state, _ in visits}
+    reasons = {visit: reason for visit, _, reason in visits}
     assert [states[visit] for visit in range(1, 6)] == ["complete"] * 5
     assert reasons[5] == "no more data sets after stage 1"
     for visit in set(states) - set(range(1, 6)):
@@ -236,13 +229,18 @@ def test_visits_that_began_ahead_of_the_end_of_the_data_are_left_and_say_so(benc
         assert "visit 5 had said that there are no more data sets" in reasons[visit]
 
 
-def test_a_stop_after_the_visit_completes_all_that_have_begun_and_resume_goes_on(bench):
+def start_counting(bench, visits, seconds):
+    """Starts a run, three visits in flight, that notes each in "sums" at its end; slices take so long."""
     bench.module(OVERLAP.replace('wait_for("given3")', "pass").replace(
-        'clipboard.put("m"', "time.sleep(0.02); clipboard.put('m'").replace(
+        'clipboard.put("m"', f"time.sleep({seconds}); clipboard.put('m'").replace(
         'with open("sums", "w")', 'with open("sums", "a")').replace(
         "file.write(repr(self.visits))", 'file.write(f"{harness.current_visit()} ")'))  # fmt: skip
     bench.policy("give Give -", "slow - Slow", "sum Sum -", slices=2, head="visitsInFlight: 3")
-    process = bench.start("--workers", "2", "--visits", "40")
+    return bench.start("--workers", "2", "--visits", str(visits))
+
+
+def test_a_stop_after_the_visit_completes_all_that_have_begun_and_resume_goes_on(bench):
+    process = start_counting(bench, 40, 0.02)
     bench.wait_until(lambda: (bench.folder / "sums").exists(), "the first visit's end")
     stopped = bench.command_line("stop", str(bench.run_dir), "--level", "4")
     assert stopped.code == 0, stopped.err
@@ -256,12 +254,7 @@ def test_a_stop_after_the_visit_completes_all_that_have_begun_and_resume_goes_on
 
 
 def test_a_master_that_is_killed_leaves_nothing_lost_to_resume(bench):
-    bench.module(OVERLAP.replace('wait_for("given3")', "pass").replace(
-        'clipboard.put("m"', "time.sleep(0.01); clipboard.put('m'").replace(
-        'with open("sums", "w")', 'with open("sums", "a")').replace(
-        "file.write(repr(self.visits))", 'file.write(f"{harness.current_visit()} ")'))  # fmt: skip
-    bench.policy("give Give -", "slow - Slow", "sum Sum -", slices=2, head="visitsInFlight: 3")
-    process = bench.start("--workers", "2", "--visits", "30")
+    process = start_counting(bench, 30, 0.01)
     sums = bench.folder / "sums"
     bench.wait_until(lambda: sums.exists() and len(sums.read_text().split()) > 5, "some visits' end")
     process.kill()

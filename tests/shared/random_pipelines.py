@@ -59,6 +59,12 @@ ACTIONS = ["share", "share", "change", "private", "raise", "random", "nothing"]
 HALVES = ["-", "-", "-", "Before", "After", "Both"]
 
 
+def make_stages(bench, monkeypatch):
+    """Writes the stages, and has them note what they see in the bench's folder."""
+    monkeypatch.setenv("HOME_HERE", str(bench.folder))
+    bench.module(STAGES)
+
+
 def draw_plan(draw, visits):
     """(slices, whether they exchange, stages): a stage has a serial half, actions by rank, shared or not."""
     slices, exchange = draw.choice([1, 3, 4]), draw.random() < 0.5
