@@ -2,12 +2,12 @@
 """Runs empty steps and says where their time went, by the spans of the run.
 
 Usage: empty_run.py SLICES WORKERS STEPS THRESHOLD. Prints one line of JSON: `steps`, how many were counted;
-`step`, `preprocess`, `publish`, `slices`, `postprocess` and `process` with the mean of the fastest twentieth,
-the median and the 99 % quantile of each, in microseconds; `master_cpu`, the CPU time of the master's main
-thread per step; `workers_cpu`, that of all workers together, with their start.
+`step`, `preprocess`, `slices`, `postprocess` and `process` with the mean of the fastest twentieth, the median
+and the 99 % quantile of each, in microseconds; `master_cpu`, the CPU time of the master's main thread per
+step; `workers_cpu`, that of all workers together, with their start.
 
-`slices` is from the end of publishing to the beginning of postprocess: the release, the slices, the wait for
-them and gathering. `process` is one slice's part of that, without the loop around it.
+`slices` is from the end of preprocess to the beginning of postprocess: publishing, the release, the slices,
+the wait for them and gathering. `process` is one slice's part of that, without the loop around it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from harness.runtime.records.statistics import (
     KIND_POSTPROCESS,
     KIND_PREPROCESS,
     KIND_PROCESS,
-    KIND_PUBLISH,
     RunStatistics,
 )
 
@@ -54,18 +53,15 @@ class Spans:
     def times(self) -> dict[str, list[float]]:
         """Microseconds of every step of a visit but the last, which the end of the visit follows."""
         found: dict[str, list[float]] = {
-            name: [] for name in ("step", "preprocess", "publish", "slices", "postprocess", "process")
+            name: [] for name in ("step", "preprocess", "slices", "postprocess", "process")
         }
         for spans in self.visits[SKIPPED_VISITS:]:
             at = {(kind, stage): (start, end) for kind, stage, _, _, _, start, end, *_ in spans}
             for stage in range(1, STAGES):
-                before, publish = at[KIND_PREPROCESS, stage], at[KIND_PUBLISH, stage]
-                after = at[KIND_POSTPROCESS, stage]
+                before, after = at[KIND_PREPROCESS, stage], at[KIND_POSTPROCESS, stage]
                 found["step"].append(at[KIND_PREPROCESS, stage + 1][0] - before[0])
-                found["slices"].append(after[0] - publish[1])
-                for name, (start, end) in (
-                    ("preprocess", before), ("publish", publish), ("postprocess", after)
-                ):
+                found["slices"].append(after[0] - before[1])
+                for name, (start, end) in (("preprocess", before), ("postprocess", after)):
                     found[name].append(end - start)
             found["process"] += [
                 span[6] - span[5] for span in spans if span[0] == KIND_PROCESS and 1 < span[1] < STAGES

@@ -143,6 +143,7 @@ class _MasterHooks(Protocol):
 
 class _WorkerHooks(Protocol):
     def run_step(self, rank: int, visit: int, step: int, more: bool) -> int: ...
+    def told(self) -> None: ...
 
 class Run:
     def __init__(

@@ -17,6 +17,9 @@ class Killed:
     def __init__(self, run, stateful: bool) -> None:
         self.run, self.stateful = run, stateful
 
+    def told(self):
+        raise AssertionError("it is dead by then")
+
     def run_step(self, rank, visit, step, more):
         if self.stateful:
             self.run.set_stateful(rank)

@@ -27,12 +27,16 @@ cdef class ContextNumbers:
 
     def note(self, name, value):
         """As `set`; a number that takes the place of another one costs next to nothing."""
+        self._note(name, value)
+
+    cdef int _note(self, name, value) except -1:
         if type(value) is not int or name not in self._numbers or not -_INT_LIMIT <= value < _INT_LIMIT:
             self.set(name, value)
         elif self._numbers[name] != value:
             self._numbers[name] = value
             self._changes += 1
             self._state = None
+        return 0
 
     @property
     def state(self):
@@ -64,9 +68,13 @@ cdef class ProgressPage:
 
     def note(self, unsigned long long visit, unsigned long long stage):
         """Writes visit and stage. Nothing happens after `release`."""
+        self._note(visit, stage)
+
+    cdef int _note(self, unsigned long long visit, unsigned long long stage) except -1:
         if self._words is not None:
             self._words[2] = visit
             self._words[3] = stage
+        return 0
 
     def release(self):
         """Lets go of the page, so that it can be closed."""
@@ -95,24 +103,35 @@ cdef extern from "<sys/stat.h>":
     bint S_ISREG(unsigned int mode)
 
 
+cdef extern from "<unistd.h>":
+    long lseek(int descriptor, long offset, int whence)
+    int SEEK_CUR
+
+
 cdef class OutputWatch:
     """Whether something was printed: to the file that descriptor 1 is, or into what is written to it later."""
 
     cdef long long _size
     cdef long long _changed
+    cdef long _position
 
     # A list with one item, true if Python may have text or bytes that are not written yet.
     cdef readonly list said
 
     def __init__(self, list said):
         self.said = said
-        self._size = self._changed = -1
+        self._size = self._changed = self._position = -1
+
+    cdef bint _has_moved(self):
+        # As has_printed() where the file was not shortened since, which may hide as much as it was shortened by. Costs
+        # half: a file that is written at its end has every writer of this description leave its position there.
+        if self.said[0] or __fpending(stdout) != 0 or __fpending(stderr) != 0:
+            return True
+        cdef long position = lseek(1, 0, SEEK_CUR)
+        return position < 0 or position != self._position
 
     def has_printed(self):
         """Whether there may be something that `see` has not been told of."""
-        return self._has_printed()
-
-    cdef bint _has_printed(self):
         cdef c_stat status
         if self.said[0] or __fpending(stdout) != 0 or __fpending(stderr) != 0:
             return True
@@ -125,3 +144,4 @@ cdef class OutputWatch:
     def see(self, extent):
         """Notes that what makes the file as `_core.output_extent` says is known."""
         self._size, self._changed = extent
+        self._position = lseek(1, 0, SEEK_CUR)

@@ -93,7 +93,8 @@ private:
 
 class PythonWorker final : public loop::WorkerHooks {
 public:
-    PythonWorker(const py::object& target, std::uint16_t& slot) : m_slot(slot), m_run_step(target.attr("run_step")) {}
+    PythonWorker(const py::object& target, std::uint16_t& slot)
+        : m_slot(slot), m_run_step(target.attr("run_step")), m_told(target.attr("told")) {}
 
     std::uint8_t run_step(const loop::Task& task, std::uint16_t step, bool more) override {
         const births::Scope stage_code;
@@ -101,12 +102,16 @@ public:
         m_slot = task.slot;
         return outcome_of(m_run_step, task.rank, task.visit, step, more);
     }
+    void told() override {
+        m_interpreter.take();
+        call_with(m_told);
+    }
     void waits() override { m_interpreter.let_go(); }
     void check_signals() override { run_signal_handlers(m_interpreter); }
 
 private:
     std::uint16_t& m_slot;
-    py::object m_run_step;
+    py::object m_run_step, m_told;
     InterpreterLease m_interpreter;  // the last: see PythonMaster
 };
 

@@ -174,7 +174,7 @@ public:
     bool wait_for_ends(double seconds) {
         const std::uint64_t deadline = os::now_ns() + static_cast<std::uint64_t>(seconds * 1e9);
         const py::gil_scoped_release unlocked;
-        return sync::wait_for(m_state.door(sync::MASTER_PROCESS), 0, deadline,
+        return sync::wait_for(m_state.door(sync::MASTER_PROCESS), {}, deadline,
                               [&] { return watcher().alive_count() == 0; }) == sync::WaitOutcome::READY;
     }
 

@@ -12,11 +12,10 @@ cdef class SliceSteps:
     handed to it as `Already` run.
     """
 
-    cdef object _hooks
     cdef object _slow
     cdef OutputWatch _output
+    cdef tuple _unmarked
     cdef dict _slices
-    cdef object _current
     cdef object _apply
 
     def __init__(self, hooks, dict slices, base_class, OutputWatch output):
@@ -24,27 +23,25 @@ cdef class SliceSteps:
 
         `output` is told to `mark` what was printed, unless it is None.
         """
-        self._hooks = hooks
+        self._unmarked = None
         self._slow = hooks.run_step
         self._output = output
         self._slices = slices
-        self._current = None
         self._apply = base_class.applyProcess
 
     def run_step(self, rank, visit, step, more=False):
         """As `WorkerHooks.run_step`."""
         half = self._slices.get(rank)
         if half is None or more or not _is_plain(<HalfState> half, visit, step):
-            self._current = None
             return self._slow(rank, visit, step, more)
-        if half is not self._current:
-            self._hooks.work_for(half)
-            self._current = half
         cdef HalfState state = <HalfState> half
+        if _process.worker is not half:
+            _process.worker = half
+            _process.log = state.root_log
         cdef int number = step
         cdef object already = None
         state.stage_number = number
-        state._note_in_log("STAGEID", step)
+        state._numbers._note("STAGEID", step)
         try:
             self._run(state, number)
         except BaseException as error:
@@ -53,9 +50,17 @@ cdef class SliceSteps:
             already = Already()
         if already is not None:
             return self._slow(rank, visit, step, more, already)
-        if self._output is not None and self._output._has_printed():
-            self._output.mark(rank, visit, step, state.stages)
+        if self._output is not None:
+            self._unmarked = (rank, visit, step, state.stages)
         return _OK
+
+    def told(self):
+        """The master knows of the step that has run: marks what it has printed, if that was left to do."""
+        unmarked = self._unmarked
+        if unmarked is not None:
+            self._unmarked = None
+            if self._output._has_moved():
+                self._output.mark(*unmarked)
 
     cdef object _run(self, HalfState state, int number):
         stage = state.stages[number - 1]
@@ -74,10 +79,9 @@ cdef class SliceSteps:
         clipboard = _head(state, number)
         if clipboard is None or state.notes.are_there:
             return False
-        cdef long long held = clipboard._settled_bytes()
-        if held < 0:
+        if clipboard._unpublished or "noMoreDatasets" in clipboard._values:
             return False
-        state._bytes_held[0] = held
+        state._bytes_held[0] = _array_bytes(clipboard)
         return True
 
 

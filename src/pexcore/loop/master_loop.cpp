@@ -103,12 +103,11 @@ bool MasterLoop::wait_ready(MasterHooks& hooks) {
     start.waits = true;
     for (;;) {
         bool all = false;
-        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.ns(), os::NO_DEADLINE, [&] {
+        auto over = [&] {
             all = have_arrived(start);
-            const bool over = all || is_fatal() || somebody_died() || m_watcher.signalled() || asked_for(1);
-            if (!over) hooks.waits();
-            return over;
-        });
+            return all || is_fatal() || somebody_died() || m_watcher.signalled() || asked_for(1);
+        };
+        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.patience(true), os::NO_DEADLINE, over, [&] { hooks.waits(); });
         answer_signals(hooks);
         if (asked_for(1)) return end_now(LoopEnd::AT_ONCE, nullptr);
         if (start.is_fatal || is_fatal()) return end_now(LoopEnd::SLICE_FATAL, nullptr);
@@ -277,10 +276,15 @@ void MasterLoop::serial(MasterHooks& hooks, const Step& step, const Flight& flig
 
 void MasterLoop::publish(MasterHooks& hooks, const Step& step, const Flight& flight) {
     turn_to(hooks, flight);
-    timed(sync::SpanKind::PUBLISH, step.stage, flight.visit, [&] {
-        hooks.publish(step.stage);
-        return std::uint8_t{sync::OUTCOME_OK};
-    });
+    const Traffic start = m_traffic;
+    const std::uint64_t start_ns = os::now_ns();
+    hooks.publish(step.stage);
+    // Mostly nothing has crossed, and nothing is to be told.
+    if (m_traffic.copied == start.copied && m_traffic.shared == start.shared) return;
+    sync::SpanShm span{};
+    span.start_ns = start_ns;
+    span.kind = sync::SpanKind::PUBLISH;
+    append(span, step.stage, flight.visit, start);
 }
 
 template <class Call>
@@ -288,7 +292,12 @@ void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t v
     const Traffic start = m_traffic;
     sync::SpanShm span{};
     span.start_ns = os::now_ns();
+    span.kind = kind;
     span.outcome = call();
+    append(span, stage, visit, start);
+}
+
+void MasterLoop::append(sync::SpanShm& span, std::uint16_t stage, std::uint32_t visit, const Traffic& start) {
     span.end_ns = os::now_ns();
     span.bytes_copied = m_traffic.copied - start.copied;
     span.bytes_shared = m_traffic.shared - start.shared;
@@ -296,7 +305,6 @@ void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t v
     span.visit = visit;
     span.rank = -1;
     span.stage = stage;
-    span.kind = kind;
     m_spans.append(span);
 }
 
@@ -341,7 +349,12 @@ bool MasterLoop::ask(Flight& flight, std::uint16_t step) {
         os::fault_point("master: releasing");
     }
     os::fault_point("master: released");
-    for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) sync::ring(m_state.door(worker));
+    m_shares_core = false;
+    for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) {
+        sync::DoorbellShm& door = m_state.door(worker);
+        m_shares_core = m_shares_core || sync::shares_core(door);
+        sync::ring(door);
+    }
     return true;
 }
 
@@ -394,12 +407,11 @@ bool MasterLoop::wait(MasterHooks& hooks) {
     auto rung = [&] { return for_event && (m_event_bell.load(std::memory_order_seq_cst) || is_stopping()); };
     // A worker that dies while no slice is asked for anything owes nothing: it is replaced once they are.
     auto died = [&] { return for_slices && somebody_died(); };
-    sync::wait_for(m_state.door(sync::MASTER_PROCESS), for_slices ? m_spin.ns() : 0, deadline, [&] {
-        const bool over = have_slices_moved() || (for_slices && is_fatal()) || died() || rung() ||
-                          m_watcher.signalled() || asked_for(1);
-        if (!over) hooks.waits();
-        return over;
-    });
+    auto over = [&] {
+        return have_slices_moved() || (for_slices && is_fatal()) || died() || rung() || m_watcher.signalled() || asked_for(1);
+    };
+    const sync::Patience patience = for_slices ? m_spin.patience(m_shares_core) : sync::Patience{};
+    sync::wait_for(m_state.door(sync::MASTER_PROCESS), patience, deadline, over, [&] { hooks.waits(); });
     const std::uint64_t now = os::now_ns();
     if (for_slices) m_spin.note(now - start);
     for (Flight& flight : m_flights) {

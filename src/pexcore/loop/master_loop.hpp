@@ -140,6 +140,8 @@ private:
     void publish(MasterHooks& hooks, const Step& step, const Flight& flight);
     template <class Call>
     void timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call);
+    // Ends a span that has a beginning and a kind; `start` is the traffic at its beginning.
+    void append(sync::SpanShm& span, std::uint16_t stage, std::uint32_t visit, const Traffic& start);
     void turn_to(MasterHooks& hooks, const Flight& flight);
     // Asks every rank for a step. Returns false when the run ends instead: a replacement could not be set up.
     bool ask(Flight& flight, std::uint16_t step);
@@ -168,6 +170,7 @@ private:
     std::uint32_t m_visit = 1;       // the next to begin
     std::uint32_t m_turned_to = 0;   // the visit that the hooks look at
     std::uint32_t m_ended_by = 0;    // the visit that has left the run; 0: none
+    bool m_shares_core = false;      // with a worker that was asked last
     bool m_is_held = false;          // one more visit was not admitted, and none has ended since
     std::uint32_t m_deaths_handled = 0;
     // ORDER seq_cst: set by a signal handler's thread or a stage, read between steps.

@@ -54,11 +54,10 @@ bool WorkerLoop::run(WorkerHooks& hooks) {
         if (did == Did::REPLACED) return false;
         if (did == Did::RAN) continue;
         const std::uint64_t start = os::now_ns();
-        sync::wait_for(m_state.door(m_process), m_spin.ns(), os::NO_DEADLINE, [&] {
-            const bool over = stopping() || anything_to_do();
-            if (!over) hooks.waits();
-            return over;
-        });
+        const bool shares_core = sync::shares_core(m_state.door(sync::MASTER_PROCESS));
+        sync::wait_for(
+            m_state.door(m_process), m_spin.patience(shares_core), os::NO_DEADLINE,
+            [&] { return stopping() || anything_to_do(); }, [&] { hooks.waits(); });
         m_spin.note(os::now_ns() - start);
         hooks.check_signals();
     }
@@ -175,6 +174,7 @@ WorkerLoop::Did WorkerLoop::run_rank(WorkerHooks& hooks, std::uint32_t rank, std
     if (!sync::arrive(cell, taken, outcome)) return Did::REPLACED;
     os::fault_point("worker: arrived");
     tell_master(slot, outcome);
+    hooks.told();
     return Did::RAN;
 }
 

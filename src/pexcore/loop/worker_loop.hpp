@@ -26,6 +26,8 @@ public:
     // Runs one stage of one rank in the visit of a slot, and returns the outcome bits of sync::Outcome; `more`: the next one
     // follows without meeting the master. A number past the last stage closes the visit.
     virtual std::uint8_t run_step(const Task& task, std::uint16_t step, bool more) = 0;
+    // What run_step() was asked for last is told to the master, who goes on: what nobody waits for may follow.
+    virtual void told() {}
     // The loop is about to wait, perhaps for long: let go of what others need. May be called again and again.
     virtual void waits() {}
     virtual void check_signals() = 0;

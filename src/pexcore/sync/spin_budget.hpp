@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "sync/doorbell.hpp"
+
 namespace pex::sync {
 
 // Waking a process that sleeps costs up to 100 us on virtual machines; yielding costs the time of others who share
@@ -16,8 +18,10 @@ public:
     SpinBudget(std::uint64_t least_ns, std::uint64_t most_ns)
         : m_least_ns(least_ns), m_most_ns(std::max(least_ns, most_ns)), m_usual_ns(most_ns) {}
 
-    // For the next wait.
-    std::uint64_t ns() const { return m_usual_ns <= m_most_ns ? m_most_ns : m_least_ns; }
+    // For the next wait; `shares_core`: for somebody who needs the core that this process is on.
+    Patience patience(bool shares_core) const {
+        return {m_usual_ns <= m_most_ns ? m_most_ns : m_least_ns, shares_core ? 0 : LOOKS};
+    }
 
     // Notes how long a wait took, asleep or not. Of a wait beyond any budget it does not matter how far: one image
     // that took a minute must not be remembered for a hundred steps.
@@ -27,6 +31,7 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t LOOKS = 256;   // 5 to 12 us
     static constexpr std::uint64_t WEIGHT = 4;    // the latest wait counts for a quarter
     static constexpr std::uint64_t FARTHEST = 8;  // budgets
 

@@ -84,6 +84,22 @@ PEX_TEST(a_fatal_slice_is_seen_while_a_lower_rank_still_works) {
     PEX_CHECK(!was_waited_for);
 }
 
+PEX_TEST(the_master_goes_on_before_a_worker_has_tidied_up_behind_its_step) {
+    Theatre sut(1, 1, 1);
+    std::atomic<bool> gone_on{false};
+    std::atomic<int> in_vain{0};
+    sut.hooks.during_serial = [&](const std::string& line) {
+        if (line == "postprocess 1.1") gone_on = true;
+    };
+    sut.worker_hooks.after = [&] {
+        const std::uint64_t give_up = os::now_ns() + 5'000'000'000u;
+        while (!gone_on && os::now_ns() < give_up) std::this_thread::yield();
+        if (!gone_on) ++in_vain;
+    };
+    PEX_CHECK(sut.play(1).end == loop::LoopEnd::VISITS_DONE);
+    PEX_CHECK_EQ(in_vain.load(), 0);
+}
+
 PEX_TEST(a_slice_that_cannot_close_a_visit_ends_the_run) {
     Theatre sut(2, 2, 1);
     sut.worker_hooks.outcome = [](std::uint32_t rank, std::uint32_t visit, std::uint16_t step) {

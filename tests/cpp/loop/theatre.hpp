@@ -36,8 +36,12 @@ public:
         if (step <= m_stages) m_journal.write("process " + std::to_string(task.visit) + "." + std::to_string(step));
         return outcome ? outcome(task.rank, task.visit, step) : std::uint8_t{sync::OUTCOME_OK};
     }
+    void told() override {
+        if (after) after();
+    }
     void check_signals() override {}
     std::function<std::uint8_t(std::uint32_t, std::uint32_t, std::uint16_t)> outcome;
+    std::function<void()> after;
 
 private:
     Journal& m_journal;

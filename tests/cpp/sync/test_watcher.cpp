@@ -40,7 +40,7 @@ pid_t fork_child(Body body) {
 }
 
 bool wait_for_deaths(Watcher& watcher, RunState& state, std::uint32_t count) {
-    return wait_for(state.door(MASTER_PROCESS), 0, os::now_ns() + 10'000'000'000u,
+    return wait_for(state.door(MASTER_PROCESS), {}, os::now_ns() + 10'000'000'000u,
                     [&] { return watcher.death_count() >= count; }) == WaitOutcome::READY;
 }
 
@@ -96,7 +96,7 @@ PEX_TEST(the_end_of_the_nursery_is_noted_but_not_counted) {
     Watcher sut(state);
     sut.start();
     sut.watch(NURSERY_PROCESS, fork_child([] { _exit(3); }));
-    PEX_CHECK(wait_for(state.door(MASTER_PROCESS), 0, os::now_ns() + 10'000'000'000u,
+    PEX_CHECK(wait_for(state.door(MASTER_PROCESS), {}, os::now_ns() + 10'000'000'000u,
                        [&] { return sut.alive_count() == 0; }) == WaitOutcome::READY);
     PEX_CHECK_EQ(sut.death_count(), 0u);
     const auto death = sut.take_death();
@@ -154,7 +154,7 @@ PEX_TEST(a_signal_byte_wakes_the_master) {
     PEX_CHECK(!sut.signalled());
     const unsigned char number = SIGINT;
     PEX_CHECK_EQ(write(sut.wakeup_fd(), &number, 1), ssize_t{1});
-    PEX_CHECK(wait_for(state.door(MASTER_PROCESS), 0, os::now_ns() + 10'000'000'000u,
+    PEX_CHECK(wait_for(state.door(MASTER_PROCESS), {}, os::now_ns() + 10'000'000'000u,
                        [&] { return sut.signalled(); }) == WaitOutcome::READY);
 }
 
