@@ -21,6 +21,12 @@ def apply_postprocess(
 ) -> None: ...
 def apply_process(stage: Any, inputQueue: Queue, outputQueue: Queue) -> None: ...
 
+class ProcessState:
+    worker: Any
+    log: Any
+
+process_state: ProcessState
+
 class HalfState:
     visit: int
     stage_number: int
@@ -28,11 +34,12 @@ class HalfState:
     queues: list[Queue]
     stages: list[Any]
     log: Any
+    root_log: Any
     notes: Any
     replaces: bool
     exchange: Any
     _generation: int
-    _note_in_log: Any
+    _numbers: ContextNumbers
     _more: bool
     _has_no_more: bool
     _published: list[Any]
@@ -52,6 +59,7 @@ class SliceSteps:
         self, hooks: Any, slices: dict[int, Any], base_class: type, output: OutputWatch | None
     ) -> None: ...
     def run_step(self, rank: int, visit: int, step: int, more: bool = False) -> int: ...
+    def told(self) -> None: ...
 
 class MasterSteps(_MasterHooks):
     def __init__(self, half: HalfState, base_class: type) -> None: ...

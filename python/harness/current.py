@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from harness._steps import process_state
+
 __all__ = ["Worker", "current_visit", "work_for", "worker"]
 
 
@@ -16,18 +18,15 @@ class Worker(Protocol):
     stage_number: int
 
 
-_worker: Worker | None = None
-
-
 def work_for(worker: Worker | None) -> None:
     """Says whose stage code this process runs from now on; `None` for nobody's."""
-    global _worker
-    _worker = worker
+    process_state.worker = worker
 
 
 def worker() -> Worker | None:
     """Whose stage code runs; `None` outside a run."""
-    return _worker
+    running: Worker | None = process_state.worker
+    return running
 
 
 def current_visit() -> int:
@@ -36,4 +35,5 @@ def current_visit() -> int:
     It identifies the visit: a resumed run, which leaves visits out, gives the others the numbers that they
     had. A stage that counts its calls instead starts from the beginning then.
     """
-    return _worker.visit if _worker is not None else 0
+    running = worker()
+    return running.visit if running is not None else 0

@@ -18,7 +18,8 @@ PACKAGE = ROOT / "python" / "harness"
 CORE = ROOT / "src" / "pexcore"
 
 LAYERS = [
-    {"_core", "_clipboard", "_records", "_steps", "errors", "exceptions", "current"},
+    {"_core", "_clipboard", "_records", "_steps", "errors", "exceptions"},
+    {"current"},
     {"arrays", "births", "clipboard", "inotify", "properties", "outputs", "streams"},
     {"log", "locations", "name_patterns", "ordered_process", "policy", "process_identity", "queue",
      "whole_files"},
@@ -31,7 +32,7 @@ LAYERS = [
     {"cli", "pytest_plugin"},
 ]
 """A room imports from its own files and from rooms above it in this list. `harness` itself imports from the
-first two layers only, for whatever is imported imports it."""
+first three layers only, for whatever is imported imports it."""
 
 RUNTIME_LAYERS = [
     {"configuration"}, {"records"}, {"halves"}, {"logs"}, {"processes"}, {"shutdown"}, {"pipeline"},
@@ -104,7 +105,7 @@ def test_arrows_between_the_rooms_of_the_package_point_one_way():
             other = room(name)
             if name.split(".")[0] != "harness" or other not in KNOWN_ROOMS or other == own:
                 continue
-            allowed = layer[other] < (layer[own] if own else 2)
+            allowed = layer[other] < (layer[own] if own else 3)
             if not allowed:
                 wrong.append(f"{path.relative_to(ROOT)}:{line}: {own or 'harness'} must not import {other}")
     assert wrong == []

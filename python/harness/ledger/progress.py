@@ -27,7 +27,8 @@ class Progress:
         """Makes the file anew. Where it cannot be mapped, notes go nowhere."""
         self._pid = os.getpid()
         self._page: mmap.mmap | None = None
-        self._words: ProgressPage | None = None
+        self.words: ProgressPage | None = None
+        """The page, where it is mapped."""
         self.note: Callable[[int, int], object] = _nowhere
         """`note(visit, stage)` notes that the master is at a stage of a visit."""
         path = directory / PROGRESS_NAME
@@ -40,8 +41,8 @@ class Progress:
             os.posix_fallocate(descriptor, 0, mmap.PAGESIZE)
             self._page = mmap.mmap(descriptor, mmap.PAGESIZE)
             _NOTE.pack_into(self._page, 0, _MAGIC, self._pid, 0, 0)
-            self._words = ProgressPage(self._page)
-            self.note = self._words.note
+            self.words = ProgressPage(self._page)
+            self.note = self.words.note
         except OSError:
             self._page = None
         finally:
@@ -49,9 +50,9 @@ class Progress:
 
     def close(self) -> None:
         """Lets go of the page; the file stays."""
-        if self._words is not None:
-            self._words.release()
-            self._words = None
+        if self.words is not None:
+            self.words.release()
+            self.words = None
         if self._page is not None:
             self._page.close()
             self._page = None

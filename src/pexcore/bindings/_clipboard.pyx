@@ -319,12 +319,6 @@ cdef class Clipboard:
         """Whether anything here is a canvas."""
         return bool(self._canvases)
 
-    def _settled_bytes(self):
-        """As `_array_bytes`; -1 where something may have to be published, or `noMoreDatasets` is here."""
-        if self._unpublished or "noMoreDatasets" in self._values:
-            return -1
-        return self._array_bytes() if self._values else 0
-
     def _array_bytes(self):
         """Array bytes of the values that are here as objects: what has not been used yet is left out."""
         total = 0

@@ -7,7 +7,7 @@ next, and the steps of a run in which nothing special is on.
 from cpython.method cimport PyMethod_Check, PyMethod_GET_FUNCTION
 from cpython.object cimport PyObject
 
-from harness._clipboard import Clipboard as _Clipboard
+from harness._clipboard cimport Clipboard as _Clipboard
 
 cdef extern from "pthread.h" nogil:
     int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
@@ -112,14 +112,33 @@ def apply_postprocess(stage, between, outputQueue, frozenset base_methods):
 
     It is not called where it is one of `base_methods` while the stage brings its own `preprocess`.
     """
+    if type(between) is Queue and type(outputQueue) is Queue:
+        _postprocess_all(stage, <Queue> between, <Queue> outputQueue, base_methods)
+        return
     method = stage.postprocess
-    cdef bint skipped = _is_of(method, base_methods) and not _is_of(stage.preprocess, base_methods)
+    cdef bint skipped = _is_skipped(stage, method, base_methods)
     while between.size() > 0:
         clipboard = between.element()
         if not skipped:
             method(clipboard)
         between.getNextDataset()
         outputQueue.addDataset(clipboard)
+
+
+cdef inline bint _is_skipped(stage, postprocess, frozenset base_methods) except -1:
+    return _is_of(postprocess, base_methods) and not _is_of(stage.preprocess, base_methods)
+
+
+cdef object _postprocess_all(stage, Queue between, Queue target, frozenset base_methods):
+    # As the public function, without looking methods of queues up.
+    method = stage.postprocess
+    cdef bint skipped = _is_skipped(stage, method, base_methods)
+    while between._size > 0:
+        clipboard = between._first
+        if not skipped:
+            method(clipboard)
+        between.getNextDataset()
+        target.addDataset(clipboard)
 
 
 def apply_process(stage, inputQueue, outputQueue):
@@ -132,6 +151,7 @@ def apply_process(stage, inputQueue, outputQueue):
 
 cdef object _OK = 0
 
+include "process_state.pxi"
 include "context_numbers.pxi"
 include "half_state.pxi"
 include "slice_steps.pxi"

@@ -13,9 +13,10 @@ cdef class HalfState:
     cdef public list queues
     cdef public list stages
     cdef public object log
+    cdef public object root_log
     cdef public object notes
     cdef public long _generation
-    cdef public object _note_in_log
+    cdef public ContextNumbers _numbers
     # Of a slice.
     cdef public bint replaces
     cdef public bint _more
@@ -40,10 +41,14 @@ cdef class HalfState:
         self._bytes_held = clipboard_bytes
 
 
-cdef inline object _head(HalfState half, int number):
+cdef inline _Clipboard _head(HalfState half, int number):
     # The head of a queue, if it is a clipboard and nothing else; else None.
     clipboard = (<Queue> half.queues[number])._first
-    return clipboard if type(clipboard) is _Clipboard else None
+    return <_Clipboard> clipboard if type(clipboard) is _Clipboard else None
+
+
+cdef inline long long _array_bytes(_Clipboard clipboard) except -1:
+    return clipboard._array_bytes() if clipboard._values else 0
 
 
 cdef inline bint _passes(HalfState half, int importance) except -1:

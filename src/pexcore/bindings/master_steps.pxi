@@ -13,7 +13,7 @@ cdef class MasterSteps:
     """
 
     cdef HalfState _half
-    cdef object _enter
+    cdef ProgressPage _page
     cdef object _leave
     cdef object _apply_before
     cdef object _apply_after
@@ -25,7 +25,7 @@ cdef class MasterSteps:
     def __init__(self, HalfState half, base_class):
         """`half` is a `MasterHalf`, `base_class` is `SerialProcessing`."""
         self._half = half
-        self._enter = half.recorder.enter_stage
+        self._page = half.recorder.page
         self._leave = half.recorder.leave_stage
         self._apply_before = base_class.applyPreprocess
         self._apply_after = base_class.applyPostprocess
@@ -45,8 +45,9 @@ cdef class MasterSteps:
             return half.preprocess(number)
         stage = half.stages[number - 1]
         half.stage_number = half._first = number
-        self._enter(half.visit, number)
-        half._note_in_log("STAGEID", number)
+        if self._page is not None:
+            self._page._note(half.visit, half._first)
+        half._numbers._note("STAGEID", number)
         progress = half.on_progress
         if progress is not None:
             progress(half.visit, stage.getName())
@@ -91,7 +92,7 @@ cdef class MasterSteps:
         if type(between) is not Queue or not (<Queue> between)._size or _passes(half, _DEBUG):
             return half.publish(number)
         clipboard = (<Queue> between)._first
-        if type(clipboard) is not _Clipboard or clipboard._has_unpublished():
+        if type(clipboard) is not _Clipboard or (<_Clipboard> clipboard)._unpublished:
             return half.publish(number)
 
     def gather(self, number, raised):
@@ -122,7 +123,7 @@ cdef class MasterSteps:
                 already = Already()
         if already is not None:
             return half.postprocess(number, already)
-        half._bytes_held[0] = clipboard._array_bytes()
+        half._bytes_held[0] = _array_bytes(clipboard)
         half._reached = number
         self._leave(number)
         return _OK
@@ -130,6 +131,6 @@ cdef class MasterSteps:
     cdef object _after(self, HalfState half, stage, Queue between, int number):
         apply = stage.applyPostprocess
         target = half.queues[number]
-        if not _is_from(apply, self._apply_after) or stage.outputQueue is not target:
+        if not _is_from(apply, self._apply_after) or stage.outputQueue is not target or type(target) is not Queue:
             return apply(between)
-        apply_postprocess(stage, between, target, self._base_methods)
+        _postprocess_all(stage, between, <Queue> target, self._base_methods)

@@ -87,7 +87,8 @@ class Half(HalfState, Generic[StageT]):
         self._parked = ParkedVisits(self, "error_flagged", "stage_number", "_waiting", *self.of_visit)
         self._pid = getpid()
         self._generation = generation()
-        self._note_in_log = log.context.note
+        self._numbers = log.context
+        self.root_log = log.root
         self.post_mortems: PostMortems | None = None
 
     def _audience(self) -> int:
@@ -176,8 +177,8 @@ class Half(HalfState, Generic[StageT]):
                     queue.addDataset(clipboard)
             # Who takes a clipboard out of its queue, and drops it, frees what is on it.
             self._waiting = []
-            self._note_in_log("LOOPNUM", visit)
-            self._note_in_log("STAGEID", self.stage_number)
+            self._numbers.note("LOOPNUM", visit)
+            self._numbers.note("STAGEID", self.stage_number)
         return self.in_visit
 
     def begin_visit(self, visit: int) -> None:

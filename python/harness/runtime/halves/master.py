@@ -155,7 +155,7 @@ class MasterHalf(Half[SerialProcessing]):
         stage = self.stages[number - 1]
         self.stage_number = self._first = number
         self.recorder.enter_stage(self.visit, number)
-        self._note_in_log("STAGEID", number)
+        self._numbers.note("STAGEID", number)
         if self.on_progress is not None and already is None:
             self.on_progress(self.visit, stage.getName())
         passes = self.log.getThreshold() if already is None else SILENT

@@ -118,7 +118,7 @@ class SliceHalf(Half[ParallelProcessing]):
     def enter_stage(self, number: int) -> None:
         """What is logged and recorded from here on belongs to stage `number`."""
         self.stage_number = number
-        self._note_in_log("STAGEID", number)
+        self._numbers.note("STAGEID", number)
 
     def process(self, number: int, already: Already | None = None) -> int:
         """Runs stage `number`, or passes it over after a failure. Returns the outcome bits.

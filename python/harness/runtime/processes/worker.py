@@ -88,13 +88,11 @@ class WorkerHooks:
         self._report = report
         self._output = output
         self._pid = os.getpid()
-        self._current: SliceHalf | None = None
 
     def work_for(self, half: SliceHalf) -> None:
         """What follows is done for this slice."""
-        self._current = half
         current.work_for(half)
-        set_default_log(half.log.root)
+        set_default_log(half.root_log)
 
     def mark(self, rank: int, visit: int, step: int, half: SliceHalf) -> None:
         """What was printed since the last mark is of this step."""
@@ -114,7 +112,7 @@ class WorkerHooks:
                 half = self._slices[rank] = self._set_up(rank)
                 # Whatever the worker before has done in this visit, if there was one.
                 half.replaces = True
-            if self._current is not half:
+            if current.worker() is not half:
                 self.work_for(half)
             outcome = half.run_step(visit, step, more, already)
             self.mark(rank, visit, step, half)

@@ -44,6 +44,8 @@ class Recorder:
         self._progress = Progress(run_dir)
         self.enter_stage = self._progress.note
         """`enter_stage(visit, stage)` notes for `pex-harness status` where the master is."""
+        self.page = self._progress.words
+        """The page that this is noted on, if there is one."""
         # Spans have the monotonic clock's time.
         self._epoch_s = time.time() - time.monotonic()
 

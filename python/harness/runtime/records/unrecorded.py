@@ -11,6 +11,8 @@ __all__ = ["Unrecorded"]
 class Unrecorded(Recorder):
     """Takes everything and keeps nothing."""
 
+    page = None
+
     def __init__(self) -> None:
         """Without a ledger there is nothing to open, and no place to note."""
 
