@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Transmitters and receivers over a message broker: ActiveMQ, started, frozen and killed by the tests."""
 
+import gc
 import io
 import json
 import os
@@ -414,6 +415,27 @@ def test_tls_needs_a_certificate_that_is_trusted(broker, topic, monkeypatch):
     monkeypatch.setenv("PEX_HARNESS_BROKER_WAIT", "1")
     with pytest.raises(RuntimeError, match="no TLS"):
         EventReceiver(broker.host.replace("stomp:", "stomp+ssl:"), topic)
+
+
+def test_a_tls_connection_closes_all_its_files_itself(broker, topic, monkeypatch):
+    def open_files():
+        return sorted(os.readlink(f"/proc/self/fd/{name}").partition(":")[0] for name in os.listdir("/proc/self/fd")[:-1])
+
+    monkeypatch.setenv("PEX_HARNESS_BROKER_CA_FILE", str(broker.ca_file))
+    with EventReceiver(broker.tls_host, topic):
+        pass
+    gc.collect()
+    gc.disable()
+    try:
+        before = open_files()
+        with EventReceiver(broker.tls_host, topic):
+            assert open_files().count("anon_inode") == before.count("anon_inode") + 1
+        deadline = time.monotonic() + 10
+        while open_files() != before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert open_files() == before
+    finally:
+        gc.enable()
 
 
 def test_a_password_may_stand_in_a_file(broker, topic, monkeypatch, tmp_path):

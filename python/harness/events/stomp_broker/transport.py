@@ -125,6 +125,10 @@ class _Transport(Transport):
                 # Not the method of TLS sockets, which would take their key away from that thread.
                 socket.socket.shutdown(reached, socket.SHUT_RDWR)
 
+    def shutdown_queue(self) -> None:
+        """Closes the selector of a TLS socket, too: it refers to itself, and would wait for the collector."""
+        with self.sel:
+            super().shutdown_queue()
 
     def read_in_thread(self, read: Callable[[], None]) -> threading.Thread:
         """Starts the thread that reads. It closes the socket, also where it was to end before it began."""
