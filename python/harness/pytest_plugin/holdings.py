@@ -49,10 +49,10 @@ class Holdings:
 def left_behind(before: Holdings) -> list[str]:
     """What is held and was not before, once what is about to vanish has had its time."""
     leaked = Holdings.now().beyond(before)
-    if leaked:
-        gc.collect()
     deadline = time.monotonic() + GRACE_S
     while leaked and time.monotonic() < deadline:
+        # Again and again: what a thread holds that is about to end becomes garbage only then.
+        gc.collect()
         time.sleep(0.02)
         # What comes only now is another program's.
         now = Holdings.now().beyond(before)
