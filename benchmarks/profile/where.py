@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Where the time of empty steps goes: samples of the master and its workers, by the part of the harness.
 
-Usage: where.py [--slices N] [--workers W] [--steps N] [--threshold T] [--rate HZ] [--flamegraph FILE.svg].
+Usage: where.py [--slices N] [--workers W] [--steps N] [--threshold T] [--rate HZ] [--flamegraph FILE].
 Needs py-spy (`pip install py-spy`), and the right to trace processes. Prints a table: per cent of the samples
 in which the main thread of the master, or of a worker, was not waiting for the other side. py-spy stops a
 process for each sample, so that these shares are more to be trusted than times; what a step takes is said by
-empty_run.py. A sample belongs to the part that the innermost frame names which names any. `--flamegraph` runs
-once more for a picture.
+empty_run.py. A sample belongs to the part that the innermost frame names which names any. `--flamegraph`
+draws the same samples (.png or .svg); functions of the core have names where the package was installed with
+its symbols: `pip install -C install.strip=false .`
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from flame import draw, name_of  # noqa: E402
 
 WAITING = "waiting"
 PARTS = [
@@ -49,20 +53,36 @@ PARTS = [
     )
 ]
 LOOPS = {"master": "Pipeline._run_stages ", "workers": "_live (harness/runtime/processes/worker.py"}
+UNTOLD = re.compile(r"pybind11::|call_with|outcome_of|Run::run_(master|worker)|^0x|^Py_DECREF")
+"""Frames between a loop and what it calls that say nothing."""
 
 
 def parts_of(folded: Iterable[str]) -> dict[str, Counter[str]]:
     """Samples of each side by part; a line has a stack's frames, the outermost first, and their count."""
     found = {side: Counter[str]() for side in LOOPS}
+    for side, frames, count in samples_of(folded):
+        found[side][_part(frames)] += count
+    return found
+
+
+def stacks_of(folded: Iterable[str]) -> dict[str, Counter[tuple[str, ...]]]:
+    """Samples of each side outside waiting, by the short names of the functions, the outermost first."""
+    found = {side: Counter[tuple[str, ...]]() for side in LOOPS}
+    for side, frames, count in samples_of(folded):
+        if _part(frames) != WAITING:
+            found[side][tuple(name_of(frame) for frame in frames if not UNTOLD.search(frame))] += count
+    return found
+
+
+def samples_of(folded: Iterable[str]) -> Iterator[tuple[str, list[str], int]]:
+    """Side, frames below the call of its loop, and count of each sample that is of a side."""
     for line in folded:
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")
         for side, loop in LOOPS.items():
             inside = [at for at, frame in enumerate(frames) if loop in frame]
-            if not inside:
-                continue
-            found[side][_part(frames[inside[0] + 1 :])] += int(count)
-    return found
+            if inside:
+                yield side, frames[inside[0] + 1 :], int(count)
 
 
 def _part(frames: list[str]) -> str:
@@ -73,13 +93,13 @@ def _part(frames: list[str]) -> str:
     return "other"
 
 
-def record(arguments: argparse.Namespace, form: str, path: Path) -> None:
-    """Runs empty steps under py-spy. Ends the program when it can't."""
+def record(arguments: argparse.Namespace, path: Path) -> None:
+    """Runs empty steps under py-spy, and leaves their samples. Ends the program when it can't."""
     program = [sys.executable, str(HERE / "empty_run.py")]
     sizes = [arguments.slices, arguments.workers, arguments.steps, arguments.threshold]
     done = subprocess.run(
         ["py-spy", "record", "--native", "--subprocesses", "-r", str(arguments.rate),
-         "-f", form, "-o", str(path), "--", *program, *map(str, sizes)],
+         "-f", "raw", "-o", str(path), "--", *program, *map(str, sizes)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -101,8 +121,9 @@ def main() -> None:
         sys.exit("py-spy is not installed: pip install py-spy")
     with tempfile.TemporaryDirectory() as name:
         folded = Path(name) / "folded"
-        record(arguments, "raw", folded)
-        found = parts_of(folded.read_text().split("\n"))
+        record(arguments, folded)
+        lines = folded.read_text().split("\n")
+    found = parts_of(lines)
     print(f"{arguments.slices} slices, {arguments.workers} workers, threshold {arguments.threshold},"
           f" load {os.getloadavg()[0]:.1f}; per cent of the samples outside waiting")
     for side, samples in found.items():
@@ -111,7 +132,8 @@ def main() -> None:
         for part, count in samples.most_common():
             print(f"  {part:<26}{100 * count / working:6.1f}")
     if arguments.flamegraph is not None:
-        record(arguments, "flamegraph", arguments.flamegraph)
+        what = f"Empty steps, {arguments.slices} slices on {arguments.workers} workers"
+        draw(stacks_of(lines), arguments.flamegraph, what)
 
 
 if __name__ == "__main__":
