@@ -1,7 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What changes in every step and is seldom looked at: visit and stage of records, of the run's progress, of output.
 
-cdef long long _INT_LIMIT = 1 << 31
+from cpython.dict cimport PyDict_GetItem
+from cpython.long cimport PyLong_AsLongLong, PyLong_CheckExact
+
+cdef extern from "Python.h":
+    long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
+
+
+cdef inline bint _is_int(value) except -1:
+    # Whether a value is a number that is kept as one: what a property takes for an int.
+    cdef int overflow = 0
+    if not PyLong_CheckExact(value):
+        return False
+    cdef long long number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    return overflow == 0 and -2147483648LL <= number <= 2147483647LL
 
 
 cdef class ContextNumbers:
@@ -30,9 +43,12 @@ cdef class ContextNumbers:
         self._note(name, value)
 
     cdef int _note(self, name, value) except -1:
-        if type(value) is not int or name not in self._numbers or not -_INT_LIMIT <= value < _INT_LIMIT:
+        cdef PyObject* before = PyDict_GetItem(self._numbers, name)
+        if before == <PyObject*> value:
+            return 0
+        if before == NULL or not _is_int(value):
             self.set(name, value)
-        elif self._numbers[name] != value:
+        elif PyLong_AsLongLong(<object> before) != PyLong_AsLongLong(value):
             self._numbers[name] = value
             self._changes += 1
             self._state = None
