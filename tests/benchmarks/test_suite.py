@@ -95,6 +95,7 @@ bytes in all runs, **harness**, computed in a stage: 4,096 copied, 90 shared
 four passes over 4 MiB, 3 rounds of 500
     arena                median    1.900 ms   p99    3.000   of plain: wall  1.10 (1.00 .. 1.20)
 four passes over 64 MiB, 3 rounds of 31
+    glibc keeps memory   median   39.000 ms   p99   42.000   of plain: wall  0.52 (0.50 .. 0.60)
     arena                median   40.000 ms   p99   44.000   of plain: wall  0.55 (0.50 .. 0.60)
 ```
 
@@ -110,6 +111,7 @@ four passes over 64 MiB, 3 rounds of 31
 ## startup.py --rounds 5
 
 ```
+python -c 'import numpy'                                     median    150.0 ms   min 140.0   n 5
 pex-harness run, 1 visit, 2 slices, fork                     median    200.0 ms   min 150.0   n 5
 ```
 
@@ -171,10 +173,10 @@ def test_goals_are_held_against_a_report_what_is_missed_has_its_cause_and_peers_
         "bytes copied of what stages compute, bytes": ["<= 0", "4,096", "", "**missed**", UNNAMED],
         "whole job, of two processes that share nothing, %": [">= 100", "103", "", "met", ""],
         "whole job, memory over Open MPI's, x": ["<= 1", "0.667", "", "met", ""],
-        "four passes over 64 MiB, over plain NumPy, x": ["<= 0.6", "0.550", "", "met", ""],
+        "four passes over 64 MiB, over plain NumPy, x": ["<= 0.6", "0.550", "0.520", "met", ""],
         "four passes over 4 MiB, over plain NumPy, x": ["<= 1.05", "1.10", "", "**missed**", UNNAMED],
         "policy of 2 KB, its text in memory, us": ["<= 15", "12.5", "", "met", ""],
-        "pex-harness run, one empty visit, ms": ["<= 250", "200", "", "met", ""],
+        "pex-harness run, one empty visit, ms": ["<= 250", "200", "150", "met", ""],
         "a span, ns": ["<= 1000", "120", "", "met", ""],
         "memory, open files, blocks that grow with visits, kinds": [
             "<= 0", "2.00", "", "**missed**", UNNAMED,
