@@ -2,6 +2,7 @@
 """Several visits in flight: the results are those of one by one; what overlaps; failures and ends."""
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -227,6 +228,22 @@ def test_visits_that_began_ahead_of_the_end_of_the_data_are_left_and_say_so(benc
     for visit in set(states) - set(range(1, 6)):
         assert states[visit] == "partial"
         assert "visit 5 had said that there are no more data sets" in reasons[visit]
+
+
+def test_status_tells_every_visit_in_flight(bench):
+    bench.module(OVERLAP.replace("given3", "go"))
+    bench.policy("give Give -", "slow - Slow", "sum Sum -", slices=2, head="visitsInFlight: 3")
+    process = bench.start("--workers", "2", "--visits", "4")
+    # Visit 2 waits in its slices, and those behind it have begun.
+    bench.wait_until(lambda: (bench.folder / "given4").exists(), "the fourth visit's beginning")
+    told = bench.command_line("status", str(bench.run_dir))
+    status = json.loads(bench.command_line("status", str(bench.run_dir), "--json").out)
+    (bench.folder / "go").touch()
+    assert bench.finish(process).code == 0
+    assert [place["visit"] for place in status["in_flight"]] == [2, 3, 4]
+    assert status["now"] == status["in_flight"][0] == {"visit": 2, "stage": 2, "name": "slow"}
+    assert "visit 2, stage 2 (slow), visit 3, stage" in told.out, told.out
+    assert "running in process" not in bench.command_line("status", str(bench.run_dir)).out
 
 
 def start_counting(bench, visits, seconds):

@@ -76,10 +76,11 @@ def _headline(status: dict[str, Any]) -> str:
     reason = f": {status['reason']}" if status.get("reason") else ""
     if status["state"] != "running":
         return f"{status['run_dir']}: {status['state']}{reason}"
-    now, where = status["now"], ""
-    if now and now["stage"]:
-        where = f", visit {now['visit']}, stage {now['stage']} ({now['name']})"
-    elif now and now["visit"]:
+    now = status["now"]
+    where = "".join(
+        f", visit {one['visit']}, stage {one['stage']} ({one['name']})" for one in status["in_flight"]
+    )
+    if now and not where:
         where = f", after visit {now['visit']}"
     return f"{status['run_dir']}: running in process {status['pid']}{where}"
 

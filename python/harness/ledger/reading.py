@@ -72,13 +72,15 @@ def _status(connection: sqlite3.Connection, run_dir: Path) -> dict[str, Any]:
     last = runs[-1]
     visits = _visit_counts(connection)
     pid = running_process(run_dir) if last["end"] is None else 0
+    places = _places(run_dir, last["stages"], pid)
     status.update(
         state=_state(last, visits, pid),
         reason=last["reason"] or ("the master ended without a word: killed, or the machine went down"
                                   if last["end"] is None and not pid else None),
         run=last["run"],
         pid=pid or None,
-        now=_now(run_dir, last, pid),
+        now=next(iter(places), None),
+        in_flight=[place for place in places if place["stage"]],
         visits=visits,
         incomplete=_incomplete(connection),
         outcomes=_outcome_counts(connection),
@@ -99,13 +101,13 @@ def _state(last: dict[str, Any], visits: dict[str, int], pid: int) -> str:
     return STOPPED if last["end"] == "stopped" else COMPLETE
 
 
-def _now(run_dir: Path, last: dict[str, Any], pid: int) -> dict[str, Any] | None:
-    place = read_progress(run_dir, pid) if pid else None
-    if place is None:
-        return None
-    visit, stage = place
-    name = last["stages"][stage - 1] if 1 <= stage <= len(last["stages"]) else None
-    return {"visit": visit, "stage": stage, "name": name}
+def _places(run_dir: Path, names: list[str], pid: int) -> list[dict[str, Any]]:
+    """Where a living run is, the oldest visit first."""
+    found = read_progress(run_dir, pid) if pid else None
+    return [
+        {"visit": visit, "stage": stage, "name": names[stage - 1] if 1 <= stage <= len(names) else None}
+        for visit, stage in found or []
+    ]
 
 
 STANDING = "JOIN standing s ON s.run = t.run AND s.visit = t.visit"

@@ -75,12 +75,23 @@ cdef class ContextNumbers:
 
 
 cdef class ProgressPage:
-    """A mapped page whose third and fourth word, of 64 bits each, say at which visit and stage a run is."""
+    """A mapped page that says at which visits and stages a run is: pairs of 64-bit words, from the third word on.
+
+    Each visit in flight has a pair of its own.
+    """
 
     cdef unsigned long long[:] _words
+    cdef Py_ssize_t _at
 
     def __init__(self, page):
-        self._words = memoryview(page)[:32].cast("Q")
+        self._words = memoryview(page).cast("Q")
+        self._at = 2
+
+    def turn_to(self, Py_ssize_t slot):
+        """What is noted from here on belongs to the visit of a slot, from 0. Raises `IndexError` past the page."""
+        if slot < 0 or 2 * slot + 4 > self._words.shape[0]:
+            raise IndexError("the progress page has no such slot")
+        self._at = 2 + 2 * slot
 
     def note(self, unsigned long long visit, unsigned long long stage):
         """Writes visit and stage. Nothing happens after `release`."""
@@ -88,8 +99,8 @@ cdef class ProgressPage:
 
     cdef int _note(self, unsigned long long visit, unsigned long long stage) except -1:
         if self._words is not None:
-            self._words[2] = visit
-            self._words[3] = stage
+            self._words[self._at] = visit
+            self._words[self._at + 1] = stage
         return 0
 
     def release(self):

@@ -90,7 +90,7 @@ class MasterHalf(Half[SerialProcessing]):
         if visit == self.visit:
             return True
         is_known = super().turn_to(visit)
-        self.recorder.turn_to(visit)
+        self.recorder.turn_to(visit, self.run.slot)
         self.events.turn_to(visit)
         self.statistics.tally.turn_to(visit)
         return is_known

@@ -56,8 +56,9 @@ class Recorder:
         record = self._record = self._in_flight[visit] = VisitRecord(*self._shape, visit)
         self._ledger.begin_visit(visit, record.started, input_id)
 
-    def turn_to(self, visit: int) -> None:
-        """What is noted from here on belongs to `visit`."""
+    def turn_to(self, visit: int, slot: int) -> None:
+        """What is noted from here on belongs to `visit`, which has that slot of the run's tables."""
+        self._progress.turn_to(slot)
         self._record = self._in_flight.get(visit) or VisitRecord(*self._shape)
 
     def drop_visit(self, visit: int) -> None:
@@ -129,6 +130,7 @@ class Recorder:
         record = self._record
         self._ledger.end_visit(record, self._times(self._early_spans + spans), self._outputs())
         self._in_flight.pop(record.visit, None)
+        self.enter_stage(record.visit, 0)
         self._early_spans = [span for span in self._early_spans + spans if span[3] in self._in_flight]
         if record.reached < record.stages:
             self._left[record.visit] = record

@@ -22,7 +22,7 @@ class Unrecorded(Recorder):
     def begin_visit(self, visit: int, input_id: str | None = None) -> None:
         """Is not recorded."""
 
-    def turn_to(self, visit: int) -> None:
+    def turn_to(self, visit: int, slot: int) -> None:
         """Is not recorded."""
 
     def drop_visit(self, visit: int) -> None:
