@@ -3,9 +3,9 @@
 
 Usage: run_all.py FILE [--minutes M] [--only PROGRAM ...] [--core PROGRAM] [--peers NAME ...]. Programs run
 one after the other; one that fails, or does not end, is named at the end, its output stays, and the exit code
-is 1. --minutes says how long all may take together on a machine with nothing else to do: the contests get
-shares of it and begin no new turn afterwards. --peers says who takes part in the contests beside the harness
-and the limits: each contest is told of those that it has.
+is 1. The picture of scaling lies beside FILE. --minutes says how long all may take together on a machine with
+nothing else to do: the contests get shares of it and begin no new turn afterwards. --peers says who takes
+part in the contests beside the harness and the limits: each contest is told of those that it has.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ def options_of(program: str, arguments: argparse.Namespace) -> list[str]:
         options += ["--minutes", f"{SHARES[program] * arguments.minutes:.3g}"]
     if program in CONTESTS and arguments.peers is not None:
         options += ["--peers", *taking_part(program, arguments.peers)]
+    if program == "scaling/scaling.py":
+        options += ["--plot", str(arguments.file.with_name("scaling.png"))]
     if program == "policy/read_policies.py" and arguments.core:
         options += ["--core", arguments.core]
     return options

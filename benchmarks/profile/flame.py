@@ -36,14 +36,13 @@ def draw(sides: Mapping[str, Counter[tuple[str, ...]]], path: Path, title: str) 
 
     The kind of picture is the suffix's. Frames that are named in fewer than one of 500 samples are left out.
     """
-    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "flame"
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(len(sides), 1, figsize=(14, 4.2 * len(sides)), squeeze=False)
-    for (side, stacks), axis in zip(sides.items(), axes[:, 0], strict=True):
+    figure = Figure(figsize=(14, 4.2 * len(sides)), layout="tight")
+    FigureCanvasAgg(figure)
+    for row, (side, stacks) in enumerate(sides.items()):
+        axis = figure.add_subplot(len(sides), 1, row + 1)
         total = sum(stacks.values())
         for left, width, level, name in boxes(sorted(stacks.items()), total):
             colour = next((colour for colour, pattern in COLOURS if pattern.search(name)), OTHER)
@@ -58,9 +57,7 @@ def draw(sides: Mapping[str, Counter[tuple[str, ...]]], path: Path, title: str) 
         for edge in ("top", "right", "left"):
             axis.spines[edge].set_visible(False)
     figure.suptitle(title)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
-    plt.close(figure)
+    figure.savefig(path, dpi=110)
 
 
 def boxes(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -306,3 +307,51 @@ def test_a_mode_of_scaling_that_is_not_there_is_refused(programs):
     pytest.importorskip("simpy", reason="simpy is not installed: pip install 'pex-harness[bench]'")
     done = programs.run("scaling/scaling.py", "--modes", "nothing")
     assert done.returncode == 1 and "no mode nothing; there are lockstep, " in done.stderr
+
+
+FOLDED = """\
+process 1:"python";run (p.py:1);Pipeline._run_stages (a/pipeline.py:318);pybind11::f<int, long> (_core.so);\
+pex::loop::MasterLoop::run (_core.so);pex::loop::MasterLoop::wait (_core.so);sched_yield (libc.so.6) 70
+process 1:"python";Pipeline._run_stages (a/pipeline.py:318);pex::loop::MasterLoop::run (_core.so);\
+pex::bindings::PythonMaster::end_visit(unsigned int) (_core.so);\
+Recorder.end_visit (harness/records/recording.py:9) 30
+process 1:"python";Pipeline._run_stages (a/pipeline.py:318);pex::loop::MasterLoop::run (_core.so);\
+pex::bindings::PythonMaster::preprocess (_core.so) 10
+process 1:"python";_live (harness/runtime/processes/worker.py:1);pex::loop::WorkerLoop::run (_core.so) 5
+process 1:"python";elsewhere (b.py:1) 99
+"""
+
+
+def test_a_flame_graph_has_what_is_below_the_loops_and_no_waiting(programs, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'pex-harness[bench]'")
+    code = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, "profile")
+from flame import boxes, draw
+from where import stacks_of
+stacks = stacks_of({FOLDED!r}.split("\\n"))
+print({{side: dict(found) for side, found in stacks.items()}})
+print(list(boxes(sorted(stacks["master"].items()), 40)))
+draw(stacks, Path({str(tmp_path / "flame.png")!r}), "steps")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=programs.folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    told, drawn = (ast.literal_eval(line) for line in done.stdout.splitlines())
+    loop = "MasterLoop::run"
+    assert told == {
+        "master": {
+            (loop, "PythonMaster::end_visit", "Recorder.end_visit recording.py"): 30,
+            (loop, "PythonMaster::preprocess"): 10,
+        },
+        "workers": {("WorkerLoop::run",): 5},
+    }
+    assert drawn == [
+        (0.0, 1.0, 0, loop),
+        (0.0, 0.75, 1, "PythonMaster::end_visit"),
+        (0.0, 0.75, 2, "Recorder.end_visit recording.py"),
+        (0.75, 0.25, 1, "PythonMaster::preprocess"),
+    ]
+    assert (tmp_path / "flame.png").read_bytes().startswith(b"\x89PNG")
