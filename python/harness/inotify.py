@@ -7,7 +7,7 @@ import ctypes
 import errno
 import os
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = [
     "ATTRIBUTES", "CLOSED_AFTER_WRITING", "CREATED", "GONE", "IS_DIRECTORY", "LEAVING", "MODIFIED",
@@ -42,8 +42,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What has happened: the number of the watch (-1 for `OVERFLOW`), bits, the name in a directory."""
 
     watch: int

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import sys
 from typing import TYPE_CHECKING
 
@@ -43,13 +44,12 @@ def import_generators() -> None:
 
 
 def reseed(seed: int, visit: int, rank: int, stage: int) -> None:
-    """Puts the states of `random` and `numpy.random` at the start of a stream, where they are imported.
+    """Puts the states of `random`, and of `numpy.random` where NumPy is imported, at the start of a stream.
 
     The streams are those of their seeding; they have nothing to do with those of `Stream`.
     """
     text = f"{seed} {visit} {rank} {stage}"
-    if (module := sys.modules.get("random")) is not None:
-        module.seed(text)
+    random.seed(text)
     if "numpy" in sys.modules:
         # NumPy may import it only when it is asked for, which would be in the middle of the stage.
         import numpy.random

@@ -9,7 +9,7 @@ import signal
 import numpy
 import pytest
 from harness.butler import Butler, PathMapper
-from harness.ledger import read_status
+from harness.ledger.reading import read_status
 from harness.ledger.schema import open_for_reading
 from harness.policy import Policy, PolicyString
 from rubin_butler import needs_library

@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from harness.ledger import check, read_status
+from harness.ledger.checking import check
+from harness.ledger.reading import read_status
 
 STAGES = """
     class Sky(SerialProcessing):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from harness.errors import LedgerError
-from harness.ledger import check, read_status
+from harness.ledger.checking import check
+from harness.ledger.reading import read_status
 from harness.ledger.schema import open_for_reading
 
 STAGES = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soak_model
 from harness.errors import LedgerError
-from harness.ledger import check
+from harness.ledger.checking import check
 from harness.ledger.schema import LEDGER_NAME, open_for_reading
 from soak_figures import Figures
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from harness import _core
 from harness.errors import LedgerError
-from harness.ledger import DIED, RAISED, Failure, Ledger, Output, StageTime, VisitRecord, check, read_status
+from harness.ledger import DIED, RAISED, Failure, Ledger, Output, StageTime, VisitRecord
+from harness.ledger.checking import check
+from harness.ledger.reading import read_status
 from harness.ledger.lock import RunLock, running_process
 from harness.ledger.mounts import is_network_path
 

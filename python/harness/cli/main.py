@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import sys
 from collections.abc import Iterable
@@ -29,8 +30,15 @@ def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line; returns the exit code."""
     words = sys.argv[1:] if argv is None else argv
+    if argv is None:
+        # A program of its own, in which what imports leave behind lives to the end: looking through it for
+        # garbage, now, later, in every fork and at the exit, would only take time.
+        gc.disable()
     # The others need not be imported, unless somebody asks what there is.
     parser = build_parser(words[:1] if words and words[0] in COMMANDS else COMMANDS)
+    if argv is None:
+        gc.freeze()
+        gc.enable()
     arguments, rest = parser.parse_known_args(words)
     if rest:
         # argparse takes the words of a list up to the next option only.

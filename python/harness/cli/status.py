@@ -39,7 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def handle(arguments: argparse.Namespace) -> int:
     """Prints the status."""
     from harness.errors import LedgerError
-    from harness.ledger import check, read_status
+    from harness.ledger.checking import check
+    from harness.ledger.reading import read_status
 
     try:
         status = read_status(arguments.rundir)

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import socket
 import time
-import uuid
 from typing import Any, ClassVar
 
 import harness.exceptions as pex
 from harness.events import wire
 from harness.events.errors import EventFormatError
+from harness.events.message import new_identity
 from harness.properties import DateTime, PropertySet
 
 __all__ = ["Event", "EventTypes"]
@@ -190,7 +190,7 @@ class Event:
         An event that is published again is another one, unless its identity is fixed.
         """
         if not self._is_fixed:
-            self.ident = uuid.uuid4().hex
+            self.ident = new_identity()
         if is_queue:
             self._header.remove("TOPIC")
             self._header.setString("QUEUE", destination)

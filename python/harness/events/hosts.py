@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What an event broker's host names: the spool of this process, another spool, or a message broker."""
+"""What an event broker's host names: the spool of this process, another spool, or a message broker.
+
+Every run looks at hosts, and few open what they name: spools and brokers are imported by those who do.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from harness.events.broker import Broker
 from harness.events.errors import SpoolError
-from harness.events.spool import Spool
-from harness.events.spool_broker import SpoolBroker
 from harness.events.stomp_broker.address import DEFAULT_DC3B_PORT, Address, parse_address
-from harness.events.stomp_broker.settings import BrokerSettings, settings_for
 
 if TYPE_CHECKING:
+    from harness.events.spool import Spool
     from harness.events.stomp_broker.broker import StompBroker
+    from harness.events.stomp_broker.settings import BrokerSettings
 
 __all__ = [
     "SCHEME", "VARIABLE", "EventBroker", "configure_spool", "is_embedded", "open_broker", "open_spool",
@@ -52,8 +54,11 @@ def open_broker(host: str | None, port: int = DEFAULT_DC3B_PORT) -> Broker:
     broker can be reached shows when it is used.
     """
     if host is None or is_embedded(host):
+        from harness.events.spool_broker import SpoolBroker
+
         return SpoolBroker(open_spool(host))
     from harness.events.stomp_broker.broker import StompBroker
+    from harness.events.stomp_broker.settings import settings_for
 
     address = parse_address(host, port)
     key = address, settings_for(address)
@@ -85,6 +90,8 @@ def configure_spool(directory: Path, *, max_bytes: int | None, keep_s: float | N
 
     The spool is made if it is not there. Raises `SpoolError`.
     """
+    from harness.events.spool import Spool
+
     Spool(directory).set_limits(max_bytes=max_bytes, keep_s=keep_s)
 
 
@@ -93,6 +100,8 @@ def open_spool(host: str | None) -> Spool:
 
     Raises `SpoolError`.
     """
+    from harness.events.spool import Spool
+
     directory = spool_directory(host)
     spool = _spools.get(directory)
     if spool is None:

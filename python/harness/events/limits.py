@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.events.errors import SpoolError
 from harness.whole_files import write_atomically
@@ -17,8 +17,7 @@ MOST_BYTES = 4096
 """Of the file."""
 
 
-@dataclass(frozen=True)
-class SpoolLimits:
+class SpoolLimits(NamedTuple):
     """`max_bytes` of events; `keep_s` seconds for events that nobody waits for, and for silent receivers."""
 
     max_bytes: int = 1 << 30
@@ -26,8 +25,7 @@ class SpoolLimits:
 
     def changed(self, *, max_bytes: int | None, keep_s: float | None) -> SpoolLimits:
         """With other values where they are not `None`."""
-        return replace(
-            self,
+        return self._replace(
             max_bytes=self.max_bytes if max_bytes is None else max_bytes,
             keep_s=self.keep_s if keep_s is None else keep_s,
         )

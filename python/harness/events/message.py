@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from typing import NamedTuple
 
-__all__ = ["Message"]
+__all__ = ["Message", "new_identity"]
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """JSON of header and payload (see `wire`), and where it goes.
 
     `ident` tells it from all others: a spool keeps what is published twice under one once, and receivers of a
@@ -23,3 +23,8 @@ class Message:
     ident: str
     is_queue: bool = False
     sequence: int = 0
+
+
+def new_identity() -> str:
+    """An `ident` that no other event has: 128 random bits, in hexadecimal."""
+    return os.urandom(16).hex()

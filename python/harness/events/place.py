@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where a spool may lie: on a file system of this machine, for its log does not work over a network."""
+"""Where a spool lies, and may lie: on a file system of this machine, for its log does not work over a network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 from harness.events.errors import SpoolError
 from harness.ledger.mounts import NETWORK_TYPES, file_system_type
 
-__all__ = ["refuse_network"]
+__all__ = ["FILE", "refuse_network"]
+
+FILE = "events.sqlite3"
+"""In the directory of a spool."""
+
 
 def refuse_network(directory: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> None:
     """Raises `SpoolError` when `directory`, which need not exist, lies on a network file system."""

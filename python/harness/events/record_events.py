@@ -12,7 +12,6 @@ import json
 import math
 import socket
 import time
-import uuid
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
@@ -20,7 +19,7 @@ import harness.exceptions as pex
 from harness.events import wire
 from harness.events.event import EventTypes
 from harness.events.event_kinds import LOG_DELIMITER, LogEvent
-from harness.events.message import Message
+from harness.events.message import Message, new_identity
 from harness.log import LogRecord
 from harness.log.base import Preamble
 from harness.properties import DateTime
@@ -95,7 +94,7 @@ def message_of_record(data: bytes, topic: str) -> Message:
         header.update({name: _scalar(payload.pop(name, other)) for name, other in OF_PIPELINES.items()})
     for name in LogEvent.KEYWORDS:
         payload.pop(name, None)
-    return Message(topic, _dump(header), _dump(payload), uuid.uuid4().hex)
+    return Message(topic, _dump(header), _dump(payload), new_identity())
 
 
 def _scalar(value: Any) -> Any:

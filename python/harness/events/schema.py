@@ -13,10 +13,10 @@ import sqlite3
 from pathlib import Path
 
 from harness.events.errors import SpoolError
+from harness.events.place import FILE
 
 __all__ = ["AFTER", "BELL", "FILE", "INSERT", "LAST", "LOCK", "TOPICS", "connect", "explain"]
 
-FILE = "events.sqlite3"
 BELL = "bell"
 LOCK = "writers"
 

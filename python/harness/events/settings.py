@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import harness.exceptions as pex
 
@@ -13,8 +12,7 @@ __all__ = ["EndPoint"]
 MAX_NAME = 200
 
 
-@dataclass(frozen=True)
-class EndPoint:
+class EndPoint(NamedTuple):
     """One end of a topic or queue. `is_off`: it sends nothing and receives nothing."""
 
     host: str | None

@@ -11,9 +11,8 @@ import os
 import pickle
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import LedgerError
 from harness.whole_files import write_atomically
@@ -22,8 +21,7 @@ MOST_BYTES = 4 << 30
 """Of one file."""
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(NamedTuple):
     """One item: before which stage (from 1) it arrived, its key, its value."""
 
     stage: int

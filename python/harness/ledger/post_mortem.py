@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.whole_files import write_atomically
 
@@ -27,8 +25,7 @@ MOST_FILES = 1000
 """Per process and run: a stage that fails in every visit must not fill the disk."""
 
 
-@dataclass(frozen=True)
-class PostMortem:
+class PostMortem(NamedTuple):
     """The contents of a post-mortem.
 
     Attributes: `cause` is `raised` or `died`; `kind` the exception's class or the signal; `stage` its number
@@ -47,10 +44,15 @@ class PostMortem:
     traceback: str
     policy: str | None
     clipboard: list[dict[str, Any]] | None
-    inputs: str | None = None
-    pid: int = field(default_factory=os.getpid)
-    host: str = field(default_factory=platform.node)
-    at: float = field(default_factory=time.time)
+    inputs: str | None
+    pid: int
+    host: str
+    at: float
+
+    @classmethod
+    def of_now(cls, **parts: Any) -> PostMortem:
+        """One of this moment, machine and, unless `pid` says another, process."""
+        return cls(**{"pid": os.getpid(), "host": os.uname().nodename, "at": time.time(), **parts})
 
 
 class PostMortems:
@@ -79,7 +81,7 @@ class PostMortems:
         if self._written >= MOST_FILES:
             return f"{MOST_FILES} post-mortems have been written by this process, and no more are"
         try:
-            document = asdict(what)
+            document = what._asdict()
             document["log"] = self._last_records(what.rank)
             text = json.dumps(document, indent=1, default=repr) + "\n"
             write_atomically(self.file(what.visit, what.rank), text.encode("utf-8", "backslashreplace"))

@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import platform
 import re
 import sys
 from collections.abc import Iterable
@@ -43,7 +42,7 @@ def code_versions(class_names: Iterable[str]) -> dict[str, Any]:
     modules = {name: {"file": path, "sha256": _sha256_of_file(path)} for name, path in files.items()}
     return {
         "harness": harness.__version__,
-        "python": platform.python_version(),
+        "python": sys.version.partition(" ")[0],
         "numpy": _numpy_version(),
         "modules": modules,
     }
@@ -52,7 +51,7 @@ def code_versions(class_names: Iterable[str]) -> dict[str, Any]:
 def machine() -> dict[str, object]:
     """Host, usable cores, process, command line (JSON) and directory, as columns of `runs`."""
     return {
-        "host": platform.node(),
+        "host": os.uname().nodename,
         "cores": len(os.sched_getaffinity(0)),
         "pid": os.getpid(),
         "command": json.dumps(sys.orig_argv),

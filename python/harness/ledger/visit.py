@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,8 +28,7 @@ class Outcome(NamedTuple):
     retries: int
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """A stage that raised, or a process that died in it. `post_mortem` is a path, or `None`.
 
     With `retried` the slice's visit was run again, and this failure decides nothing.

@@ -14,7 +14,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,8 +35,7 @@ class StageTime(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """A file that a stage has written: absolute path, size in bytes, SHA-256 in hexadecimal."""
 
     visit: int

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """DateTime: an instant kept as whole nanoseconds of TAI, with UTC, TT, MJD and ISO 8601 views."""
 
-import calendar
 import datetime
 import enum
 import math
@@ -28,6 +27,8 @@ TT_MINUS_TAI = 32_184_000_000
 MJD_TO_JD = 2400000.5
 J2000_JD = 2451545.0
 DAYS_PER_JULIAN_YEAR = 365.25
+EPOCH = datetime.datetime(1970, 1, 1)
+ONE_SECOND = datetime.timedelta(seconds=1)
 
 ISO_FORM = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})T(\d{2}):?(\d{2}):?(\d{2})(?:[.,](\d{0,9}))?(Z?)", re.ASCII)
 
@@ -209,7 +210,7 @@ def _from_calendar(fields: tuple[Any, ...], fraction: int, scale: Timescale) -> 
         start = datetime.datetime(year, month, day, hour, minute, second - leaping)
     except ValueError as error:
         raise pex.DomainError(f"no such date {fields!r} in {scale.value}: {error}") from None
-    whole = calendar.timegm(start.timetuple())
+    whole = (start - EPOCH) // ONE_SECOND
     tai = _to_tai(whole * NANOSECONDS_PER_SECOND + fraction, scale)
     if not leaping:
         return tai

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import inspect
 import os
-import pkgutil
 import sys
 from types import ModuleType
 
@@ -67,7 +64,7 @@ def find_class(dotted_name: str, base: type = object) -> type:
         lost = _not_found(name, base, problem, hint)
         lost.name, lost.path = module_name, getattr(module, "__file__", None)
         raise lost from error
-    if not inspect.isclass(found) or not issubclass(found, base):
+    if not isinstance(found, type) or not issubclass(found, base):
         hint = _class_hint(module, class_name, base)
         wrong = WrongClassError(f"'{name}'{_expectation(base)} is {_kind(found)}; {hint}")
         wrong.problem, wrong.expected, wrong.hint = f"'{name}' is {_kind(found)}", _wanted(base), hint
@@ -116,7 +113,7 @@ def _place(module: ModuleType) -> str:
 
 
 def _kind(found: object) -> str:
-    if not inspect.isclass(found):
+    if not isinstance(found, type):
         return f"no class but {type(found).__name__} {found!r:.80}"
     parents = ", ".join(f"{parent.__module__}.{parent.__qualname__}" for parent in found.__mro__[1:])
     return f"a class with other bases ({parents})"
@@ -127,12 +124,12 @@ def _class_hint(module: ModuleType, wanted: str, base: type) -> str:
     suitable = [
         name
         for name, value in vars(module).items()
-        if inspect.isclass(value)
+        if isinstance(value, type)
         and issubclass(value, base)
         and value is not base
         and not name.startswith("_")
     ]
-    close = difflib.get_close_matches(wanted, suitable, n=_MOST_CANDIDATES, cutoff=0.5)
+    close = _close(wanted, suitable, cutoff=0.5)
     if not suitable:
         return "no class in it would do"
     dotted = [f"{module.__name__}.{name}" for name in close or sorted(suitable)[:_MOST_CANDIDATES]]
@@ -143,6 +140,8 @@ def _class_hint(module: ModuleType, wanted: str, base: type) -> str:
 
 def _module_hint(missing: str) -> str:
     """Modules beside the missing one with a similar name, or where modules are looked for."""
+    import pkgutil
+
     parent, _, leaf = missing.rpartition(".")
     if parent:
         path = getattr(sys.modules.get(parent), "__path__", None)
@@ -154,12 +153,19 @@ def _module_hint(missing: str) -> str:
         here = os.getcwd()
         if os.path.isdir(leaf) or os.path.isfile(f"{leaf}.py"):
             return f"there is one in {here}: add that directory to PYTHONPATH"
-    close = difflib.get_close_matches(leaf, siblings, n=_MOST_CANDIDATES, cutoff=0.6)
+    close = _close(leaf, siblings, cutoff=0.6)
     if close:
         return f"did you mean {_or_list([f'{parent}.{name}' if parent else name for name in close])}?"
     if parent:
         return f"package '{parent}' holds {', '.join(sorted(siblings)[:10]) or 'no modules'}"
     return "is the directory that holds it on PYTHONPATH?"
+
+
+def _close(wanted: str, names: list[str], *, cutoff: float) -> list[str]:
+    # As pkgutil: errors alone need it, and every process of a run looks classes up.
+    import difflib
+
+    return difflib.get_close_matches(wanted, names, n=_MOST_CANDIDATES, cutoff=cutoff)
 
 
 def _or_list(names: list[str]) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from harness import _core
@@ -18,13 +17,13 @@ MAX_KEYS = 1000
 OTHER_KEYS = "(other keys)"
 
 
-@dataclass
 class KeyTraffic:
     """What crossed under one key in one direction at one stage, in the whole run. Sizes in bytes."""
 
-    items: int = 0
-    bytes_copied: int = 0
-    bytes_shared: int = 0
+    def __init__(self) -> None:
+        self.items = 0
+        self.bytes_copied = 0
+        self.bytes_shared = 0
 
 
 class Origin(NamedTuple):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.events.errors import BrokerError
 
@@ -21,8 +21,7 @@ HOST = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Host name or address, port, and whether the connection is encrypted."""
 
     host: str

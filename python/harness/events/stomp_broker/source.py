@@ -9,7 +9,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from harness.events.errors import BrokerError, EventFormatError
@@ -162,7 +162,7 @@ class StompSource:
                 self._taken[ident] = _Taken(copy, headers.get("ack", ""), generation)
                 self._arrived += 1
             try:
-                return replace(self._message(frame), sequence=self._arrived)
+                return self._message(frame)._replace(sequence=self._arrived)
             except EventFormatError as error:
                 get_default_log().warn(
                     f"message {headers.get('message-id', '')!r:.100} of {self._where} of event broker"

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import ConfigError
 from harness.runtime.configuration.event_settings import EventSettings, read_event_settings, redacted
@@ -23,8 +22,7 @@ UPCOMING_VISITS = "upcomingVisits"
 """Clipboard key of a list of dicts: what the clipboards of the next visits will hold, as far as is known."""
 
 
-@dataclass(frozen=True)
-class StageConfig:
+class StageConfig(NamedTuple):
     """One `appStage`, or the `failureStage` (number -1)."""
 
     number: int
@@ -42,8 +40,7 @@ class StageConfig:
     """Seconds that `process()` may take on a slice; `None`: for ever."""
 
 
-@dataclass(frozen=True)
-class PipelineConfig:
+class PipelineConfig(NamedTuple):
     """What a pipeline policy says, with the defaults of its dictionary.
 
     `topology` is `None` unless slices are to exchange data.
@@ -80,11 +77,11 @@ class PipelineConfig:
     log_format: str = "indented"
     stage_output: str = "file"
     output_limit: int = 0
-    share: SharePolicy = field(default=SharePolicy())
+    share: SharePolicy = SharePolicy()
     topology: Topology | None = None
-    exchanges: frozenset[int] = field(default=frozenset())
+    exchanges: frozenset[int] = frozenset()
     """Stages before whose `process()` slices exchange. None before the first: clipboards are empty there."""
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
     slice_retries: int = 1
     visits_in_flight: int = 1
     schedule: str | None = None
@@ -93,7 +90,7 @@ class PipelineConfig:
     """Whether a slice whose worker died too often ends the run, and not only its own visit."""
     timeout: float | None = None
     """Seconds that a slice may take to close a visit; `None`: for ever."""
-    events: EventSettings = field(default=EventSettings())
+    events: EventSettings = EventSettings()
 
     def policy_text(self) -> str:
         """All of the policy as JSON with sorted keys: what the ledger records and compares.

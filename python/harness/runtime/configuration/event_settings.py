@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.events.errors import BrokerError
 from harness.events.hosts import configure_spool, is_embedded, spool_directory
 from harness.events.stomp_broker.address import parse_address
-from harness.events.stomp_broker.settings import BrokerSettings, configure
 from harness.runtime.configuration.sizes import size_of
 
 if TYPE_CHECKING:
+    from harness.events.stomp_broker.settings import BrokerSettings
     from harness.policy import Policy
     from harness.policy.problems import Problem
 
@@ -28,11 +27,10 @@ NOT_SHOWN = "(not shown)"
 SECONDS_PER_DAY = 86400.0
 
 
-@dataclass(frozen=True)
-class EventSettings:
-    """`name` is that of receivers, `None` for run id and pipeline name. Limits are `None` where absent."""
+class EventSettings(NamedTuple):
+    """What is absent is `None`; `name` is that of receivers: by default run id and pipeline name."""
 
-    broker: BrokerSettings = field(default=BrokerSettings())
+    broker: BrokerSettings | None = None
     name: str | None = None
     spool_bytes: int | None = None
     spool_days: float | None = None
@@ -48,14 +46,17 @@ class EventSettings:
     def use_broker(self, host: str | None) -> None:
         """Tells this process, and its forks, how a message broker is reached. Raises `BrokerError`."""
         if not is_embedded(host):
-            configure(parse_address(host or ""), self.broker)
+            # As below: most runs have no message broker.
+            from harness.events.stomp_broker.settings import BrokerSettings, configure
+
+            configure(parse_address(host or ""), self.broker or BrokerSettings())
 
 
 def read_event_settings(policy: Policy, host: str | None, directory: Path) -> EventSettings:
     """The settings of a policy that was found to be right; `directory` is that of its file."""
     return EventSettings(
         broker=_broker_settings(policy.getPolicy("eventBroker"), directory)
-        if policy.exists("eventBroker") else BrokerSettings(),
+        if policy.exists("eventBroker") else None,
         name=policy.getString("eventBroker.name") if policy.exists("eventBroker.name") else None,
         spool_bytes=size_of(policy, "eventSpoolSize"),
         spool_days=policy.getDouble("eventSpoolDays") if policy.exists("eventSpoolDays") else None,
@@ -64,6 +65,8 @@ def read_event_settings(policy: Policy, host: str | None, directory: Path) -> Ev
 
 
 def _broker_settings(policy: Policy, directory: Path) -> BrokerSettings:
+    from harness.events.stomp_broker.settings import BrokerSettings
+
     files = {
         name: str((directory / policy.getString(key)).absolute())
         for name, key in FILES.items() if policy.exists(key)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 DEFAULT_POLICY_FILE = "pipeline_policy.paf"
 
 
-@dataclass
 class PolicyText:
     """What a pipeline policy file holds.
 
@@ -27,13 +25,14 @@ class PolicyText:
     `lists` says that the stage blocks were made from the parallel lists of DC3a.
     """
 
-    file: Path
-    policy: Policy
-    prefix: str
-    problems: list[Problem] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)
-    missing: set[str] = field(default_factory=set)
-    lists: bool = False
+    def __init__(self, file: Path, policy: Policy, prefix: str) -> None:
+        self.file = file
+        self.policy = policy
+        self.prefix = prefix
+        self.problems: list[Problem] = []
+        self.broken: set[str] = set()
+        self.missing: set[str] = set()
+        self.lists = False
 
 
 SUFFIXES = (".paf", ".json", ".toml")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from harness import _core
@@ -91,4 +90,6 @@ def _size_from_text(text: str) -> int:
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", text)
     if match is None or match.group(2) not in UNITS:
         raise SizeError('a size such as "4 GiB" or "512 MiB"', repr(text))
-    return int(Fraction(match.group(1)) * UNITS[match.group(2)])
+    # In integers: the bytes of 512 GiB and a fraction are more digits than a float holds.
+    whole, _, fraction = match.group(1).partition(".")
+    return int(whole + fraction) * UNITS[match.group(2)] // 10 ** len(fraction)

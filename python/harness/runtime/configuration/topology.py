@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import ConfigError
 
@@ -34,8 +32,7 @@ class TopologyError(ConfigError):
         self.suggestion = suggestion
 
 
-@dataclass(frozen=True)
-class Topology:
+class Topology(NamedTuple):
     """The neighbours of every slice; made by `from_policy`.
 
     Attributes: `kind` is one of `TYPES`. `first` and `second` are the parameters as numbers: for a ring the
@@ -129,6 +126,9 @@ def _choice(policy: Policy, key: str, choices: tuple[str, ...]) -> str:
         raise TopologyError(key, "wrong type", expected, f"{policy.getTypeName(key)} {policy.str(key)}")
     text = policy.getString(key)
     if text not in choices:
+        # An error alone needs it, and every run reads this module.
+        import difflib
+
         near = difflib.get_close_matches(text.lower(), choices, n=1)
         raise TopologyError(key, "unknown value", expected, f'"{text}"', near[0] if near else "")
     return text

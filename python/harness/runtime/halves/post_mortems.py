@@ -31,7 +31,7 @@ def write_after_raise(
         return
     stage = half.stages[number - 1]
     inputs, complaint = half.keep_inputs_of_failure()
-    document = PostMortem(
+    document = PostMortem.of_now(
         cause=RAISED,
         kind=type(error).__qualname__,
         message=message_of(error),
@@ -64,7 +64,7 @@ def write_after_death(master: MasterHalf, rank: int, number: int, kind: str, tex
         complaint = save_inputs(path, _published(master))
     known = 1 <= number <= len(master.config.stages)
     stage = master.config.stages[number - 1] if known else None
-    document = PostMortem(
+    document = PostMortem.of_now(
         cause=DIED,
         kind=kind,
         message=text,

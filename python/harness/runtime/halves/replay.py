@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import sqlite3
 import tempfile
@@ -167,7 +166,7 @@ def _config_of(row: sqlite3.Row) -> PipelineConfig:
         config = load_config(path, pipeline_name=row["pipeline"])
     original = Path(row["policy_file"])
     short_name = config.short_name if config.dir_policy is not None else original.name.split(".")[0]
-    return dataclasses.replace(config, path=original, short_name=short_name)
+    return config._replace(path=original, short_name=short_name)
 
 
 @contextlib.contextmanager

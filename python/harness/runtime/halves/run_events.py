@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The events of a run, in its master: received before their stages, acknowledged when the visit has ended."""
+"""The events of a run, in its master: received before their stages, acknowledged when the visit has ended.
+
+Every run has this, and most have no event: what reads, sends and watches is imported when the first is there.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,15 @@ from typing import TYPE_CHECKING
 
 from harness import _core
 from harness.events.errors import EventFormatError
-from harness.events.event import Event
-from harness.events.event_kinds import event_from_wire
 from harness.events.hosts import SCHEME, is_embedded, open_broker, spool_directory
-from harness.events.transmitter import EventTransmitter, message_of
-from harness.events.watch_thread import WatchThread
 from harness.exceptions import RuntimeError as LsstRuntimeError
 from harness.properties import PropertySet
 
 if TYPE_CHECKING:
     from harness.events.broker import Broker, Source
+    from harness.events.event import Event
     from harness.events.message import Message
+    from harness.events.watch_thread import WatchThread
     from harness.events.watching import WatchSettings
     from harness.log import Log
     from harness.runtime.configuration.config import PipelineConfig
@@ -153,6 +154,8 @@ class RunEvents:
 
         Nothing unless a stage reads ahead. An event that cannot be read is left out, as it will be later.
         """
+        from harness.events.event_kinds import event_from_wire
+
         topic, most = self._topics[stage], self._config.reads_ahead
         found: list[dict[str, PropertySet]] = []
         for message in self._sources[topic].coming(most) if most else []:
@@ -167,6 +170,8 @@ class RunEvents:
 
     def _next(self, topic: str) -> Event | None:
         """The next event that can be read; what is none is told in the log and left behind."""
+        from harness.events.event_kinds import event_from_wire
+
         source = self._sources[topic]
         while (message := source.look()) is not None:
             if message.ident in self._complete:
@@ -224,6 +229,8 @@ class RunEvents:
         ends when no event is left. A spool knows what was published before; to a message broker everything
         goes that has not ended, and what it then has twice is dropped when it arrives.
         """
+        from harness.events.transmitter import message_of
+
         broker = open_broker(self._config.event_broker)
         self.drains = True
         messages = [message_of(topic, event) for topic, event in events]
@@ -253,6 +260,8 @@ class RunEvents:
             known = ", ".join(self.topics) or "none: expected eventTopic in an appStage"
             asked = "no topic is given" if topic is None else f"no stage waits for topic {topic!r}"
             raise EventFormatError(f"watching {settings.folder}: {asked}; topics are {known}")
+        from harness.events.watch_thread import WatchThread
+
         self._idle_s = idle_s
         self._files = WatchThread(
             settings, self._config.event_broker, topic, self._log, self._complete
@@ -275,6 +284,9 @@ class RunEvents:
         topic = self._config.exit_topic
         if topic is None:
             return
+        from harness.events.event import Event
+        from harness.events.transmitter import EventTransmitter
+
         payload = PropertySet()
         payload.set("message", f"exiting_{self._run_id}")
         try:

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from harness.errors import InternalError
-from harness.events.record_events import encode_record
 from harness.log import Log, open_run_log
 from harness.log.forward import forward_to_logging
 from harness.log.levels import WARN
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
     from harness import _core
 
 
-@dataclass(frozen=True)
-class LogSettings:
+class LogSettings(NamedTuple):
     """What every process of a run needs to open its logs. The threshold is an importance.
 
     Without `truncate`, as a resumed run has it, files that are there are continued.
@@ -43,7 +40,7 @@ class LogSettings:
     captures_output: bool = False
     output_limit: int = 0
     publishes: bool = False
-    ready: Mapping[int, Log] = field(default_factory=dict)
+    ready: Mapping[int, Log] = {}
 
     def open_pipeline(self, offer: Callable[[list[bytes]], object] | None = None) -> Log:
         """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened.
@@ -116,6 +113,9 @@ class LogSettings:
             in_flight=self.in_flight,
         )
         if self.publishes:
+            # Most runs publish no records, and each of their processes opens logs.
+            from harness.events.record_events import encode_record
+
             for file in run_files(log):
                 file.publish(encode_record, offer)
         forward_to_logging(log.root)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,7 +112,7 @@ class Slice:
         run_dir = default_run_dir(config, self._run_id)
         directory = Path(self._log_dir) if self._log_dir is not None else run_dir / "log"
         make_directory(directory)
-        self._config = replace(config, event_broker=broker_of(config, run_dir))
+        self._config = config._replace(event_broker=broker_of(config, run_dir))
         self._log = open_run_log(
             kind="slice", rank=self._rank, run_id=self._run_id, pipeline_name=config.pipeline_name,
             workerid=self._worker_id or "-1", threshold=self.getLogThreshold(), logdir=directory,
@@ -134,7 +133,7 @@ class Slice:
                 f" Pipeline, too), saw {self._rank}; give another rank, or call setUniverseSize"
             )
         self._refuse_what_others_give(config)
-        self._config = replace(config, n_slices=universe - 1)
+        self._config = config._replace(n_slices=universe - 1)
         log.log(-1, f"universeSize {universe}, run {self._run_id}, rank {self._rank}")
         set_default_log(log.root)
         set_location_map(config, self._run_id)

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from harness import _core, arrays, current, outputs
 from harness._steps import MasterSteps
 from harness.errors import ConfigError, InternalError
-from harness.events.feed import read_feed
-from harness.events.log_events import publisher_of
 from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
@@ -90,7 +87,7 @@ class Pipeline(PipelineEnding):
         # Stage code may change the current directory.
         self._home = self.run_dir.absolute()
         self._post_mortems = PostMortems(self._home, directory)
-        self._config = config = replace(config, event_broker=broker_of(config, self.run_dir))
+        self._config = config = config._replace(event_broker=broker_of(config, self.run_dir))
         self._logs = LogSettings(
             run_id=self._run_id,
             pipeline_name=config.pipeline_name,
@@ -106,6 +103,8 @@ class Pipeline(PipelineEnding):
             publishes=config.events.log_events,
         )
         if self._logs.publishes:
+            from harness.events.log_events import publisher_of
+
             self._log_publisher = publisher_of(config.event_broker)
         publisher = self._log_publisher
         self._log = self._logs.open_pipeline(publisher.offer if publisher is not None else None)
@@ -245,6 +244,8 @@ class Pipeline(PipelineEnding):
         self._event_source.open()
         events.open(recorder.complete_inputs() if events.topics else set())
         if self._feed_path is not None:
+            from harness.events.feed import read_feed
+
             count = events.feed(read_feed(self._feed_path, events.topics), recorder.ended_inputs())
             log.info(f"{count} new events from {self._feed_path}")
         if self._watched is not None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness import _core
 from harness.errors import InternalError
-from harness.events.log_events import LogPublisher
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, LogDestination
@@ -29,6 +28,7 @@ from harness.runtime.shutdown.listening import EventListener
 from harness.runtime.shutdown.stopping import StopRequests
 
 if TYPE_CHECKING:
+    from harness.events.log_events import LogPublisher
     from harness.events.watching import WatchSettings
     from harness.runtime.configuration.schedule import Halves
     from harness.runtime.halves.master import MasterHalf

@@ -9,7 +9,6 @@ import os
 import socket
 import sys
 import traceback
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from harness import _core
@@ -74,7 +73,7 @@ def _be_worker(order: dict[str, Any], descriptors: dict[str, int]) -> NoReturn:
         unpack_main_classes(main_classes)
         import_parallel_classes(context.config)
 
-    worker_main(replace(context, import_stages=import_stages), order["worker"], order["incarnation"])
+    worker_main(context._replace(import_stages=import_stages), order["worker"], order["incarnation"])
 
 
 def _adopt(descriptors: dict[str, int]) -> tuple[RunContext, bytes | None]:
@@ -114,7 +113,7 @@ def _adopt(descriptors: dict[str, int]) -> tuple[RunContext, bytes | None]:
 def _set_process(given: Inheritance, foreign: ForeignRecords) -> None:
     set_levels(given.levels)
     # Until a slice has its own log: what modules tell when they are imported.
-    log = replace(given.logs, truncate=False).open_pipeline()
+    log = given.logs._replace(truncate=False).open_pipeline()
     set_default_log(log.root)
     follow_levels(log.root)
     foreign.install()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness import _core
@@ -29,7 +28,6 @@ def stage_name(config: PipelineConfig, stage: int) -> str:
     return repr(config.stages[stage - 1].name) if known else "'end of visit'"
 
 
-@dataclass
 class Judged:
     """What one death costs: a verdict, with a stage where it needs one, for every rank of the worker.
 
@@ -37,11 +35,12 @@ class Judged:
     died, with the stage in which they had failed. `reasons` has words for each of these ranks.
     """
 
-    verdicts: dict[int, tuple[_core.Verdict, int]] = field(default_factory=dict)
-    replayed: list[int] = field(default_factory=list)
-    failed: list[int] = field(default_factory=list)
-    broken: dict[int, int] = field(default_factory=dict)
-    reasons: dict[int, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.verdicts: dict[int, tuple[_core.Verdict, int]] = {}
+        self.replayed: list[int] = []
+        self.failed: list[int] = []
+        self.broken: dict[int, int] = {}
+        self.reasons: dict[int, str] = {}
 
 
 class Fates:

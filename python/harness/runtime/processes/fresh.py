@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import socket
 from collections.abc import Callable
@@ -56,7 +55,7 @@ class FreshStarts:
             raise HarnessError(f"the current directory can't be used: {error.strerror}") from error
         self._environment = dict(os.environ)
         # Sets of strings have the same order in all processes of a run, as they have in forks.
-        self._environment.setdefault("PYTHONHASHSEED", str(secrets.randbelow(1 << 32)))
+        self._environment.setdefault("PYTHONHASHSEED", str(int.from_bytes(os.urandom(4), "big")))
         control, pixels = context.run.segment_fds()
         self._descriptors = {
             "control": control,

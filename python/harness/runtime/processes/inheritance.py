@@ -10,9 +10,8 @@ import copy
 import os
 import pickle
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness import __version__
 from harness.errors import HarnessError
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 FILE_NAME = "pex-inheritance"
 
 
-@dataclass(frozen=True)
-class Inheritance:
+class Inheritance(NamedTuple):
     """The parts.
 
     `levels` are those that were set for loggers of the standard library, by name; `""` is the root.

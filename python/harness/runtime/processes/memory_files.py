@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 
 __all__ = ["memory_file", "read_whole"]
 
@@ -22,7 +21,10 @@ def memory_file(name: str) -> int:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise
-    # Where the kernel or a filter refuses it: a file whose name is gone does as well.
+    # Where the kernel or a filter refuses it: a file whose name is gone does as well. It is seldom needed, and
+    # its module imports ten others.
+    import tempfile
+
     descriptor, path = tempfile.mkstemp(prefix=name)
     os.unlink(path)
     return descriptor

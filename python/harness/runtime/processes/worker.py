@@ -7,10 +7,9 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from harness import _core, arrays, current, outputs
 from harness._steps import SliceSteps
@@ -43,8 +42,7 @@ EXIT_BROKEN = 82
 EXIT_REPLACED = 84
 
 
-@dataclass(frozen=True)
-class RunContext:
+class RunContext(NamedTuple):
     """What every process of a run has: inherited through fork, or adopted after an exec."""
 
     run: _core.Run

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.ledger.provenance import code_versions, machine, sha256_of
-from harness.ledger.resume import ResumePlan, plan_resume
 from harness.ledger.schema import LEDGER_NAME, describe
 from harness.ledger.writer import Ledger
 
 if TYPE_CHECKING:
+    from harness.ledger.resume import ResumePlan
     from harness.runtime.configuration.config import PipelineConfig
 
 MOST_REASONS = 20
@@ -48,6 +48,8 @@ def open_ledger(
         policy_text = config.policy_text()
         plan = None
         if resume:
+            from harness.ledger.resume import plan_resume
+
             try:
                 plan = plan_resume(ledger.connection, run_id, policy_text, code, anyway=anyway)
             except sqlite3.Error as error:

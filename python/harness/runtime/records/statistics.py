@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +23,17 @@ MAX_KEPT_LINES = 5
 OUTCOME_RAISED = 1
 
 
-@dataclass
 class StepStatistics:
     """Figures of one half-step of one stage. Times in seconds, sizes in bytes."""
 
-    times: array[float] = field(default_factory=lambda: array("d"))
-    count: int = 0
-    total_time: float = 0.0
-    bytes_copied: int = 0
-    bytes_shared: int = 0
-    bytes_clipboard: int = 0
-    raised: int = 0
+    def __init__(self) -> None:
+        self.times = array("d")
+        self.count = 0
+        self.total_time = 0.0
+        self.bytes_copied = 0
+        self.bytes_shared = 0
+        self.bytes_clipboard = 0
+        self.raised = 0
 
     def add(self, seconds: float, copied: int, shared: int, clipboard: int, outcome: int) -> None:
         """Adds one step. Beyond `MAX_SAMPLES` every new time replaces the oldest kept one."""

@@ -14,8 +14,8 @@ import json
 import os
 import socket
 import struct
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.errors import HarnessError
 from harness.process_identity import start_time
@@ -32,8 +32,7 @@ class NoMaster(HarnessError):
     """No master runs for a run directory, or it does not answer. The message says why."""
 
 
-@dataclass(frozen=True)
-class Master:
+class Master(NamedTuple):
     """A process, told from every other that had or will have its number."""
 
     pid: int
@@ -65,7 +64,7 @@ def runs(pid: int) -> bool:
 
 def announce(run_dir: Path, master: Master) -> None:
     """Says in the run directory, whose lock the caller holds, that this master is at work there."""
-    write_atomically(run_dir / FILE_NAME, (json.dumps(asdict(master)) + "\n").encode())
+    write_atomically(run_dir / FILE_NAME, (json.dumps(master._asdict()) + "\n").encode())
 
 
 def withdraw(run_dir: Path, master: Master) -> None:

@@ -2,7 +2,7 @@
 """What hears events in a thread beside the master: it wakes a waiting stage, and obeys shutdown events.
 
 It sleeps until the bell of the spool or the broker is rung. Where there is no spool yet, it waits for one to
-be made.
+be made; what reads events is imported when there is one, as most runs have none.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.events.bell import Bell, watch_directory
 from harness.events.broker import LOOK_S, NEW, OLDEST, Broker, Source
-from harness.events.event_kinds import event_from_wire
 from harness.events.hosts import is_embedded, open_broker, spool_directory
-from harness.events.message import Message
-from harness.events.schema import FILE
-from harness.events.selectors import Selector
+from harness.events.place import FILE
 from harness.exceptions import Exception as LsstException
 from harness.exceptions import RuntimeError as LsstRuntimeError
 from harness.log import Log
 from harness.properties import PropertySet
 from harness.runtime.shutdown.listener import Request
+
+if TYPE_CHECKING:
+    from harness.events.message import Message
+    from harness.events.selectors import Selector
 
 LEVELS = range(1, 5)
 
@@ -41,7 +43,7 @@ class EventListener:
         self._run_id = run_id
         self._name = name
         self._log = log
-        self._selector = Selector("RUNID = '" + run_id.replace("'", "''") + "'")
+        self._selector: Selector | None = None
         self._broker: Broker | None = None
         self._source: Source | None = None
         self._bell: Bell | None = None
@@ -90,13 +92,16 @@ class EventListener:
         self._quit_read = self._quit_write = -1
 
     def _hear(self, start: str) -> None:
+        from harness.events.selectors import Selector
+
+        selector = self._selector = Selector("RUNID = '" + self._run_id.replace("'", "''") + "'")
         broker = self._broker = open_broker(self._host)
         # Heard before the first look, so that nothing comes in between.
         self._bell = broker.bell()
         if start == NEW:
-            self._source = broker.watch(self._topic, name=self._name, selector=self._selector.text)
+            self._source = broker.watch(self._topic, name=self._name, selector=selector.text)
         else:
-            self._source = broker.subscribe(self._topic, start=start, selector=self._selector.text)
+            self._source = broker.subscribe(self._topic, start=start, selector=selector.text)
 
     def _wait_for_spool(self) -> bool:
         """Whether a spool was made; false: it is time to go."""
@@ -128,6 +133,9 @@ class EventListener:
                 return
 
     def _take(self, message: Message, request: Request) -> None:
+        from harness.events.event_kinds import event_from_wire
+
+        assert self._selector is not None, "_hear() has made it"
         try:
             event = event_from_wire(message.ident, message.header, message.payload)
         except (LsstException, LsstRuntimeError) as error:
