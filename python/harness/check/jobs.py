@@ -40,7 +40,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
 
 def problem_to_json(problem: Problem) -> dict[str, Any]:
     """All attributes of a problem as plain values."""
-    return asdict(problem)
+    return problem._asdict()
 
 
 def problem_from_json(values: dict[str, Any]) -> Problem:

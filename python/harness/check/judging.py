@@ -96,7 +96,7 @@ def _placed(block: Policy, job: Job, problem: Problem) -> Problem:
     key = KEY if block.exists(KEY) else job.key
     place = block.place(key) or {}
     return Problem.from_fields(
-        problem.message, {**vars(problem), **place}, severity=problem.severity, hint=problem.hint,
+        problem.message, {**problem._asdict(), **place}, severity=problem.severity, hint=problem.hint,
         breadcrumb=".".join(part for part in (f"{job.where}.{KEY}", problem.breadcrumb) if part),
         name=problem.name, bits=problem.bits,
     )  # fmt: skip

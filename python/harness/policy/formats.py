@@ -5,19 +5,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness._core import Policy, PolicyString, _recognises_paf
 from harness.policy.errors import ParserError
 from harness.policy.foreign.places import PlacesDisagree, Refusal
-from harness.policy.foreign.recognition import recognises_json, recognises_toml
 
 __all__ = ["Refusal", "SupportedFormats", "format_name", "read_foreign"]
 
 
-@dataclass(frozen=True)
-class _Format:
+class _Format(NamedTuple):
     recognises: Callable[[str], bool | None]
     parse: Callable[[str], Policy]
     extensions: tuple[str, ...] = ()
@@ -118,6 +115,19 @@ def _parsed(text: str) -> Policy:
     return Policy(PolicyString(text))
 
 
+def _recognises_json(text: str) -> bool | None:
+    # Runs whose policies are called .paf, as most are, ask nobody what a text is.
+    from harness.policy.foreign.recognition import recognises_json
+
+    return recognises_json(text)
+
+
+def _recognises_toml(text: str) -> bool | None:
+    from harness.policy.foreign.recognition import recognises_toml
+
+    return recognises_toml(text)
+
+
 def _read_json(data: bytes) -> list[Any]:
     from harness.policy.foreign.json_reader import read_json
 
@@ -134,8 +144,8 @@ def _all_formats() -> SupportedFormats:
     formats = SupportedFormats.__new__(SupportedFormats)
     # Before PAF, which takes every line that starts like a name; what these two take is never PAF.
     formats._formats = {
-        "JSON": _Format(recognises_json, _parsed, (".json",), _read_json),
-        "TOML": _Format(recognises_toml, _parsed, (".toml",), _read_toml),
+        "JSON": _Format(_recognises_json, _parsed, (".json",), _read_json),
+        "TOML": _Format(_recognises_toml, _parsed, (".toml",), _read_toml),
     }
     formats._add_paf()
     return formats

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.policy.errors import Located
 
@@ -27,8 +26,7 @@ _SHOWN = ("file", "line", "column", "severity", "breadcrumb", "message", "expect
           "hint")
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong, with its place.
 
     Attributes
@@ -81,12 +79,12 @@ class Problem:
 
     def changed(self, **parts: Any) -> Problem:
         """The same problem with other attributes."""
-        return replace(self, **parts)
+        return self._replace(**parts)
 
     @property
     def order(self) -> tuple[Any, ...]:
         """A key that sorts by place; what has no place comes last, by its name."""
-        return place_order(vars(self), self.name or self.breadcrumb)
+        return place_order(self._asdict(), self.name or self.breadcrumb)
 
     def to_json(self) -> dict[str, Any]:
         """The attributes that concern an editor, as plain values."""
