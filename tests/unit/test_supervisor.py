@@ -13,7 +13,6 @@ def test_a_nursery_that_dies_before_it_is_asked_for_the_first_worker_is_named():
     sut._connection, theirs = socket.socketpair()
     sut._nurseries = SimpleNamespace(nursery_pid=4711, keeper_pid=-1)
     theirs.close()
-    run = SimpleNamespace(start_watcher=lambda: None, watch=lambda worker, pid: None)
     with pytest.raises(NurseryGone, match=r"forking the workers: the nursery \(pid 4711\) can't be asked"):
-        sut.start_workers(run)
+        sut.order_workers()
     sut._close_connection(polite=False)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 
 import harness
+from harness.cli.parser import Parser
 
 COMMANDS = ("run", "stop", "check", "policy", "status", "replay", "publish", "listen", "bench", "demo")
 """Each is a module of this package, with a function `add_parser`."""
@@ -17,7 +18,7 @@ COMMANDS = ("run", "stop", "check", "policy", "status", "replay", "publish", "li
 
 def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     """The parser with these subcommands; each sets `handler` to the function that runs it."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pex-harness", description="Runs pipelines of DC3b stages over shared memory on one node."
     )
     parser.add_argument("--version", action="version", version=f"pex-harness {harness.__version__}")

@@ -19,6 +19,7 @@
 #include "loop/worker_loop.hpp"
 #include "os/clock.hpp"
 #include "os/fault_point.hpp"
+#include "os/futex.hpp"
 #include "os/process.hpp"
 #include "python_hooks.hpp"
 #include "shm/arena.hpp"
@@ -245,22 +246,26 @@ public:
 
     // Says that `pid` is the worker: what a nursery has forked and not told of, because it died, is none.
     void admit(std::uint16_t worker, int pid) {
-        m_state.process(static_cast<std::uint16_t>(1 + worker)).admitted.store(pid, std::memory_order_seq_cst);
+        std::atomic<std::uint32_t>& admitted = m_state.process(static_cast<std::uint16_t>(1 + worker)).admitted;
+        // ORDER seq_cst: pairs with await_admission(); before the wake, which finds who looked too early asleep.
+        admitted.store(static_cast<std::uint32_t>(pid), std::memory_order_seq_cst);
+        os::futex_wake(admitted);
         os::fault_point("master: admitted");
     }
-    // Waits until the master says who is the worker. Returns whether it is `pid`.
+    // Waits until the master says who is the worker; below 0: for as long as that takes. Returns whether it is `pid`.
     bool await_admission(std::uint16_t worker, int pid, int timeout_ms) {
         const sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
-        const std::uint64_t deadline = os::now_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000u;
+        const std::uint64_t deadline =
+            timeout_ms < 0 ? os::NO_DEADLINE : os::now_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000u;
         // ORDER relaxed: for tests; written before this process was asked for.
         play_role(process.incarnation.load(std::memory_order_relaxed) == 0 ? Role::WORKER : Role::FRESH);
         os::fault_point("worker: born");
         const py::gil_scoped_release unlocked;
         for (;;) {
             // ORDER seq_cst: pairs with admit(), which follows all that the master did for this worker.
-            const int admitted = process.admitted.load(std::memory_order_seq_cst);
-            if (admitted != 0 || os::now_ns() > deadline) return admitted == pid;
-            os::pause_ns(50'000);
+            const std::uint32_t admitted = process.admitted.load(std::memory_order_seq_cst);
+            if (admitted != 0 || os::now_ns() > deadline) return admitted == static_cast<std::uint32_t>(pid);
+            os::futex_wait(process.admitted, 0, deadline);
         }
     }
 

@@ -45,7 +45,7 @@ struct alignas(64) ProcessShm {
     std::atomic<std::uint64_t> births_refused_bytes;  // of those
     std::atomic<std::uint64_t> since_ns;              // when it last began or ended a step
     std::atomic<std::uint32_t> incarnation;           // 0, or the number of the replacement
-    std::atomic<std::int32_t> admitted;               // the process that is the worker
+    std::atomic<std::uint32_t> admitted;              // the process that is the worker; it sleeps on this
     std::atomic<std::uint32_t> busy_visit;            // the visit of busy_rank
 };
 static_assert(sizeof(ProcessShm) == 64);

@@ -190,6 +190,7 @@ class Pipeline(PipelineEnding):
             means = BY_EXEC if supervisor.workers_by_exec else BY_FORK
             for text in found:
                 log.warn(f"{text}; {means}; {CURE}")
+            supervisor.order_workers()
         self._declared = serial, parallel
         self._schedule = self._compile(self.max_visits)
         if config.n_slices > 0 and not why_not_balanced(config, parallel):
@@ -291,7 +292,7 @@ class Pipeline(PipelineEnding):
         self._require_log().log(-3, f"listening on {self.getShutdownTopic()}")
 
     def startSlices(self) -> None:
-        """Forks the workers, which set their slices up."""
+        """Lets the workers begin, which set their slices up."""
         config, run = self._require_config(), self._require_run()
         if self._hard_stop:
             run.set_hard_stop(

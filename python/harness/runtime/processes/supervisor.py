@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from harness.runtime.configuration.schedule import Halves
 
 FORK, EXEC = "fork", "exec"
+FORKING = "forking the workers"
 
 LEAVE_TIMEOUT_S = 10.0
 LEAVE_STEP_S = 0.1
@@ -141,8 +142,18 @@ class Supervisor:
         """Whether workers import the stages themselves."""
         return self._fresh_workers is not None
 
+    def order_workers(self) -> None:
+        """Has the nursery fork the workers, which wait until `start_workers` admits them.
+
+        Call it when `wait_for_imports` has returned: the master then goes on beside the forks. Without effect
+        where workers are started by exec. Raises `NurseryGone`.
+        """
+        if self._fresh_workers is None:
+            for worker in range(self._config.n_workers):
+                self._ask(worker, 0, FORKING)
+
     def start_workers(self, run: _core.Run) -> None:
-        """Starts the watcher, then worker after worker. Raises `HarnessError` when one can't be made."""
+        """Starts the watcher, then admits worker after worker. Raises `HarnessError` when one can't be made."""
         run.start_watcher()
         self._watching = True
         for pid in self._helpers():
@@ -151,10 +162,8 @@ class Supervisor:
             for worker in range(self._config.n_workers):
                 self._start_fresh(run, self._fresh_workers, worker, 0)
             return
-        for worker in range(self._config.n_workers):
-            self._ask(worker, 0, "forking the workers")
         for _ in range(self._config.n_workers):
-            message = self._take_answer("forking the workers")
+            message = self._take_answer(FORKING)
             if message[0] == "barren":
                 raise _barren(message)
             self._admit(run, message[1], message[2])

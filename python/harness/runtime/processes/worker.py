@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 PARENT_TIMEOUT_MS = 5000
 ADMISSION_TIMEOUT_MS = 60_000
+"""For a replacement: a nursery that dies may have forked one and told nobody."""
+UNTIL_ADMITTED = -1
+"""For the first ones, which wait for the master to set its stages up. Where it does not, they end with the run."""
 EXIT_ORPHAN = 81
 EXIT_BROKEN = 82
 EXIT_REPLACED = 84
@@ -146,7 +149,8 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
         return EXIT_ORPHAN
     _core.die_with_pipe(context.life_read_fd)
     run = context.run
-    if not run.await_admission(worker, os.getpid(), ADMISSION_TIMEOUT_MS):
+    patience_ms = ADMISSION_TIMEOUT_MS if incarnation else UNTIL_ADMITTED
+    if not run.await_admission(worker, os.getpid(), patience_ms):
         return EXIT_ORPHAN
     run.attach_worker(worker, os.getpid(), incarnation)
     arrays.use_arena(run.arena, context.config.arena_threshold)
