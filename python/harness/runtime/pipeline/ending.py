@@ -119,6 +119,9 @@ class PipelineEnding(PipelineSettings):
         self._require_master().shut_down()
         for complaint in supervisor.end(self._require_run()):
             self._require_log().warn(complaint)
+        if self._event_source is not None:
+            # Nothing is left that an event could end; what heard them goes while the rest is written.
+            self._event_source.close()
         self._tell_refused_births()
         self.write_summary()
         if self._flow is not None:

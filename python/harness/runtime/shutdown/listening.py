@@ -72,24 +72,35 @@ class EventListener:
 
     def listen(self, request: Request) -> None:
         """Serves until `close`."""
-        if self._source is not None or self._wait_for_spool():
-            self._serve(request)
+        try:
+            if self._source is not None or self._wait_for_spool():
+                self._serve(request)
+        finally:
+            # Here, and not in `dispose`: the kernel takes up to 20 ms to forget what was watched.
+            self._stop_waiting()
 
     def close(self) -> None:
-        """Ends `listen`."""
+        """Ends `listen`, without waiting for that."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._quit_write, b"q")
 
     def dispose(self) -> None:
         """Closes what was opened, when `listen` has ended or was never called."""
-        for part in (self._appears, self._source, self._bell):
+        self._stop_waiting()
+        for part in (self._source, self._bell):
             if part is not None:
                 part.close()
-        self._appears = self._source = self._bell = self._broker = None
+        self._source = self._bell = self._broker = None
         for descriptor in (self._quit_read, self._quit_write):
             if descriptor >= 0:
                 os.close(descriptor)
         self._quit_read = self._quit_write = -1
+
+    def _stop_waiting(self) -> None:
+        """Waits no longer for a spool to be made."""
+        appears, self._appears = self._appears, None
+        if appears is not None:
+            appears.close()
 
     def _hear(self, start: str) -> None:
         from harness.events.selectors import Selector
