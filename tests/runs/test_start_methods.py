@@ -159,3 +159,40 @@ def test_a_master_that_is_killed_at_any_moment_of_its_start_leaves_nothing(bench
         process.communicate(timeout=20)
         which = f"seed {seed}, turn {turn}"
         bench.wait_until(lambda: not bench.processes(), f"all to end ({which})", timeout=20.0)
+
+
+WAITS = """
+    class Master(SerialProcessing):
+        def setup(self):
+            # Workers may be there; until they are admitted none of them has a log, nor a stage.
+            time.sleep(1.0)
+            open("master", "w").close()
+            if os.path.exists("fails"):
+                raise ValueError("no sky")
+
+    class Slice(ParallelProcessing):
+        def setup(self):
+            with open(f"slice-{self.rank}", "w") as out:
+                out.write(str(os.path.exists("master")))
+"""
+
+
+@pytest.mark.parametrize("method", [FORK, EXEC])
+def test_slices_are_set_up_after_the_master_however_long_that_takes(bench, method):
+    bench.module(WAITS)
+    bench.policy("one Master Slice", head=f'executionMode: "oneloop"\n{method}')
+    done = bench.run()
+    assert done.code == 0, done.err
+    assert [(bench.folder / f"slice-{rank}").read_text() for rank in (0, 1)] == ["True", "True"]
+
+
+@pytest.mark.parametrize("method", [FORK, EXEC])
+def test_a_master_that_cannot_be_set_up_leaves_no_worker_behind(bench, method):
+    bench.module(WAITS)
+    bench.policy("one Master Slice", head=f'executionMode: "oneloop"\n{method}')
+    (bench.folder / "fails").touch()
+    done = bench.run()
+    assert done.code == 2
+    assert "no sky" in done.err
+    assert not list(bench.folder.glob("slice-*"))
+    assert bench.processes() == []

@@ -43,6 +43,11 @@ the halves and the records name in their signatures what holds them."""
 HEAVY = {"numpy", "astropy", "matplotlib"}
 LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main",
                  "harness.check.pipeline", "harness.pytest_plugin"]
+SELDOM = {"calendar", "dataclasses", "decimal", "difflib", "inspect", "platform", "shutil", "tempfile", "uuid",
+          "harness.events.spool", "harness.events.stomp_broker.settings", "harness.events.watching",
+          "harness.ledger.resume", "harness.ledger.reading"}
+"""What `pex-harness run` has no use for unless somebody asks or something fails. Each takes a millisecond or
+more, and so does each dataclass: what every run makes of that kind is a `NamedTuple`."""
 FORBIDDEN_IN_CORE = re.compile(
     r"\bstd::(cout|cerr|clog)\b|(?<!\w)v?f?printf\(|\b(abort|terminate|getenv|syslog|perror)\("
 )
@@ -184,6 +189,22 @@ def test_importing_stays_light(name, tmp_path):
     loaded = {module.split(".")[0] for module in done.stdout.split()}
     assert "harness" in loaded
     assert loaded & (HEAVY if name == "harness.cli.main" else HEAVY | {"rich"}) == set()
+
+
+def test_a_run_begins_without_what_runs_seldom_need(tmp_path):
+    program = """
+import sys
+before = set(sys.modules)
+from harness.cli.main import build_parser
+build_parser(["run"]).parse_args(["run", "night.paf", "r1"])
+print(*set(sys.modules) - before)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "harness.runtime.pipeline.pipeline" in loaded
+    assert loaded & SELDOM == set()
 
 
 # --- the rooms of the core

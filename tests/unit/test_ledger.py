@@ -15,9 +15,9 @@ from harness import _core
 from harness.errors import LedgerError
 from harness.ledger import DIED, RAISED, Failure, Ledger, Output, StageTime, VisitRecord
 from harness.ledger.checking import check
-from harness.ledger.reading import read_status
 from harness.ledger.lock import RunLock, running_process
 from harness.ledger.mounts import is_network_path
+from harness.ledger.reading import read_status
 
 ROW = {
     "run_id": "r1", "pipeline": "night", "pid": 1, "started": 1.0, "slices": 2, "workers": 2,

@@ -34,8 +34,10 @@ def columns() -> int:
     told = os.environ.get("COLUMNS", "")
     if told.isdecimal() and int(told) > 0:
         return int(told)
+    if sys.__stdout__ is None:
+        return USUAL_COLUMNS
     try:
         return os.get_terminal_size(sys.__stdout__.fileno()).columns or USUAL_COLUMNS
-    except (AttributeError, ValueError, OSError):
-        # Standard output is closed, or no terminal.
+    except (ValueError, OSError):
+        # It is closed, or no terminal.
         return USUAL_COLUMNS

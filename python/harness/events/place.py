@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Where a spool lies, and may lie: on a file system of this machine, for its log does not work over a network."""
+"""Where a spool lies, and where it may: on this machine, for its log does not work over a network."""
 
 from __future__ import annotations
 

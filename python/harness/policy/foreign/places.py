@@ -27,12 +27,13 @@ LONGEST_SEEN = 40
 LONGEST_QUOTED = 60
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-_COMMENTS = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t\r\f\v]*(?:#[^\n]*)?\n)*[ \t\r\f\v]*(?:#[^\n]*\Z)?")
-_WORD = re.compile(rb"[\s,:\[\]{}\"']|[^\s,:\[\]{}\"']+")
-_BRACKETS = re.compile(
-    rb"#[^\n]*|\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|\"(?:[^\"\\\n]|\\.)*\"?|'[^'\n]*'?|[\[\]{}]", re.DOTALL
+# Compiled when a text is refused, or is JSON or TOML: every process of a run imports this module.
+_COMMENTS = rb"(?:\xef\xbb\xbf)?(?:[ \t\r\f\v]*(?:#[^\n]*)?\n)*[ \t\r\f\v]*(?:#[^\n]*\Z)?"
+_WORD = rb"[\s,:\[\]{}\"']|[^\s,:\[\]{}\"']+"
+_BRACKETS = (
+    rb"(?s)#[^\n]*|\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)|\"(?:[^\"\\\n]|\\.)*\"?|'[^'\n]*'?|[\[\]{}]"
 )
-_DOTTED = re.compile(rb"[\w-]+(?:\.[\w-]+){%d,}" % MAX_NESTING)
+_DOTTED = rb"[\w-]+(?:\.[\w-]+){%d,}" % MAX_NESTING
 
 
 class Refusal(Exception):
@@ -106,7 +107,7 @@ def decoded(data: bytes, name: str) -> str:
 
 def comments_end(data: bytes) -> int:
     """Where the blank lines and the lines of comment at the head of a text end."""
-    match = _COMMENTS.match(data)
+    match = re.match(_COMMENTS, data)
     return match.end() if match else 0
 
 
@@ -116,7 +117,7 @@ def seen_at(data: bytes, offset: int) -> str:
         return "the end of the input"
     if data[offset : offset + 1] in b"\r\n":
         return "the end of the line"
-    match = _WORD.match(data, offset)
+    match = re.compile(_WORD).match(data, offset)
     word = match.group().decode(errors="replace") if match else ""
     if not word.isprintable():
         return f"the character {word[0]!r}"
@@ -133,7 +134,7 @@ def quoted(text: str) -> str:
 def too_deep(data: bytes, start: int = 0) -> Refusal:
     """The refusal of a text that nests deeper than MAX_NESTING, at the first bracket or key that does."""
     depth = 0
-    for match in _BRACKETS.finditer(data, start):
+    for match in re.compile(_BRACKETS).finditer(data, start):
         token = match.group()
         if token in (b"[", b"{"):
             depth += 1
@@ -141,7 +142,7 @@ def too_deep(data: bytes, start: int = 0) -> Refusal:
                 return deeper(match.start())
         elif token in (b"]", b"}"):
             depth -= 1
-    dotted = _DOTTED.search(data, start)
+    dotted = re.compile(_DOTTED).search(data, start)
     return deeper(dotted.start() if dotted is not None else None)
 
 

@@ -21,8 +21,8 @@ def memory_file(name: str) -> int:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise
-    # Where the kernel or a filter refuses it: a file whose name is gone does as well. It is seldom needed, and
-    # its module imports ten others.
+    # Where the kernel or a filter refuses it: a file whose name is gone does as well. Seldom
+    # needed, and ten modules.
     import tempfile
 
     descriptor, path = tempfile.mkstemp(prefix=name)

@@ -39,7 +39,7 @@ PARENT_TIMEOUT_MS = 5000
 ADMISSION_TIMEOUT_MS = 60_000
 """For a replacement: a nursery that dies may have forked one and told nobody."""
 UNTIL_ADMITTED = -1
-"""For the first ones, which wait for the master to set its stages up. Where it does not, they end with the run."""
+"""For the first ones, which wait until the master has set its stages up, or ends the run."""
 EXIT_ORPHAN = 81
 EXIT_BROKEN = 82
 EXIT_REPLACED = 84
