@@ -43,9 +43,11 @@ the halves and the records name in their signatures what holds them."""
 HEAVY = {"numpy", "astropy", "matplotlib"}
 LIGHT_MODULES = ["harness", "harness.policy", "harness.log", "harness.stage", "harness.cli.main",
                  "harness.check.pipeline", "harness.pytest_plugin"]
-SELDOM = {"calendar", "dataclasses", "decimal", "difflib", "inspect", "platform", "shutil", "tempfile", "uuid",
-          "harness.events.spool", "harness.events.stomp_broker.settings", "harness.events.watching",
-          "harness.ledger.resume", "harness.ledger.reading"}
+SELDOM = {
+    "calendar", "dataclasses", "decimal", "difflib", "inspect", "platform", "shutil", "tempfile", "uuid",
+    "harness.events.spool", "harness.events.stomp_broker.settings", "harness.events.watching",
+    "harness.ledger.resume", "harness.ledger.reading",
+}  # fmt: skip
 """What `pex-harness run` has no use for unless somebody asks or something fails. Each takes a millisecond or
 more, and so does each dataclass: what every run makes of that kind is a `NamedTuple`."""
 FORBIDDEN_IN_CORE = re.compile(

@@ -153,7 +153,7 @@ class Supervisor:
                 self._ask(worker, 0, FORKING)
 
     def start_workers(self, run: _core.Run) -> None:
-        """Starts the watcher, then admits worker after worker. Raises `HarnessError` when one was not made."""
+        """Starts the watcher, then admits worker after worker. Raises `HarnessError` where one is lacking."""
         run.start_watcher()
         self._watching = True
         for pid in self._helpers():
