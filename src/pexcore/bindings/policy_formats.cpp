@@ -75,7 +75,8 @@ class EventFeed {
 
  private:
     void take(const py::tuple& event) {
-        const ParsedName name{event[0].cast<std::string_view>(), event[1].cast<std::uint32_t>()};
+        const auto text = event[0].cast<std::string_view>();
+        const ParsedName name{text, event[1].cast<std::uint32_t>(), policy::field_count(text)};
         if (event.size() == 3) {
             m_tree.open(name, event[2].cast<std::uint32_t>());
             return;
@@ -130,8 +131,9 @@ void add_contents(const policy::Policy& made, const NodePtr& into, const policy:
 }  // namespace
 
 bool load_registered_format(const SourcePtr& source, const NodePtr& into, const policy::LoadOptions& options) {
-    // Text without a path that begins like a parameter is PAF in any case: the registry is spared a copy of it.
-    if (source->path().empty() && policy::begins_with_parameter(source->text())) return false;
+    // Text without a path that begins like a parameter, or says that it is PAF, is that in any case: the registry is
+    // spared a copy of it.
+    if (source->path().empty() && policy::begins_like_paf(source->text())) return false;
     const py::module_ formats = registry();
     const py::object answer = formats.attr("read_foreign")(names_of(*source), py::bytes(source->text()));
     if (answer.is_none()) return false;

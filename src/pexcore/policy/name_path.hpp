@@ -2,7 +2,9 @@
 // Dotted names, field by field.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,6 +12,11 @@ namespace pex::policy {
 
 // Errors: BadNameError for an empty name, a leading, trailing or doubled dot, and more than MAX_DEPTH fields.
 void check_name(std::string_view name);
+
+// How many fields a name has, the empty ones too.
+inline std::uint32_t field_count(std::string_view name) noexcept {
+    return static_cast<std::uint32_t>(std::count(name.begin(), name.end(), '.')) + 1;
+}
 
 // Walks the fields of a checked name. After next(), field() is the current one.
 class FieldWalk {

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "policy/name_path.hpp"
 #include "policy/paf.hpp"
 #include "policy/paf_scan.hpp"
 #include "policy/tree_builder.hpp"
@@ -81,9 +82,10 @@ class PafParser {
 
     // --- lines ---
 
-    // One comment, blank rest of a line, closing brace, or parameter with its line end left in place.
+    // One comment, blank rest of a line, closing brace, or parameter with its line end left in place. The line end of
+    // the item before goes with it.
     void parse_item() {
-        const char* const at = skip(m_at, LAYOUT);
+        const char* const at = skip_layout(*m_at == '\n' ? m_at + 1 : m_at, m_end);
         m_at = at;
         if (at == m_end) return;
         if (is_name_start(*at)) return parse_parameter();
@@ -125,8 +127,11 @@ class PafParser {
 
     void parse_parameter() {
         const char* const start = m_at;
-        const char* const at = skip(start, NAME);
-        const ParsedName name{{start, static_cast<std::size_t>(at - start)}, offset_of(start)};
+        const char* at = skip(start, NAME_START);
+        const bool is_dotted = *at == '.';
+        if (is_dotted) at = skip(at, NAME);
+        const std::string_view text{start, static_cast<std::size_t>(at - start)};
+        const ParsedName name{text, offset_of(start), is_dotted ? field_count(text) : 1};
         const char* const colon = skip(at, BLANK);
         if (colon == m_end || *colon != ':') {
             std::string problem = "bad parameter name: no colon follows " + in_quotes(name.text);
@@ -134,7 +139,7 @@ class PafParser {
             fail<FormatSyntaxError>(colon, std::move(problem), "a name of letters, digits, '_' and '.', then ':'",
                                     seen_at(colon, m_end));
         }
-        if (name.text.back() == '.' || name.text.find("..") != std::string_view::npos) {
+        if (is_dotted && (text.back() == '.' || text.find("..") != std::string_view::npos)) {
             fail<FormatSyntaxError>(start, "bad parameter name: a field of " + in_quotes(name.text) + " is empty",
                                     "non-empty fields joined by single dots", in_quotes(name.text));
         }

@@ -18,7 +18,9 @@ constexpr std::uint32_t LONGEST_ROW = 19;
 // Steps over digits and appends them to those of the token.
 const char* take_digits(const char* at, const char* end, NumberToken& token) noexcept {
     const char* const begin = at;
-    for (; at != end && is_digit(*at); ++at) token.digits = token.digits * 10 + static_cast<std::uint64_t>(*at - '0');
+    std::uint64_t digits = token.digits;
+    for (; at != end && is_digit(*at); ++at) digits = digits * 10 + static_cast<std::uint64_t>(*at - '0');
+    token.digits = digits;
     token.count += static_cast<std::uint32_t>(at - begin);
     return at;
 }

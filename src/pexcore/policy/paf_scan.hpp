@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace pex::policy {
@@ -43,6 +45,23 @@ inline bool is_name_char(char c) noexcept { return is_a(c, NAME); }
 inline const char* skip(const char* at, CharClass unwanted) noexcept {
     while (is_a(*at, unwanted)) ++at;
     return at;
+}
+
+// The same for LAYOUT, which is spaces for the most part: those go by eights.
+inline const char* skip_layout(const char* at, const char* end) noexcept {
+    constexpr std::uint64_t EIGHT_SPACES = 0x2020'2020'2020'2020;
+    if constexpr (std::endian::native == std::endian::little) {
+        while (end - at >= 8) {
+            std::uint64_t word = 0;
+            std::memcpy(&word, at, sizeof word);
+            if (word != EIGHT_SPACES) {
+                at += std::countr_zero(word ^ EIGHT_SPACES) / 8;
+                break;
+            }
+            at += 8;
+        }
+    }
+    return skip(at, LAYOUT);
 }
 
 inline const char* skip_blanks(const char* at, const char* end) noexcept {

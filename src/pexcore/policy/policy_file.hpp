@@ -49,8 +49,9 @@ struct FormatVerdict {
     std::size_t decided_at;  // the byte that settled it
 };
 FormatVerdict recognise_format(std::string_view text);
-// Whether the first line that is neither blank nor comment is "name:", which no other format begins with.
-bool begins_with_parameter(const std::string& text);
+// Whether the first line that is neither blank nor comment is "name:", which no other format begins with, or a comment
+// before it says that the text is PAF.
+bool begins_like_paf(const std::string& text);
 
 class PolicySource {
  public:

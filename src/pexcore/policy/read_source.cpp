@@ -32,6 +32,9 @@ std::string read_text(const std::string& path, const LoadOptions& options) {
     errno = 0;
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
     if (file == nullptr) fail_io(path, errno, options);
+    // The text is read in one piece, into its place: a buffer between would be a copy more. Where there is one all the
+    // same, nothing is lost.
+    std::setvbuf(file.get(), nullptr, _IONBF, 0);
     std::error_code size_unknown;
     const auto size = std::filesystem::file_size(path, size_unknown);
     // One byte more than needed, so that the first read already meets the end.
@@ -133,9 +136,10 @@ bool is_named_paf(const Source& source) {
     return ends_with(source.path(), ".paf") || ends_with(source.name(), ".paf");
 }
 
-bool begins_with_parameter(const std::string& text) {
+bool begins_like_paf(const std::string& text) {
     const FormatVerdict verdict = recognise_format(text);
-    if (verdict.format != FormatVerdict::Format::PAF || !is_name_start(text[verdict.decided_at])) return false;
+    if (verdict.format != FormatVerdict::Format::PAF) return false;
+    if (text[verdict.decided_at] == '#') return true;
     return *skip(skip(text.data() + verdict.decided_at, NAME), BLANK) == ':';
 }
 

@@ -17,10 +17,6 @@ using Children = SmallArray<NodePtr>;
 // Room for more entries than this is not made in advance.
 constexpr std::size_t LARGEST_EXPECTATION = 64;
 
-std::size_t field_count(std::string_view name) {
-    return static_cast<std::size_t>(std::count(name.begin(), name.end(), '.')) + 1;
-}
-
 }  // namespace
 
 TreeBuilder::TreeBuilder(std::shared_ptr<const Source> source, NodePtr root, std::string outer)
@@ -31,8 +27,8 @@ TreeBuilder::TreeBuilder(std::shared_ptr<const Source> source, NodePtr root, std
 Entry& TreeBuilder::entry_for(const ParsedName& name) {
     Node* node = m_blocks.back().node;
     std::string_view last = name.text;
-    if (name.text.find('.') != std::string_view::npos) {
-        if (m_blocks.back().depth + field_count(name.text) > MAX_DEPTH) refuse_depth(name);
+    if (name.fields > 1) {
+        if (m_blocks.back().depth + name.fields > MAX_DEPTH) refuse_depth(name);
         FieldWalk walk(name.text);
         while (walk.next() && !walk.is_last()) node = step_into(node, name, walk.field(), walk.up_to_here());
         last = walk.field();
@@ -68,7 +64,7 @@ Node* TreeBuilder::step_into(Node* node, const ParsedName& name, std::string_vie
 }
 
 void TreeBuilder::open(const ParsedName& name, std::uint32_t brace) {
-    if (m_blocks.back().depth + field_count(name.text) > MAX_DEPTH) refuse_depth(name);
+    if (m_blocks.back().depth + name.fields > MAX_DEPTH) refuse_depth(name);
     NodePtr fresh = new_node(brace);
     Node* node = fresh.get();
     Children children;
@@ -85,7 +81,7 @@ void TreeBuilder::open_detached(const ParsedName& name, std::uint32_t brace) {
 }
 
 void TreeBuilder::push_block(const ParsedName& name, Node* node, std::size_t index, std::uint32_t brace) {
-    m_blocks.push_back({node, name.text, index, brace, m_blocks.back().depth + field_count(name.text)});
+    m_blocks.push_back({node, name.text, index, brace, m_blocks.back().depth + name.fields});
 }
 
 NodePtr TreeBuilder::new_node(std::uint32_t brace) {

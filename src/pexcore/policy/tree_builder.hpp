@@ -15,6 +15,7 @@ namespace pex::policy {
 struct ParsedName {
     std::string_view text;
     std::uint32_t offset;
+    std::uint32_t fields;  // as field_count() says, which most parsers see on their way
 };
 
 class TreeBuilder {
