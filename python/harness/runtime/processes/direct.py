@@ -78,6 +78,9 @@ class DirectSupervisor(Supervisor):
         """What the import of the stages has found amiss, and what the parallel halves declare."""
         return self._imported
 
+    def order_workers(self) -> None:
+        """They are there."""
+
     def start_workers(self, run: _core.Run) -> None:
         """Starts the watcher, and admits the workers."""
         run.start_watcher()
