@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "check.hpp"
@@ -20,6 +21,10 @@ using namespace pex::shm;
 inline constexpr std::uint64_t KIB = 1024;
 inline constexpr std::uint64_t MIB = KIB * KIB;
 inline constexpr ProcessSlot MASTER{0};
+
+inline bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
 
 // A machine without any shortage of memory.
 inline pex::os::Headroom plenty() { return {std::uint64_t{1} << 50, std::uint64_t{1} << 50, "test"}; }

@@ -47,8 +47,6 @@ void check_and_drop(Arena& arena, std::vector<BlockRef>& held) {
     held.clear();
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 PEX_TEST(what_is_refused_at_the_limit_is_given_once_more_is_lent_and_refused_again_afterwards) {

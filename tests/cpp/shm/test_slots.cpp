@@ -19,8 +19,6 @@ AllocResult fill_with_pages(Arena& arena, std::vector<BlockRef>& held) {
     }
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 PEX_TEST(larger_blocks_stand_in_where_those_of_the_size_are_taken_and_commit_no_more) {
