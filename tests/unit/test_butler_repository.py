@@ -6,6 +6,8 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import signal
+import time
 
 import harness.exceptions as pex
 import numpy
@@ -187,6 +189,59 @@ def test_processes_that_were_forked_write_at_the_same_time(repository):
         child.join(100)
         assert child.exitcode == 0
     assert [float(repository.get("flat", {"detector": n})[0, 0]) for n in range(4)] == [4, 4, 4, 4]
+
+
+def _put_first(repository, half, stays):
+    """A put that stops in the middle of making the run: for ever, or for a moment."""
+    from lsst.daf.butler.registry.databases.sqlite import SqliteDatabase
+
+    sync = SqliteDatabase.sync
+
+    def slow_sync(database, table, **more):
+        if table.name == "run":
+            half.set()
+            if not stays:
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(0.5)
+        return sync(database, table, **more)
+
+    SqliteDatabase.sync = slow_sync
+    repository.put(pixels(1), "flat", {"detector": 1})
+
+
+@needs_library
+@pytest.mark.parametrize("stays", [True, False], ids=["goes on", "dies"])
+def test_a_writer_that_is_in_the_middle_of_making_the_run_keeps_none_from_writing(repository, stays):
+    context = multiprocessing.get_context("fork")
+    half = context.Event()
+    child = context.Process(target=_put_first, args=(repository, half, stays))
+    child.start()
+    assert half.wait(100)
+    if not stays:
+        child.join(100)
+    repository.put(pixels(2), "flat", {"detector": 2})
+    child.join(100)
+    assert child.exitcode == (0 if stays else -signal.SIGKILL)
+    found = [repository.datasetExists("flat", {"detector": n}) for n in (1, 2)]
+    assert found == [stays, True]
+
+
+@needs_library
+def test_a_run_that_could_not_be_made_is_made_by_the_next_put(repository, monkeypatch):
+    from lsst.daf.butler.registry.sql_registry import SqlRegistry
+
+    register = SqlRegistry.registerRun
+
+    def fail_late(registry, name, doc=None):
+        register(registry, name, doc)
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlRegistry, "registerRun", fail_late)
+        with pytest.raises(pex.IoError, match="dataset 'flat' .*no space left"):
+            repository.put(pixels(1), "flat", {"detector": 1})
+    repository.put(pixels(2), "flat", {"detector": 1})
+    assert repository.get("flat", {"detector": 1}).tolist() == pixels(2).tolist()
 
 
 @needs_library

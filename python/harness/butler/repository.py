@@ -131,9 +131,7 @@ class Repository:
 
         butler, ids = self._open(), self._ids(dataId)
         with self._told(datasetType, ids):
-            if not self._has_run:
-                butler.registry.registerRun(self.run)
-                self._has_run = True
+            self._register_run(butler)
             try:
                 ref = butler.put(obj, datasetType, ids, run=self.run)
             except ConflictingDefinitionError:
@@ -145,6 +143,18 @@ class Repository:
             uri = butler.getURI(ref)
         if uri.isLocal:
             record_output(uri.ospath)
+
+    def _register_run(self, butler: Any) -> None:
+        """Makes the run, if it is not there. Nobody sees it by half, and nobody's death leaves it so.
+
+        By itself the library enters a run's name and what belongs to it in two transactions. Whoever writes
+        between the two, or after a process that died there, is refused.
+        """
+        if self._has_run:
+            return
+        with butler.transaction():
+            butler.registry.registerRun(self.run)
+        self._has_run = True
 
     def close(self) -> None:
         """Closes this process's connection, unless others use it; a later use opens it again."""
