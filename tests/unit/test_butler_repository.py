@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sqlite3
 import time
 
 import harness.exceptions as pex
@@ -224,6 +225,31 @@ def test_a_writer_that_is_in_the_middle_of_making_the_run_keeps_none_from_writin
     assert child.exitcode == (0 if stays else -signal.SIGKILL)
     found = [repository.datasetExists("flat", {"detector": n}) for n in (1, 2)]
     assert found == [stays, True]
+
+
+def _die_while_writing(root):
+    """Changes pages of the repository's database, and dies before they are committed."""
+    connection = sqlite3.connect(f"{root}/gen3.sqlite3", isolation_level=None)
+    connection.execute("PRAGMA cache_size=2")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("CREATE TABLE unfinished (text)")
+    connection.executemany("INSERT INTO unfinished VALUES (?)", [("x" * 1000,)] * 1000)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@needs_library
+def test_a_writer_that_died_in_a_transaction_keeps_none_from_reading(made, repository):
+    repository.put(pixels(1), "flat", {"detector": 1})
+    for when in ("while it was open", "before it was opened"):
+        reader = Repository(made, collections=[repository.run], data_id=IDS)
+        if when == "before it was opened":
+            reader.close()
+        child = multiprocessing.get_context("fork").Process(target=_die_while_writing, args=(made,))
+        child.start()
+        child.join(100)
+        assert child.exitcode == -signal.SIGKILL
+        assert reader.get("flat", {"detector": 1}).tolist() == pixels(1).tolist(), when
+        reader.close()
 
 
 @needs_library

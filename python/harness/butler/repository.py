@@ -8,10 +8,11 @@ it first uses it. Nothing of the library is imported before.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import harness.exceptions as pex
 from harness.outputs import record_output
@@ -24,6 +25,33 @@ _Key = tuple[int, str, tuple[str, ...], bool]
 _butlers: dict[_Key, tuple[Any, int]] = {}
 """The butlers that processes have open, with how many users each has: slices of one worker share one."""
 PICKLES = (".pickle", ".pkl")
+SQLITE_READONLY_ROLLBACK = 776
+"""SQLite's code of this name (https://www.sqlite.org/rescode.html)."""
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _past_dead_writers(
+    method: Callable[Concatenate[Repository, _P], _R],
+) -> Callable[Concatenate[Repository, _P], _R]:
+    """Does a reading method again where a process died while it wrote to the database.
+
+    SQLite takes back what such a process has begun as soon as the file is opened for writing, and refuses
+    those who only read until then.
+    """
+
+    @functools.wraps(method)
+    def done(self: Repository, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return method(self, *args, **kwargs)
+        except pex.RuntimeError as error:
+            reason = getattr(error.__cause__, "orig", None)
+            if getattr(reason, "sqlite_errorcode", None) != SQLITE_READONLY_ROLLBACK:
+                raise
+        _take_back_unfinished(self.root)
+        return method(self, *args, **kwargs)
+
+    return done
 
 
 class Repository:
@@ -60,6 +88,7 @@ class Repository:
             )
         self._open()
 
+    @_past_dead_writers
     def datasetExists(self, datasetType: str, dataId: Mapping[str, Any]) -> bool:
         """Whether the dataset and its file are there; not where a collection is not there yet.
 
@@ -78,6 +107,7 @@ class Repository:
             butler.get_dataset_type(datasetType)
             return False
 
+    @_past_dead_writers
     def get(self, datasetType: str, dataId: Mapping[str, Any]) -> Any:
         """The dataset, read by the formatter that the repository has for it.
 
@@ -98,6 +128,7 @@ class Repository:
                 )
             return butler.get(ref)
 
+    @_past_dead_writers
     def read(self, datasetType: str, dataId: Mapping[str, Any], storage: str, request: ReadRequest) -> Any:
         """The dataset, its file read by a storage of the harness: pixels land in shared memory.
 
@@ -167,6 +198,7 @@ class Repository:
         else:
             butler.close()
 
+    @_past_dead_writers
     def _open(self) -> Any:
         """This process's butler."""
         key = (os.getpid(), os.path.abspath(self.root), self._collections, self.run is not None)
@@ -234,6 +266,19 @@ class Repository:
             cause = f": {_text(error.__cause__)}" if error.__cause__ is not None else ""
             kind = pex.IoError if isinstance(error.__cause__, OSError) else pex.RuntimeError
             raise kind(f"{name}: {type(error).__name__}: {_text(error)}{cause}") from error
+
+
+def _take_back_unfinished(root: str) -> None:
+    from lsst.daf.butler import Butler
+
+    try:
+        Butler.from_config(root, writeable=True).close()
+    except Exception as error:
+        raise pex.RuntimeError(
+            f"butler repository {root}: a process died while it wrote to the database, and what it began"
+            f" cannot be taken back: {type(error).__name__}: {error}; open the repository once as somebody"
+            " who may write"
+        ) from error
 
 
 def _text(error: BaseException) -> str:
