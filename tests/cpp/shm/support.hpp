@@ -54,6 +54,16 @@ inline bool skip_under_thread_sanitizer([[maybe_unused]] const char* reason) {
 #endif
 }
 
+// True, after saying so, in a build where a long test would take minutes, and in which nothing of the core runs.
+inline bool skip_under_sanitizers([[maybe_unused]] const char* reason) {
+#ifdef __SANITIZE_ADDRESS__
+    std::cout << "skip  under the address sanitizer: " << reason << std::endl;
+    return true;
+#else
+    return skip_under_thread_sanitizer(reason);
+#endif
+}
+
 // Runs body in a forked child, which ends with the number of failed checks.
 template <class Body>
 pid_t fork_child(Body body) {

@@ -54,6 +54,7 @@ PEX_TEST(a_million_put_get_free_cycles_grow_nothing) {
 }
 
 PEX_TEST(trimming_after_every_visit_grows_no_list) {
+    if (skip_under_thread_sanitizer("one thread, 20,000 visits")) return;
     auto sut = attached_arena(16 * MIB);
     std::minstd_rand random(1);
     Footprint warm_up{};

@@ -19,7 +19,7 @@ std::string explore(const Rule& rule) { return Model(rule).explore(); }
 }  // namespace
 
 PEX_TEST(no_interleaving_reclaims_a_held_block_or_leaks_it) {
-    if (support::skip_under_thread_sanitizer("one thread explores a made-up machine")) return;
+    if (support::skip_under_sanitizers("one thread explores a made-up machine")) return;
     // As shipped; as shipped with a death at any step; and with the other order of the scan.
     for (const Rule& rule : {Rule{}, Rule{.addressee_dies = true}, Rule{.roots_first = false}}) {
         Model sut(rule);
@@ -62,7 +62,7 @@ PEX_TEST(the_model_finds_the_leak_when_the_sweep_looks_only_at_blocks_with_the_d
 }
 
 PEX_TEST(no_interleaving_of_two_addressees_two_visits_or_a_relay_reclaims_a_held_block_or_leaks_it) {
-    if (support::skip_under_thread_sanitizer("one thread explores a made-up machine")) return;
+    if (support::skip_under_sanitizers("one thread explores a made-up machine")) return;
     for (const Rule& rule : {Rule{.cast = Cast::two_addressees}, Rule{.cast = Cast::two_visits},
                              Rule{.cast = Cast::relay}, Rule{.addressee_dies = true, .cast = Cast::two_visits}}) {
         Model sut(rule);
