@@ -2,6 +2,7 @@ import mmap
 from typing import Any
 
 from harness._core import _MasterHooks
+from harness._crossing import Crossing
 from harness.clipboard import Clipboard
 from harness.properties import PropertySet
 
@@ -31,16 +32,26 @@ class HalfState:
     visit: int
     stage_number: int
     error_flagged: bool
+    in_visit: bool
+    foreign: Any
     queues: list[Queue]
     stages: list[Any]
     log: Any
     root_log: Any
     notes: Any
+    rank: int
+    crossing: Crossing
     replaces: bool
     exchange: Any
+    received: list[Any]
+    received_across: list[Any]
+    _started: Any
+    _has_several: bool
+    _unprepared: bool
     _generation: int
     _numbers: ContextNumbers
     _more: bool
+    _opened: bool
     _has_no_more: bool
     _published: list[Any]
     _told: tuple[int, int]
@@ -48,6 +59,9 @@ class HalfState:
     _reached: int
     _between: Queue | None
     _event: Any
+    published: list[Any]
+    def start(self, visit: int) -> int: ...
+    def start_slice(self, visit: int) -> int: ...
     def look_at(self, down: memoryview, up: memoryview, clipboard_bytes: memoryview) -> None: ...
 
 class Already:

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "python" / "harness"
 CORE = ROOT / "src" / "pexcore"
 
 LAYERS = [
-    {"_core", "_clipboard", "_records", "_steps", "errors", "exceptions"},
+    {"_core", "_clipboard", "_crossing", "_records", "_steps", "errors", "exceptions"},
     {"current"},
     {"arrays", "births", "clipboard", "inotify", "properties", "outputs", "streams"},
     {"log", "locations", "name_patterns", "ordered_process", "policy", "process_identity", "queue",

@@ -6,7 +6,6 @@ from __future__ import annotations
 import copy as copying
 import pickle
 import weakref
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from harness import _core
@@ -17,6 +16,8 @@ from harness.transport.entry import Descriptor, Entry, Notes
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness._crossing import PlainArray
+
 
 class Receiver:
     """What the values that arrive in one process have in common."""
@@ -24,27 +25,30 @@ class Receiver:
     def __init__(self, run: _core.Run) -> None:
         self.run = run
         self.arena = run.arena
-        self.arrived: Counter[int] = Counter()
+        self.arrived: dict[int, int] = {}
         """How often each block has arrived in this visit, under whatever key."""
         self.sent: set[int] = set()
         """Blocks that were sent from here in this visit, whoever made them."""
         self.notes = Notes()
         """Bytes that no item stands for, since they were told last."""
 
-    def begin_visit(self) -> None:
-        """Forgets the last visit."""
-        self.arrived.clear()
-        self.sent.clear()
-
     def deliver(self, entry: Entry, audience: int) -> Pending | None:
         """What goes on the clipboard for `entry`, which `audience` clipboards receive; `None` for a note."""
         if entry.kind == _core.ENTRY_NOTE:
             return None
         for ref, _, _ in entry.buffers:
-            self.arrived[ref] += 1
+            self.arrived[ref] = self.arrived.get(ref, 0) + 1
         if entry.kind == _core.ENTRY_ARRAY:
             return ArrivedArray(self, entry, audience)
         return ArrivedObject(self, entry)
+
+    def take_arrived(self, array: PlainArray, audience: int, owned: list, copy: bool) -> np.ndarray:
+        """As `Pending.take`, of an array that arrived by the short way for `audience` clipboards."""
+        return ArrivedArray(self, Entry._make(array.fields()), audience).take(owned, copy)
+
+    def take_sent(self, array: PlainArray, owned: list, copy: bool) -> Any:
+        """As `Pending.take`, of an array that went by the short way."""
+        return Sent(self, Entry._make(array.fields())).take(owned, copy)
 
     def copy_for_taking(self, key: str, value: Any, copy: bool, why: str, size: int) -> Any:
         """A deep copy of a value that others can see, `size` bytes of which are known to be large parts.
@@ -115,7 +119,7 @@ class ArrivedArray(Pending):
             return f"{self._audience} clipboards have received it"
         if self._entry.flags & _core.ENTRY_RELAYED:
             return "its memory has crossed before, to others"
-        if self._receiver.arrived[ref] != 1:
+        if self._receiver.arrived.get(ref) != 1:
             return "it has arrived more than once, or under several keys"
         if ref in self._receiver.sent:
             return "it was sent on from here, under another key"

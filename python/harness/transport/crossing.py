@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness import _core
+from harness._crossing import Crossing
 from harness.clipboard import Clipboard, Pending
 from harness.errors import ArenaFull, TransportError
 from harness.transport.arriving import Receiver, Sent
@@ -49,22 +50,29 @@ class Transport:
         visit_slot: int = 0,
         *,
         keeps_manifests: bool = False,
+        arriving: int = 2,
     ) -> None:
-        """`audience` clipboards receive what is published here; if it is kept, more than once."""
+        """`audience` clipboards receive what is published here; if it is kept, more than once. What arrives here by the
+        short way was received by `arriving` clipboards.
+        """
         self._arena = run.arena
         self._slot = None if keeps_manifests else PUBLISHED
         self._receiver = Receiver(run)
         self.notes = self._receiver.notes
         self._placer = Placer(run, policy, self._receiver, audience > 1, visit_slot)
+        self.crossing = Crossing(
+            run, self._receiver, self._placer.copies, keeps_manifests, arriving, not policy.snapshot
+        )
+        """The short way, for arrays that need nothing but a descriptor."""
 
     def begin_visit(self) -> None:
         """Forgets what belonged to the last visit's blocks."""
-        self._placer.begin_visit()
-        self._receiver.begin_visit()
+        self.crossing.begin_visit()
 
     def end_visit(self) -> None:
         """Lets go of what was written for others. Call it when all have read it."""
         self._placer.end_visit()
+        self.crossing.end_visit()
 
     # --- publishing
 
@@ -78,14 +86,16 @@ class Transport:
         """
         if not clipboard._has_unpublished() and not self.notes.are_there:
             return NO_MANIFEST, []
-        items = clipboard._unpublished_items()
         notes = self.notes.entries() if self.notes.are_there else []
+        plain = None if notes else self.crossing.publish(clipboard, more)
+        if plain is not None:
+            return plain[0], [Entry._make(array.fields()) for array in plain[1]]
+        items = clipboard._unpublished_items()
         if not items and not notes:
             return NO_MANIFEST, []
         _refuse_equal_names(clipboard)
         slot = None if more else self._slot
-        plain = None if notes else self._write_plain(clipboard, items, slot)
-        manifest, entries = plain or self._write(clipboard, items, notes, slot)
+        manifest, entries = self._write(clipboard, items, notes, slot)
         self._receiver.notes.clear()
         sent = {item[0]: Sent(self._receiver, entry) for item, entry in zip(items, entries, strict=False)}
         clipboard._published(sent)
@@ -142,25 +152,6 @@ class Transport:
         _refuse_equal_names(clipboard)
         manifest, _ = self._write(clipboard, clipboard._marked_items(), [], None)
         return manifest
-
-    def _write_plain(
-        self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]], slot: int | None
-    ) -> tuple[Manifest, list[Entry]] | None:
-        """As `_write`, in the compiled core, for arrays that need no copy; `None` if there are others."""
-        if clipboard._has_canvases():
-            return None
-        placed = self._placer.place_plain(items)
-        if placed is None:
-            return None
-        content, entries = placed
-        try:
-            manifest = self._placer.write_manifest(content, slot)
-        except ArenaFull:
-            for entry in entries:
-                self._receiver.notes.add(entry.key, 0, entry.bytes_shared)
-            raise
-        self._placer.seal_items(items)
-        return manifest, entries
 
     def _write(
         self, clipboard: Clipboard, items: list[tuple[Any, Any, bool]], notes: list[Entry], slot: int | None
@@ -248,9 +239,9 @@ class Transport:
             if pending is not None:
                 accept(entry.key, pending)
 
-    def rebuild(self, entries: list[Entry]) -> list[tuple[str, Any]]:
-        """The values of entries whose visit has not ended, as they are now; not for stages."""
-        received = [(entry.key, self._receiver.deliver(entry, 2)) for entry in entries]
+    def rebuild(self, manifest: Manifest) -> list[tuple[str, Any]]:
+        """The values of a manifest whose visit has not ended, as they are now; not for stages."""
+        received = [(entry.key, self._receiver.deliver(entry, 2)) for entry in self.read(manifest)]
         return [(key, pending.materialise()) for key, pending in received if pending is not None]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import _core
 from harness.errors import ArenaFull, TransportError
-from harness.transport.entry import Descriptor, Entry, Notes
+from harness.transport.entry import Descriptor, Notes
 from harness.transport.geometry import copy_into, extent, is_frozen, stored_bytes
 from harness.transport.policy import SharePolicy
 
@@ -77,8 +77,8 @@ class Placer:
         self._key = ""
         self._manifests: dict[int, _core.HeldBlock] = {}
         self._sealing: list[np.ndarray] = []
-        # Arrays copied in this visit, by identity.
-        self._copies: dict[int, tuple[weakref.ref, int, Place]] = {}
+        # Arrays copied in this visit, by identity. Forgotten with it: their blocks are free then.
+        self.copies: dict[int, tuple[weakref.ref, int, Place]] = {}
         # Canvases moved in this publication: the array, and what stands for it now.
         self._moved: dict[int, tuple[np.ndarray, Place, np.ndarray]] = {}
         self._publication = 0
@@ -89,10 +89,6 @@ class Placer:
         """Whether memory of the item has crossed before: others than the addressees may have received it."""
 
     # --- the life of a visit and of an item
-
-    def begin_visit(self) -> None:
-        """Forgets the copies of the last visit: their blocks are free."""
-        self._copies.clear()
 
     def end_visit(self) -> None:
         """Lets go of the manifests: everybody has read them."""
@@ -160,27 +156,8 @@ class Placer:
             return known
         self._refuse_copy(array.nbytes, found)
         place = self._copy(array)
-        self._copies[id(owner)] = (weakref.ref(owner), self._publication, place)
+        self.copies[id(owner)] = (weakref.ref(owner), self._publication, place)
         return place
-
-    def place_plain(self, items: list[tuple[Any, Any, bool]]) -> tuple[bytes, list[Entry]] | None:
-        """The manifest and the entries of items (key, value, is a canvas), all at once, without any copy.
-
-        `None`, with nothing done, if one of them is no plain array that was born in the arena.
-        """
-        if self._policy.snapshot:
-            return None
-        placed = _core.place_plain_arrays(
-            self._arena, items, self._receiver.arrived, INLINE_BYTES, PIN_RATIO, self._visit_slot
-        )
-        if placed is None:
-            return None
-        content, told = placed
-        entries = [Entry._make(fields) for fields in told]
-        for entry in entries:
-            self._receiver.sent.add(entry.buffers[0][0])
-            self._run.count_shared(entry.bytes_shared)
-        return content, entries
 
     def place_canvas(self, array: np.ndarray) -> tuple[Place, np.ndarray]:
         """Where others find and change `array`, and the array that its maker has to use from now on."""
@@ -280,7 +257,7 @@ class Placer:
 
     def _known_copy(self, owner: np.ndarray, view: np.ndarray) -> Place | None:
         """The copy made of this very array, if nobody can have written to the array since."""
-        reference, publication, place = self._copies.get(id(owner), (None, 0, None))
+        reference, publication, place = self.copies.get(id(owner), (None, 0, None))
         if reference is None or reference() is not owner:
             return None
         if publication == self._publication or (self._remember_copies and is_frozen(owner, view)):

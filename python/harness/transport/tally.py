@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import _core
 from harness.transport.entry import Entry
+
+if TYPE_CHECKING:
+    from harness._crossing import PlainArray
 
 DOWN, ACROSS, UP = "down", "across", "up"
 DIRECTIONS = (ACROSS, DOWN, UP)
@@ -43,6 +46,8 @@ class Tally:
         self.traffic: dict[tuple[int, str, str], KeyTraffic] = {}
         self._blocks: dict[int, Origin] = {}
         self._visit = 0
+        self.untold: list[tuple[int, int, str, list[PlainArray]]] = []
+        """Visit, stage, direction and arrays of crossings that have yet to be counted: `add` does, when there is time."""
 
     def turn_to(self, visit: int) -> None:
         """Notes the visit that what follows belongs to."""
@@ -50,6 +55,7 @@ class Tally:
 
     def add(self, stage: int, direction: str, entries: Iterable[Entry]) -> None:
         """Adds the entries of a manifest that was published for, or by, stage `stage`."""
+        self._count_untold()
         for entry in entries:
             row = self._row(stage, direction, entry.key)
             row.bytes_copied += entry.bytes_copied
@@ -59,6 +65,17 @@ class Tally:
             row.items += 1
             for ref, _, size in entry.buffers:
                 self._blocks.setdefault(ref, Origin(stage, direction, entry.key, self._visit, size))
+
+    def _count_untold(self) -> None:
+        for visit, stage, direction, arrays in self.untold:
+            for array in arrays:
+                key, copied, shared, ref, size = array.counts()
+                row = self._row(stage, direction, key)
+                row.items += 1
+                row.bytes_copied += copied
+                row.bytes_shared += shared
+                self._blocks.setdefault(ref, Origin(stage, direction, key, visit, size))
+        self.untold.clear()
 
     def _row(self, stage: int, direction: str, key: str) -> KeyTraffic:
         # A key made up anew in every visit must not make the table grow for ever.
@@ -70,11 +87,13 @@ class Tally:
 
     def end_visit(self, arena: _core.Arena) -> None:
         """Forgets the blocks that went with their visit. Call it after the visit was retired."""
+        self._count_untold()
         if self._blocks:
             self._blocks = {ref: origin for ref, origin in self._blocks.items() if arena.is_live(ref)}
 
     def rows(self, stage_names: list[str]) -> list[dict[str, Any]]:
         """One row per stage, direction and key, in the order of the stages."""
+        self._count_untold()
         order = sorted(self.traffic.items(), key=lambda item: (item[0][0], DIRECTIONS.index(item[0][1])))
         return [
             {
@@ -95,6 +114,7 @@ class Tally:
         `workers` names the workers, as messages do; `visits` in a row are those that the blocks come from.
         Call it while the workers live.
         """
+        self._count_untold()
         rows: dict[tuple[int, str, str, str], dict[str, Any]] = {}
         for ref, origin in self._blocks.items():
             holders = [

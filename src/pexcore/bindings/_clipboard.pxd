@@ -36,3 +36,6 @@ cdef class Clipboard:
     cpdef getItem(self, key)
     cpdef take(self, key, bint copy=*)
     cpdef bint contains(self, key)
+    # For the transport: not part of what stages use.
+    cpdef _receive(self, key, value)
+    cpdef _receive_from(self, key, int rank, value)

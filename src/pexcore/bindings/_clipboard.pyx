@@ -294,14 +294,14 @@ cdef class Clipboard:
         """Replaces the value by an equal one that lives in shared memory; marks stay."""
         self._values[key] = value
 
-    def _receive(self, key, value):
+    cpdef _receive(self, key, value):
         """Stores what came from another process: not shareable."""
         self._values[key] = value
         self._shareable.discard(key)
         self._unpublished.pop(key, None)
         self._forget(key)
 
-    def _receive_from(self, key, int rank, value):
+    cpdef _receive_from(self, key, int rank, value):
         """Stores what slice `rank` published under `key`."""
         name = f"{key}-{rank}"
         self._receive(name, value)

@@ -8,6 +8,7 @@ from cpython.method cimport PyMethod_Check, PyMethod_GET_FUNCTION
 from cpython.object cimport PyObject
 
 from harness._clipboard cimport Clipboard as _Clipboard
+from harness._crossing cimport Crossing, Place
 
 cdef extern from "pthread.h" nogil:
     int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
@@ -154,5 +155,6 @@ cdef object _OK = 0
 include "process_state.pxi"
 include "context_numbers.pxi"
 include "half_state.pxi"
+include "plain_crossings.pxi"
 include "slice_steps.pxi"
 include "master_steps.pxi"

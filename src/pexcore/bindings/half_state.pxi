@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What the compiled steps and the halves share.
 
+# Manifests: there is none; nothing is known of what the master was told last.
+cdef tuple _NOTHING = (0, 0)
+cdef tuple _UNTOLD = (-1, -1)
+
+
 cdef class HalfState:
     """The part of a half's state that every step looks at: a base class of `Half`, which says what each is.
 
@@ -10,29 +15,59 @@ cdef class HalfState:
     cdef public long long visit
     cdef public int stage_number
     cdef public bint error_flagged
+    cdef public bint in_visit
+    cdef public bint _has_several
+    cdef public bint _unprepared
+    cdef public object foreign
     cdef public list queues
     cdef public list stages
     cdef public object log
     cdef public object root_log
     cdef public object notes
+    cdef public int rank
+    cdef public Crossing crossing
     cdef public long _generation
     cdef public ContextNumbers _numbers
     # Of a slice.
     cdef public bint replaces
     cdef public bint _more
+    cdef public bint _opened
     cdef public bint _has_no_more
     cdef public list _published
     cdef public tuple _told
     cdef public object exchange
+    cdef public list received
+    cdef public list received_across
+    cdef public object _started
     # Of the master.
     cdef public int _first
     cdef public int _reached
     cdef public object _between
     cdef public object _event
+    cdef public list published
     # Tables of the run.
     cdef const unsigned long long[:] _down_table
     cdef const unsigned long long[:] _up_lengths
     cdef unsigned long long[:] _bytes_held
+
+    cpdef int start(self, long long visit) except -1:
+        """Empties every queue and puts a fresh clipboard into the first; what crossed in another visit is forgotten."""
+        self.visit = visit
+        self.in_visit = True
+        self.error_flagged = False
+        close_all(self.queues)
+        self.crossing.begin_visit()
+        (<Queue> self.queues[0]).addDataset(_Clipboard())
+        return 0
+
+    cpdef int start_slice(self, long long visit) except -1:
+        """Of a slice: nothing has come or gone, as far as it knows."""
+        self.received = []
+        self.received_across = []
+        self._told = _UNTOLD if self.replaces else _NOTHING
+        self._started = None
+        self._numbers._note("LOOPNUM", visit)
+        return 0
 
     def look_at(self, down, up, clipboard_bytes):
         """Takes the tables of the run: `Run.down_table()`, `Run.up_lengths()` and `Run.clipboard_bytes()`."""

@@ -21,6 +21,7 @@ cdef class MasterSteps:
     cdef bint _exchanges
     cdef int _ranks
     cdef Queue _spare
+    cdef list _untold
 
     def __init__(self, HalfState half, base_class):
         """`half` is a `MasterHalf`, `base_class` is `SerialProcessing`."""
@@ -33,6 +34,7 @@ cdef class MasterSteps:
         self._exchanges = bool(half.config.exchanges)
         self._ranks = half.config.n_slices
         self._spare = Queue()
+        self._untold = half.statistics.tally.untold
 
     def __getattr__(self, name):
         # Visits, events, deaths: nothing that happens in every step.
@@ -84,7 +86,7 @@ cdef class MasterSteps:
         """As `MasterHalf.publish`."""
         cdef HalfState half = self._half
         cdef int stage = number
-        if half.error_flagged or half.notes.are_there or half._down_table[2 * stage + 1]:
+        if half.error_flagged or half.notes.are_there:
             return half.publish(number)
         if half._event is not None and half._event[0] == stage:
             return half.publish(number)
@@ -92,7 +94,13 @@ cdef class MasterSteps:
         if type(between) is not Queue or not (<Queue> between)._size or _passes(half, _DEBUG):
             return half.publish(number)
         clipboard = (<Queue> between)._first
-        if type(clipboard) is not _Clipboard or (<_Clipboard> clipboard)._unpublished:
+        if type(clipboard) is not _Clipboard:
+            return half.publish(number)
+        if not (<_Clipboard> clipboard)._unpublished:
+            # What stands there may be of an earlier visit.
+            if half._down_table[2 * stage + 1]:
+                return half.publish(number)
+        elif not _send_down(half, stage, <_Clipboard> clipboard, self._untold):
             return half.publish(number)
 
     def gather(self, number, raised):
@@ -103,7 +111,15 @@ cdef class MasterSteps:
             return half.gather(number, raised)
         for rank in range(self._ranks):
             if half._up_lengths[rank]:
-                return half.gather(number, raised)
+                break
+        else:
+            return
+        between = half._between
+        clipboard = None
+        if not half.error_flagged and type(between) is Queue:
+            clipboard = (<Queue> between)._first
+        if type(clipboard) is not _Clipboard or not _gather_up(half, number, self._ranks, <_Clipboard> clipboard, self._untold):
+            return half.gather(number, raised)
 
     def postprocess(self, number):
         """As `MasterHalf.postprocess`."""

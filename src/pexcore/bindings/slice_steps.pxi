@@ -7,9 +7,9 @@ cdef int _INFO = 0
 cdef class SliceSteps:
     """What the loop of a worker calls: runs a stage itself where nothing but the stage has to be run.
 
-    Everything else `WorkerHooks` does: the first step of a visit and its end, what follows a failure, fused steps,
-    exchanges, records, and whatever crosses. A stage that has run and raised, or left something to publish, is
-    handed to it as `Already` run.
+    Everything else `WorkerHooks` does: the end of a visit, what follows a failure, fused steps, exchanges, records, and
+    whatever crosses but plain arrays. A stage that has run and raised, or left something else to publish, is handed to
+    it as `Already` run.
     """
 
     cdef object _slow
@@ -32,13 +32,15 @@ cdef class SliceSteps:
     def run_step(self, rank, visit, step, more=False):
         """As `WorkerHooks.run_step`."""
         half = self._slices.get(rank)
-        if half is None or more or not _is_plain(<HalfState> half, visit, step):
+        if half is None or more:
             return self._slow(rank, visit, step, more)
         cdef HalfState state = <HalfState> half
-        if _process.worker is not half:
-            _process.worker = half
-            _process.log = state.root_log
         cdef int number = step
+        if not _is_plain(state, visit, number) and not _opens(state, visit, number):
+            return self._slow(rank, visit, step, more)
+        _work_for(state)
+        if state._down_table[2 * number + 1] and not _receive_down(state, number, _head(state, number - 1)):
+            return self._slow(rank, visit, step, more)
         cdef object already = None
         state.stage_number = number
         state._numbers._note("STAGEID", step)
@@ -50,6 +52,7 @@ cdef class SliceSteps:
             already = Already()
         if already is not None:
             return self._slow(rank, visit, step, more, already)
+        state._opened = False
         if self._output is not None:
             self._unmarked = (rank, visit, step, state.stages)
         return _OK
@@ -75,22 +78,54 @@ cdef class SliceSteps:
         (<Queue> target).addDataset(clipboard)
 
     cdef bint _has_settled(self, HalfState state, int number) except -1:
-        # Whether nothing is to be published after the stage, and no visit ends early; counts what is held.
+        # Whether what is to be published after the stage was, and no visit ends early; counts what is held.
         clipboard = _head(state, number)
-        if clipboard is None or state.notes.are_there:
+        if clipboard is None or state.notes.are_there or "noMoreDatasets" in clipboard._values:
             return False
-        if clipboard._unpublished or "noMoreDatasets" in clipboard._values:
+        if not _send_up(state, clipboard):
             return False
         state._bytes_held[0] = _array_bytes(clipboard)
         return True
 
 
+cdef inline void _work_for(HalfState half):
+    # What this process does from here on is done for this slice.
+    if _process.worker is not half:
+        _process.worker = half
+        _process.log = half.root_log
+
+
+cdef bint _opens(HalfState half, long long visit, int step) except -1:
+    # Begins a visit with its first step, where that is plain but for this.
+    if step != 1 or half.visit == visit or half.replaces or half._more or half.exchange is not None:
+        return False
+    if _passes(half, _INFO):
+        return False
+    _work_for(half)
+    try:
+        if half._has_several:
+            half.turn_to(visit)
+        if half.foreign is not None:
+            half.foreign.follow()
+        if half._unprepared:
+            half.prepare_births()
+        half._published.clear()
+        half._has_no_more = False
+        half.start(visit)
+        half.start_slice(visit)
+    except Exception:
+        # The half meets it again, where it is answered.
+        return False
+    half._opened = True
+    return _is_plain(half, visit, step)
+
+
 cdef bint _is_plain(HalfState half, long long visit, int step) except -1:
     # Of a slice, before a step.
-    if half.visit != visit or step < 2 or step > len(half.stages):
+    if half.visit != visit or step < 1 or step > len(half.stages) or (step == 1 and not half._opened):
         return False
     if half._more or half.error_flagged or half._has_no_more or half.exchange is not None:
         return False
-    if half._published or half._told[1] or half._down_table[2 * step + 1]:
-        return False
+    if half._published:
+        half._published.clear()
     return _head(half, step - 1) is not None and not _passes(half, _INFO)

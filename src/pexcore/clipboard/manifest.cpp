@@ -10,6 +10,8 @@
 
 #include <bit>
 #include <cstring>
+#include <tuple>
+#include <utility>
 
 namespace pex::clipboard {
 
@@ -41,7 +43,7 @@ private:
 
 class Reader {
 public:
-    explicit Reader(std::span<const std::byte> bytes) : m_bytes(bytes) {}
+    explicit Reader(std::span<const std::byte> bytes, std::size_t at = 0) : m_bytes(bytes), m_at(at) {}
 
     template <class T>
     T number(const char* what) {
@@ -51,10 +53,11 @@ public:
         m_at += sizeof value;
         return value;
     }
-    std::string text(const char* what) {
+    std::string_view text(const char* what) {
         const auto length = number<std::uint64_t>(what);
         need(length, what);
-        std::string value(reinterpret_cast<const char*>(m_bytes.data() + m_at), static_cast<std::size_t>(length));
+        const std::string_view value(reinterpret_cast<const char*>(m_bytes.data() + m_at),
+                                     static_cast<std::size_t>(length));
         m_at += length;
         return value;
     }
@@ -62,6 +65,7 @@ public:
         throw ManifestError("reading a manifest: byte " + std::to_string(m_at) + " of " +
                             std::to_string(m_bytes.size()) + ": " + text);
     }
+    std::size_t at() const { return m_at; }
     bool at_end() const { return m_at == m_bytes.size(); }
 
 private:
@@ -71,7 +75,7 @@ private:
     }
 
     std::span<const std::byte> m_bytes;
-    std::size_t m_at = 0;
+    std::size_t m_at;
 };
 
 void write_entry(Writer& out, const Entry& entry) {
@@ -94,35 +98,64 @@ void write_entry(Writer& out, const Entry& entry) {
     for (const std::int64_t stride : entry.strides) out.number(stride);
 }
 
-Entry read_entry(Reader& in) {
-    Entry entry;
+// Kind and flags of the next entry.
+std::pair<EntryKind, std::uint8_t> read_kind(Reader& in) {
     const auto kind = in.number<std::uint8_t>("an entry's kind");
     if (kind < static_cast<std::uint8_t>(EntryKind::ARRAY) || kind > static_cast<std::uint8_t>(EntryKind::BATCH))
         in.fail("expected the kind of an entry (1 to 4), saw " + std::to_string(kind));
-    entry.kind = static_cast<EntryKind>(kind);
-    entry.flags = in.number<std::uint8_t>("an entry's flags");
-    if ((entry.flags & ~(ENTRY_WRITEABLE | ENTRY_RELAYED)) != 0)
-        in.fail("expected the flags of an entry (0 to 3), saw " + std::to_string(entry.flags));
+    const auto flags = in.number<std::uint8_t>("an entry's flags");
+    if ((flags & ~(ENTRY_WRITEABLE | ENTRY_RELAYED)) != 0)
+        in.fail("expected the flags of an entry (0 to 3), saw " + std::to_string(flags));
+    return {static_cast<EntryKind>(kind), flags};
+}
+
+BufferDescriptor read_buffer(Reader& in) {
+    BufferDescriptor buffer;
+    buffer.block_ref = in.number<std::uint64_t>("a block reference");
+    buffer.offset = in.number<std::uint64_t>("a block offset");
+    buffer.bytes = in.number<std::uint64_t>("a buffer length");
+    return buffer;
+}
+
+void require_one_buffer(const Reader& in, const char* what, std::uint32_t buffers) {
+    if (buffers != 1)
+        in.fail(std::string("expected one buffer for ").append(what).append(", saw ").append(std::to_string(buffers)));
+}
+
+std::uint32_t read_dimensions(Reader& in) {
+    const auto dimensions = in.number<std::uint32_t>("a dimension count");
+    if (dimensions > MAX_DIMENSIONS)
+        in.fail("expected at most 64 dimensions, saw " + std::to_string(dimensions));
+    return dimensions;
+}
+
+// Returns how many entries follow.
+std::uint32_t read_head(Reader& in) {
+    if (in.number<std::uint32_t>("the magic number") != MAGIC) in.fail("this is not a manifest");
+    const auto version = in.number<std::uint16_t>("the version");
+    if (version != VERSION)
+        in.fail("expected version " + std::to_string(VERSION) + ", saw " + std::to_string(version));
+    return in.number<std::uint32_t>("the entry count");
+}
+
+void require_end(const Reader& in) {
+    if (!in.at_end()) in.fail("expected the end, saw more bytes");
+}
+
+Entry read_entry(Reader& in) {
+    Entry entry;
+    std::tie(entry.kind, entry.flags) = read_kind(in);
     entry.key = in.text("a key");
     entry.payload = in.text("a payload");
     entry.bytes_copied = in.number<std::uint64_t>("a byte count");
     entry.bytes_shared = in.number<std::uint64_t>("a byte count");
     const auto buffers = in.number<std::uint32_t>("a buffer count");
-    for (std::uint32_t i = 0; i < buffers; ++i) {
-        BufferDescriptor buffer;
-        buffer.block_ref = in.number<std::uint64_t>("a block reference");
-        buffer.offset = in.number<std::uint64_t>("a block offset");
-        buffer.bytes = in.number<std::uint64_t>("a buffer length");
-        entry.buffers.push_back(buffer);
-    }
-    if (entry.kind == EntryKind::BATCH && entry.buffers.size() != 1)
-        in.fail("expected one buffer for a batch, saw " + std::to_string(buffers));
+    for (std::uint32_t i = 0; i < buffers; ++i) entry.buffers.push_back(read_buffer(in));
+    if (entry.kind == EntryKind::BATCH) require_one_buffer(in, "a batch", buffers);
     if (entry.kind != EntryKind::ARRAY) return entry;
-    if (entry.buffers.size() != 1) in.fail("expected one buffer for an array, saw " + std::to_string(buffers));
+    require_one_buffer(in, "an array", buffers);
     entry.first_element = in.number<std::uint64_t>("an element offset");
-    const auto dimensions = in.number<std::uint32_t>("a dimension count");
-    if (dimensions > MAX_DIMENSIONS)
-        in.fail("expected at most 64 dimensions, saw " + std::to_string(dimensions));
+    const std::uint32_t dimensions = read_dimensions(in);
     for (std::uint32_t i = 0; i < dimensions; ++i) entry.shape.push_back(in.number<std::int64_t>("a shape"));
     for (std::uint32_t i = 0; i < dimensions; ++i) entry.strides.push_back(in.number<std::int64_t>("a stride"));
     return entry;
@@ -141,15 +174,86 @@ std::string encode(const std::vector<Entry>& entries) {
 
 std::vector<Entry> decode(std::span<const std::byte> bytes) {
     Reader in(bytes);
-    if (in.number<std::uint32_t>("the magic number") != MAGIC) in.fail("this is not a manifest");
-    const auto version = in.number<std::uint16_t>("the version");
-    if (version != VERSION)
-        in.fail("expected version " + std::to_string(VERSION) + ", saw " + std::to_string(version));
-    const auto count = in.number<std::uint32_t>("the entry count");
+    const std::uint32_t count = read_head(in);
     std::vector<Entry> entries;
     for (std::uint32_t i = 0; i < count; ++i) entries.push_back(read_entry(in));
-    if (!in.at_end()) in.fail("expected the end, saw more bytes");
+    require_end(in);
     return entries;
+}
+
+namespace {
+
+template <class T>
+void put(std::byte*& at, T value) {
+    std::memcpy(at, &value, sizeof value);
+    at += sizeof value;
+}
+
+void put_text(std::byte*& at, std::string_view text) {
+    put<std::uint64_t>(at, text.size());
+    std::memcpy(at, text.data(), text.size());
+    at += text.size();
+}
+
+}  // namespace
+
+std::size_t ArrayWriter::head_bytes() { return sizeof MAGIC + sizeof VERSION + sizeof(std::uint32_t); }
+
+std::size_t ArrayWriter::bytes_of(const ArrayEntry& entry) {
+    // Kind, flags; two lengths of texts, two byte counts, a descriptor, the first element; two counts.
+    constexpr std::size_t FIXED = 2 + 8 * sizeof(std::uint64_t) + 2 * sizeof(std::uint32_t);
+    return FIXED + entry.key.size() + entry.dtype.size() + 2 * entry.dimensions * sizeof(std::int64_t);
+}
+
+ArrayWriter::ArrayWriter(std::byte* to, std::uint32_t count) : m_at(to) {
+    put(m_at, MAGIC);
+    put(m_at, VERSION);
+    put(m_at, count);
+}
+
+void ArrayWriter::add(const ArrayEntry& entry) {
+    put(m_at, EntryKind::ARRAY);
+    put(m_at, entry.flags);
+    put_text(m_at, entry.key);
+    put_text(m_at, entry.dtype);
+    put(m_at, entry.bytes_copied);
+    put(m_at, entry.bytes_shared);
+    put(m_at, std::uint32_t{1});
+    put(m_at, entry.buffer.block_ref);
+    put(m_at, entry.buffer.offset);
+    put(m_at, entry.buffer.bytes);
+    put(m_at, entry.first_element);
+    put(m_at, entry.dimensions);
+    for (std::uint32_t i = 0; i < entry.dimensions; ++i) put(m_at, entry.shape[i]);
+    for (std::uint32_t i = 0; i < entry.dimensions; ++i) put(m_at, entry.strides[i]);
+}
+
+ArrayReader::ArrayReader(std::span<const std::byte> bytes) : m_bytes(bytes) {
+    Reader in(bytes);
+    m_count = read_head(in);
+    m_at = in.at();
+    if (m_count == 0) require_end(in);
+}
+
+bool ArrayReader::next(ArrayEntry& entry) {
+    Reader in(m_bytes, m_at);
+    EntryKind kind;
+    std::tie(kind, entry.flags) = read_kind(in);
+    if (kind != EntryKind::ARRAY) return false;
+    entry.key = in.text("a key");
+    entry.dtype = in.text("a payload");
+    entry.bytes_copied = in.number<std::uint64_t>("a byte count");
+    entry.bytes_shared = in.number<std::uint64_t>("a byte count");
+    require_one_buffer(in, "an array", in.number<std::uint32_t>("a buffer count"));
+    entry.buffer = read_buffer(in);
+    entry.first_element = in.number<std::uint64_t>("an element offset");
+    entry.dimensions = read_dimensions(in);
+    if (entry.dimensions > ArrayEntry::MAX_DIMENSIONS) return false;
+    for (std::uint32_t i = 0; i < entry.dimensions; ++i) entry.shape[i] = in.number<std::int64_t>("a shape");
+    for (std::uint32_t i = 0; i < entry.dimensions; ++i) entry.strides[i] = in.number<std::int64_t>("a stride");
+    m_at = in.at();
+    if (++m_read == m_count) require_end(in);
+    return true;
 }
 
 }  // namespace pex::clipboard

@@ -7,6 +7,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pex::clipboard {
@@ -58,5 +59,55 @@ std::string encode(const std::vector<Entry>& entries);
 
 // Reads what encode() wrote. Every length is checked against what is left. Errors: ManifestError.
 std::vector<Entry> decode(std::span<const std::byte> bytes);
+
+// An entry of kind ARRAY as it lies in the manifest, with nothing copied that has no fixed size.
+// Lifetime: the texts are the manifest's, or whoever's who writes it.
+struct ArrayEntry {
+    // Arrays of more dimensions are entries like others.
+    static constexpr std::size_t MAX_DIMENSIONS = 8;
+
+    std::string_view key;
+    std::string_view dtype;
+    std::uint8_t flags = 0;
+    std::uint64_t bytes_copied = 0;
+    std::uint64_t bytes_shared = 0;
+    BufferDescriptor buffer;
+    std::uint64_t first_element = 0;
+    std::uint32_t dimensions = 0;
+    std::int64_t shape[MAX_DIMENSIONS];
+    std::int64_t strides[MAX_DIMENSIONS];
+};
+
+// Writes a manifest of arrays in place: what encode() would have written for the same entries.
+class ArrayWriter {
+public:
+    static std::size_t head_bytes();
+    static std::size_t bytes_of(const ArrayEntry& entry);
+
+    // Precondition: `to` has head_bytes() and bytes_of() every entry that is added, of which there are `count`.
+    ArrayWriter(std::byte* to, std::uint32_t count);
+    void add(const ArrayEntry& entry);
+
+private:
+    std::byte* m_at;
+};
+
+// Reads a manifest of arrays without copying it. The bytes have to stay as they are meanwhile.
+class ArrayReader {
+public:
+    // Errors: ManifestError.
+    explicit ArrayReader(std::span<const std::byte> bytes);
+
+    std::uint32_t count() const { return m_count; }
+    // The next of the count() entries; false if it is another one than an array of at most MAX_DIMENSIONS: then nothing
+    // behind it can be read. Errors: ManifestError, as decode().
+    bool next(ArrayEntry& entry);
+
+private:
+    std::span<const std::byte> m_bytes;
+    std::size_t m_at = 0;
+    std::uint32_t m_count = 0;
+    std::uint32_t m_read = 0;
+};
 
 }  // namespace pex::clipboard

@@ -59,6 +59,7 @@ class Half(HalfState, Generic[StageT]):
     def __init__(self, run: _core.Run, config: PipelineConfig, run_id: str, rank: int, log: Log) -> None:
         self.run = run
         self._clipboard_bytes = run.clipboard_bytes()
+        self._has_several = run.slots > 1
         self._downs = [run.down_table(slot) for slot in range(run.slots)]
         self._ups = [run.up_lengths(slot) for slot in range(run.slots)]
         self.config = config
@@ -67,8 +68,11 @@ class Half(HalfState, Generic[StageT]):
         self.log = log
         self.blocks = Blocks(log)
         self.foreign: ForeignRecords | None = None
+        self._unprepared = True
         self._transports = [
-            Transport(run, config.share, self._audience(), slot, keeps_manifests=rank < 0)
+            Transport(
+                run, config.share, self._audience(), slot, keeps_manifests=rank < 0, arriving=self._addressees()
+            )
             for slot in range(run.slots)
         ]
         self._look_at_slot(0)
@@ -97,6 +101,13 @@ class Half(HalfState, Generic[StageT]):
             return self.config.n_slices
         # Where slices exchange, neighbours receive the same blocks as the master.
         return 2 if self.config.exchanges else 1
+
+    def _addressees(self) -> int:
+        """How many clipboards receive what comes to this one from the other side."""
+        if self.rank < 0:
+            # Where slices exchange, neighbours receive the same blocks.
+            return 2 if self.config.exchanges else 1
+        return self.config.n_slices
 
     def build(self, make: Callable[[StageConfig, dict[str, Any]], StageT | None]) -> None:
         """Creates and plugs in stages 1..n and the failure stage; `make` builds one from its configuration.
@@ -160,11 +171,16 @@ class Half(HalfState, Generic[StageT]):
         """What crosses is that of the visit in a slot of the run's tables."""
         self.transport = self._transports[slot]
         self.notes = self.transport.notes
+        self.crossing = self.transport.crossing
         self._down = self._downs[slot]
         self.look_at(self._down, self._ups[slot], self._clipboard_bytes)
 
     def turn_to(self, visit: int) -> bool:
         """Looks at another visit, whose slot the run has turned to. Returns whether it was begun here."""
+        if not self._has_several and not self.in_visit:
+            # There is nothing that it could share its places with.
+            self.visit = visit
+            return False
         if self.in_visit:
             self._waiting = [_emptied(queue) for queue in self.queues]
             self._parked.park(self.visit)
@@ -183,17 +199,17 @@ class Half(HalfState, Generic[StageT]):
 
     def begin_visit(self, visit: int) -> None:
         """Empties every queue and puts one fresh clipboard into the first."""
-        self.visit = visit
-        self.in_visit = True
-        self.error_flagged = False
         if self.foreign is not None:
             self.foreign.follow()
-        # Here, and not once at the start: a stage may import NumPy when it is first called.
+        if self._unprepared:
+            self.prepare_births()
+        self.start(visit)
+
+    def prepare_births(self) -> None:
+        """Has arrays born in the arena, once NumPy is there: a stage may import it when it is first called."""
         if complaint := births.prepare():
             self.log.warn(complaint)
-        self.empty_queues()
-        self.transport.begin_visit()
-        self.queues[0].addDataset(Clipboard())
+        self._unprepared = births.coverage is None
 
     def empty_queues(self) -> None:
         """Takes every clipboard out of every queue and closes it."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from harness.runtime.processes.replacing import Replacing
     from harness.runtime.records.recording import Recorder
     from harness.runtime.records.statistics import RunStatistics
+    from harness.transport import Manifest
 
 
 class MasterHalf(Half[SerialProcessing]):
@@ -59,8 +60,8 @@ class MasterHalf(Half[SerialProcessing]):
 
         self.build(make)
         self._between: Queue | None = None
-        self.published: list[tuple[int, list[Entry]]] = []
-        """What the slices have received in this visit, by the stage before which they did."""
+        self.published: list[tuple[int, Manifest]] = []
+        """Where it stands what the slices have received in this visit, by the stage before which they did."""
         self._event: tuple[int, str, PropertySet] | None = None
         self._reached = 0
         self._first = 0
@@ -200,7 +201,7 @@ class MasterHalf(Half[SerialProcessing]):
             if entries:
                 # What is pickled has code of its own, which may have forked.
                 end_if_stray(self._pid)
-                self.published.append((number, entries))
+                self.published.append((number, manifest))
                 self.statistics.tally.add(number, DOWN, entries)
             if manifest[1] or self._down[2 * number + 1]:
                 self.run.set_down_manifest(number, *manifest)
@@ -229,8 +230,8 @@ class MasterHalf(Half[SerialProcessing]):
         if self._event is not None and self._event[0] == number:
             alone = Clipboard()
             alone.put(self._event[1], self._event[2], True)
-            manifest, entries = self.transport.publish(alone)
-            self.published.append((number, entries))
+            manifest, _ = self.transport.publish(alone)
+            self.published.append((number, manifest))
         self.run.set_down_manifest(number, *manifest)
 
     def _tell_notes(self, number: int, direction: str) -> None:

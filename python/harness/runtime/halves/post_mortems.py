@@ -92,8 +92,8 @@ def keep_received(half: SliceHalf, post_mortems: PostMortems) -> tuple[str | Non
 
 
 def _received(half: SliceHalf):
-    for number, entries in half.received:
-        for key, value in half.transport.rebuild(entries):
+    for number, manifest in half.received:
+        for key, value in half.transport.rebuild(manifest):
             yield Received(number, key, value)
     for number, items in half.received_across:
         for key, pending in items:
@@ -101,8 +101,8 @@ def _received(half: SliceHalf):
 
 
 def _published(master: MasterHalf):
-    for number, entries in master.published:
-        for key, value in master.transport.rebuild(entries):
+    for number, manifest in master.published:
+        for key, value in master.transport.rebuild(manifest):
             yield Received(number, key, value)
 
 

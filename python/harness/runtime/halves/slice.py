@@ -33,11 +33,8 @@ if TYPE_CHECKING:
     from harness.log import Log
     from harness.runtime.configuration.config import StageConfig
     from harness.transport import Manifest
-    from harness.transport.entry import Entry
 
 INFO = 0
-UNTOLD: Manifest = (-1, -1)
-"""Where nothing is known of what the master was told last."""
 PROCESS = f"{STAGE}.process"
 
 
@@ -53,7 +50,7 @@ class SliceHalf(Half[ParallelProcessing]):
         `replaces` is false then. It says whether the rank may have begun a visit elsewhere before it comes
         here: the worker is a replacement, or the rank another worker's.
         """
-        self.replaces = self._more = self._has_no_more = False
+        self.replaces = self._more = self._has_no_more = self._opened = False
 
         def make(stage: StageConfig, sysdata: dict[str, Any]) -> ParallelProcessing | None:
             if stage.parallel_class is None:
@@ -67,13 +64,14 @@ class SliceHalf(Half[ParallelProcessing]):
 
         self.build(make)
         self._published: list[tuple[int, Manifest]] = []
-        self._told = UNTOLD
-        self._started = (time.monotonic(), os.times())
+        self._told = NO_MANIFEST
+        self._started: tuple[float, os.times_result] | None = None
         self._exchanges = [
             make_exchange(self.run, self.config, self.rank, transport) for transport in self._transports
         ]
         self.exchange = self._exchanges[0]
-        self.received: list[tuple[int, list[Entry]]] = []
+        self.received: list[tuple[int, Manifest]] = []
+        """Where it stands what has come from the master in this visit, by stage."""
         self.received_across: list[tuple[int, list[tuple[str, Pending]]]] = []
         if any(stage.stateful for stage in self.stages):
             self.run.set_stateful(self.rank)
@@ -94,24 +92,25 @@ class SliceHalf(Half[ParallelProcessing]):
         if step > len(self.stages):
             self.end_visit()
             return _core.OUTCOME_OK
-        if step == 1:
+        if step == 1 and not self._opened:
             self.start_visit(visit)
+        self._opened = False
         return self.process(step, already)
 
     def turn_to(self, visit: int) -> bool:
         """As of any half; what comes from the master and from neighbours is that visit's."""
         is_known = super().turn_to(visit)
-        self.exchange = self._exchanges[self.run.slot]
+        if self._has_several:
+            self.exchange = self._exchanges[self.run.slot]
         return is_known
 
     def start_visit(self, visit: int) -> None:
         """A fresh clipboard, no error."""
         self.begin_visit(visit)
-        self.received = []
-        self.received_across = []
-        self._told = UNTOLD if self.replaces else NO_MANIFEST
-        self.log.context.set("LOOPNUM", visit)
-        self._started = (time.monotonic(), os.times())
+        self.start_slice(visit)
+        # For a record that is sent at the end, if it passes.
+        if self.log.sends(INFO):
+            self._started = (time.monotonic(), os.times())
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
 
@@ -141,7 +140,9 @@ class SliceHalf(Half[ParallelProcessing]):
             self.publish_nothing(number)
             return _core.OUTCOME_OK
         try:
-            self._receive(number)
+            # Who has run the stage has seen to what arrived before it.
+            if already is None:
+                self._receive(number)
             if passes <= TRACE:
                 self._traced(stage)
             else:
@@ -202,7 +203,7 @@ class SliceHalf(Half[ParallelProcessing]):
         if self._down[2 * number + 1]:
             manifest = self.run.down_manifest(number)
             entries = self.transport.read(manifest)
-            self.received.append((number, entries))
+            self.received.append((number, manifest))
             self.transport.deliver(entries, self.config.n_slices, clipboard._receive)
         if self.exchange is not None:
             self.exchange.take(clipboard, number)
@@ -255,8 +256,7 @@ class SliceHalf(Half[ParallelProcessing]):
         if self.after_first_visit is not None:
             self.after_first_visit(self.log)
             self.after_first_visit = None
-        wall, before = self._started
-        now = os.times()
+        now = os.times() if self._started is not None else None
         if self.config.keep_inputs == "all":
             _, complaint = self.keep_inputs_of_failure()
             if complaint:
@@ -269,12 +269,14 @@ class SliceHalf(Half[ParallelProcessing]):
         self.run.set_up_manifest(self.rank, *NO_MANIFEST)
         self._told = NO_MANIFEST
         if self.log.sends(INFO):
-            user, system = now.user - before.user, now.system - before.system
-            elapsed = time.monotonic() - wall
-            self.log.info(
-                f"visit {self.visit}: user {user:.4f} system {system:.4f} user+system {user + system:.4f}"
-                f" wall {elapsed:.4f} s"
-            )
+            if self._started is not None and now is not None:
+                wall, before = self._started
+                user, system = now.user - before.user, now.system - before.system
+                elapsed = time.monotonic() - wall
+                self.log.info(
+                    f"visit {self.visit}: user {user:.4f} system {system:.4f} user+system {user + system:.4f}"
+                    f" wall {elapsed:.4f} s"
+                )
             memory = memory_figures()
             if memory:
                 self.log.info(memory)
