@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Hands images over and says where the time went, by the spans of the run and by clocks within the stages.
+"""Hands images over, there and back, and says where the time went: by the spans of the run and clocks in its stages.
 
-Usage: image_run.py SLICES WORKERS MEBIBYTES VISITS [--foreign] [--faults]. Prints one line of JSON: the parts of the way
-there and of the way back, in order, each with the mean of the fastest tenth and the median in microseconds. With
-`--faults`, the median and the greatest number of page faults that a slice's `get` and its reading, and the master's,
-have taken; the times are then a little longer.
+Usage: image_run.py SLICES WORKERS MEBIBYTES VISITS [--foreign] [--faults]. The stages are those of
+benchmarks/handover, with more clocks. Prints one line of JSON: for `there` and `back`, and for each of their parts in
+order, the mean of the fastest tenth and the median, in microseconds; where the slices begin, of the first and of the
+last one. With `--faults` the median and the greatest number of page faults of reading an image, in a slice and in the
+master; the times are then a little longer. With `--foreign` images come from private memory.
 """
 
 from __future__ import annotations
@@ -13,108 +14,136 @@ import json
 import statistics
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
 from harness.runtime.pipeline.pipeline import Pipeline  # noqa: E402
 from harness.runtime.records.statistics import (  # noqa: E402
-    KIND_POSTPROCESS,
-    KIND_PREPROCESS,
     KIND_PROCESS,
     KIND_PUBLISH,
     RunStatistics,
 )
+from harness_runs import WARN, arena_mebibytes  # noqa: E402
 
 SKIPPED_VISITS = 5
 FASTEST = 10
-OUT, WORK, BACK = 1, 2, 3
+"""One in so many: those that no other process has disturbed."""
 
-def policy(folder, slices, mebibytes, foreign, faults):
-    arena = max(256, mebibytes * max(16, 4 * (slices + 2)))
-    text = f'nSlices: {slices}\narenaSize: "{arena} MiB"\n'
-    for name, serial, parallel in (("out", "OutSerial", "OutParallel"), ("work", "", "WorkParallel"), ("back", "BackSerial", "BackParallel")):
+STAGES = (("out", "OutSerial", "OutParallel"), ("work", "", "WorkParallel"), ("back", "BackSerial", "BackParallel"))
+OUT, BACK = 1, 3
+
+
+def policy(folder: Path, slices: int, mebibytes: int, options: dict[str, bool]) -> str:
+    """A pipeline that hands an image over and others back; its stages leave what they noted in `folder`."""
+    text = f'nSlices: {slices}\narenaSize: "{arena_mebibytes(slices, mebibytes)} MiB"\n'
+    flags = "\n".join(f"{name}: {str(value).lower()}" for name, value in options.items())
+    for name, serial, parallel in STAGES:
         classes = f'serialClass: "image_stages.{serial}"\n' if serial else ""
         classes += f'parallelClass: "image_stages.{parallel}"\n'
-        text += (f'appStage: {{\nname: "{name}"\n{classes}stagePolicy: {{\nmebibytes: {mebibytes}\n'
-                 f'foreign: {str(foreign).lower()}\nfaults: {str(faults).lower()}\nmarks: "{folder}/{name}"\n}}\n}}\n')
+        own = f'mebibytes: {mebibytes}\n{flags}\nmarks: "{folder}/{name}"'
+        text += f'appStage: {{\nname: "{name}"\n{classes}stagePolicy: {{\n{own}\n}}\n}}\n'
     return text
 
-def run(slices, workers, mebibytes, visits, foreign, faults):
-    spans = []
+
+def spans_of(text: str, folder: Path, workers: int, visits: int) -> list[list[tuple[Any, ...]]]:
+    """Runs a pipeline and returns its spans by visit. Raises what the run raises."""
+    spans: list[list[tuple[Any, ...]]] = []
     kept = RunStatistics.add_spans
-    def add(self, more):
-        spans.append(more)
-        kept(self, more)
-    RunStatistics.add_spans = add
+
+    def add(statistics_: RunStatistics, found: list[tuple[Any, ...]]) -> None:
+        spans.append(found)
+        kept(statistics_, found)
+
+    RunStatistics.add_spans = add  # type: ignore[method-assign]
+    (folder / "image.paf").write_text(text)
+    pipeline = Pipeline("r", folder / "image.paf", run_dir=folder / "r", max_visits=visits, workers=workers)
+    pipeline.setLogThreshold(WARN)
+    pipeline.run()
+    if failures := json.loads((folder / "r" / "summary.json").read_text())["failures"]:
+        raise RuntimeError(f"a stage has failed: {failures}")
+    return spans
+
+
+class Parts:
+    """Times of one way, by the name of the part; in nanoseconds as they are noted."""
+
+    def __init__(self) -> None:
+        self.times: defaultdict[str, list[float]] = defaultdict(list)
+
+    def note_there(self, spans: dict, master: dict, slices: list[dict]) -> None:
+        """Adds a visit: spans by kind and rank, what the master and each slice noted."""
+        published = spans[KIND_PUBLISH, -1][1]
+        process = [spans[KIND_PROCESS, rank] for rank in range(len(slices))]
+        self._note("there", master["put"], master["ended"])
+        self._note("there: put, and to the end of publishing", master["put"], published)
+        self._note("there: until the first slice begins", published, min(begin for begin, _ in process))
+        self._note("there: until the last slice begins", published, max(begin for begin, _ in process))
+        for (begin, end), marks in zip(process, slices, strict=True):
+            self._note("there: slice, before get", begin, marks["begun"])
+            self._note("there: slice, get", marks["begun"], marks["got"])
+            self._note("there: slice, reading", marks["got"], marks["read"])
+            self._note("there: slice, after reading", marks["read"], end)
+        self._note("there: from the last slice to postprocess", max(end for _, end in process), master["ended"])
+
+    def note_back(self, spans: dict, master: dict, slices: list[dict]) -> None:
+        """As `note_there`."""
+        published = spans[KIND_PUBLISH, -1][1]
+        process = [spans[KIND_PROCESS, rank] for rank in range(len(slices))]
+        self._note("back", master["begun"], master["read"])
+        self._note("back: to the end of publishing", master["begun"], published)
+        self._note("back: until the first slice begins", published, min(begin for begin, _ in process))
+        self._note("back: until the last slice begins", published, max(begin for begin, _ in process))
+        for (begin, end), marks in zip(process, slices, strict=True):
+            self._note("back: slice, to the end of put", begin, marks["put"])
+            self._note("back: slice, publishing", marks["put"], end)
+        self._note("back: from the last slice to postprocess", max(end for _, end in process), master["ended"])
+        self._note("back: gather(key)", master["ended"], master["gathered"])
+        self._note("back: reading", master["gathered"], master["read"])
+
+    def _note(self, part: str, start: int, end: int) -> None:
+        self.times[part].append(end - start)
+
+    def figures(self) -> dict[str, list[float]]:
+        """The mean of the fastest tenth and the median of each part, in microseconds."""
+        found = {}
+        for part, times in self.times.items():
+            ordered = sorted(times)
+            fastest = statistics.mean(ordered[: max(1, len(ordered) // FASTEST)])
+            found[part] = [round(fastest / 1e3, 1), round(statistics.median(ordered) / 1e3, 1)]
+        return found
+
+
+def run(slices: int, workers: int, mebibytes: int, visits: int, options: dict[str, bool]) -> dict[str, list[float]]:
+    """Runs a pipeline and returns what the module's text says."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "image.paf").write_text(policy(folder, slices, mebibytes, foreign, faults))
-        pipeline = Pipeline("r", folder / "image.paf", run_dir=folder / "r", max_visits=visits, workers=workers)
-        pipeline.setLogThreshold(10)
-        pipeline.run()
-        def marks(stage, rank):
-            return json.loads((folder / f"{stage}{rank}").read_text())
-        summary = json.loads((folder / "r" / "summary.json").read_text())
-        assert not summary["failures"], summary["failures"]
-        out, back = marks("out", -1), marks("back", -1)
-        outs = [marks("out", rank) for rank in range(slices)]
-        backs = [marks("back", rank) for rank in range(slices)]
-    found = {}
-    def note(what, value):
-        found.setdefault(what, []).append(value / 1e3)
-    fl = {}
-    for visit in range(SKIPPED_VISITS, visits):
-        at = {(s[0], s[1], s[2]): (s[5], s[6]) for s in spans[visit]}
-        pre, pub, post = (at[k, OUT, -1] for k in (KIND_PREPROCESS, KIND_PUBLISH, KIND_POSTPROCESS))
-        proc = [at[KIND_PROCESS, OUT, r] for r in range(slices)]
-        m = [outs[r][visit] for r in range(slices)]
-        put, done = out[visit][0], out[visit][1]
-        note("there", done - put)
-        note("t1 put", pre[1] - put)
-        note("t2 publish", pub[1] - pre[1])
-        note("t3 first slice begins", min(p[0] for p in proc) - pub[1])
-        note("t3 last slice begins", max(p[0] for p in proc) - pub[1])
-        for r in range(slices):
-            note("t4 before get", m[r][0] - proc[r][0])
-            note("t5 get", m[r][1] - m[r][0])
-            note("t6 read", m[r][2] - m[r][1])
-            note("t7 after", proc[r][1] - m[r][2])
-        note("t8 last slice ended to postprocess", done - max(p[1] for p in proc))
-        pre, pub, post = (at[k, BACK, -1] for k in (KIND_PREPROCESS, KIND_PUBLISH, KIND_POSTPROCESS))
-        proc = [at[KIND_PROCESS, BACK, r] for r in range(slices)]
-        m = [backs[r][visit] for r in range(slices)]
-        start, begun, gathered, done = back[visit][:4]
-        note("back", done - start)
-        note("b1 to published", pub[1] - start)
-        note("b2 first slice begins", min(p[0] for p in proc) - pub[1])
-        note("b2 last slice begins", max(p[0] for p in proc) - pub[1])
-        for r in range(slices):
-            note("b3 before put", m[r][0] - proc[r][0])
-            note("b4 put", m[r][1] - m[r][0])
-            note("b5 publish up", proc[r][1] - m[r][1])
-        note("b6 last slice ended to postprocess", begun - max(p[1] for p in proc))
-        note("b7 gather(key)", gathered - begun)
-        note("b8 read", done - gathered)
-        if faults:
-            fl.setdefault("get+read, slice", []).extend(outs[r][visit][3] for r in range(slices))
-            fl.setdefault("gather+read, master", []).append(back[visit][4])
-            fl.setdefault("put to postprocess, master", []).append(out[visit][2])
-    result = {}
-    for what, values in found.items():
-        ordered = sorted(values)
-        fastest = ordered[: max(1, len(ordered) // FASTEST)]
-        result[what] = [round(statistics.mean(fastest), 1), round(statistics.median(ordered), 1)]
-    for what, values in fl.items():
-        result["faults: " + what] = [statistics.median(values), max(values)]
-    return result
+        spans = spans_of(policy(folder, slices, mebibytes, options), folder, workers, visits)
+
+        def noted(stage: str, rank: int) -> list[dict]:
+            return json.loads((folder / f"{stage}{rank}").read_text())[SKIPPED_VISITS:]
+
+        out, back = ([noted(stage, rank) for rank in range(-1, slices)] for stage in ("out", "back"))
+    parts = Parts()
+    faults = {"slice": [], "master": []}
+    for index, found in enumerate(spans[SKIPPED_VISITS:]):
+        at = {(span[1], span[0], span[2]): (span[5], span[6]) for span in found}
+        for stage, marks, note in ((OUT, out, parts.note_there), (BACK, back, parts.note_back)):
+            of_stage = {(kind, rank): when for (number, kind, rank), when in at.items() if number == stage}
+            note(of_stage, marks[0][index], [of_rank[index] for of_rank in marks[1:]])
+        faults["slice"] += [of_rank[index]["faults"] for of_rank in out[1:]]
+        faults["master"].append(back[0][index]["faults"])
+    figures = parts.figures()
+    if options["faults"]:
+        for who, counts in faults.items():
+            figures[f"page faults of get and reading, {who}"] = [statistics.median(counts), max(counts)]
+    return figures
+
 
 if __name__ == "__main__":
-    numbers = [int(a) for a in sys.argv[1:5]]
-    result = run(*numbers, "--foreign" in sys.argv, "--faults" in sys.argv)
-    if "--json" in sys.argv:
-        print(json.dumps(result))
-    else:
-        print(" ".join(sys.argv[1:]))
-        for k, v in result.items(): print(f"  {k:42s} {v[0]:9} {v[1]:9}")
+    numbers = [int(argument) for argument in sys.argv[1:5]]
+    given = {name: f"--{name}" in sys.argv[5:] for name in ("foreign", "faults")}
+    print(json.dumps(run(*numbers, given)))

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from harness._core import Run
@@ -14,7 +15,17 @@ class ArrivedPlain(PlainArray): ...
 
 class Crossing:
     enabled: bool
-    def __init__(self, run: Run, receiver: Any, copies: dict[Any, Any], keeps: bool, audience: int, enabled: bool) -> None: ...
+    def __init__(
+        self,
+        run: Run,
+        receiver: Any,
+        copies: dict[Any, Any],
+        remember: Callable[[Any, tuple[Any, ...]], None] | None,
+        keeps: bool,
+        audience: int,
+        enabled: bool,
+        may_copy: bool,
+    ) -> None: ...
     def publish(
         self, clipboard: Clipboard, more: bool
     ) -> tuple[tuple[int, int], list[PlainArray]] | None: ...

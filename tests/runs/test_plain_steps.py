@@ -263,6 +263,79 @@ def test_a_stage_that_raises_does_the_same_whatever_way_it_takes(bench, where):
     assert (where == "neither method") == ("'before'" not in failed)
 
 
+ARRAYS = """
+    def tell(stage, clipboard, *names):
+        for name in names:
+            value = clipboard.get(name)
+            if isinstance(value, np.ndarray):
+                value = value.dtype.str, value.shape, value.strides, value.flags.writeable, float(value.sum())
+            note(stage, f"{name}: {value}")
+
+    class Down(Serial):
+        def setup(self):
+            self.private = np.arange(20000.0)
+        def preprocess(self, clipboard):
+            number = clipboard.get("number", 0) + 1
+            born = np.arange(20000) * number
+            clipboard.put("born", born, True)
+            clipboard.put("turned", born.reshape(100, 200).T[::-1], True)
+            if self.getName() != "plain":
+                clipboard.put("private", self.private, True)
+                clipboard.put("the same", self.private, True)
+                clipboard.put("gaps", self.private[::2], True)
+                clipboard.put("text", "small", True)
+                clipboard.put(7, born, True)
+            clipboard.put("number", number, self.getName() == "mixed")
+        def postprocess(self, clipboard):
+            tell(self, clipboard, "born", "turned", "private")
+            for name in ("born", "sent on", "private up", "taken"):
+                for value in clipboard.gather(name):
+                    note(self, f"{name}: {value.dtype} {value.flags.writeable} {float(value.sum())}")
+
+    class Up(Parallel):
+        def setup(self):
+            self.private = np.arange(30000.0)
+        def process(self, clipboard):
+            tell(self, clipboard, "born", "turned", "private", "the same", "gaps", "text", "7", "number")
+            clipboard.put("born", np.arange(20000) + self.rank, True)
+            clipboard.put("sent on", clipboard.get("turned"), True)
+            if self.getName() == "private":
+                clipboard.put("private up", self.private, True)
+                clipboard.put("the same up", self.private, True)
+            if self.getName() == "raises" and self.rank == 1:
+                raise KeyError("behind what has come, before what is to go")
+            if self.getName() == "ends":
+                clipboard.put("noMoreDatasets", True)
+
+    class Takes(Parallel):
+        def process(self, clipboard):
+            taken = clipboard.take("born")
+            taken += 1
+            clipboard.put("taken", taken, True)
+            try:
+                clipboard.take("turned", copy=False)
+            except Exception as error:
+                note(self, f"{type(error).__name__}: {error}")
+            try:
+                clipboard.get("turned")[0, 0] = 1
+            except ValueError as error:
+                note(self, str(error))
+"""
+
+
+@pytest.mark.parametrize("last", ["Up", "raises", "ends"])
+def test_arrays_cross_as_they_do_whatever_way_they_take(bench, last):
+    bench.module(together(NOTES, FAILURE, ARRAYS))
+    stages = [f"{name} Down Up" for name in ("plain", "private", "mixed", "plain")]
+    found = compare(bench, *stages, "takes Down Takes", f"{last} Down Up", "after Serial Parallel")
+    assert found["visits"] == (1 if last == "ends" else 2)
+    crossed = {(row["name"], row["direction"], row["key"]): row for row in found["keys"]}
+    assert not crossed["plain", "down", "born"]["bytes_copied"]
+    assert crossed["private", "down", "private"]["bytes_copied"]
+    told = "".join(found["journals"].values())
+    assert "born: int64 False" in told and "taken: int64 False" in told and "are handed over" not in told
+
+
 def test_the_end_of_the_data_is_seen_whatever_way_it_takes(bench):
     bench.module(together(NOTES, FAILURE, """
         class Ends(Parallel):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from harness import _core, arrays
 from harness.clipboard import Clipboard
+from harness.errors import ArenaFull
 from harness.transport import SharePolicy, Transport
 
 SIDE = 400
@@ -43,6 +44,8 @@ LAYOUTS = {
     "complex": lambda: image("<c16"),
     "longdouble": lambda: image(np.longdouble),
     "read-only": lambda: np.broadcast_to(image(), (2, SIDE, SIDE)),
+    "eight axes": lambda: image().reshape(2, 2, 5, 20, 2, 2, 5, 20),
+    "nine axes": lambda: image().reshape(2, 2, 5, 20, 2, 2, 5, 5, 4),
     "dates": lambda: image("<i8").view("<M8[s]"),
     "records": lambda: image("<i8").view([("a", "<i4"), ("b", "<f4")]),
     "text": lambda: image("<i8").view("S8"),
@@ -61,12 +64,15 @@ COMPILED = [
     "complex",
     "longdouble",
     "read-only",
+    "private",
+    "eight axes",
 ]
 
 
-def publish(run, values):
-    """The entries, and what a receiver finds, of one publication."""
+def publish(run, values, compiled=True):
+    """The entries, and what a receiver finds, of one publication; `compiled`: by the short way, if it can."""
     transport = Transport(run, SharePolicy(), 2)
+    transport.crossing.enabled = compiled
     transport.begin_visit()
     clipboard = Clipboard()
     for number, value in enumerate(values):
@@ -83,11 +89,10 @@ def publish(run, values):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_compiled_and_general_way_say_the_same(run, layout, monkeypatch):
+def test_compiled_and_general_way_say_the_same(run, layout):
     expected = LAYOUTS[layout]().copy()
     compiled, found, flags = publish(run, [LAYOUTS[layout]()])
-    monkeypatch.setattr(_core, "place_plain_arrays", lambda *arguments: None)
-    general, found_again, flags_again = publish(run, [LAYOUTS[layout]()])
+    general, found_again, flags_again = publish(run, [LAYOUTS[layout]()], compiled=False)
     assert without_blocks(compiled) == without_blocks(general)
     assert np.array_equal(found[0], expected) and np.array_equal(found_again[0], expected)
     assert found[0].dtype == expected.dtype
@@ -101,9 +106,93 @@ def without_blocks(entries):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_who_goes_which_way(run, layout):
-    items = [("image", LAYOUTS[layout](), False)]
-    placed = _core.place_plain_arrays(run.arena, items, {}, 64 * 1024, 8, 0)
+    crossing = Transport(run, SharePolicy(), 2).crossing
+    clipboard = Clipboard()
+    clipboard.put("image", LAYOUTS[layout](), True)
+    placed = crossing.publish(clipboard, False)
     assert (placed is not None) == (layout in COMPILED)
+    assert clipboard._has_unpublished() == (layout not in COMPILED)
+    crossing.end_visit()
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        lambda clipboard: clipboard.put("canvas", image(), True, writeable=True),
+        lambda clipboard: clipboard.put(1, image(), True),
+        lambda clipboard: clipboard.setShared(1, True),
+        lambda clipboard: clipboard.put("\ud800", image(), True),
+        lambda clipboard: clipboard.put("object", {"a": image()}, True),
+    ],
+    ids=["canvas", "number as key", "number to come", "lone surrogate", "object"],
+)
+def test_what_else_is_on_the_clipboard_sends_all_the_general_way(run, prepare):
+    crossing = Transport(run, SharePolicy(), 2).crossing
+    clipboard = Clipboard()
+    value = image()
+    clipboard.put("image", value, True)
+    prepare(clipboard)
+    assert crossing.publish(clipboard, False) is None
+    assert value.flags.writeable and clipboard._has_unpublished()
+
+
+def test_snapshots_go_the_general_way(run):
+    transport = Transport(run, SharePolicy(snapshot=True), 2)
+    clipboard = Clipboard()
+    clipboard.put("image", image(), True)
+    assert not transport.crossing.enabled and transport.crossing.publish(clipboard, False) is None
+
+
+def test_manifests_take_turns_in_one_block_unless_they_are_kept(run):
+    live = run.arena.stats()["live_blocks"]
+    for keeps, blocks in ((False, 1), (True, 3)):
+        transport = Transport(run, SharePolicy(), 2, keeps_manifests=keeps)
+        clipboard = Clipboard()
+        places = set()
+        for number in range(3):
+            clipboard.put(f"image-{number}", image(), True)
+            places.add(transport.publish(clipboard)[0][0])
+        assert len(places) == blocks
+        clipboard.close()
+        transport.end_visit()
+        run.arena.retire_visit(0)
+        assert run.arena.stats()["live_blocks"] == live
+
+
+def test_a_manifest_that_has_grown_gets_a_larger_block(run):
+    transport = Transport(run, SharePolicy(), 2)
+    clipboard = Clipboard()
+    clipboard.put("image", image(), True)
+    transport.publish(clipboard)
+    value = clipboard.get("image")
+    names = [f"{number:0200}" for number in range(300)]
+    for name in names:
+        clipboard.put(name, value, True)
+    manifest, entries = transport.publish(clipboard)
+    assert manifest[1] > 64 * 1024 and [entry.key for entry in entries] == names
+    assert [entry.key for entry in transport.read(manifest)] == names
+
+
+def test_without_room_for_a_manifest_nothing_has_crossed():
+    run = _core.Run(2 << 20, 1, 1, 1)
+    run.attach_master()
+    arrays.use_arena(run.arena, 64 * 1024)
+    try:
+        clipboard = Clipboard()
+        clipboard.put("image", harness.empty((1 << 20,), "u1"), True)
+        filling = []
+        while run.arena.find(np.asarray(block := harness.empty((64 * 1024,), "u1")).ctypes.data):
+            filling.append(block)
+        transport = Transport(run, SharePolicy(), 2)
+        with pytest.raises(ArenaFull):
+            transport.publish(clipboard)
+        assert clipboard.get("image").flags.writeable
+        del filling[:1], block
+        manifest, entries = transport.publish(clipboard)
+        assert (entries[0].key, entries[0].bytes_shared) == ("image", 1 << 20) and manifest[1]
+        assert not clipboard.get("image").flags.writeable
+    finally:
+        arrays.use_arena(None)
 
 
 def test_one_item_that_is_not_plain_sends_all_the_general_way(run):
@@ -112,12 +201,24 @@ def test_one_item_that_is_not_plain_sends_all_the_general_way(run):
     assert np.array_equal(found[0], found[2])
 
 
-def test_a_block_that_has_arrived_is_sent_on_as_relayed(run):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_block_that_has_arrived_is_sent_on_as_relayed(run, compiled):
     value = image()
     ref = run.arena.find(value.__array_interface__["data"][0])[0]
-    for arrived, flags in (({}, 0), ({ref: 1}, _core.ENTRY_RELAYED)):
-        _, entries = _core.place_plain_arrays(run.arena, [("a", value, False)], arrived, 65536, 8, 0)
-        assert entries[0][2] == flags
+    for has_arrived, flags in ((False, 0), (True, _core.ENTRY_RELAYED)):
+        transport = Transport(run, SharePolicy(), 2)
+        transport.crossing.enabled = compiled
+        if has_arrived:
+            sender = Transport(run, SharePolicy(), 2)
+            clipboard = Clipboard()
+            clipboard.put("there", value[:], True)
+            manifest, _ = sender.publish(clipboard)
+            transport.deliver(transport.read(manifest), 2, Clipboard()._receive)
+        clipboard = Clipboard()
+        clipboard.put("a", value, True)
+        _, (entry,) = transport.publish(clipboard)
+        assert (entry.flags, entry.buffers[0][0]) == (flags, ref)
+        value.flags.writeable = True
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,14 @@ class Transport:
         self.notes = self._receiver.notes
         self._placer = Placer(run, policy, self._receiver, audience > 1, visit_slot)
         self.crossing = Crossing(
-            run, self._receiver, self._placer.copies, keeps_manifests, arriving, not policy.snapshot
+            run,
+            self._receiver,
+            self._placer.copies,
+            self._placer.remember if audience > 1 else None,
+            keeps_manifests,
+            arriving,
+            not policy.snapshot,
+            not policy.strict,
         )
         """The short way, for arrays that need nothing but a descriptor."""
 

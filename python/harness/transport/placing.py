@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import _core
 from harness.errors import ArenaFull, TransportError
-from harness.transport.entry import Descriptor, Notes
+from harness.transport.entry import Descriptor, Entry, Notes
 from harness.transport.geometry import copy_into, extent, is_frozen, stored_bytes
 from harness.transport.policy import SharePolicy
 
@@ -158,6 +158,13 @@ class Placer:
         place = self._copy(array)
         self.copies[id(owner)] = (weakref.ref(owner), self._publication, place)
         return place
+
+    def remember(self, array: np.ndarray, fields: tuple[Any, ...]) -> None:
+        """Notes that `array` was copied to where the fields of its entry say."""
+        self._publication += 1
+        entry = Entry._make(fields)
+        place = Place(entry.buffers[0], b"", entry.first, entry.strides)
+        self.copies[id(array)] = (weakref.ref(array), self._publication, place)
 
     def place_canvas(self, array: np.ndarray) -> tuple[Place, np.ndarray]:
         """Where others find and change `array`, and the array that its maker has to use from now on."""

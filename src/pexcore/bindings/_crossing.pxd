@@ -22,7 +22,7 @@ cdef extern from "plain_item.hpp" namespace "pex::bindings":
     cppclass CrossingApi:
         Run* (*run_of)(PyObject* run) except NULL
         int (*describe)(Run* run, PyObject* array, PyObject* arrived, PlainItem* item) except -1
-        int (*publish)(Run* run, size_t count, PyObject** keys, PyObject** arrays, const PlainItem** items,
+        int (*publish)(Run* run, size_t count, PyObject** keys, PyObject** arrays, PlainItem** items,
                        ManifestRoom* room, uint64_t* block, uint64_t* bytes) except -1
         void (*leave_room)(Run* run, ManifestRoom* room)
         int (*read)(Run* run, uint64_t block, uint64_t bytes, void* context, AcceptItem accept) except -1
@@ -56,6 +56,8 @@ cdef class Crossing:
     cdef dict _arrived
     cdef set _sent
     cdef dict _copies
+    cdef object _remember
+    cdef bint _may_copy
     cdef bint _keeps
     cdef int _audience
     cdef ManifestRoom _room

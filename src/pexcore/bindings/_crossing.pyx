@@ -98,9 +98,11 @@ cdef class Crossing:
     What it can't do it leaves undone, and says so. `enabled` is false where everything has to go the general way.
     """
 
-    def __cinit__(self, run, receiver, dict copies not None, bint keeps, int audience, bint enabled):
-        """`receiver` knows what has arrived and was sent in a visit, `copies` what was copied; manifests stay until the visit's end if they are to be kept;
-        `audience` clipboards receive what arrives here.
+    def __cinit__(self, run, receiver, dict copies not None, remember, bint keeps, int audience, bint enabled,
+                  bint may_copy):
+        """`receiver` knows what has arrived and was sent in a visit, `copies` what was copied, by identity; `remember(array, fields)` is told
+        of copies unless it is None. Manifests stay until the visit's end if they are to be kept; `audience` clipboards
+        receive what arrives here. Private arrays are copied if they may.
         """
         self._kept = run
         self._run = _api.run_of(<PyObject*> run)
@@ -108,6 +110,8 @@ cdef class Crossing:
         self._arrived = receiver.arrived
         self._sent = receiver.sent
         self._copies = copies
+        self._remember = remember
+        self._may_copy = may_copy
         self._keeps = keeps
         self._audience = audience
         self.enabled = enabled
@@ -134,8 +138,9 @@ cdef class Crossing:
 
     cdef list send(self, Clipboard clipboard, bint keeps, Place place):
         cdef vector[PyObject*] keys, values
-        cdef vector[const PlainItem*] items
-        cdef list arrays = []
+        cdef vector[PlainItem*] items
+        cdef list arrays = [], kept = []
+        cdef set private = None
         cdef SentPlain sent
         if not self.enabled or clipboard._canvases:
             return None
@@ -149,10 +154,17 @@ cdef class Crossing:
             sent = SentPlain.__new__(SentPlain)
             if not _api.describe(self._run, <PyObject*> value, <PyObject*> self._arrived, &sent._item):
                 return None
+            if sent._item.block == 0:
+                # What was copied before may stand in for it.
+                if not self._may_copy or id(value) in self._copies or (private is not None and id(value) in private):
+                    return None
+                if private is None:
+                    private = set()
+                private.add(id(value))
             sent.key = <str> key
             sent._receiver = self._receiver
             arrays.append(sent)
-            # The clipboard has them meanwhile.
+            kept.append(value)
             keys.push_back(<PyObject*> key)
             values.push_back(<PyObject*> value)
             items.push_back(&sent._item)
@@ -162,8 +174,11 @@ cdef class Crossing:
                             <ManifestRoom*> NULL if keeps else &self._room, &place.block, &place.bytes):
             return None
         clipboard._unpublished.clear()
-        for sent in arrays:
-            self._sent.add(sent._item.block)
+        for sent, value in zip(arrays, kept):
+            if not sent._item.copied:
+                self._sent.add(sent._item.block)
+            elif self._remember is not None:
+                self._remember(value, sent.fields())
             clipboard._origins[sent.key] = sent
         return arrays
 

@@ -101,25 +101,32 @@ bool describe_array(const shm::Arena& arena, PyObject* value, PyObject* arrived,
     const int dimensions = PyArray_NDIM(array);
     if (bytes < INLINE_BYTES || dimensions > PlainItem::MAX_DIMENSIONS || !is_plain(array)) return false;
     const Extent extent = extent_of(array);
-    const auto located = arena.find(reinterpret_cast<const void*>(extent.low));
-    if (!located) return false;
-    const std::uint64_t length = extent.high - extent.low, capacity = arena.capacity(located->ref);
-    // Of a view that repeats elements, the memory behind it counts.
-    const std::uint64_t size = std::min(bytes, length);
-    if (located->offset_bytes + length > capacity || size * PIN_RATIO < capacity) return false;
-    item.block = located->ref.packed();
-    item.offset = located->offset_bytes;
+    const std::uint64_t length = extent.high - extent.low;
+    if (const auto located = arena.find(reinterpret_cast<const void*>(extent.low))) {
+        const std::uint64_t capacity = arena.capacity(located->ref);
+        // Of a view that repeats elements, the memory behind it counts.
+        const std::uint64_t size = std::min(bytes, length);
+        if (located->offset_bytes + length > capacity || size * PIN_RATIO < capacity) return false;
+        // What is read-only has crossed before, or is a view of what has.
+        const bool is_relayed = !PyArray_ISWRITEABLE(array) ||
+                                PyDict_Contains(arrived, py::int_(located->ref.packed()).ptr()) == 1;
+        item.block = located->ref.packed();
+        item.offset = located->offset_bytes;
+        item.copied = 0;
+        item.shared = size;
+        item.flags = is_relayed ? clipboard::ENTRY_RELAYED : 0;
+    } else {
+        if (length != bytes) return false;
+        item.block = item.offset = item.shared = 0;
+        item.copied = bytes;
+        item.flags = 0;
+    }
     item.length = length;
     item.first = extent.first - extent.low;
-    item.copied = 0;
-    item.shared = size;
     item.dimensions = static_cast<std::uint8_t>(dimensions);
     std::copy_n(PyArray_DIMS(array), dimensions, item.shape);
     std::copy_n(PyArray_STRIDES(array), dimensions, item.strides);
     write_short_name(PyArray_DESCR(array), item.dtype);
-    // What is read-only has crossed before, or is a view of what has.
-    const bool is_relayed = !PyArray_ISWRITEABLE(array) || PyDict_Contains(arrived, py::int_(item.block).ptr()) == 1;
-    item.flags = is_relayed ? clipboard::ENTRY_RELAYED : 0;
     return true;
 }
 
@@ -288,7 +295,36 @@ bool allocate_room(Run& run, std::uint64_t bytes, ManifestRoom& room) {
     return true;
 }
 
-int publish(Run* run, std::size_t count, PyObject* const* keys, PyObject* const* arrays, const PlainItem* const* items,
+// The blocks that private arrays were copied into, held until this ends. Until finish() the items say that they are private.
+class Copies {
+public:
+    explicit Copies(shm::Arena& arena) : m_arena(arena) {}
+    ~Copies() {
+        for (const auto& [item, ref] : m_made) m_arena.drop(ref);
+    }
+    Copies(const Copies&) = delete;
+    Copies& operator=(const Copies&) = delete;
+
+    // False if there is no memory.
+    bool make(PyArrayObject* array, PlainItem& item) {
+        const shm::AllocResult result = m_arena.alloc(item.length);
+        if (result.outcome != shm::Outcome::ok) return false;
+        m_made.emplace_back(&item, result.block.ref);
+        const void* const low = reinterpret_cast<const void*>(extent_of(array).low);
+        const py::gil_scoped_release unlocked;
+        std::memcpy(result.block.data, low, item.length);
+        return true;
+    }
+    void finish() {
+        for (const auto& [item, ref] : m_made) item->block = ref.packed();
+    }
+
+private:
+    shm::Arena& m_arena;
+    std::vector<std::pair<PlainItem*, shm::BlockRef>> m_made;
+};
+
+int publish(Run* run, std::size_t count, PyObject* const* keys, PyObject* const* arrays, PlainItem* const* items,
             ManifestRoom* room, std::uint64_t* block, std::uint64_t* bytes) {
     return guarded(-1, [&] {
         shm::Arena& arena = *run->arena();
@@ -301,8 +337,9 @@ int publish(Run* run, std::size_t count, PyObject* const* keys, PyObject* const*
             }
             wanted += clipboard::ArrayWriter::bytes_of(entry_of(text_of(keys[i]), *items[i]));
         }
+        Copies copies(arena);
         for (std::size_t i = 0; i < count; ++i)
-            arena.set_root(shm::BlockRef::from_packed(items[i]->block), run->slot());
+            if (items[i]->block == 0 && !copies.make(reinterpret_cast<PyArrayObject*>(arrays[i]), *items[i])) return 0;
         ManifestRoom alone;
         ManifestRoom& place = room != nullptr ? *room : alone;
         if (place.bytes < wanted) {
@@ -310,11 +347,15 @@ int publish(Run* run, std::size_t count, PyObject* const* keys, PyObject* const*
             if (!allocate_room(*run, room != nullptr ? std::max(wanted, std::size_t{MANIFEST_BYTES}) : wanted, place))
                 return 0;
         }
+        copies.finish();
+        for (std::size_t i = 0; i < count; ++i)
+            arena.set_root(shm::BlockRef::from_packed(items[i]->block), run->slot());
         clipboard::ArrayWriter writer(arena.data(shm::BlockRef::from_packed(place.block)),
                                       static_cast<std::uint32_t>(count));
         for (std::size_t i = 0; i < count; ++i) {
             writer.add(entry_of(text_of(keys[i]), *items[i]));
             run->traffic().shared += items[i]->shared;
+            run->traffic().copied += items[i]->copied;
         }
         for (std::size_t i = 0; i < count; ++i)
             PyArray_CLEARFLAGS(reinterpret_cast<PyArrayObject*>(arrays[i]), NPY_ARRAY_WRITEABLE);

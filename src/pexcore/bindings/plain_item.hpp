@@ -15,7 +15,7 @@ class Run;
 struct PlainItem {
     static constexpr int MAX_DIMENSIONS = 8;
 
-    std::uint64_t block = 0;   // packed shm::BlockRef
+    std::uint64_t block = 0;   // packed shm::BlockRef; 0: it is private, and is copied when it is published
     std::uint64_t offset = 0;  // of the first byte, within the block
     std::uint64_t length = 0;  // from the first byte to the last
     std::uint64_t first = 0;   // of element [0, 0, ...], from the first byte
@@ -43,14 +43,15 @@ using AcceptItem = int (*)(void* context, PyObject* key, const PlainItem* item);
 struct CrossingApi {
     // The run behind a _core.Run, borrowed; null with an exception set.
     Run* (*run_of)(PyObject* run);
-    // Describes an array that was born in the arena and is plain, large enough for a descriptor of its own, and no small part
-    // of its block. `arrived` is a dict whose keys are blocks that came from elsewhere.
+    // Describes a plain array that is large enough for a descriptor of its own, and no small part of its block; one in
+    // private memory, if its elements follow each other without gaps. `arrived` is a dict whose keys are blocks that came
+    // from elsewhere.
     int (*describe)(Run* run, PyObject* array, PyObject* arrived, PlainItem* item);
-    // Publishes described arrays: writes their manifest, roots their blocks, counts their bytes, makes them read-only. The
+    // Publishes described arrays: copies the private ones, whose items then name the copies, writes the manifest, roots their blocks, counts their bytes, makes them read-only. The
     // manifest goes into `room`, which grows if need be, or without one into a block that the visit alone keeps.
-    // `keys` are of type str. 0: there is no shared memory for the manifest.
+    // `keys` are of type str. 0: there is no shared memory for a copy or the manifest.
     int (*publish)(Run* run, std::size_t count, PyObject* const* keys, PyObject* const* arrays,
-                   const PlainItem* const* items, ManifestRoom* room, std::uint64_t* block, std::uint64_t* bytes);
+                   PlainItem* const* items, ManifestRoom* room, std::uint64_t* block, std::uint64_t* bytes);
     // Lets go of the room: all have read what stands in it.
     void (*leave_room)(Run* run, ManifestRoom* room);
     // Reads a manifest: calls accept(context, key, item) for each entry, whose own -1 ends it. 0: it has an entry of

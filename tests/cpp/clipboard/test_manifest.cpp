@@ -69,3 +69,106 @@ PEX_TEST(no_changed_byte_makes_the_reader_run_away) {
     }
     PEX_CHECK(true);
 }
+
+namespace {
+
+// The same as ArrayEntry, and what encode() makes of it.
+ArrayEntry small_array(const std::string& key, std::uint32_t dimensions) {
+    ArrayEntry entry;
+    entry.key = key;
+    entry.dtype = "<f4";
+    entry.flags = ENTRY_RELAYED;
+    entry.bytes_shared = 70000;
+    entry.buffer = {0x1234567890u + dimensions, 4096, 70000};
+    entry.first_element = 8;
+    entry.dimensions = dimensions;
+    for (std::uint32_t axis = 0; axis < dimensions; ++axis) {
+        entry.shape[axis] = 10 + axis;
+        entry.strides[axis] = -4 * static_cast<std::int64_t>(axis);
+    }
+    return entry;
+}
+
+Entry as_entry(const ArrayEntry& array) {
+    Entry entry;
+    entry.key = array.key;
+    entry.kind = EntryKind::ARRAY;
+    entry.flags = array.flags;
+    entry.payload = array.dtype;
+    entry.bytes_copied = array.bytes_copied;
+    entry.bytes_shared = array.bytes_shared;
+    entry.buffers = {array.buffer};
+    entry.first_element = array.first_element;
+    entry.shape.assign(array.shape, array.shape + array.dimensions);
+    entry.strides.assign(array.strides, array.strides + array.dimensions);
+    return entry;
+}
+
+const std::vector<ArrayEntry> SOME_ARRAYS = {small_array("image", 2), small_array("caf\xc3\xa9", 0),
+                                             small_array("", ArrayEntry::MAX_DIMENSIONS)};
+
+std::string written(const std::vector<ArrayEntry>& arrays) {
+    std::size_t bytes = ArrayWriter::head_bytes();
+    for (const ArrayEntry& array : arrays) bytes += ArrayWriter::bytes_of(array);
+    // A byte behind it, which must stay.
+    std::string text(bytes + 1, 'x');
+    ArrayWriter writer(reinterpret_cast<std::byte*>(text.data()), static_cast<std::uint32_t>(arrays.size()));
+    for (const ArrayEntry& array : arrays) writer.add(array);
+    PEX_CHECK(text.back() == 'x');
+    text.pop_back();
+    return text;
+}
+
+// What a reader of arrays finds, and whether it came to the end.
+std::pair<std::vector<Entry>, bool> arrays_in(const std::string& text) {
+    ArrayReader reader(bytes_of(text));
+    std::vector<Entry> found;
+    for (std::uint32_t i = 0; i < reader.count(); ++i) {
+        ArrayEntry entry;
+        if (!reader.next(entry)) return {found, false};
+        found.push_back(as_entry(entry));
+    }
+    return {found, true};
+}
+
+}  // namespace
+
+PEX_TEST(arrays_are_written_in_place_as_they_are_encoded) {
+    std::vector<Entry> entries;
+    for (const ArrayEntry& array : SOME_ARRAYS) entries.push_back(as_entry(array));
+    PEX_CHECK(written(SOME_ARRAYS) == encode(entries));
+    PEX_CHECK(written({}) == encode({}));
+}
+
+PEX_TEST(arrays_are_read_in_place_as_they_are_decoded) {
+    const std::string text = written(SOME_ARRAYS);
+    PEX_CHECK((arrays_in(text) == std::pair{decode(bytes_of(text)), true}));
+    PEX_CHECK((arrays_in(encode({})) == std::pair{std::vector<Entry>{}, true}));
+}
+
+PEX_TEST(a_reader_of_arrays_stops_before_anything_else) {
+    Entry deep = as_entry(small_array("deep", 0));
+    deep.shape.assign(ArrayEntry::MAX_DIMENSIONS + 1, 1);
+    deep.strides = deep.shape;
+    for (const Entry& other : {sample()[1], sample()[3], deep}) {
+        const auto [found, complete] = arrays_in(encode({as_entry(SOME_ARRAYS[0]), other}));
+        PEX_CHECK(found.size() == 1 && !complete);
+    }
+}
+
+PEX_TEST(a_reader_of_arrays_refuses_what_is_damaged) {
+    const std::string whole = written(SOME_ARRAYS);
+    for (std::size_t length = 0; length < whole.size(); ++length)
+        PEX_CHECK_THROWS(arrays_in(whole.substr(0, length)), ManifestError);
+    PEX_CHECK_THROWS(arrays_in(whole + "x"), ManifestError);
+    PEX_CHECK_THROWS(arrays_in(encode({}) + "x"), ManifestError);
+    for (std::size_t at = 0; at < whole.size(); ++at) {
+        std::string damaged = whole;
+        damaged[at] = static_cast<char>(damaged[at] ^ 0xff);
+        try {
+            (void)arrays_in(damaged);
+        } catch (const ManifestError&) {
+            continue;
+        }
+    }
+}
