@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Hands images over, there and back, and says where the time went: by the spans of the run and clocks in its stages.
+"""Hands images over and says where the time went: by the spans of the run and clocks in its stages.
 
 Usage: image_run.py SLICES WORKERS MEBIBYTES VISITS [--foreign] [--faults]. The stages are those of
-benchmarks/handover, with more clocks. Prints one line of JSON: for `there` and `back`, and for each of their parts in
-order, the mean of the fastest tenth and the median, in microseconds; where the slices begin, of the first and of the
-last one. With `--faults` the median and the greatest number of page faults of reading an image, in a slice and in the
-master; the times are then a little longer. With `--foreign` images come from private memory.
+benchmarks/handover, with more clocks. Prints one line of JSON: for `there` and `back`, and for each of their
+parts in order, the mean of the fastest tenth and the median, in microseconds; where the slices begin, of the
+first and of the last one. With `--faults` the median and the greatest number of page faults of reading an image,
+in a slice and in the master; times are a little longer then. With `--foreign` images come from private memory.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
 from harness.runtime.pipeline.pipeline import Pipeline  # noqa: E402
 from harness.runtime.records.statistics import (  # noqa: E402
+    KIND_PREPROCESS,
     KIND_PROCESS,
     KIND_PUBLISH,
     RunStatistics,
@@ -33,7 +34,11 @@ SKIPPED_VISITS = 5
 FASTEST = 10
 """One in so many: those that no other process has disturbed."""
 
-STAGES = (("out", "OutSerial", "OutParallel"), ("work", "", "WorkParallel"), ("back", "BackSerial", "BackParallel"))
+STAGES = (
+    ("out", "OutSerial", "OutParallel"),
+    ("work", "", "WorkParallel"),
+    ("back", "BackSerial", "BackParallel"),
+)
 OUT, BACK = 1, 3
 
 
@@ -68,6 +73,16 @@ def spans_of(text: str, folder: Path, workers: int, visits: int) -> list[list[tu
     return spans
 
 
+def end_of_publishing(spans: dict) -> int:
+    """When the master releases the slices; where nothing is published there is no span of it."""
+    return spans.get((KIND_PUBLISH, -1), spans[KIND_PREPROCESS, -1])[1]
+
+
+def last_end(spans: list[tuple[int, int]]) -> int:
+    """When the last of several has ended."""
+    return max(end for _, end in spans)
+
+
 class Parts:
     """Times of one way, by the name of the part; in nanoseconds as they are noted."""
 
@@ -76,7 +91,7 @@ class Parts:
 
     def note_there(self, spans: dict, master: dict, slices: list[dict]) -> None:
         """Adds a visit: spans by kind and rank, what the master and each slice noted."""
-        published = spans[KIND_PUBLISH, -1][1]
+        published = end_of_publishing(spans)
         process = [spans[KIND_PROCESS, rank] for rank in range(len(slices))]
         self._note("there", master["put"], master["ended"])
         self._note("there: put, and to the end of publishing", master["put"], published)
@@ -87,11 +102,11 @@ class Parts:
             self._note("there: slice, get", marks["begun"], marks["got"])
             self._note("there: slice, reading", marks["got"], marks["read"])
             self._note("there: slice, after reading", marks["read"], end)
-        self._note("there: from the last slice to postprocess", max(end for _, end in process), master["ended"])
+        self._note("there: from the last slice to postprocess", last_end(process), master["ended"])
 
     def note_back(self, spans: dict, master: dict, slices: list[dict]) -> None:
         """As `note_there`."""
-        published = spans[KIND_PUBLISH, -1][1]
+        published = end_of_publishing(spans)
         process = [spans[KIND_PROCESS, rank] for rank in range(len(slices))]
         self._note("back", master["begun"], master["read"])
         self._note("back: to the end of publishing", master["begun"], published)
@@ -100,7 +115,7 @@ class Parts:
         for (begin, end), marks in zip(process, slices, strict=True):
             self._note("back: slice, to the end of put", begin, marks["put"])
             self._note("back: slice, publishing", marks["put"], end)
-        self._note("back: from the last slice to postprocess", max(end for _, end in process), master["ended"])
+        self._note("back: from the last slice to postprocess", last_end(process), master["ended"])
         self._note("back: gather(key)", master["ended"], master["gathered"])
         self._note("back: reading", master["gathered"], master["read"])
 
@@ -117,7 +132,9 @@ class Parts:
         return found
 
 
-def run(slices: int, workers: int, mebibytes: int, visits: int, options: dict[str, bool]) -> dict[str, list[float]]:
+def run(
+    slices: int, workers: int, mebibytes: int, visits: int, options: dict[str, bool]
+) -> dict[str, list[float]]:
     """Runs a pipeline and returns what the module's text says."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The stages of the hand-over, with more clocks: what each notes in a visit it writes to a file when the run ends."""
+"""The stages of the hand-over, with more clocks; what they note they write to files when the run ends."""
 
 from __future__ import annotations
 

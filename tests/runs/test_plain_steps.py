@@ -284,7 +284,7 @@ ARRAYS = """
                 clipboard.put("the same", self.private, True)
                 clipboard.put("gaps", self.private[::2], True)
                 clipboard.put("text", "small", True)
-                clipboard.put(7, born, True)
+                clipboard.put("cut-out", born[:200], True)
             clipboard.put("number", number, self.getName() == "mixed")
         def postprocess(self, clipboard):
             tell(self, clipboard, "born", "turned", "private")
@@ -296,7 +296,8 @@ ARRAYS = """
         def setup(self):
             self.private = np.arange(30000.0)
         def process(self, clipboard):
-            tell(self, clipboard, "born", "turned", "private", "the same", "gaps", "text", "7", "number")
+            tell(self, clipboard, "born", "turned", "private", "the same", "gaps", "text", "cut-out")
+            tell(self, clipboard, "number")
             clipboard.put("born", np.arange(20000) + self.rank, True)
             clipboard.put("sent on", clipboard.get("turned"), True)
             if self.getName() == "private":

@@ -52,8 +52,8 @@ class Transport:
         keeps_manifests: bool = False,
         arriving: int = 2,
     ) -> None:
-        """`audience` clipboards receive what is published here; if it is kept, more than once. What arrives here by the
-        short way was received by `arriving` clipboards.
+        """`audience` clipboards receive what is published here; if it is kept, more than once. What arrives
+        here by the short way was received by `arriving` clipboards.
         """
         self._arena = run.arena
         self._slot = None if keeps_manifests else PUBLISHED

@@ -47,7 +47,7 @@ class Tally:
         self._blocks: dict[int, Origin] = {}
         self._visit = 0
         self.untold: list[tuple[int, int, str, list[PlainArray]]] = []
-        """Visit, stage, direction and arrays of crossings that have yet to be counted: `add` does, when there is time."""
+        """Visit, stage, direction and arrays of what crossed by the short way and has yet to be counted."""
 
     def turn_to(self, visit: int) -> None:
         """Notes the visit that what follows belongs to."""

@@ -73,7 +73,7 @@ PEX_TEST(no_changed_byte_makes_the_reader_run_away) {
 namespace {
 
 // The same as ArrayEntry, and what encode() makes of it.
-ArrayEntry small_array(const std::string& key, std::uint32_t dimensions) {
+ArrayEntry small_array(std::string_view key, std::uint32_t dimensions) {
     ArrayEntry entry;
     entry.key = key;
     entry.dtype = "<f4";

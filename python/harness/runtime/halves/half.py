@@ -69,10 +69,9 @@ class Half(HalfState, Generic[StageT]):
         self.blocks = Blocks(log)
         self.foreign: ForeignRecords | None = None
         self._unprepared = True
+        counts = self._audience(), self._addressees()
         self._transports = [
-            Transport(
-                run, config.share, self._audience(), slot, keeps_manifests=rank < 0, arriving=self._addressees()
-            )
+            Transport(run, config.share, counts[0], slot, keeps_manifests=rank < 0, arriving=counts[1])
             for slot in range(run.slots)
         ]
         self._look_at_slot(0)
@@ -206,7 +205,7 @@ class Half(HalfState, Generic[StageT]):
         self.start(visit)
 
     def prepare_births(self) -> None:
-        """Has arrays born in the arena, once NumPy is there: a stage may import it when it is first called."""
+        """Has arrays born in the arena, once NumPy is there: a stage may import it when it first runs."""
         if complaint := births.prepare():
             self.log.warn(complaint)
         self._unprepared = births.coverage is None
