@@ -4,8 +4,9 @@
 Usage: image_run.py SLICES WORKERS MEBIBYTES VISITS [--foreign] [--faults]. The stages are those of
 benchmarks/handover, with more clocks. Prints one line of JSON: for `there` and `back`, and for each of their
 parts in order, the mean of the fastest tenth and the median, in microseconds; where the slices begin, of the
-first and of the last one. With `--faults` the median and the greatest number of page faults of reading an image,
-in a slice and in the master; times are a little longer then. With `--foreign` images come from private memory.
+first and of the last one. With `--faults` the median and the greatest number of page faults of reading an
+image, in a slice and in the master; times are a little longer then. With `--foreign` images come from private
+memory.
 """
 
 from __future__ import annotations
