@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The programs that say where the time of an empty step goes."""
+"""The programs that say where the time of an empty step, and of a hand-over, goes."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+
+import pytest
 
 
 def test_every_part_of_an_empty_step_has_a_time(programs):
@@ -18,6 +20,20 @@ def test_every_part_of_an_empty_step_has_a_time(programs):
         assert 0 < figures["fastest"] <= figures["median"] <= figures["p99"], name
     assert found["step"]["fastest"] >= sum(found[name]["fastest"] for name in parts)
     assert found["master_cpu"] > 0 and found["workers_cpu"] > 0
+
+
+@pytest.mark.parametrize("way", [[], ["--foreign", "--faults"]])
+def test_the_parts_of_a_hand_over_are_its_time(programs, library, way):
+    done = programs.run("profile/image_run.py", "2", "1", "1", "8", *way)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.split("\n")[-2])
+    faults = [name for name in found if name.startswith("page faults")]
+    assert len(faults) == (2 if way else 0)
+    for whole in ("there", "back"):
+        parts = {name: found[name] for name in found if name.startswith(f"{whole}: ")}
+        assert len(parts) == 8
+        for fastest, median in parts.values():
+            assert 0 <= fastest <= median and fastest < found[whole][0]
 
 
 def test_samples_belong_to_the_innermost_part_that_is_named(programs):

@@ -85,6 +85,7 @@ def test_the_wheel_holds_modules_stubs_declarations_and_policies(wheel):
     for stub in (
         "harness/_core.pyi",
         "harness/_clipboard.pyi",
+        "harness/_crossing.pyi",
         "harness/_steps.pyi",
         "harness/_clipboard.pxd",
         "harness/py.typed",
