@@ -100,8 +100,8 @@ cdef class Crossing:
 
     def __cinit__(self, run, receiver, dict copies not None, remember, bint keeps, int audience, bint enabled,
                   bint may_copy):
-        """`receiver` knows what has arrived and was sent in a visit, `copies` what was copied, by identity; `remember(array, fields)` is told
-        of copies unless it is None. Manifests stay until the visit's end if they are to be kept; `audience` clipboards
+        """`receiver` knows what has arrived and was sent in a visit, `copies` what was copied, by identity;
+        `remember(array, fields)` is told of copies unless it is None. Manifests stay until the visit's end if they are to be kept; `audience` clipboards
         receive what arrives here. Private arrays are copied if they may.
         """
         self._kept = run

@@ -118,7 +118,9 @@ cdef class MasterSteps:
         clipboard = None
         if not half.error_flagged and type(between) is Queue:
             clipboard = (<Queue> between)._first
-        if type(clipboard) is not _Clipboard or not _gather_up(half, number, self._ranks, <_Clipboard> clipboard, self._untold):
+        if type(clipboard) is not _Clipboard:
+            return half.gather(number, raised)
+        if not _gather_up(half, number, self._ranks, <_Clipboard> clipboard, self._untold):
             return half.gather(number, raised)
 
     def postprocess(self, number):

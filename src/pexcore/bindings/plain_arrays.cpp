@@ -230,7 +230,8 @@ py::object hold_block(const ArenaPtr& arena, shm::BlockRef ref) {
     return held;
 }
 
-// Runs what may throw for a caller that is no C++: what it throws becomes the Python exception, and `failed` the result.
+// Runs what may throw for a caller that is no C++: what it throws becomes the Python exception, and `failed` the
+// result.
 template <class Result, class Call>
 Result guarded(Result failed, Call&& call) noexcept {
     try {
@@ -295,7 +296,8 @@ bool allocate_room(Run& run, std::uint64_t bytes, ManifestRoom& room) {
     return true;
 }
 
-// The blocks that private arrays were copied into, held until this ends. Until finish() the items say that they are private.
+// The blocks that private arrays were copied into, held until this ends. Until finish() the items say that they are
+// private.
 class Copies {
 public:
     explicit Copies(shm::Arena& arena) : m_arena(arena) {}

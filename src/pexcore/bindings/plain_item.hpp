@@ -44,10 +44,11 @@ struct CrossingApi {
     // The run behind a _core.Run, borrowed; null with an exception set.
     Run* (*run_of)(PyObject* run);
     // Describes a plain array that is large enough for a descriptor of its own, and no small part of its block; one in
-    // private memory, if its elements follow each other without gaps. `arrived` is a dict whose keys are blocks that came
-    // from elsewhere.
+    // private memory, if its elements follow each other without gaps. `arrived` is a dict whose keys are blocks that
+    // came from elsewhere.
     int (*describe)(Run* run, PyObject* array, PyObject* arrived, PlainItem* item);
-    // Publishes described arrays: copies the private ones, whose items then name the copies, writes the manifest, roots their blocks, counts their bytes, makes them read-only. The
+    // Publishes described arrays: copies the private ones, whose items then name the copies, writes the manifest, roots
+    // their blocks, counts their bytes, makes them read-only. The
     // manifest goes into `room`, which grows if need be, or without one into a block that the visit alone keeps.
     // `keys` are of type str. 0: there is no shared memory for a copy or the manifest.
     int (*publish)(Run* run, std::size_t count, PyObject* const* keys, PyObject* const* arrays,
