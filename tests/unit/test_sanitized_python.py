@@ -31,8 +31,8 @@ def build(tmp_path):
     (tmp_path / "CMakeCache.txt").write_text("CMAKE_CXX_COMPILER:FILEPATH=g++\n")
     bindings = tmp_path / "src" / "pexcore" / "bindings"
     bindings.mkdir(parents=True)
-    for name in ("_core", "_clipboard"):
-        path = Path(importlib.util.find_spec(f"harness.{name}").origin)
+    installed = Path(importlib.util.find_spec("harness._core").origin).parent
+    for path in installed.glob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
         (bindings / path.name).write_bytes(path.read_bytes())
     return tmp_path
 

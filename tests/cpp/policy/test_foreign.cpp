@@ -24,7 +24,7 @@ LoadOptions with_marks(int* asked = nullptr) {
         values.push_back(7);
         SmallArray<std::uint32_t> offsets;
         offsets.push_back(1);
-        tree.add({"mark", 0}, std::move(values), std::move(offsets));
+        tree.add({"mark", 0, 1}, std::move(values), std::move(offsets));
         if (source->text().back() != '>') throw FormatSyntaxError({.problem = "no end", .place = {source, 1}});
         return true;
     };
