@@ -8,12 +8,13 @@ import re
 CROSSING = "the rendezvous, and cold code of loop, steps and crossing: some 10 us for each part of both sides"
 COLD = "code and data of the crossing that the image has swept out of the caches: 70 us behind 16 MiB"
 CAUSES = (
-    (r"empty step, N=\d+, us", "calls of small Python functions, spans, waking"),
+    (r"empty step, N=\d+, us", "half-steps 2 us; then waking, and where two share a core a switch each way"),
     (r"empty step, N=\d+, over the thin", "the binding runs no stage and keeps no span: its step is a call"),
     (r"(there|back), N=\d+, 1 MiB, computed", CROSSING),
     (r"(there|back), N=\d+, 1 MiB, from elsewhere", "the copy is half of it; else as if it were computed"),
     (r"(there|back), N=\d+, 16 MiB", COLD),
-    (r"(there|back), N=[12], 64 MiB", COLD),
+    (r"(there|back), N=[128], 64 MiB", COLD),
+    (r"pex-harness run", "NumPy's import, then the harness's own, two forks, three ends"),
     (r"four passes over 64", "the limit: keeping memory saves no more here, where fresh pages cost less"),
     (r"policy of 5 MB", "new memory: the same text cut to 200 KB goes at twice the speed and more"),
     (r"whole job, of two", "the master sums while workers wait, or on a core that they need"),
