@@ -16,7 +16,6 @@ CAUSES = (
     (r"(there|back), N=[128], 64 MiB", COLD),
     (r"pex-harness run", "NumPy's import, then the harness's own, two forks, three ends"),
     (r"four passes over 64", "the limit: keeping memory saves no more here, where fresh pages cost less"),
-    (r"policy of 5 MB", "new memory: the same text cut to 200 KB goes at twice the speed and more"),
     (r"whole job, of two", "the master sums while workers wait, or on a core that they need"),
 )
 """What a goal is called, as a pattern of its beginning, and the cause."""
