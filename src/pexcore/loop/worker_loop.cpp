@@ -54,7 +54,7 @@ bool WorkerLoop::run(WorkerHooks& hooks) {
         if (did == Did::REPLACED) return false;
         if (did == Did::RAN) continue;
         const std::uint64_t start = os::now_ns();
-        const bool shares_core = sync::shares_core(m_state.door(sync::MASTER_PROCESS));
+        const bool shares_core = m_is_crowded || sync::shares_core(m_state.door(sync::MASTER_PROCESS));
         sync::wait_for(
             m_state.door(m_process), m_spin.patience(shares_core), os::NO_DEADLINE,
             [&] { return stopping() || anything_to_do(); }, [&] { hooks.waits(); });

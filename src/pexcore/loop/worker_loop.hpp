@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "loop/traffic.hpp"
+#include "os/process.hpp"
 #include "sync/run_state.hpp"
 #include "sync/spin_budget.hpp"
 
@@ -37,7 +38,8 @@ public:
 class WorkerLoop {
 public:
     WorkerLoop(sync::RunState& state, std::uint16_t process, Traffic& traffic, const sync::SpinBudget& spin)
-        : m_state(state), m_process(process), m_traffic(traffic), m_spin(spin), m_spans(state.ring(process)) {}
+        : m_state(state), m_process(process), m_traffic(traffic), m_spin(spin), m_spans(state.ring(process)),
+          m_is_crowded(state.shape().workers >= os::usable_cores()) {}
 
     // Which worker of its number this is: 0, or how many it comes after. Call it before anything else.
     void set_incarnation(std::uint8_t incarnation) { m_incarnation = incarnation; }
@@ -94,6 +96,7 @@ private:
     Traffic& m_traffic;
     sync::SpinBudget m_spin;
     sync::SpanRing m_spans;
+    bool m_is_crowded;             // there is no core for each worker and the master: another may need this one
     std::uint64_t m_ended_ns = 0;  // when the last step ended
     std::vector<std::pair<std::uint32_t, std::uint16_t>> m_order;  // visits and their slots, the oldest first
 };

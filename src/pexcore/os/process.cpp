@@ -2,10 +2,12 @@
 // System calls behind process.hpp.
 #include "os/process.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -110,6 +112,13 @@ void kill_group(pid_t leader) {
     // Before the worker has made its own group the group does not exist; the second call covers that moment.
     kill(-leader, SIGKILL);
     kill(leader, SIGKILL);
+}
+
+int usable_cores() {
+    cpu_set_t cores;
+    // More cores than the set has room for are told by the system as a whole.
+    if (sched_getaffinity(0, sizeof(cores), &cores) == 0) return CPU_COUNT(&cores);
+    return static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
 }  // namespace pex::os

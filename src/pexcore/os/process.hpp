@@ -64,4 +64,7 @@ bool reap(int pidfd, ExitStatus& status);
 // The leader must not have been reaped, so that its number can't belong to somebody else.
 void kill_group(pid_t leader);
 
+// How many cores the calling thread may run on, at least 1. Never throws.
+int usable_cores();
+
 }  // namespace pex::os

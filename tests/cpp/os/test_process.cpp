@@ -4,6 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sched.h>
+
+#include <thread>
+
 #include "check.hpp"
 #include "os/process.hpp"
 
@@ -90,4 +94,16 @@ PEX_TEST(a_child_that_was_reaped_elsewhere_is_gone_and_no_zombie) {
     PEX_CHECK(os::reap(pidfd.get(), status));
     PEX_CHECK_EQ(status.code, -1);
     close(go[0]);
+}
+
+PEX_TEST(cores_that_may_be_used_are_those_of_the_calling_thread) {
+    PEX_CHECK(os::usable_cores() >= 1);
+    int pinned = 0;
+    std::thread([&] {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        if (sched_setaffinity(0, sizeof(one), &one) == 0) pinned = os::usable_cores();
+    }).join();
+    PEX_CHECK_EQ(pinned, 1);
 }
