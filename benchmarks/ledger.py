@@ -72,6 +72,8 @@ def time_run(folder: Path, name: str, slices: int, visits: int) -> float:
 class NoRecorder:
     """Takes the place of the recorder: a run without a ledger's entries."""
 
+    page = None
+
     def __init__(self, ledger: Ledger, *_: object) -> None:
         self._ledger = ledger
 
