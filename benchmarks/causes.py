@@ -14,7 +14,7 @@ CAUSES = (
     (r"(there|back), N=\d+, 1 MiB, from elsewhere", "the copy is half of it; else as if it were computed"),
     (r"(there|back), N=\d+, 16 MiB", COLD),
     (r"(there|back), N=[128], 64 MiB", COLD),
-    (r"pex-harness run", "NumPy's import, then the harness's own, two forks, three ends"),
+    (r"pex-harness run", "imports of the interpreter and the harness, two forks, three ends"),
     (r"four passes over 64", "the limit: keeping memory saves no more here, where fresh pages cost less"),
     (r"whole job, of two", "the master sums while workers wait, or on a core that they need"),
 )
