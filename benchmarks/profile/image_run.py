@@ -22,12 +22,12 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
+from empty_run import Spans  # noqa: E402
 from harness.runtime.pipeline.pipeline import Pipeline  # noqa: E402
 from harness.runtime.records.statistics import (  # noqa: E402
     KIND_PREPROCESS,
     KIND_PROCESS,
     KIND_PUBLISH,
-    RunStatistics,
 )
 from harness_runs import WARN, arena_mebibytes  # noqa: E402
 
@@ -36,9 +36,9 @@ FASTEST = 10
 """One in so many: those that no other process has disturbed."""
 
 STAGES = (
-    ("out", "OutSerial", "OutParallel"),
-    ("work", "", "WorkParallel"),
-    ("back", "BackSerial", "BackParallel"),
+    ("out", "image_stages.OutSerial", "image_stages.OutParallel"),
+    ("work", "", "handover_stages.WorkParallel"),
+    ("back", "image_stages.BackSerial", "image_stages.BackParallel"),
 )
 OUT, BACK = 1, 3
 
@@ -48,8 +48,8 @@ def policy(folder: Path, slices: int, mebibytes: int, options: dict[str, bool]) 
     text = f'nSlices: {slices}\narenaSize: "{arena_mebibytes(slices, mebibytes)} MiB"\n'
     flags = "\n".join(f"{name}: {str(value).lower()}" for name, value in options.items())
     for name, serial, parallel in STAGES:
-        classes = f'serialClass: "image_stages.{serial}"\n' if serial else ""
-        classes += f'parallelClass: "image_stages.{parallel}"\n'
+        classes = f'serialClass: "{serial}"\n' if serial else ""
+        classes += f'parallelClass: "{parallel}"\n'
         own = f'mebibytes: {mebibytes}\n{flags}\nmarks: "{folder}/{name}"'
         text += f'appStage: {{\nname: "{name}"\n{classes}stagePolicy: {{\n{own}\n}}\n}}\n'
     return text
@@ -57,21 +57,14 @@ def policy(folder: Path, slices: int, mebibytes: int, options: dict[str, bool]) 
 
 def spans_of(text: str, folder: Path, workers: int, visits: int) -> list[list[tuple[Any, ...]]]:
     """Runs a pipeline and returns its spans by visit. Raises what the run raises."""
-    spans: list[list[tuple[Any, ...]]] = []
-    kept = RunStatistics.add_spans
-
-    def add(statistics_: RunStatistics, found: list[tuple[Any, ...]]) -> None:
-        spans.append(found)
-        kept(statistics_, found)
-
-    RunStatistics.add_spans = add  # type: ignore[method-assign]
+    spans = Spans()
     (folder / "image.paf").write_text(text)
     pipeline = Pipeline("r", folder / "image.paf", run_dir=folder / "r", max_visits=visits, workers=workers)
     pipeline.setLogThreshold(WARN)
     pipeline.run()
     if failures := json.loads((folder / "r" / "summary.json").read_text())["failures"]:
         raise RuntimeError(f"a stage has failed: {failures}")
-    return spans
+    return spans.visits
 
 
 def end_of_publishing(spans: dict) -> int:
@@ -92,12 +85,10 @@ class Parts:
 
     def note_there(self, spans: dict, master: dict, slices: list[dict]) -> None:
         """Adds a visit: spans by kind and rank, what the master and each slice noted."""
-        published = end_of_publishing(spans)
         process = [spans[KIND_PROCESS, rank] for rank in range(len(slices))]
         self._note("there", master["put"], master["ended"])
-        self._note("there: put, and to the end of publishing", master["put"], published)
-        self._note("there: until the first slice begins", published, min(begin for begin, _ in process))
-        self._note("there: until the last slice begins", published, max(begin for begin, _ in process))
+        start = "there: put, and to the end of publishing"
+        self._note_release("there", start, master["put"], end_of_publishing(spans), process)
         for (begin, end), marks in zip(process, slices, strict=True):
             self._note("there: slice, before get", begin, marks["begun"])
             self._note("there: slice, get", marks["begun"], marks["got"])
@@ -107,18 +98,24 @@ class Parts:
 
     def note_back(self, spans: dict, master: dict, slices: list[dict]) -> None:
         """As `note_there`."""
-        published = end_of_publishing(spans)
         process = [spans[KIND_PROCESS, rank] for rank in range(len(slices))]
         self._note("back", master["begun"], master["read"])
-        self._note("back: to the end of publishing", master["begun"], published)
-        self._note("back: until the first slice begins", published, min(begin for begin, _ in process))
-        self._note("back: until the last slice begins", published, max(begin for begin, _ in process))
+        start = "back: to the end of publishing"
+        self._note_release("back", start, master["begun"], end_of_publishing(spans), process)
         for (begin, end), marks in zip(process, slices, strict=True):
             self._note("back: slice, to the end of put", begin, marks["put"])
             self._note("back: slice, publishing", marks["put"], end)
         self._note("back: from the last slice to postprocess", last_end(process), master["ended"])
         self._note("back: gather(key)", master["ended"], master["gathered"])
         self._note("back: reading", master["gathered"], master["read"])
+
+    def _note_release(
+        self, way: str, start: str, begun: int, published: int, process: list[tuple[int, int]]
+    ) -> None:
+        """From the master's beginning, whose part is called `start`, to that of the slices."""
+        self._note(start, begun, published)
+        self._note(f"{way}: until the first slice begins", published, min(begin for begin, _ in process))
+        self._note(f"{way}: until the last slice begins", published, max(begin for begin, _ in process))
 
     def _note(self, part: str, start: int, end: int) -> None:
         self.times[part].append(end - start)

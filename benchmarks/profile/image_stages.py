@@ -75,23 +75,6 @@ class OutParallel(Noting, ParallelProcessing):
         check(found, self.mebibytes, self.next_value(), f"slice {self.rank}")
 
 
-class WorkParallel(Noting, ParallelProcessing):
-    """As `handover_stages.WorkParallel`."""
-
-    def setup(self) -> None:
-        super().setup()
-        if self.foreign:
-            count = pixels(self.mebibytes)
-            self.images = [np.full(count, value_of(number) + self.rank + 1, np.uint32) for number in (0, 1)]
-
-    def process(self, clipboard) -> None:
-        value = self.next_value()
-        if self.foreign:
-            clipboard.put("result", self.images[value - value_of(0)])
-        else:
-            clipboard.put("result", clipboard.get("image") + np.uint32(self.rank + 1))
-
-
 class BackSerial(Noting, SerialProcessing):
     """As `handover_stages.BackSerial`."""
 
