@@ -315,10 +315,6 @@ cdef class Clipboard:
         if self._values.get(key) is pending or self._origins.get(key) is pending:
             del self[key]
 
-    def _has_canvases(self):
-        """Whether anything here is a canvas."""
-        return bool(self._canvases)
-
     def _array_bytes(self):
         """Array bytes of the values that are here as objects: what has not been used yet is left out."""
         total = 0
