@@ -83,6 +83,14 @@ def quiet():
         time.sleep(0.001)
 
 
+def begun(spy, name):
+    """Waits until a file is being read ahead."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while (name, "ahead") not in spy.reads:
+        assert time.monotonic() < deadline, f"{name} is not read ahead"
+        time.sleep(0.001)
+
+
 class Run:
     """The visits of one slice with one input stage."""
 
@@ -196,6 +204,7 @@ def test_a_read_in_progress_is_waited_for_and_not_begun_again(folder, spy):
     spy.gate.clear()
     sut = Run(folder)
     sut.visit(1)
+    begun(spy, "visit-2")
     timer = threading.Timer(0.2, spy.gate.set)
     timer.start()
     assert sut.visit(2) == "text 2"
