@@ -12,6 +12,7 @@
 
 #include "bindings.hpp"
 #include "os/process.hpp"
+#include "os/signals.hpp"
 #include "run.hpp"
 
 namespace py = pybind11;
@@ -187,6 +188,8 @@ void bind_processes(py::module_& module) {
     module.def("die_with_parent", &os::die_with_parent, py::arg("parent"), py::arg("timeout_ms"),
                py::call_guard<py::gil_scoped_release>());
     module.def("die_with_pipe", &os::die_with_pipe, py::arg("read_fd"));
+    module.def("hold_ending_signals", &os::hold_ending_signals);
+    module.def("release_ending_signals", &os::release_ending_signals);
     module.def("kill_group", [](int leader) { os::kill_group(leader); }, py::arg("leader"));
 }
 

@@ -22,7 +22,11 @@ from typing import NoReturn
 from harness import _core
 from harness.runtime.processes import stacks
 from harness.runtime.processes.nursery import ImportStages, nursery_main
-from harness.runtime.processes.signals import ENDING_SIGNALS, leave_signals_to_master
+from harness.runtime.processes.signals import (
+    ENDING_SIGNALS,
+    keeping_handlers_in_forks,
+    leave_signals_to_master,
+)
 from harness.runtime.processes.worker import RunContext
 
 REQUEST = b"n"
@@ -78,7 +82,8 @@ def _fork_nursery(
     """Forks twice, so that the nursery is the master's child. Returns its pid, or why there is none."""
     read_fd, write_fd = os.pipe()
     try:
-        intermediate = os.fork()
+        with keeping_handlers_in_forks():
+            intermediate = os.fork()
         if intermediate == 0:
             _bear_nursery(context, connection, theirs, import_stages, write_fd)
         os.waitpid(intermediate, 0)
@@ -102,7 +107,8 @@ def _bear_nursery(
 ) -> NoReturn:
     """The life of the intermediate process."""
     try:
-        pid = os.fork()
+        with keeping_handlers_in_forks():
+            pid = os.fork()
     except OSError as error:
         os.write(answer_fd, str(error).encode()[:60])
         os._exit(1)

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
+
+from harness import _core
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -46,7 +50,8 @@ def is_main_thread() -> bool:
 def handling_signals(handle: Callable[[int], None]) -> Iterator[None]:
     """While the block runs, a signal that ends runs calls `handle` in the main thread, wherever that is.
 
-    A SIGHUP that is ignored, as under nohup, stays so. Does nothing in other threads.
+    A SIGHUP that is ignored, as under nohup, stays so. What stage code forks meanwhile has the handlers of
+    before the block. Does nothing in other threads.
     """
     if not is_main_thread():
         yield
@@ -55,14 +60,18 @@ def handling_signals(handle: Callable[[int], None]) -> Iterator[None]:
     def take(number: int, frame: FrameType | None) -> None:
         handle(number)
 
+    _guard_forks()
     taken = [number for number in ENDING_SIGNALS if not _stays_ignored(number)]
-    before = {number: signal.signal(number, take) for number in taken}
+    before = {number: _usable(signal.signal(number, take)) for number in taken}
+    outermost = {number: handler for number, handler in before.items() if number not in _usual}
+    _usual.update(outermost)
     try:
         yield
     finally:
         for number, handler in before.items():
-            # `None`: the handler was not Python's, and Python can't bring it back.
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+            signal.signal(number, handler)
+        for number in outermost:
+            _usual.pop(number, None)
 
 
 def raising_signals() -> contextlib.AbstractContextManager[None]:
@@ -76,12 +85,69 @@ def leave_signals_to_master() -> None:
     Batch systems send SIGTERM to every process of a job. What stage code forks or starts has the usual
     handlers, so that a pool can end its processes.
     """
+    _guard_forks()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if not _stays_ignored(number):
             # A handler and not SIG_IGN, which programs that stage code starts would inherit.
             signal.signal(number, _leave_alone)
-    os.register_at_fork(after_in_child=_take_back)
+            _usual[number] = signal.SIG_DFL
+
+
+def use_wakeup_fd(descriptor: int) -> int:
+    """Has the numbers of signals written there, by this process alone; -1 for nowhere. Returns where they were."""
+    global _wakeup_fd
+    before = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+    _wakeup_fd = descriptor
+    return before
+
+
+@contextlib.contextmanager
+def keeping_handlers_in_forks() -> Iterator[None]:
+    """While the block runs, forks are processes of the run: they have this process's handlers from the start."""
+    global _kept_in_forks
+    _kept_in_forks = True
+    try:
+        yield
+    finally:
+        _kept_in_forks = False
+
+
+_usual: dict[int, Any] = {}
+"""The handlers of before, of the signals that the harness handles in this process."""
+
+_kept_in_forks = False
+_wakeup_fd = -1
+
+
+@functools.cache
+def _guard_forks() -> None:
+    """From now on, signals that come while this process forks wait.
+
+    Without this a signal to the child could be lost: Python forgets, in a child, what its parent's handlers
+    have noted between the fork and the child's first step.
+    """
+    os.register_at_fork(
+        before=_core.hold_ending_signals,
+        # Compiled, so that Python takes no signal before the caller of the fork has the pid of the child.
+        after_in_parent=_core.release_ending_signals,
+        after_in_child=_take_back,
+    )
+
+
+def _take_back() -> None:
+    if not _kept_in_forks:
+        for number, handler in _usual.items():
+            signal.signal(number, handler)
+        _usual.clear()
+        if _wakeup_fd >= 0:
+            use_wakeup_fd(-1)
+    _core.release_ending_signals()
+
+
+def _usable(handler: Any) -> Any:
+    # `None`: the handler was not Python's, and Python can't bring it back.
+    return signal.SIG_DFL if handler is None else handler
 
 
 def _stays_ignored(number: int) -> bool:
@@ -90,12 +156,6 @@ def _stays_ignored(number: int) -> bool:
 
 def _leave_alone(number: int, frame: FrameType | None) -> None:
     pass
-
-
-def _take_back() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is _leave_alone:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _raise(number: int) -> None:

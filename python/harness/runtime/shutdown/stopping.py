@@ -10,7 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 from harness import _core
-from harness.runtime.processes.signals import Interrupted, StoppedAtOnce, handling_signals, is_main_thread
+from harness.runtime.processes.signals import (
+    Interrupted,
+    StoppedAtOnce,
+    handling_signals,
+    is_main_thread,
+    use_wakeup_fd,
+)
 
 PLACES = {
     4: "after this visit",
@@ -96,7 +102,7 @@ class StopRequests:
             yield
             return
         with handling_signals(self._take_signal):
-            before = signal.set_wakeup_fd(run.wakeup_fd(), warn_on_full_buffer=False)
+            before = use_wakeup_fd(run.wakeup_fd())
             self._set_handles_signals(True)
             try:
                 yield
@@ -106,7 +112,7 @@ class StopRequests:
                     self._set_handles_signals(False)
                 finally:
                     try:
-                        signal.set_wakeup_fd(before)
+                        use_wakeup_fd(before)
                     finally:
                         run.disarm_hard_stop()
 

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Signals and what stage code forks: a child takes its own, and the run never takes them for requests to end."""
+
+import os
+import signal
+import time
+
+import pytest
+
+STAGES = """
+    import multiprocessing, signal
+
+    def forks(count):
+        for number in range(count):
+            pid = os.fork()
+            if pid == 0:
+                time.sleep(20)
+                os._exit(3)
+            os.kill(pid, signal.SIGTERM)
+            yield os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def pool_ends():
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            for _ in range(2):
+                pool.apply_async(busy)
+            while len(os.listdir("busy")) < 2:
+                time.sleep(0.01)
+            for name in os.listdir("busy"):
+                os.unlink(os.path.join("busy", name))
+            begun = time.monotonic()
+        return time.monotonic() - begun
+
+    def busy():
+        open(f"busy/{os.getpid()}", "w").close()
+        time.sleep(20)
+
+    def both(name):
+        answer = next(code for code in (*(c for c in forks(100) if c != -signal.SIGTERM), "all"))
+        os.write(1, f"{name}: pool {pool_ends() < 10}, forks {answer}\\n".encode())
+
+    class Master(SerialProcessing):
+        def preprocess(self, clipboard):
+            both("master")
+
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            both(f"slice {self.rank}")
+
+    class Forks(SerialProcessing):
+        def preprocess(self, clipboard):
+            open("forking", "w").close()
+            for code in forks(100_000):
+                pass
+"""
+
+
+def test_signals_to_children_of_stages_end_these_and_not_the_run(bench):
+    (bench.folder / "busy").mkdir()
+    bench.module(STAGES)
+    bench.policy("fork Master Slice", slices=1, head="")
+    done = bench.run("--visits", "2")
+    assert done.code == 0, done.err
+    assert done.out.count("master: pool True, forks all") == 2
+    assert done.out.count("slice 0: pool True, forks all") == 2
+    assert "the run ends" not in done.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_whose_stage_forks_all_the_time_takes_its_own_signals(bench, number):
+    bench.module(STAGES)
+    bench.policy("fork Forks -", slices=1)
+    process = bench.start()
+    bench.wait_until((bench.folder / "forking").exists, "the stage to fork")
+    presses = 0
+    while process.poll() is None and presses < 20:
+        process.send_signal(number)
+        presses += 1
+        time.sleep(0.2)
+    sent = time.monotonic()
+    done = bench.finish(process)
+    assert done.code == 128 + number
+    assert presses <= 4 or os.getloadavg()[0] > 4
+    assert time.monotonic() - sent < 5 or os.getloadavg()[0] > 4
+    bench.wait_until(lambda: not bench.processes(), "all processes to end", timeout=5.0)
