@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Signals and what stage code forks: a child takes its own, and the run never takes them for requests to end."""
+"""Signals and what stage code forks: a child takes its own, and the run does not take them for its own."""
 
 import os
 import signal

@@ -62,7 +62,7 @@ def handling_signals(handle: Callable[[int], None]) -> Iterator[None]:
 
     _guard_forks()
     taken = [number for number in ENDING_SIGNALS if not _stays_ignored(number)]
-    before = {number: _usable(signal.signal(number, take)) for number in taken}
+    before: dict[int, Any] = {number: _usable(signal.signal(number, take)) for number in taken}
     outermost = {number: handler for number, handler in before.items() if number not in _usual}
     _usual.update(outermost)
     try:
@@ -95,7 +95,7 @@ def leave_signals_to_master() -> None:
 
 
 def use_wakeup_fd(descriptor: int) -> int:
-    """Has the numbers of signals written there, by this process alone; -1 for nowhere. Returns where they were."""
+    """Has signals' numbers written there, by this process alone; -1: nowhere. Returns where they were."""
     global _wakeup_fd
     before = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
     _wakeup_fd = descriptor
@@ -104,7 +104,7 @@ def use_wakeup_fd(descriptor: int) -> int:
 
 @contextlib.contextmanager
 def keeping_handlers_in_forks() -> Iterator[None]:
-    """While the block runs, forks are processes of the run: they have this process's handlers from the start."""
+    """While the block runs, forks are processes of the run, with this process's handlers from the start."""
     global _kept_in_forks
     _kept_in_forks = True
     try:
