@@ -67,8 +67,17 @@ void* shared_pages(std::size_t bytes) {
     return pages == MAP_FAILED ? nullptr : pages;
 }
 
-void fill(std::uint32_t* image, std::size_t bytes, std::uint32_t value) {
-    for (std::size_t i = 0; i < bytes / sizeof(std::uint32_t); ++i) image[i] = value;
+using Pixels = std::vector<std::uint32_t>;
+
+// An image full of `value`, computed as every contender's master does: a raw image is filled, a bias subtracted.
+void calibrate(std::uint32_t* image, Pixels& raw, const Pixels& bias, std::uint32_t value) {
+    for (std::uint32_t& pixel : raw) pixel = value + bias[0];
+    for (std::size_t i = 0; i < raw.size(); ++i) image[i] = raw[i] - bias[i];
+}
+
+// What the slices compute of an image.
+void add(std::uint32_t* result, const std::uint32_t* image, std::size_t bytes, std::uint32_t number) {
+    for (std::size_t i = 0; i < bytes / sizeof(std::uint32_t); ++i) result[i] = image[i] + number;
 }
 
 // Forks the slices of a meeting; each runs `work(rank, turn)` once per turn. Returns their process ids.
@@ -169,7 +178,8 @@ int bare_handover(std::uint32_t slices, std::size_t bytes, int copying, std::uin
     auto* wrong = static_cast<std::atomic<int>*>(shared_pages(PAGE));
     auto* pixels = static_cast<std::uint8_t*>(shared_pages(bytes * (slices + 1)));
     if (meeting == nullptr || wrong == nullptr || pixels == nullptr) return -1;
-    std::vector<std::uint32_t> own(copying ? bytes / sizeof(std::uint32_t) : 0);
+    const std::size_t count = bytes / sizeof(std::uint32_t);
+    Pixels own(copying ? count : 0), raw(count), bias(count, 7);
     const std::uint64_t pages = bytes / PAGE;
     auto value_of = [](std::uint32_t round) { return 1 + round % 100; };
     auto image = [&](std::uint32_t index) { return reinterpret_cast<std::uint32_t*>(pixels + bytes * index); };
@@ -179,7 +189,7 @@ int bare_handover(std::uint32_t slices, std::size_t bytes, int copying, std::uin
         std::uint32_t* mine = image(rank + 1);
         switch ((turn - 1) % 3) {
             case 0: if (bare_touch(pixels, bytes) != pages * value) wrong->fetch_add(1); break;
-            case 1: fill(copying ? own.data() : mine, bytes, value + rank + 1); break;
+            case 1: add(copying ? own.data() : mine, image(0), bytes, rank + 1); break;
             default: if (copying) std::memcpy(mine, own.data(), bytes);
         }
     };
@@ -189,7 +199,7 @@ int bare_handover(std::uint32_t slices, std::size_t bytes, int copying, std::uin
         bare_wait_all(meeting);
     };
     for (std::uint32_t round = 0; round < warm + rounds; ++round) {
-        fill(copying ? own.data() : image(0), bytes, value_of(round));
+        calibrate(copying ? own.data() : image(0), raw, bias, value_of(round));
         std::uint64_t start = now_ns();
         if (copying) std::memcpy(pixels, own.data(), bytes);
         turn();
@@ -204,10 +214,10 @@ int bare_handover(std::uint32_t slices, std::size_t bytes, int copying, std::uin
         back[round - warm] = static_cast<double>(now_ns() - start) * 1e-9;
     }
     end(*meeting, children);
-    const int count = wrong->load();
+    const int wrong_images = wrong->load();
     munmap(wrong, PAGE);
     munmap(pixels, bytes * (slices + 1));
-    return count;
+    return wrong_images;
 }
 
 }  // extern "C"

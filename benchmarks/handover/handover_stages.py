@@ -9,12 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from bare import check, touch, value_of
+from images import ImageSource, pixels
 from lsst.pex.harness.stage import ParallelProcessing, SerialProcessing
-
-
-def pixels(mebibytes: int) -> int:
-    """How many pixels of 4 bytes an image has."""
-    return (mebibytes << 20) // 4
 
 
 class Timed(SerialProcessing):
@@ -32,22 +28,14 @@ class Timed(SerialProcessing):
 
 
 class OutSerial(Timed):
-    """Computes an image and hands it to all slices. With `foreign` it was made elsewhere: in `setup`."""
+    """Computes an image and hands it to all slices."""
 
     def setup(self) -> None:
         super().setup()
-        self.foreign = self.policy.getBool("foreign")
-        count = pixels(self.mebibytes)
-        self.bias = np.full(count, 7, np.uint32)
-        self.raw = np.zeros(count, np.uint32)
-        self.images = [np.full(count, value_of(number), np.uint32) for number in (0, 1)]
+        self.images = ImageSource(self.mebibytes)
 
     def preprocess(self, clipboard) -> None:
-        if self.foreign:
-            image = self.images[self.visit % 2]
-        else:
-            self.raw[...] = value_of(self.visit) + 7
-            image = self.raw - self.bias
+        image = self.images.compute(value_of(self.visit))
         self.visit += 1
         self.start = time.perf_counter()
         clipboard.put("image", image, True)
@@ -56,50 +44,28 @@ class OutSerial(Timed):
         self.times.append(time.perf_counter() - self.start)
 
 
-class Counting(ParallelProcessing):
-    """Knows which image a visit is about, so that nothing but images need cross."""
+class OutParallel(ParallelProcessing):
+    """Reads one byte of every page; raises when they are not those of this visit's image."""
 
     def setup(self) -> None:
-        self.foreign = self.policy.getBool("foreign")
         self.mebibytes = self.policy.getInt("mebibytes")
         self.visit = 0
 
-    def next_value(self) -> int:
-        """The pixel value of this visit's image."""
+    def process(self, clipboard) -> None:
+        value = value_of(self.visit)
         self.visit += 1
-        return value_of((self.visit - 1) % 2 if self.foreign else self.visit - 1)
+        check(touch(clipboard.get("image")), self.mebibytes, value, f"slice {self.rank}")
 
 
-class OutParallel(Counting):
-    """Reads one byte of every page; raises when they are not those of this visit's image."""
-
-    def process(self, clipboard) -> None:
-        check(touch(clipboard.get("image")), self.mebibytes, self.next_value(), f"slice {self.rank}")
-
-
-class WorkParallel(Counting):
-    """Computes what is to be handed back; it stays private. With `foreign` it is made in `setup`."""
-
-    def setup(self) -> None:
-        super().setup()
-        if self.foreign:
-            count = pixels(self.mebibytes)
-            self.images = [np.full(count, value_of(number) + self.rank + 1, np.uint32) for number in (0, 1)]
+class WorkParallel(ParallelProcessing):
+    """Computes what is to be handed back; it stays in the slice."""
 
     def process(self, clipboard) -> None:
-        value = self.next_value()
-        if self.foreign:
-            clipboard.put("result", self.images[value - value_of(0)])
-        else:
-            clipboard.put("result", clipboard.get("image") + np.uint32(self.rank + 1))
+        clipboard.put("result", clipboard.get("image") + np.uint32(self.rank + 1))
 
 
 class BackSerial(Timed):
     """Waits for the slices' images and reads one byte of every page of all."""
-
-    def setup(self) -> None:
-        super().setup()
-        self.foreign = self.policy.getBool("foreign")
 
     def preprocess(self, clipboard) -> None:
         self.start = time.perf_counter()
@@ -110,7 +76,7 @@ class BackSerial(Timed):
         self.times.append(time.perf_counter() - self.start)
         if len(sums) != self.slices:
             raise RuntimeError(f"{len(sums)} of {self.slices} slices have handed an image back")
-        value = value_of(self.visit % 2 if self.foreign else self.visit)
+        value = value_of(self.visit)
         self.visit += 1
         for rank, found in enumerate(sums):
             check(found, self.mebibytes, value + rank + 1, "the master")

@@ -62,12 +62,21 @@ def arena_mebibytes(slices: int, mebibytes: int) -> int:
     return max(256, mebibytes * max(16, 4 * (slices + 2)))
 
 
+def births(foreign: bool) -> str:
+    """The part of a policy that says where arrays of stages are born; with `foreign` in private memory."""
+    return 'arenaThreshold: "1 TiB"\n' if foreign else ""
+
+
 def handover(slices: int, mebibytes: int, rounds: int, workers: int, foreign: bool) -> dict[str, Any]:
-    """Seconds there and back of each visit; bytes copied and shared in all visits."""
+    """Seconds there and back of each visit; bytes copied and shared in all visits.
+
+    With `foreign` images are computed in private memory, and copied.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        common = f"mebibytes: {mebibytes}\nforeign: {str(foreign).lower()}"
+        common = f"mebibytes: {mebibytes}"
         text = f'nSlices: {slices}\narenaSize: "{arena_mebibytes(slices, mebibytes)} MiB"\n'
+        text += births(foreign)
         text += stage("out", ("OutSerial", "OutParallel"), f'{common}\ntimes: "{folder}/out"')
         text += stage("work", ("", "WorkParallel"), common)
         text += stage("back", ("BackSerial", "BackParallel"), f'{common}\ntimes: "{folder}/back"')

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from bare import check, touch, value_of
 from forks import HandOver
-from handover_stages import pixels
+from images import ImageSource, pixels
 
 Sums = Sequence[int]
 """What was read of each slice's image, in rank order."""
@@ -30,14 +30,9 @@ def add(image: np.ndarray, rank: int) -> np.ndarray:
 
 
 def image_source(mebibytes: int) -> Callable[[int], np.ndarray]:
-    """A function that fills the same image with a value each time."""
-    image = np.empty(pixels(mebibytes), np.uint32)
-
-    def fill(value: int) -> np.ndarray:
-        image[...] = value
-        return image
-
-    return fill
+    """A function that computes the same image with a value each time."""
+    source, image = ImageSource(mebibytes), np.empty(pixels(mebibytes), np.uint32)
+    return lambda value: source.compute(value, image)
 
 
 def checked_round(
@@ -52,8 +47,8 @@ def checked_round(
 
     `there(image)` hands an image to all slices and returns the sums that they have read; `compute`, which is
     not timed, has them add their rank and one; `back()` fetches the results and returns the sums that the
-    master has read. `image_of(value)` makes the image; the default fills one and the same. The round raises
-    `RuntimeError` for a sum that is wrong, or missing.
+    master has read. `image_of(value)` makes the image; the default computes one and the same. The round
+    raises `RuntimeError` for a sum that is wrong, or missing.
     """
     slices, mebibytes = sizes
     image_of = image_of or image_source(mebibytes)

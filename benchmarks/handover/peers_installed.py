@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from bare import WARM, check, touch, value_of
 from forks import forked, timed_handovers, timed_steps
-from handover_stages import pixels
+from images import ImageSource, pixels
 from peers import add, checked_round, nothing, read
 
 
@@ -32,11 +32,12 @@ def joblib_handover(slices: int, mebibytes: int, rounds: int, seconds: float) ->
     """
     from joblib import Parallel, delayed
 
+    source = ImageSource(mebibytes)
     handed: list[np.ndarray] = []
 
     def fresh(value: int) -> np.ndarray:
         # A new array each time: joblib does not look again at one that it has written to a file.
-        handed[:] = [np.full(pixels(mebibytes), value, np.uint32)]
+        handed[:] = [source.compute(value)]
         return handed[0]
 
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
@@ -148,12 +149,13 @@ def mpi_handover(slices: int, mebibytes: int, rounds: int, seconds: float) -> di
 
     world = MPI.COMM_WORLD
     image, result = np.empty((2, pixels(mebibytes)), np.uint32)
+    source = ImageSource(mebibytes)
     found: dict[str, list[float]] = {"out": [], "back": []}
 
     def hand_over(number: int) -> tuple[float, float]:
         value = value_of(number)
         if world.rank == 0:
-            image[...] = value
+            source.compute(value, image)
         world.Barrier()
         start = time.perf_counter()
         world.Bcast(image)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from bare import touch
 from forks import HandOver, forked, timed_handovers, timed_steps
-from handover_stages import pixels
+from images import pixels
 from peers import add, checked_round
 
 FORK = multiprocessing.get_context("fork")

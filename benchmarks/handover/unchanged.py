@@ -32,7 +32,8 @@ def plain(mebibytes: int, rounds: int) -> dict[str, Any]:
     """Seconds of the expression, and from the raw image to the last byte read, in this process."""
     import numpy as np
     from bare import WARM, touch
-    from handover_stages import calibrated, pixels
+    from handover_stages import calibrated
+    from images import pixels
 
     count = pixels(mebibytes)
     base, bias, flat = (np.full(count, value, np.float32) for value in (9.0, 1.0, 0.5))

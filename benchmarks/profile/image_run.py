@@ -5,7 +5,7 @@ Usage: image_run.py SLICES WORKERS MEBIBYTES VISITS [--foreign] [--faults]. The 
 benchmarks/handover, with more clocks. Prints one line of JSON: for `there` and `back`, and for each of their
 parts in order, the mean of the fastest tenth and the median, in microseconds; where the slices begin, of the
 first and of the last one. With `--faults` the median and the greatest number of page faults of reading an
-image, in a slice and in the master; times are a little longer then. With `--foreign` images come from private
+image, in a slice and in the master; times are a little longer then. With `--foreign` images are in private
 memory.
 """
 
@@ -29,7 +29,7 @@ from harness.runtime.records.statistics import (  # noqa: E402
     KIND_PROCESS,
     KIND_PUBLISH,
 )
-from harness_runs import WARN, arena_mebibytes  # noqa: E402
+from harness_runs import WARN, arena_mebibytes, births  # noqa: E402
 
 SKIPPED_VISITS = 5
 FASTEST = 10
@@ -46,11 +46,12 @@ OUT, BACK = 1, 3
 def policy(folder: Path, slices: int, mebibytes: int, options: dict[str, bool]) -> str:
     """A pipeline that hands an image over and others back; its stages leave what they noted in `folder`."""
     text = f'nSlices: {slices}\narenaSize: "{arena_mebibytes(slices, mebibytes)} MiB"\n'
-    flags = "\n".join(f"{name}: {str(value).lower()}" for name, value in options.items())
+    text += births(options["foreign"])
+    faults = str(options["faults"]).lower()
     for name, serial, parallel in STAGES:
         classes = f'serialClass: "{serial}"\n' if serial else ""
         classes += f'parallelClass: "{parallel}"\n'
-        own = f'mebibytes: {mebibytes}\n{flags}\nmarks: "{folder}/{name}"'
+        own = f'mebibytes: {mebibytes}\nfaults: {faults}\nmarks: "{folder}/{name}"'
         text += f'appStage: {{\nname: "{name}"\n{classes}stagePolicy: {{\n{own}\n}}\n}}\n'
     return text
 

@@ -8,9 +8,8 @@ import resource
 from pathlib import Path
 from time import perf_counter_ns
 
-import numpy as np
 from bare import check, touch, value_of
-from handover_stages import pixels
+from images import ImageSource
 from lsst.pex.harness.stage import ParallelProcessing, SerialProcessing
 
 
@@ -19,7 +18,6 @@ class Noting:
 
     def setup(self) -> None:
         self.mebibytes = self.policy.getInt("mebibytes")
-        self.foreign = self.policy.getBool("foreign")
         self.counts_faults = self.policy.getBool("faults")
         self.visit = 0
         self.marks: list[dict[str, int]] = []
@@ -34,7 +32,7 @@ class Noting:
     def next_value(self) -> int:
         """The pixel value of this visit's image."""
         self.visit += 1
-        return value_of((self.visit - 1) % 2 if self.foreign else self.visit - 1)
+        return value_of(self.visit - 1)
 
 
 class OutSerial(Noting, SerialProcessing):
@@ -42,18 +40,10 @@ class OutSerial(Noting, SerialProcessing):
 
     def setup(self) -> None:
         super().setup()
-        count = pixels(self.mebibytes)
-        self.bias = np.full(count, 7, np.uint32)
-        self.raw = np.zeros(count, np.uint32)
-        self.images = [np.full(count, value_of(number), np.uint32) for number in (0, 1)]
+        self.images = ImageSource(self.mebibytes)
 
     def preprocess(self, clipboard) -> None:
-        value = self.next_value()
-        if self.foreign:
-            image = self.images[value - value_of(0)]
-        else:
-            self.raw[...] = value + 7
-            image = self.raw - self.bias
+        image = self.images.compute(self.next_value())
         self.put = perf_counter_ns()
         clipboard.put("image", image, True)
 
