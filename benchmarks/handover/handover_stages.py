@@ -92,13 +92,14 @@ class BackParallel(ParallelProcessing):
 class EmptySerial(Timed):
     """Does nothing before and after the slices; every stage of this class but a visit's last is timed."""
 
-    begun = 0.0
+    # In a list: whoever assigns to a class has every look-up in it begin anew.
+    begun = [0.0]
 
     def preprocess(self, clipboard) -> None:
         now = time.perf_counter()
         if self.stageId > 1:
-            self.times.append(now - EmptySerial.begun)
-        EmptySerial.begun = now
+            self.times.append(now - self.begun[0])
+        self.begun[0] = now
 
     def postprocess(self, clipboard) -> None:
         pass
