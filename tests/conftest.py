@@ -6,6 +6,7 @@ The watchdog is pytest's faulthandler_timeout (pyproject.toml): it prints all st
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,13 @@ from harness.pytest_plugin.holdings import Holdings, left_behind
 
 BEFORE = pytest.StashKey[Holdings]()
 FAILED = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Signals that a shell has this session ignore, as for jobs in its background, reach what tests start."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(autouse=True)

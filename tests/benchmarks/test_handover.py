@@ -90,12 +90,13 @@ def test_an_absent_contender_is_named_and_the_others_go_on(programs):
 
 STAGES = "handover/handover_stages.py"
 SPOILT = {
-    "the master's image": (STAGES, "self.raw - self.bias", "self.raw", ["harness"]),
+    "the master's image": (STAGES, "compute(value_of(self.visit))", "compute(value_of(self.visit + 1))",
+                           ["harness"]),
     "a slice's result": (STAGES, 'clipboard.get("image") + np.uint32(self.rank + 1)',
                          'clipboard.get("image") + np.uint32(self.rank)', ["harness"]),
     "a peer's result": ("handover/peers.py", "image + np.uint32(rank + 1)", "image + np.uint32(rank)",
                         ["pipe", "queue", "reused", "fresh"]),
-    "a peer's image": ("handover/peers.py", "image[...] = value", "image[...] = value + 1", ["pipe"]),
+    "a peer's image": ("handover/peers.py", "compute(value, image)", "compute(value + 1, image)", ["pipe"]),
     "a missing image": ("handover/peers_stdlib.py", "[touch(result) for result in receive()]",
                         "[touch(result) for result in receive()][1:]", ["pipe"]),
 }  # fmt: skip
@@ -138,7 +139,7 @@ def test_the_limit_in_c_counts_images_that_were_read_wrongly(programs, tmp_path)
     compiler = shutil.which("c++")
     if compiler is None:
         pytest.skip("c++ is not installed")
-    programs.spoil("handover/bare.cpp", "mine, bytes, value + rank + 1)", "mine, bytes, value + rank)")
+    programs.spoil("handover/bare.cpp", "mine, image(0), bytes, rank + 1)", "mine, image(0), bytes, rank)")
     library = tmp_path / "libbare.so"
     source = programs.folder / "handover" / "bare.cpp"
     subprocess.run([compiler, "-std=c++20", "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
