@@ -1,19 +1,64 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness.log.base import RecordBase
+from harness import _core
+from harness.log.context import RecordContext
+from harness.log.destinations import LogDestination
+from harness.log.record import LogRecord
+from harness.properties import PropertySet
 
+def generation() -> int: ...
 def seconds_text(seconds: int, micros: int) -> str: ...
+def know_general_way(
+    send: Callable[..., None],
+    new_record: Callable[..., LogRecord],
+    stamp: Callable[[int], tuple[int, str]],
+    usage_names: Iterable[str],
+) -> None: ...
 
-class IndentedText:
-    def __init__(self, stamp: Callable[[int], tuple[int, str]]) -> None: ...
-    def text(
-        self,
-        base: RecordBase,
-        importance: int,
-        first: Callable[[RecordBase, int], str],
-        middle: Callable[[RecordBase, int], str],
-        comment: str,
-        properties: Iterable[tuple[str, Any]],
-        usage_flags: int,
-    ) -> bytes: ...
+class ContextNumbers:
+    def __init__(self, others: PropertySet) -> None: ...
+    def _replace(self, others: PropertySet, numbers: dict[str, int]) -> None: ...
+    def note(self, name: str, value: Any) -> None: ...
+    @property
+    def state(self) -> tuple[PropertySet, dict[str, int]]: ...
+    def number(self, name: str) -> int | None: ...
+
+class FloodCounts:
+    _limit: int
+    _context: ContextNumbers
+    _seen_now: list[int] | None
+    _visit_now: int | None
+
+class FileState:
+    _threshold: int
+    _console_threshold: int | None
+    _encode: Callable[[LogRecord], bytes | None] | None
+    _guard: Any
+    _wake: Callable[[], object]
+    _rank: int
+    _writes_plain: bool
+    @property
+    def _ring(self) -> _core.LogRing | None: ...
+    def _use_ring(self, ring: _core.LogRing | None) -> None: ...
+    def _is_here(self) -> bool: ...
+    def _become(self, other: FileState) -> None: ...
+
+class ListensByLogging: ...
+
+class LogState:
+    _destinations: list[LogDestination]
+    _preamble: Any
+    _base: Any
+    _passes: int
+    context: RecordContext
+    def send_plain(
+        self, importance: int, text: str, properties: Iterable[tuple[str, Any]] = (), usage: int = 0
+    ) -> bool: ...
+    def _become(self, other: LogState) -> None: ...
+
+class BlockMarks:
+    def __init__(self, log: LogState) -> None: ...
+    @property
+    def log(self) -> Any: ...
+    def mark(self, block: str, status: str, importance: int, what: str, stage: str = "") -> None: ...

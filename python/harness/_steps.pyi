@@ -3,10 +3,8 @@ from typing import Any
 
 from harness._core import _MasterHooks
 from harness._crossing import Crossing
+from harness._records import BlockMarks, ContextNumbers
 from harness.clipboard import Clipboard
-from harness.properties import PropertySet
-
-def generation() -> int: ...
 
 class Queue:
     def __init__(self) -> None: ...
@@ -37,6 +35,7 @@ class HalfState:
     queues: list[Queue]
     stages: list[Any]
     log: Any
+    blocks: BlockMarks
     root_log: Any
     notes: Any
     rank: int
@@ -77,14 +76,6 @@ class SliceSteps:
 
 class MasterSteps(_MasterHooks):
     def __init__(self, half: HalfState, base_class: type) -> None: ...
-
-class ContextNumbers:
-    def __init__(self, others: PropertySet) -> None: ...
-    def _replace(self, others: PropertySet, numbers: dict[str, int]) -> None: ...
-    def note(self, name: str, value: Any) -> None: ...
-    @property
-    def state(self) -> tuple[PropertySet, dict[str, int]]: ...
-    def number(self, name: str) -> int | None: ...
 
 class ProgressPage:
     def __init__(self, page: mmap.mmap) -> None: ...

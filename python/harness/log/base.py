@@ -35,18 +35,13 @@ class Preamble:
 
 
 class RecordBase:
-    """A preamble with the context of one moment over it.
+    """A preamble with the context of one moment over it."""
 
-    Attributes: `starts`, how records of an importance begin in the indented layout, where that was asked for:
-    what stands before the text, and the lines of these properties, as bytes.
-    """
-
-    __slots__ = ("is_plain", "preamble", "starts", "state")
+    __slots__ = ("is_plain", "preamble", "state")
 
     def __init__(self, preamble: Preamble, state: tuple[PropertySet, dict[str, int]]) -> None:
         self.preamble = preamble
         self.state = state
-        self.starts: dict[int, tuple[bytes, bytes]] = {}
         others, numbers = state
         # Plain: the text is the preamble's, then the context's numbers, then what the record adds.
         self.is_plain = (

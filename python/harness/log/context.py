@@ -4,7 +4,7 @@
 import copy
 from typing import Any
 
-from harness._steps import ContextNumbers
+from harness._records import ContextNumbers
 from harness.properties import PropertySet
 
 __all__ = ["RecordContext", "overlay"]
@@ -30,7 +30,10 @@ class RecordContext(ContextNumbers):
         if numbers.get(name) == value and type(value) is int:
             return
         is_number = type(value) is int and -INT_LIMIT <= value < INT_LIMIT
-        if is_number and (name in numbers or (len(others) == 0 and "." not in name)):
+        if is_number and name in numbers:
+            self.note(name, value)
+            return
+        if is_number and len(others) == 0 and "." not in name:
             self._replace(others, {**numbers, name: value})
             return
         whole = self._whole()

@@ -10,11 +10,9 @@ standard error, counts, and tells the count in front of the first record that ge
 import os
 import sys
 import weakref
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import harness.exceptions as pex
-from harness.log.base import RecordBase
 from harness.log.formats import IndentedFormatter, LogFormatter
 from harness.log.levels import PASS_ALL
 from harness.log.record import LogRecord
@@ -73,16 +71,6 @@ class LogDestination:
     def wants_none(self, name: str, importance: int) -> bool:
         """Whether a record of the log `name` would not be written; false if that is not known."""
         return False
-
-    def takes_plain(self, base: RecordBase, importance: int) -> bool:
-        """Whether `write_plain` takes a record of one text and plain properties; false if `write` must."""
-        return False
-
-    def write_plain(
-        self, base: RecordBase, importance: int, text: str, properties: Sequence[tuple[str, Any]], usage: int
-    ) -> None:
-        """Write such a record of now, with the usage figures that BlockTimingLog's flags ask for."""
-        raise NotImplementedError("write_plain")
 
     def _put(self, text: str) -> None:
         """Write text; OSError or ValueError if that is impossible."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from harness._records import FloodCounts
 from harness.log.context import RecordContext
 from harness.log.levels import FATAL, WARN
 
@@ -12,7 +13,7 @@ __all__ = ["FloodGuard"]
 KINDS = ("records below WARN", "warnings", "FATAL records")
 
 
-class FloodGuard:
+class FloodGuard(FloodCounts):
     """Lets at most ``limit`` records of a visit and kind pass, and counts the others.
 
     The kinds: below WARN, from WARN on, from FATAL on: a flood of one does not hide the others. The visit is
@@ -37,6 +38,7 @@ class FloodGuard:
             notice = self._forget_all_but(self._in_flight - 1)
             self._seen[visit] = [0, 0, 0]
         seen = self._seen[visit]
+        self._seen_now, self._visit_now = seen, visit
         loudness = (importance >= WARN) + (importance >= FATAL)
         seen[loudness] += 1
         if seen[loudness] <= self._limit:
@@ -56,6 +58,7 @@ class FloodGuard:
     def _forget_all_but(self, kept: int) -> str:
         """What to write about all visits but the last ``kept``."""
         notices = []
+        self._seen_now = None
         for visit in list(self._seen)[: max(0, len(self._seen) - kept)]:
             lost = sum(max(0, seen - self._limit) for seen in self._seen.pop(visit)) if self._limit else 0
             if lost:

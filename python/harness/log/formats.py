@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from harness.log.base import RecordBase
+from harness.log.base import Preamble
 from harness.log.levels import level_word
 from harness.log.record import LogRecord, PlainRecord
 from harness.properties import DateTime, PropertySet, PropertyType
@@ -127,15 +127,15 @@ class BriefFormatter(LogFormatter):
             for name, value in (*base.state[1].items(), *properties) if name not in hidden
         ])  # fmt: skip
         return (
-            f"{text}{self._preamble_text(base, start)}{others}"
+            f"{text}{self._preamble_text(base.preamble, start)}{others}"
             f"{start}LEVEL: {importance}\n{start}TIMESTAMP: {tai_ns}\n{start}DATE: {date}\n\n"
         )
 
-    def _preamble_text(self, base: RecordBase, start: str) -> str:
-        texts = base.preamble.texts
+    def _preamble_text(self, preamble: Preamble, start: str) -> str:
+        texts = preamble.texts
         key = (self.hidden, start)
         if key not in texts:
-            properties = base.preamble.properties
+            properties = preamble.properties
             texts[key] = "".join(
                 f"{start}{name}: {value}\n"
                 for name in properties.paramNames(False) if name not in self.hidden
@@ -147,11 +147,11 @@ class BriefFormatter(LogFormatter):
 class IndentedFormatter(BriefFormatter):
     """Brief, each line preceded by one blank per unit of negative importance."""
 
-    def base_lines(self, base: RecordBase, importance: int) -> str:
-        """The lines of the properties that a plain record begins with."""
-        start = " " * max(0, -importance) + "  "
-        numbers = "".join(f"{start}{name}: {number}\n" for name, number in base.state[1].items())
-        return self._preamble_text(base, start) + numbers
+    def beginning(self, preamble: Preamble, importance: int) -> tuple[str, str]:
+        """What stands before the text of a plain record, and the lines of the preamble that follow it."""
+        indent = " " * max(0, -importance)
+        start = f"{indent}{preamble.log_name}{level_word(importance)}: "
+        return start, self._preamble_text(preamble, f"{indent}  ")
 
     def indent(self, record: LogRecord) -> str:
         """One blank per unit of negative importance."""

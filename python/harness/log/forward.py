@@ -4,6 +4,7 @@
 import sys
 from typing import Any
 
+from harness._records import ListensByLogging
 from harness.log import levels
 from harness.log.destinations import LogDestination
 from harness.log.formats import BriefFormatter
@@ -20,7 +21,7 @@ IMPORTANCES = (
 )  # fmt: skip
 
 
-class LoggingDestination(LogDestination):
+class LoggingDestination(ListensByLogging, LogDestination):
     """Hands each record to the logger of the same name (``harness`` for a root log).
 
     FATAL becomes CRITICAL, WARN WARNING, INFO INFO, anything lower DEBUG. The comments are the

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partialmethod
 from typing import Any, ClassVar, TextIO
 
 import harness.exceptions as pex
+from harness._records import LogState, know_general_way
 from harness.log import levels
 from harness.log.base import Preamble, RecordBase
 from harness.log.context import RecordContext
 from harness.log.destinations import FileDestination, LogDestination
 from harness.log.formats import IndentedFormatter, LogFormatter
-from harness.log.record import LogRecord
+from harness.log.record import LogRecord, stamp
 from harness.log.thresholds import ThresholdMemory
 from harness.properties import PropertySet
 
@@ -26,7 +27,7 @@ USAGE_NAMES = frozenset(
 """Of the figures that BlockTimingLog adds."""
 
 
-class Log:
+class Log(LogState):
     """A root or a child.
 
     ``Log(threshold=Log.INFO, name="")`` is a root without destinations. ``Log(parent, childName,
@@ -98,7 +99,7 @@ class Log:
     def __copy__(self) -> Log:
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
-        twin._destinations = list(self._destinations)
+        twin._become(self)
         self._memory.follow(twin)
         return twin
 
@@ -234,36 +235,6 @@ class Log:
             base = self._base = RecordBase(self._preamble, state)
         return base
 
-    def send_plain(
-        self, importance: int, text: str, properties: Sequence[tuple[str, Any]] = (), usage: int = 0
-    ) -> bool:
-        """Send a record of one text and plain properties in the short way, if there is one now.
-
-        `properties` are strings and numbers; `usage` asks for figures as a BlockTimingLog's flags do. Call it
-        for an importance that passes. Returns whether it was sent; false: nothing has happened, and `send`
-        has to.
-        """
-        destinations = self._destinations
-        kind = type(self)
-        if kind.send is not Log.send or kind.new_record is not Log.new_record or not destinations:
-            return False
-        base = self.record_base()
-        if usage and not base.preamble.names.isdisjoint(USAGE_NAMES):
-            return False
-        for key, _ in properties:
-            if base.has(key):
-                return False
-        first = destinations[0]
-        # Anything with a method `write` may be among them.
-        if not isinstance(first, LogDestination) or not first.takes_plain(base, importance):
-            return False
-        name = base.preamble.log_name
-        for other in destinations[1:]:
-            if not isinstance(other, LogDestination) or not other.wants_none(name, importance):
-                return False
-        first.write_plain(base, importance, text, properties, usage)
-        return True
-
     def send(self, record: LogRecord) -> None:
         """Deliver a ready record to every destination, if it passes this log's threshold."""
         if record.willRecord() and record.getImportance() >= self.getThreshold():
@@ -385,6 +356,9 @@ class Log:
         from harness.log.default import set_default_log
 
         set_default_log(None)
+
+
+know_general_way(Log.send, Log.new_record, stamp, USAGE_NAMES)
 
 
 def _stream_destination(

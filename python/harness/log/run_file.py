@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import harness.exceptions as pex
-from harness._records import IndentedText
+from harness._records import FileState
 from harness.log.append import AppendFile
-from harness.log.base import RecordBase
+from harness.log.base import Preamble, RecordBase
 from harness.log.destinations import LogDestination
 from harness.log.flood import FloodGuard
 from harness.log.formats import IndentedFormatter, LogFormatter
-from harness.log.levels import PASS_ALL, WARN, level_word
-from harness.log.record import LogRecord, stamp
+from harness.log.levels import PASS_ALL, WARN
+from harness.log.record import LogRecord
 
 if TYPE_CHECKING:
     from harness import _core
@@ -37,25 +37,12 @@ EVENT = 2
 EVENTS_WAKE_BYTES, EVENTS_MOST_BYTES = 32 * 1024, 64 * 1024
 """Of a ring: from where on it is emptied early for events, and how far they may fill it."""
 
-LEAST_PLAIN = -24
-"""The least importance of records that are written in the short way."""
-
 LONG_BYTES = 32 * 1024
 FULL_TIMEOUT_S = 0.5
 FULL_STEP_S = 0.001
 
-_generation = 0
 
-
-def _count_fork() -> None:
-    global _generation
-    _generation += 1
-
-
-os.register_at_fork(after_in_child=_count_fork)
-
-
-class RunFile(LogDestination):
+class RunFile(FileState, LogDestination):
     """A log file of a run; its directory must exist. Raises IoError if the file cannot be opened.
 
     ``rank`` is the Slice's, or -1 for the Pipeline. ``guard`` bounds floods.
@@ -72,16 +59,13 @@ class RunFile(LogDestination):
         guard: FloodGuard | None = None,
     ) -> None:
         super().__init__(None, formatter, threshold)
-        self._writes_plain = type(formatter) is IndentedFormatter and formatter.isVerbose()
-        self._texts = IndentedText(stamp)
+        # Of this class itself: another one may do more with a record.
+        is_usual = type(formatter) is IndentedFormatter and formatter.isVerbose()
+        self._writes_plain = is_usual and type(self) is RunFile
         self._file = AppendFile(path)
         self._rank = rank
         self._guard = guard
-        self._ring: _core.LogRing | None = None
-        self._ring_generation = -1
         self._wake: Callable[[], object] = _nobody
-        self._console_threshold: int | None = None
-        self._encode: Callable[[LogRecord], bytes | None] | None = None
         self._offer: Callable[[list[bytes]], object] = _nobody_listens
         self._unpublished = 0
         try:
@@ -95,9 +79,8 @@ class RunFile(LogDestination):
 
         ``wake`` asks whoever empties the ring to do so now. It is called for records from WARN on.
         """
-        self._ring = ring
+        self._use_ring(ring)
         self._wake = wake or _nobody
-        self._ring_generation = _generation
 
     def show_on_console(self, threshold: int | None) -> None:
         """Send a line about each record from this importance on to the master's console, too; None: none."""
@@ -115,7 +98,7 @@ class RunFile(LogDestination):
         """
         self._encode = encode
         self._offer = offer or _nobody_listens
-        self._ring_generation = _generation
+        self._use_ring(self._ring)
 
     def write(self, record: LogRecord) -> bool:
         """Write a record if it passes the threshold and the bound on floods; whether it was taken."""
@@ -130,39 +113,25 @@ class RunFile(LogDestination):
                 return False
         return self._send(record, importance)
 
-    def takes_plain(self, base: RecordBase, importance: int) -> bool:
-        """Whether a record is nothing but a text in the ring: no event, no line on the console, no layout but
-        the usual one."""
-        return (
-            self._writes_plain
-            and base.is_plain
-            and LEAST_PLAIN <= importance < WARN
-            and self._threshold <= importance
-            and self._encode is None
-            and self._ring is not None
-            and self._ring_generation == _generation
-        )
+    def _beginning(self, preamble: Preamble, importance: int) -> tuple[str, str]:
+        assert isinstance(self._formatter, IndentedFormatter), "others write nothing in the short way"
+        return self._formatter.beginning(preamble, importance)
 
-    def write_plain(
-        self, base: RecordBase, importance: int, text: str, properties: Sequence[tuple[str, Any]], usage: int
-    ) -> None:
-        """Send a record that `takes_plain`."""
-        if self._guard is not None:
-            allowed, notice = self._guard.judge(importance)
-            if notice:
-                record = LogRecord(WARN, WARN)
-                record._begin(base)
-                self._send(record.sibling(WARN, notice), WARN)
-            if not allowed:
-                return
-        data = self._texts.text(base, importance, _first_words, self._base_lines, text, properties, usage)
-        assert self._ring is not None, "takes_plain() was asked"
-        if not self._append(self._ring, importance, 0, data):
+    def _send_notice(self, base: RecordBase, notice: str) -> None:
+        record = LogRecord(WARN, WARN)
+        record._begin(base)
+        self._send(record.sibling(WARN, notice), WARN)
+
+    def _append_slowly(self, importance: int, data: bytes) -> None:
+        """Sends the text of a record for which the ring had no room."""
+        if self._ring is None or not self._append(self._ring, importance, 0, data):
             self._file.append(data, 1)
 
-    def _base_lines(self, base: RecordBase, importance: int) -> str:
-        assert isinstance(self._formatter, IndentedFormatter), "takes_plain() was asked"
-        return self._formatter.base_lines(base, importance)
+    def __copy__(self) -> RunFile:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._become(self)
+        return twin
 
     def close(self) -> None:
         """Write how many records a flood has lost, if that was not told yet."""
@@ -179,7 +148,7 @@ class RunFile(LogDestination):
         if not text:
             return True
         data = text.encode("utf-8", "backslashreplace")
-        if self._ring is None or self._ring_generation != _generation:
+        if self._ring is None or not self._is_here():
             return self._file.append(data, 1)
         sent = self._append(self._ring, importance, 0, data) or self._file.append(data, 1)
         if self._console_threshold is not None and importance >= self._console_threshold:
@@ -192,7 +161,7 @@ class RunFile(LogDestination):
     def _publish(
         self, record: LogRecord, importance: int, encode: Callable[[LogRecord], bytes | None]
     ) -> None:
-        if self._ring_generation != _generation:
+        if not self._is_here():
             return
         data = encode(record)
         if self._ring is None:
@@ -233,10 +202,6 @@ class RunFile(LogDestination):
             elif ring.try_append(self._rank, importance, flags, data):
                 return True
         return False
-
-
-def _first_words(base: RecordBase, importance: int) -> str:
-    return f"{' ' * max(0, -importance)}{base.preamble.log_name}{level_word(importance)}: "
 
 
 def console_line(record: LogRecord, rank: int) -> str:

@@ -9,32 +9,7 @@ from cpython.object cimport PyObject
 
 from harness._clipboard cimport Clipboard as _Clipboard
 from harness._crossing cimport Crossing, Place
-
-cdef extern from "pthread.h" nogil:
-    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
-                       void (*child)() noexcept nogil)
-
-
-cdef long _forks = 0
-
-
-cdef void _count_fork() noexcept nogil:
-    global _forks
-    _forks += 1
-
-
-if pthread_atfork(NULL, NULL, _count_fork) != 0:
-    raise MemoryError("no memory for noticing forks")
-
-
-def generation():
-    """How many forks lie between this process and the one that imported this.
-
-    Asking the kernel who one is costs more. Forks by C code count, too; what a process does between vfork() and
-    exec() is none.
-    """
-    return _forks
-
+from harness._records cimport BlockMarks, ContextNumbers, LogState, forks
 
 cdef class Queue:
     """A FIFO of clipboards. An empty queue answers None; `size` tells it from a queued None."""
@@ -153,7 +128,7 @@ def apply_process(stage, inputQueue, outputQueue):
 cdef object _OK = 0
 
 include "process_state.pxi"
-include "context_numbers.pxi"
+include "step_notes.pxi"
 include "half_state.pxi"
 include "plain_crossings.pxi"
 include "slice_steps.pxi"

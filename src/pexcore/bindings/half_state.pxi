@@ -22,6 +22,7 @@ cdef class HalfState:
     cdef public list queues
     cdef public list stages
     cdef public object log
+    cdef public BlockMarks blocks
     cdef public object root_log
     cdef public object notes
     cdef public int rank

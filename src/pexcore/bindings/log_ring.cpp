@@ -41,7 +41,9 @@ void bind_log_ring(py::module_& module) {
              py::arg("rank"), py::arg("importance"), py::arg("flags"), py::arg("text"))
         .def("peek", &peek)
         .def("commit", &sync::LogRing::commit, py::arg("position"))
-        .def("waiting", &sync::LogRing::waiting);
+        .def("waiting", &sync::LogRing::waiting)
+        .def("shm", [](const sync::LogRing& ring) { return py::capsule(ring.shm(), "pex::sync::LogRingShm"); },
+             "Its memory, for compiled code; there as long as the run.");
     module.def("line_buffer_stdio", [] { std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); },
                "What C code prints reaches the file line by line, in order with what Python prints.");
     module.def("output_extent", []() -> py::tuple {

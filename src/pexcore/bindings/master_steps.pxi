@@ -61,7 +61,7 @@ cdef class MasterSteps:
             already = Already(error)
         if already is not None:
             return half.preprocess(number, already)
-        if _forks != half._generation:
+        if forks != half._generation:
             half.call_stage(Already())
         return _OK
 
@@ -137,7 +137,7 @@ cdef class MasterSteps:
             already = Already(error)
         if already is None:
             clipboard = _head(half, number)
-            if _forks != half._generation or clipboard is None or half.notes.are_there:
+            if forks != half._generation or clipboard is None or half.notes.are_there:
                 already = Already()
         if already is not None:
             return half.postprocess(number, already)

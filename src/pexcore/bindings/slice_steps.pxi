@@ -48,7 +48,7 @@ cdef class SliceSteps:
             self._run(state, number)
         except BaseException as error:
             already = Already(error)
-        if already is None and (_forks != state._generation or not self._has_settled(state, number)):
+        if already is None and (forks != state._generation or not self._has_settled(state, number)):
             already = Already()
         if already is not None:
             return self._slow(rank, visit, step, more, already)

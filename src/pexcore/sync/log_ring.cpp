@@ -15,7 +15,7 @@ struct FrameHead {
     std::int32_t importance;
     std::uint32_t flags;
 };
-static_assert(sizeof(FrameHead) == 16);
+static_assert(sizeof(FrameHead) == LOG_FRAME_HEAD_BYTES);
 
 }  // namespace
 

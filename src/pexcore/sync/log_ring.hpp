@@ -12,6 +12,7 @@
 namespace pex::sync {
 
 inline constexpr std::uint64_t LOG_RING_BYTES = std::uint64_t{128} << 10;  // a power of two
+inline constexpr std::size_t LOG_FRAME_HEAD_BYTES = 16;                    // before each text
 inline constexpr std::size_t LOG_PLACES = 512;                             // a power of two
 
 // | field   | written by | read by        | order   | after owner death                                         |
@@ -51,6 +52,9 @@ public:
 
     // Bytes that wait.
     std::uint64_t waiting() const;
+
+    // The memory behind it, for another view of the same ring.
+    LogRingShm* shm() const { return m_shm; }
 
 private:
     void put(std::uint64_t at, const void* data, std::size_t length);

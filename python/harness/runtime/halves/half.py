@@ -8,7 +8,8 @@ from os import getpid
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from harness import _core, births, streams
-from harness._steps import HalfState, close_all, generation
+from harness._records import generation
+from harness._steps import HalfState, close_all
 from harness.clipboard import Clipboard
 from harness.errors import StageFailed
 from harness.log.run_logs import off_console

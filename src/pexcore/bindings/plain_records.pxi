@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Records of one text and plain properties, from a log to the ring of its file.
+
+cdef extern from *:
+    """
+    #include "sync/log_ring.hpp"
+
+    // Whether there was room; how many bytes wait then.
+    static bool append_to(void* shm, int rank, int importance, const char* text, std::size_t length,
+                          unsigned long long* waiting) {
+        pex::sync::LogRing ring(static_cast<pex::sync::LogRingShm*>(shm));
+        if (!ring.try_append(rank, importance, 0, std::string_view(text, length))) return false;
+        *waiting = ring.waiting();
+        return true;
+    }
+    """
+    bint append_to(void* shm, int rank, int importance, const char* text, size_t length,
+                   unsigned long long* waiting) noexcept
+    unsigned long long HALF_RING "pex::sync::LOG_RING_BYTES / 2"
+    unsigned long long FRAME_HEAD "pex::sync::LOG_FRAME_HEAD_BYTES"
+
+
+cdef extern from "Python.h":
+    const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+    PyObject* PyImport_GetModuleDict()
+
+
+cdef enum:
+    LEAST_PLAIN = -24       # importance
+    WARN = 10
+    INFO = 0
+    LONG_BYTES = 32 * 1024
+    STACK_ROOM = 4096       # bytes; longer records are put together elsewhere
+    MOST_PROPERTIES = 4
+
+
+cdef struct Piece:
+    const char* data
+    Py_ssize_t size
+
+
+cdef int _look_into(Piece* piece, text, list kept) except -1:
+    # The bytes of a text, which are there as long as it and `kept` are.
+    try:
+        piece.data = PyUnicode_AsUTF8AndSize(text, &piece.size)
+    except UnicodeEncodeError:
+        encoded = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace")
+        kept.append(encoded)
+        piece.data = <const char*> <bytes> encoded
+        piece.size = len(<bytes> encoded)
+    return 0
+
+
+cdef object _general_send = None
+cdef object _general_record = None
+cdef object _stamp = None
+cdef tuple _usage_names = ()
+
+
+def know_general_way(send, new_record, stamp, usage_names):
+    """`send` and `new_record` of `Log`: a class that has others has them called. `stamp` makes TAI nanoseconds, and a
+    date, of UTC nanoseconds; `usage_names` are those of the figures that `usage` asks for.
+    """
+    global _general_send, _general_record, _stamp, _usage_names
+    _general_send, _general_record, _stamp, _usage_names = send, new_record, stamp, tuple(usage_names)
+
+
+cdef class FloodCounts:
+    """The part of a FloodGuard's state that every record looks at: its base class."""
+
+    cdef int _count(self) except -1:
+        # Of a record below WARN: 1 if it may pass, 0 if it is only counted, 2 if `judge` has to say.
+        if not self._limit:
+            return 1
+        cdef list seen = self._seen_now
+        if seen is None:
+            return 2
+        cdef PyObject* visit = PyDict_GetItem(self._context._numbers, "LOOPNUM")
+        if visit == NULL:
+            if self._visit_now is not None:
+                return 2
+        elif visit != <PyObject*> self._visit_now:
+            if self._visit_now is None or PyLong_AsLongLong(<object> visit) != PyLong_AsLongLong(self._visit_now):
+                return 2
+        cdef long long count = seen[0]
+        if count == self._limit:
+            return 2
+        seen[0] = count + 1
+        return count < self._limit
+
+
+cdef class FileState:
+    """The part of a RunFile's state that every record looks at: its base class."""
+
+    def __cinit__(self):
+        self._generation = -1
+
+    def _use_ring(self, ring):
+        """Records of this process go to a ring from now on, or nowhere (None)."""
+        self._shm = PyCapsule_GetPointer(ring.shm(), "pex::sync::LogRingShm") if ring is not None else NULL
+        self._ring = ring
+        self._generation = forks
+
+    def _is_here(self):
+        """Whether this is the process that was told of its ring last: what it forks has none."""
+        return self._generation == forks
+
+    def _become(self, FileState other not None):
+        """Takes over the state of another one."""
+        self._threshold = other._threshold
+        self._console_threshold = other._console_threshold
+        self._encode = other._encode
+        self._guard = other._guard
+        self._wake = other._wake
+        self._rank = other._rank
+        self._writes_plain = other._writes_plain
+        self._ring = other._ring
+        self._shm = other._shm
+        self._generation = other._generation
+
+    cdef bint _takes(self, int importance) except -1:
+        # Whether a plain record would be nothing but a text in the ring.
+        return (
+            self._writes_plain
+            and self._shm != NULL
+            and self._generation == forks
+            and LEAST_PLAIN <= importance < WARN
+            and self._encode is None
+            and importance >= self._threshold
+            and (self._console_threshold is None or importance < self._console_threshold)
+        )
+
+    cdef int _append_plain(self, int importance, const char* data, Py_ssize_t length) except -1:
+        cdef unsigned long long waiting
+        if length <= LONG_BYTES and append_to(self._shm, self._rank, importance, data, length, &waiting):
+            # Once on the way up: a ring that never fills up keeps nobody waiting.
+            if waiting >= HALF_RING and waiting < HALF_RING + FRAME_HEAD + length:
+                self._wake()
+            return 0
+        self._append_slowly(importance, PyBytes_FromStringAndSize(data, length))
+        return 0
+
+
+cdef class ListensByLogging:
+    """Base of a destination that hands records to the standard library's logging, if anybody has imported that."""
+
+
+cdef bint _wants_none(destination, name, int importance) except -1:
+    if isinstance(destination, ListensByLogging) and \
+            PyDict_GetItem(<object> PyImport_GetModuleDict(), "logging") == NULL:
+        return True
+    # Anything with a method `write` may be among the destinations.
+    wants_none = getattr(destination, "wants_none", None)
+    return wants_none is not None and wants_none(name, importance)
+
+
+cdef class LogState:
+    """The part of a Log's state that every record looks at: its base class."""
+
+    def send_plain(self, importance, text, properties=(), int usage=0):
+        """Sends a record of one text and plain properties in the short way, if there is one now.
+
+        `properties` are strings and numbers; `usage` asks for figures as a BlockTimingLog's flags do. Call it for an
+        importance that passes. Returns whether it was sent; false: nothing has happened, and `send` has to.
+        """
+        return self._send_plain(importance, text, tuple(properties), usage)
+
+    def _become(self, LogState other not None):
+        """Takes over the state of another one."""
+        self._destinations = list(other._destinations)
+        self._preamble = other._preamble
+        self._base = other._base
+        self.context = other.context
+        self._passes = other._passes
+
+    cdef int _learn(self) except -1:
+        # What is known of records that begin with the preamble and the context of now.
+        cdef unsigned long long shape = self.context._shape
+        preamble = self._preamble
+        base = self.record_base()
+        cdef bint plain = base.is_plain and all([type(name) is str and name.isascii() for name in base.state[1]])
+        cdef bint usage = not any([base.has(name) for name in _usage_names])
+        name = preamble.log_name
+        if self._known is not preamble:
+            self._known_starts = {}
+        self._known = preamble
+        self._known_shape = shape
+        self._known_plain = plain and shape == self.context._shape
+        self._known_usage = usage
+        self._known_base = base
+        self._known_name = name
+        self._known_free = set()
+        return 0
+
+    cdef FileState _plain_file(self, int importance):
+        # The file in whose ring a plain record would be, and nowhere else; None: the general way knows.
+        cdef list destinations = self._destinations
+        cdef Py_ssize_t at = 1
+        if not destinations or not isinstance(destinations[0], FileState):
+            return None
+        cdef FileState file = <FileState> destinations[0]
+        if not file._takes(importance):
+            return None
+        kind = type(self)
+        if kind.send is not _general_send or kind.new_record is not _general_record:
+            return None
+        if self._known is not self._preamble or self._known_shape != self.context._shape:
+            self._learn()
+        if not self._known_plain:
+            return None
+        while at < len(destinations):
+            if not _wants_none(destinations[at], self._known_name, importance):
+                return None
+            at += 1
+        return file
+
+    cdef bint _send_plain(self, importance, text, tuple properties, int usage) except -1:
+        cdef int overflow = 0, level, judged
+        if not PyLong_CheckExact(importance) or not isinstance(text, str) or len(properties) > MOST_PROPERTIES:
+            return False
+        cdef long long number = PyLong_AsLongLongAndOverflow(importance, &overflow)
+        if overflow or not LEAST_PLAIN <= number < WARN:
+            return False
+        level = <int> number
+        cdef FileState file = self._plain_file(level)
+        if file is None or (usage and not self._known_usage):
+            return False
+        for name, _ in properties:
+            if name not in self._known_free:
+                if self._known_base.has(name):
+                    return False
+                self._known_free.add(name)
+        cdef dict starts = self._known_starts
+        cdef tuple start = starts.get(importance)
+        if start is None:
+            start = tuple([PyUnicode_AsEncodedString(part, "utf-8", "backslashreplace")
+                           for part in file._beginning(self._known, level)])
+            starts[importance] = start
+        guard = file._guard
+        if guard is not None:
+            judged = (<FloodCounts?> guard)._count()
+            if judged == 2:
+                allowed, notice = guard.judge(level)
+                if notice:
+                    file._send_notice(self.record_base(), notice)
+                judged = bool(allowed)
+            if not judged:
+                return True
+        self._write(file, level, start, text, properties, usage)
+        return True
+
+    cdef int _write(self, FileState file, int importance, tuple start, text, tuple properties, int usage) except -1:
+        cdef Piece words
+        cdef Piece names[MOST_PROPERTIES]
+        cdef Piece values[MOST_PROPERTIES]
+        cdef timespec now
+        cdef char stack[STACK_ROOM]
+        cdef char* room = stack
+        cdef int indent = 2 - importance if importance < 0 else 2
+        cdef int count = 0, index
+        cdef list kept = []
+        cdef bytes head = start[0], lines = start[1]
+        _look_into(&words, text, kept)
+        for name, value in properties:
+            if not isinstance(value, str):
+                value = str(value)
+                kept.append(value)
+            _look_into(&names[count], name, kept)
+            _look_into(&values[count], value, kept)
+            count += 1
+        clock_gettime(CLOCK_REALTIME, &now)
+        if now.tv_sec != _second:
+            _turn_to_second(now.tv_sec)
+        # From here on nothing runs but this, so that the context stays as it is.
+        cdef size_t size = len(head) + words.size + 1 + len(lines) + USAGE_ROOM + TIME_ROOM
+        for index in range(count):
+            size += indent + names[index].size + 2 + values[index].size + 1
+        cdef dict numbers = self.context._numbers
+        cdef Py_ssize_t place = 0
+        cdef PyObject* key
+        cdef PyObject* number
+        while PyDict_Next(numbers, &place, &key, &number):
+            size += indent + PyUnicode_GET_LENGTH(<object> key) + 2 + DIGITS + 1
+        if size > STACK_ROOM:
+            room = <char*> malloc(size)
+            if room == NULL:
+                raise MemoryError()
+        cdef char* at = _put(room, head, len(head))
+        at = _put(at, words.data, words.size)
+        at[0] = b"\n"
+        at = _put(at + 1, lines, len(lines))
+        place = 0
+        while PyDict_Next(numbers, &place, &key, &number):
+            at = _put_line(at, indent, <const char*> PyUnicode_DATA(<object> key), PyLong_AsLongLong(<object> number))
+        for index in range(count):
+            memset(at, b" ", indent)
+            at = _put_word(_put(at + indent, names[index].data, names[index].size), b": ")
+            at = _put(at, values[index].data, values[index].size)
+            at[0] = b"\n"
+            at += 1
+        if usage:
+            at = _put_usage(at, indent, usage)
+        at = _put_time(_put_line(at, indent, b"LEVEL", importance), indent, &now)
+        try:
+            file._append_plain(importance, room, at - room)
+        finally:
+            if room != stack:
+                free(room)
+        return 0
