@@ -10,10 +10,7 @@ from harness.properties import PropertySet
 def generation() -> int: ...
 def seconds_text(seconds: int, micros: int) -> str: ...
 def know_general_way(
-    send: Callable[..., None],
-    new_record: Callable[..., LogRecord],
-    stamp: Callable[[int], tuple[int, str]],
-    usage_names: Iterable[str],
+    log_class: type[LogState], stamp: Callable[[int], tuple[int, str]], usage_names: Iterable[str]
 ) -> None: ...
 
 class ContextNumbers:

@@ -358,7 +358,7 @@ class Log(LogState):
         set_default_log(None)
 
 
-know_general_way(Log.send, Log.new_record, stamp, USAGE_NAMES)
+know_general_way(Log, stamp, USAGE_NAMES)
 
 
 def _stream_destination(

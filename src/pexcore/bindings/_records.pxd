@@ -2,6 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Logs and their records, for the compiled steps.
 
+from cpython.method cimport PyMethod_Check, PyMethod_GET_FUNCTION
+from cpython.object cimport PyObject
+
+
+cdef inline bint is_from(method, function):
+    # Whether a bound method is that function of its class, and nothing that was set on the instance.
+    return PyMethod_Check(method) and <PyObject*> PyMethod_GET_FUNCTION(method) == <PyObject*> function
+
+
 # How many forks lie between this process and the one that imported this.
 cdef long forks
 
@@ -56,6 +65,7 @@ cdef class LogState:
     cdef dict _known_starts
     cdef int _learn(self) except -1
     cdef FileState _plain_file(self, int importance)
+    cdef bint _tells_plainly(self, int importance) except -1
     cdef bint _send_plain(self, importance, text, tuple properties, int usage) except -1
     cdef int _write(self, FileState file, int importance, tuple start, text, tuple properties, int usage) except -1
 

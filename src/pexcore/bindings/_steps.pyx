@@ -9,7 +9,7 @@ from cpython.object cimport PyObject
 
 from harness._clipboard cimport Clipboard as _Clipboard
 from harness._crossing cimport Crossing, Place
-from harness._records cimport BlockMarks, ContextNumbers, LogState, forks
+from harness._records cimport BlockMarks, ContextNumbers, LogState, forks, is_from
 
 cdef class Queue:
     """A FIFO of clipboards. An empty queue answers None; `size` tells it from a queued None."""

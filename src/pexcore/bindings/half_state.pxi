@@ -87,14 +87,22 @@ cdef inline long long _array_bytes(_Clipboard clipboard) except -1:
     return clipboard._array_bytes() if clipboard._values else 0
 
 
+# Importances.
+cdef enum:
+    _INFO = 0
+    _TRACE = -1
+    _VERB2 = -2
+    _DEBUG = -10
+
+
 cdef inline bint _passes(HalfState half, int importance) except -1:
-    cdef long long threshold = half.log._passes
+    cdef long long threshold = (<LogState?> half.log)._passes
     return threshold <= importance
 
 
-cdef inline bint _is_from(method, function):
-    # Whether a bound method is that function of its class, and nothing that was set on the instance.
-    return PyMethod_Check(method) and <PyObject*> PyMethod_GET_FUNCTION(method) == <PyObject*> function
+cdef inline bint _tells_plainly(HalfState half) except -1:
+    # Whether what a half tells of its steps is nothing but plain records.
+    return (<LogState?> half.log)._tells_plainly(_INFO)
 
 
 cdef class Already:

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The steps of the master in which nothing special is on.
 
-cdef int _DEBUG = -10
-cdef int _TRACE = -1
-
-
 cdef class MasterSteps:
     """What the loop of the master calls: does itself what has no more to it than to call the stage.
 
-    Everything else `MasterHalf` does: visits, events, what follows a failure, records, and whatever crosses. A
+    Everything else `MasterHalf` does: visits, events, what follows a failure, records that are not plain,
+    and whatever crosses. A
     half-step that has run and raised is handed to it as `Already` run.
     """
 
@@ -43,7 +40,8 @@ cdef class MasterSteps:
     def preprocess(self, number):
         """As `MasterHalf.preprocess`."""
         cdef HalfState half = self._half
-        if half.error_flagged or _passes(half, _TRACE):
+        cdef bint traced = _passes(half, _TRACE)
+        if half.error_flagged or (traced and not _marks_plainly(half)):
             return half.preprocess(number)
         stage = half.stages[number - 1]
         half.stage_number = half._first = number
@@ -56,7 +54,11 @@ cdef class MasterSteps:
         half._between = None
         cdef object already = None
         try:
+            if traced:
+                _mark_half_step(half, stage, "preprocess", "start")
             half._between = self._before(half, stage, number)
+            if traced and forks == half._generation:
+                _mark_half_step(half, stage, "preprocess", "end")
         except BaseException as error:
             already = Already(error)
         if already is not None:
@@ -68,7 +70,7 @@ cdef class MasterSteps:
     cdef object _before(self, HalfState half, stage, int number):
         apply = stage.applyPreprocess
         source = half.queues[number - 1]
-        if not _is_from(apply, self._apply_before) or stage.inputQueue is not source:
+        if not is_from(apply, self._apply_before) or stage.inputQueue is not source:
             return apply()
         clipboard = (<Queue> source)._first
         method = stage.preprocess
@@ -127,12 +129,19 @@ cdef class MasterSteps:
         """As `MasterHalf.postprocess`."""
         cdef HalfState half = self._half
         between = half._between
-        if half.error_flagged or type(between) is not Queue or half.notes.are_there or _passes(half, _TRACE):
+        cdef bint traced = _passes(half, _TRACE)
+        if half.error_flagged or type(between) is not Queue or half.notes.are_there:
+            return half.postprocess(number)
+        if traced and not _marks_plainly(half):
             return half.postprocess(number)
         stage = half.stages[number - 1]
         cdef object already = None
         try:
+            if traced:
+                _mark_half_step(half, stage, "postprocess", "start")
             self._after(half, stage, <Queue> between, number)
+            if traced and forks == half._generation:
+                _mark_half_step(half, stage, "postprocess", "end")
         except BaseException as error:
             already = Already(error)
         if already is None:
@@ -149,6 +158,17 @@ cdef class MasterSteps:
     cdef object _after(self, HalfState half, stage, Queue between, int number):
         apply = stage.applyPostprocess
         target = half.queues[number]
-        if not _is_from(apply, self._apply_after) or stage.outputQueue is not target or type(target) is not Queue:
+        if not is_from(apply, self._apply_after) or stage.outputQueue is not target or type(target) is not Queue:
             return apply(between)
         _postprocess_all(stage, between, <Queue> target, self._base_methods)
+
+
+cdef inline bint _marks_plainly(HalfState half) except -1:
+    # Whether nothing is marked in a half-step but its start and its end, in plain records.
+    return not _passes(half, _VERB2) and _tells_plainly(half)
+
+
+cdef int _mark_half_step(HalfState half, stage, str method, str status) except -1:
+    # As `MasterHalf._traced` does before and after the stage.
+    half.blocks._mark("visit.stage." + method, status, _TRACE, f"{stage.getName()}.{method}", "")
+    return 0

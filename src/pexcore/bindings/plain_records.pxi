@@ -53,16 +53,20 @@ cdef int _look_into(Piece* piece, text, list kept) except -1:
 
 cdef object _general_send = None
 cdef object _general_record = None
+cdef object _general_log = None
+cdef object _general_info = None
 cdef object _stamp = None
 cdef tuple _usage_names = ()
 
 
-def know_general_way(send, new_record, stamp, usage_names):
-    """`send` and `new_record` of `Log`: a class that has others has them called. `stamp` makes TAI nanoseconds, and a
-    date, of UTC nanoseconds; `usage_names` are those of the figures that `usage` asks for.
+def know_general_way(log_class, stamp, usage_names):
+    """`log_class` is `Log`: a log that has other methods has them called. `stamp` makes TAI nanoseconds, and a date, of
+    UTC nanoseconds; `usage_names` are those of the figures that `usage` asks for.
     """
-    global _general_send, _general_record, _stamp, _usage_names
-    _general_send, _general_record, _stamp, _usage_names = send, new_record, stamp, tuple(usage_names)
+    global _general_send, _general_record, _general_log, _general_info, _stamp, _usage_names
+    _general_send, _general_record = log_class.send, log_class.new_record
+    _general_log, _general_info = log_class.log, log_class.info
+    _stamp, _usage_names = stamp, tuple(usage_names)
 
 
 cdef class FloodCounts:
@@ -213,6 +217,11 @@ cdef class LogState:
                 return None
             at += 1
         return file
+
+    cdef bint _tells_plainly(self, int importance) except -1:
+        # Whether `info` does nothing but send a plain record now.
+        return (is_from(self.info, _general_info) and is_from(self.log, _general_log)
+                and self._plain_file(importance) is not None)
 
     cdef bint _send_plain(self, importance, text, tuple properties, int usage) except -1:
         cdef int overflow = 0, level, judged

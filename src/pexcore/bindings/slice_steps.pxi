@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The steps of slices in which nothing special is on.
 
-cdef int _INFO = 0
-
-
 cdef class SliceSteps:
     """What the loop of a worker calls: runs a stage itself where nothing but the stage has to be run.
 
-    Everything else `WorkerHooks` does: the end of a visit, what follows a failure, fused steps, exchanges, records, and
-    whatever crosses but plain arrays. A stage that has run and raised, or left something else to publish, is handed to
+    Everything else `WorkerHooks` does: the end of a visit, what follows a failure, fused steps, exchanges, records that
+    are not plain, and whatever crosses but plain arrays. A stage that has run and raised, or left something else to publish, is handed to
     it as `Already` run.
     """
 
@@ -38,14 +35,26 @@ cdef class SliceSteps:
         cdef int number = step
         if not _is_plain(state, visit, number) and not _opens(state, visit, number):
             return self._slow(rank, visit, step, more)
+        cdef object name = None
+        if _passes(state, _INFO):
+            name = _name_to_tell(state, number)
+            if name is None:
+                return self._slow(rank, visit, step, more)
+        cdef bint traced = name is not None and _passes(state, _TRACE)
         _work_for(state)
         if state._down_table[2 * number + 1] and not _receive_down(state, number, _head(state, number - 1)):
             return self._slow(rank, visit, step, more)
         cdef object already = None
         state.stage_number = number
         state._numbers._note("STAGEID", step)
+        if name is not None:
+            _tell_of_step(state, number, name)
         try:
+            if traced:
+                _mark_process(state, name, "start")
             self._run(state, number)
+            if traced and forks == state._generation:
+                _mark_process(state, name, "end")
         except BaseException as error:
             already = Already(error)
         if already is None and (forks != state._generation or not self._has_settled(state, number)):
@@ -69,7 +78,7 @@ cdef class SliceSteps:
         stage = state.stages[number - 1]
         apply = stage.applyProcess
         source, target = state.queues[number - 1], state.queues[number]
-        if not _is_from(apply, self._apply) or stage.inputQueue is not source or stage.outputQueue is not target:
+        if not is_from(apply, self._apply) or stage.inputQueue is not source or stage.outputQueue is not target:
             apply()
             return
         clipboard = (<Queue> source)._first
@@ -93,6 +102,36 @@ cdef inline void _work_for(HalfState half):
     if _process.worker is not half:
         _process.worker = half
         _process.log = half.root_log
+
+
+cdef object _name_to_tell(HalfState half, int number):
+    # The name of a stage whose step is told of in plain records; None where that is not so.
+    if _passes(half, _DEBUG) or not _tells_plainly(half):
+        return None
+    try:
+        name = half.stages[number - 1].getName()
+    except Exception:
+        # The half asks again, where it is answered.
+        return None
+    return name if type(name) is str else None
+
+
+cdef int _tell_of_step(HalfState half, int number, str name) except -1:
+    # As `SliceHalf.process` does.
+    cdef str text = f"stage {number} {name}, error flag 0"
+    if not (<LogState> half.log)._send_plain(_INFO, text, (), 0):
+        half.log.info(text)
+    return 0
+
+
+cdef int _mark_process(HalfState half, str name, str status) except -1:
+    # As `SliceHalf._traced` does before and after the stage.
+    if status == "start":
+        half.blocks._mark("visit.stage", status, _TRACE, "stage " + name, name)
+    half.blocks._mark("visit.stage.process", status, _TRACE, name + ".process", "")
+    if status == "end":
+        half.blocks._mark("visit.stage", status, _TRACE, "stage " + name, name)
+    return 0
 
 
 cdef bint _opens(HalfState half, long long visit, int step) except -1:
@@ -128,4 +167,4 @@ cdef bint _is_plain(HalfState half, long long visit, int step) except -1:
         return False
     if half._published:
         half._published.clear()
-    return _head(half, step - 1) is not None and not _passes(half, _INFO)
+    return _head(half, step - 1) is not None
