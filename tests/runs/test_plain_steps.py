@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Steps in which nothing special is on take a shorter way through the harness: it must not be seen.
 
-A run that logs everything takes the long way in every step, a silent one the short way wherever it can.
+A run that logs everything takes the long way in every step, a silent one the short way wherever it can, and so does one
+that marks steps as runs do unless they are told otherwise.
 """
 
 from __future__ import annotations
@@ -214,12 +215,37 @@ def traces(bench, verbosity: str) -> dict[str, object]:
     }
 
 
+VARYING = re.compile(r"(?m)^ +(?:DATE|TIMESTAMP|\w+time|m..flt): .*\n|\d+\.\d{4}|\d+ kB")
+
+
+def told(bench, verbosity: str) -> dict[str, list[str]]:
+    """What a run tells of its steps, by log: marks and whatever is more important, without times and usage.
+
+    Of what a stage has raised it is the first line only: a traceback shows the way.
+    """
+    found = {}
+    for path in sorted((bench.folder / verbosity / "log").glob("*.log")):
+        records = re.findall(r"(?s)(.*?\n +DATE: [^\n]*\n)\n", path.read_text())
+        levels = [int(re.findall(r"(?m)^ +LEVEL: (.*)$", record)[-1]) for record in records]
+        of_steps = [
+            VARYING.sub("", record)
+            for record, level in zip(records, levels, strict=True)
+            if "\n  STAGEID: " in record.replace("\n   ", "\n  ") and level >= -1
+        ]
+        found[path.name] = [
+            re.sub(r"(?s)Traceback.*(?=\n  PIPELINE)", "", record) for record in of_steps
+        ]
+    return found
+
+
 def compare(bench, *stages: str) -> dict[str, object]:
-    """Runs the short way and the long way; both must leave the same, which is returned."""
+    """Runs the short ways and the long way; all must leave the same, which is returned."""
     bench.policy(*stages, head="", tail=FAILURE_POLICY)
-    short, long = traces(bench, "silent"), traces(bench, "verb3")
-    assert short == long
+    short, marked, long = (traces(bench, verbosity) for verbosity in ("silent", "trace", "debug"))
+    assert short == marked == long
     assert short["journals"], "a run in which nothing has happened proves nothing"
+    short_records, long_records = told(bench, "trace"), told(bench, "debug")
+    assert short_records == long_records and len(short_records["Slice1.log"]) > 5
     return short
 
 
