@@ -31,17 +31,7 @@ class LoggingDestination(ListensByLogging, LogDestination):
 
     def __init__(self, threshold: int = levels.PASS_ALL) -> None:
         super().__init__(None, BriefFormatter(), threshold)
-        self._loggers: dict[str, Any] = {}
-
-    def wants_none(self, name: str, importance: int) -> bool:
-        """Whether no logger would take a record of the log `name`."""
-        logging = sys.modules.get("logging")
-        if logging is None or importance < self._threshold:
-            return True
-        logger = self._loggers.get(name)
-        if logger is None:
-            logger = self._loggers[name] = logging.getLogger(name or "harness")
-        return not logger.isEnabledFor(level_of(importance)) or not listens(logger)
+        self._ask(level_of, listens)
 
     def write(self, record: LogRecord) -> bool:
         """Forward a record if it passes the threshold; whether the logger took it."""

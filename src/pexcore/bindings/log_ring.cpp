@@ -30,6 +30,21 @@ py::tuple peek(const sync::LogRing& ring) {
     return py::make_tuple(out, position, broken);
 }
 
+// ([(rank, texts, count)], [(importance, flags, text)], position, broken); the interpreter is not needed meanwhile.
+py::tuple batch(const sync::LogRing& ring) {
+    const sync::LogBatch found = [&] {
+        const py::gil_scoped_release released;
+        return ring.batch();
+    }();
+    py::list texts;
+    for (const sync::LogBatch::Texts& of_rank : found.texts)
+        texts.append(py::make_tuple(of_rank.rank, py::bytes(of_rank.joined), of_rank.records));
+    py::list flagged;
+    for (const sync::LogFrame& frame : found.flagged)
+        flagged.append(py::make_tuple(frame.importance, frame.flags, py::bytes(frame.text)));
+    return py::make_tuple(texts, flagged, found.position, found.broken);
+}
+
 }  // namespace
 
 void bind_log_ring(py::module_& module) {
@@ -39,7 +54,8 @@ void bind_log_ring(py::module_& module) {
              [](sync::LogRing& ring, std::int32_t rank, std::int32_t importance, std::uint32_t flags,
                 const py::bytes& text) { return ring.try_append(rank, importance, flags, std::string_view(text)); },
              py::arg("rank"), py::arg("importance"), py::arg("flags"), py::arg("text"))
-        .def("peek", &peek)
+        .def("peek", &peek, "Every record by itself, for who looks at a ring; they stay there.")
+        .def("batch", &batch, "The records of each rank together, for their files, and those with flags; they stay there.")
         .def("commit", &sync::LogRing::commit, py::arg("position"))
         .def("waiting", &sync::LogRing::waiting)
         .def("shm", [](const sync::LogRing& ring) { return py::capsule(ring.shm(), "pex::sync::LogRingShm"); },

@@ -148,12 +148,43 @@ cdef class FileState:
 cdef class ListensByLogging:
     """Base of a destination that hands records to the standard library's logging, if anybody has imported that."""
 
+    cdef public object _threshold
+    cdef object _level_of
+    cdef object _listens
+    cdef dict _loggers
+    cdef dict _levels
 
-cdef bint _wants_none(destination, name, int importance) except -1:
-    if isinstance(destination, ListensByLogging) and \
-            PyDict_GetItem(<object> PyImport_GetModuleDict(), "logging") == NULL:
-        return True
+    def _ask(self, level_of, listens):
+        """`level_of(importance)` is a level of logging, `listens(logger)` says whether a handler gets what it passes."""
+        self._level_of = level_of
+        self._listens = listens
+        self._loggers = {}
+        self._levels = {}
+
+    def wants_none(self, name, importance):
+        """Whether no logger would take a record of the log `name`."""
+        return self._wants_none(name, importance)
+
+    cdef bint _wants_none(self, name, importance) except -1:
+        cdef PyObject* logging = PyDict_GetItem(<object> PyImport_GetModuleDict(), "logging")
+        if logging == NULL or importance < self._threshold:
+            return True
+        logger = self._loggers.get(name)
+        if logger is None:
+            logger = self._loggers[name] = (<object> logging).getLogger(name or "harness")
+        level = self._levels.get(importance)
+        if level is None:
+            level = self._levels[importance] = self._level_of(importance)
+        return not logger.isEnabledFor(level) or not self._listens(logger)
+
+
+cdef object _wants_none_of_logging = ListensByLogging.wants_none
+
+
+cdef bint _wants_none(destination, name, importance) except -1:
     # Anything with a method `write` may be among the destinations.
+    if isinstance(destination, ListensByLogging) and type(destination).wants_none is _wants_none_of_logging:
+        return (<ListensByLogging> destination)._wants_none(name, importance)
     wants_none = getattr(destination, "wants_none", None)
     return wants_none is not None and wants_none(name, importance)
 

@@ -7,17 +7,12 @@
 
 namespace pex::sync {
 
-namespace {
-
-struct FrameHead {
+struct LogRing::FrameHead {
     std::uint32_t length;
     std::int32_t rank;
     std::int32_t importance;
     std::uint32_t flags;
 };
-static_assert(sizeof(FrameHead) == LOG_FRAME_HEAD_BYTES);
-
-}  // namespace
 
 void LogRing::put(std::uint64_t at, const void* data, std::size_t length) {
     const std::uint64_t from = at & (LOG_RING_BYTES - 1);
@@ -33,7 +28,14 @@ void LogRing::get(std::uint64_t at, void* data, std::size_t length) const {
     std::memcpy(static_cast<char*>(data) + first, m_shm->bytes, length - first);
 }
 
+LogFrame LogRing::frame(const FrameHead& head, std::uint64_t at) const {
+    LogFrame out{head.rank, head.importance, head.flags, std::string(head.length, '\0')};
+    get(at, out.text.data(), head.length);
+    return out;
+}
+
 bool LogRing::try_append(std::int32_t rank, std::int32_t importance, std::uint32_t flags, std::string_view text) {
+    static_assert(sizeof(FrameHead) == LOG_FRAME_HEAD_BYTES);
     const std::uint64_t needed = sizeof(FrameHead) + text.size();
     // ORDER relaxed: the owner is the only writer of `written`.
     const std::uint64_t at = m_shm->written.load(std::memory_order_relaxed);
@@ -48,7 +50,8 @@ bool LogRing::try_append(std::int32_t rank, std::int32_t importance, std::uint32
     return true;
 }
 
-std::uint64_t LogRing::peek(std::vector<LogFrame>& out, bool* broken) const {
+template <class Take>
+std::uint64_t LogRing::walk(Take&& take, bool* broken) const {
     // ORDER acquire: pairs with the release in try_append().
     const std::uint64_t end = m_shm->written.load(std::memory_order_acquire);
     // ORDER acquire: the nursery reads what a master that died has left.
@@ -62,12 +65,33 @@ std::uint64_t LogRing::peek(std::vector<LogFrame>& out, bool* broken) const {
             *broken = true;
             break;
         }
-        LogFrame frame{head.rank, head.importance, head.flags, std::string(head.length, '\0')};
-        get(at + sizeof(head), frame.text.data(), head.length);
-        out.push_back(std::move(frame));
+        take(head, at + sizeof(head));
         at += sizeof(head) + head.length;
     }
     return end;
+}
+
+std::uint64_t LogRing::peek(std::vector<LogFrame>& out, bool* broken) const {
+    return walk([&](const FrameHead& head, std::uint64_t at) { out.push_back(frame(head, at)); }, broken);
+}
+
+LogBatch LogRing::batch() const {
+    LogBatch out{};
+    const auto take = [&](const FrameHead& head, std::uint64_t at) {
+        if (head.flags != 0) {
+            out.flagged.push_back(frame(head, at));
+            return;
+        }
+        auto of_rank = std::find_if(out.texts.begin(), out.texts.end(),
+                                    [&](const LogBatch::Texts& texts) { return texts.rank == head.rank; });
+        if (of_rank == out.texts.end()) of_rank = out.texts.insert(of_rank, LogBatch::Texts{head.rank, 0, {}});
+        const std::size_t before = of_rank->joined.size();
+        of_rank->joined.resize(before + head.length);
+        get(at, of_rank->joined.data() + before, head.length);
+        ++of_rank->records;
+    };
+    out.position = walk(take, &out.broken);
+    return out;
 }
 
 void LogRing::commit(std::uint64_t position) {

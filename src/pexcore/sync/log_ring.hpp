@@ -33,6 +33,19 @@ struct LogFrame {
     std::string text;
 };
 
+// What waits in a ring, as whoever writes it to files wants it.
+struct LogBatch {
+    struct Texts {
+        std::int32_t rank;
+        std::uint64_t records;
+        std::string joined;
+    };
+    std::vector<Texts> texts;       // records without flags, by rank
+    std::vector<LogFrame> flagged;  // the others, oldest first
+    std::uint64_t position;         // behind them
+    bool broken;                    // as peek() says
+};
+
 // A view of one process's ring.
 // Thread/process safety: one thread of the owner appends, one thread of all processes drains.
 class LogRing {
@@ -47,6 +60,9 @@ public:
     // it is given up, and `*broken` set.
     std::uint64_t peek(std::vector<LogFrame>& out, bool* broken) const;
 
+    // As peek(), the records of each rank together.
+    LogBatch batch() const;
+
     // Gives the room of everything before `position` back.
     void commit(std::uint64_t position);
 
@@ -57,6 +73,13 @@ public:
     LogRingShm* shm() const { return m_shm; }
 
 private:
+    struct FrameHead;
+
+    // Calls take(head, position of the text) for each record that waits, as peek() says.
+    template <class Take>
+    std::uint64_t walk(Take&& take, bool* broken) const;
+
+    LogFrame frame(const FrameHead& head, std::uint64_t at) const;
     void put(std::uint64_t at, const void* data, std::size_t length);
     void get(std::uint64_t at, void* data, std::size_t length) const;
 

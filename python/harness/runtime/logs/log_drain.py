@@ -121,13 +121,13 @@ class LogDrain:
             return losses
 
     def _empty(self, process: int, ring: _core.LogRing) -> None:
-        frames, position, broken = ring.peek()
-        for rank, (data, count) in _by_rank(frames).items():
+        texts, flagged, position, broken = ring.batch()
+        for rank, data, count in texts:
             self._file(rank).append(data, count)
         ring.commit(position)
-        if events := [text for _rank, _importance, flags, text in frames if flags & EVENT]:
+        if events := [text for _importance, flags, text in flagged if flags & EVENT]:
             self.events(events)
-        for _rank, importance, flags, text in frames:
+        for importance, flags, text in flagged:
             if flags & CONSOLE:
                 self._tell(importance, text.decode("utf-8", "replace"))
         if broken:
@@ -153,8 +153,8 @@ class LogDrain:
     def take_over(self) -> None:
         """Writes what a master that was killed has left, and nothing that it has written. For the nursery."""
         for ring in self._rings:
-            frames, position, _broken = ring.peek()
-            for rank, (data, _count) in _by_rank(frames).items():
+            texts, _flagged, position, _broken = ring.batch()
+            for rank, data, _count in texts:
                 with contextlib.suppress(OSError):
                     # Nobody is left to be told that the disk is full.
                     self._file(rank).append_missing(data)
@@ -169,12 +169,3 @@ def _say(text: str) -> None:
     with contextlib.suppress(OSError):
         # Where standard error is closed, nobody is left to be told.
         os.write(STANDARD_ERROR, f"harness.log: {text}\n".encode("utf-8", "backslashreplace"))
-
-
-def _by_rank(frames: list[tuple[int, int, int, bytes]]) -> dict[int, tuple[bytes, int]]:
-    """The text for each file, and of how many records it is, without lines for the console, and events."""
-    texts: dict[int, list[bytes]] = {}
-    for rank, _importance, flags, text in frames:
-        if not flags & (CONSOLE | EVENT):
-            texts.setdefault(rank, []).append(text)
-    return {rank: (b"".join(parts), len(parts)) for rank, parts in texts.items()}
