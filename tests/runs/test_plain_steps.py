@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Steps in which nothing special is on take a shorter way through the harness: it must not be seen.
 
-A run that logs everything takes the long way in every step, a silent one the short way wherever it can, and so does one
-that marks steps as runs do unless they are told otherwise.
+A run that logs everything takes the long way in every step, a silent one the short way wherever it can, and
+so does one that marks steps as runs do unless they are told otherwise.
 """
 
 from __future__ import annotations
@@ -230,11 +230,9 @@ def told(bench, verbosity: str) -> dict[str, list[str]]:
         of_steps = [
             VARYING.sub("", record)
             for record, level in zip(records, levels, strict=True)
-            if "\n  STAGEID: " in record.replace("\n   ", "\n  ") and level >= -1
+            if level >= -1 and re.search(r"(?m)^ +STAGEID: ", record)
         ]
-        found[path.name] = [
-            re.sub(r"(?s)Traceback.*(?=\n  PIPELINE)", "", record) for record in of_steps
-        ]
+        found[path.name] = [re.sub(r"(?s)Traceback.*(?=\n  PIPELINE)", "", record) for record in of_steps]
     return found
 
 
@@ -387,6 +385,29 @@ def test_a_threshold_that_a_stage_changes_holds_from_the_next_step_on(bench):
     # A stage's line stands before its methods run, and what follows is told at the threshold of that moment.
     assert re.findall(r"stage \d (\w+), error flag", log) == ["two", "quiet"]
     assert re.findall(r"arrives behind stage (\d)", log) == ["3"]
+
+
+def test_a_log_that_a_stage_has_changed_is_used_as_it_is_from_the_next_step_on(bench):
+    bench.module("""
+    class Listens(ParallelProcessing):
+        def process(self, clipboard):
+            if self.getName() == "two":
+                half = self.log
+                self.log.info = lambda message, properties=None: type(half).info(half, f"heard: {message}")
+            elif self.getName() == "four":
+                del self.log.info
+                self.log.setPreamblePropertyString("exposure", "17")
+    """)
+    names = ("one", "two", "three", "four", "five")
+    bench.policy(*[f"{name} - Listens" for name in names], slices=1)
+    done = bench.run("-L", "trace", "--visits", "1")
+    assert done.code == 0, done.err
+    log = done.log("Slice0")
+    assert re.findall(r"(heard: )?stage \d (\w+), error flag 0", log) == [
+        ("", "one"), ("", "two"), ("heard: ", "three"), ("heard: ", "four"), ("", "five"),
+    ]  # fmt: skip
+    marks = re.findall(r"(Starting|Ending) stage (\w+)\n(?:   .*\n)*?(   exposure: 17\n)?   LOOPNUM", log)
+    assert [name for _, name, exposure in marks if exposure] == ["four", "five", "five"]
 
 
 def test_what_a_stage_logs_has_its_numbers(bench):

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import copy
+import ctypes
 import logging
+import os
+import random
 import re
 import threading
 
 import pytest
 from harness import _core
 from harness._records import seconds_text
-from harness.log import BlockTimingLog, Log
+from harness.log import BlockTimingLog, Log, LogDestination
+from harness.log.formats import IndentedFormatter
 from harness.log.forward import forward_to_logging
-from harness.log.run_logs import open_run_log, run_files
+from harness.log.run_logs import off_console, open_run_log, run_files
+from harness.runtime.halves.blocks import STAGE, Blocks
 
 
 @pytest.fixture
@@ -90,6 +96,64 @@ def test_times_are_written_as_python_prints_them(seconds, micros):
     assert seconds_text(seconds, micros) == repr(round(seconds + micros / 1e6, 6))
 
 
+def test_any_time_is_written_as_python_prints_it():
+    draw = random.Random(7)
+    for digits in (0, 1, 3, 6, 9):
+        for _ in range(400):
+            seconds, micros = draw.randrange(10**digits), draw.randrange(10 ** draw.randrange(1, 7))
+            assert seconds_text(seconds, micros) == repr(round(seconds + micros / 1e6, 6))
+
+
+@pytest.mark.parametrize("length", [0, 3000, 4096, 5000, 32 * 1024 - 4500])
+def test_texts_of_any_length_are_those_of_records(tmp_path, ring, length):
+    log = opened(tmp_path, ring)
+    log.context.set("LOOPNUM", 7)
+    short, long = both_ways(log, ring, -3, "ä" * (length // 2), [("STATUS", "x" * min(length, 4000))])
+    assert short == long
+
+
+def test_a_text_that_is_too_long_for_the_ring_goes_to_the_file(tmp_path, ring):
+    log = opened(tmp_path, ring)
+    log.info("x" * 40_000)
+    assert taken(ring) == []
+    text = (tmp_path / "Slice3.log").read_text()
+    assert text.startswith(f"harness.slice: {'x' * 40_000}\n  PIPELINE: night\n") and text.endswith("\n\n")
+
+
+@pytest.mark.parametrize("number", [0, -1, 10, -(2**31), 2**31 - 1, 2**31, True, 0.5])
+def test_numbers_of_the_context_are_written_as_records_write_them(tmp_path, ring, number):
+    log = opened(tmp_path, ring)
+    log.context.set("STAGEID", 1)
+    log.info("before")
+    log.context.note("STAGEID", number)
+    log.context.set("another", -7)
+    log.info("short")
+    Long(log).info("short")
+    before, short, long = taken(ring)
+    assert short == long and "STAGEID: 1\n  LEVEL" in before
+    text = "true" if number is True else str(number)
+    assert f"  STAGEID: {text}\n" in short and "  another: -7\n" in short
+
+
+@pytest.mark.parametrize("name", ["SLICEID", "größe", "usertime"])
+def test_a_context_with_an_odd_name_is_written_as_records_write_it(tmp_path, ring, name):
+    log = opened(tmp_path, ring)
+    log.context.set(name, 5)
+    log.info("text")
+    Long(log).info("text")
+    short, long = taken(ring)
+    assert short == long and f"  {name}" in short
+    assert log.send_plain(0, "text") == (name == "usertime")
+    assert not log.send_plain(0, "text", (), BlockTimingLog.UTIME)
+
+
+@pytest.mark.parametrize("importance", [True, 0.5, 2**40])
+def test_odd_importances_take_the_long_way(tmp_path, ring, importance):
+    log = opened(tmp_path, ring)
+    assert not log.send_plain(importance, "text")
+    assert taken(ring) == []
+
+
 def test_the_time_of_a_record_is_now(tmp_path, ring):
     log = opened(tmp_path, ring)
     log.info("first")
@@ -152,6 +216,139 @@ def test_whoever_else_listens_gets_a_record(tmp_path, ring):
     ]
 
 
+class Takes(LogDestination):
+    """Keeps the first lines of what it gets."""
+
+    def __init__(self) -> None:
+        super().__init__(None, IndentedFormatter(), -10)
+        self.got: list[str] = []
+
+    def write(self, record) -> bool:
+        self.got.append(record.getProperties().getArrayString("COMMENT")[0])
+        return True
+
+
+def raise_file_threshold(log, monkeypatch) -> None:
+    run_files(log)[0].setThreshold(5)
+
+
+def add_destination(log, monkeypatch) -> None:
+    log.addDestination(Takes())
+
+
+def replace_destinations(log, monkeypatch) -> None:
+    log.replace_destinations([Takes(), *log.destinations])
+
+
+def take_all_destinations(log, monkeypatch) -> None:
+    log.replace_destinations([])
+
+
+def show_on_console(log, monkeypatch) -> None:
+    run_files(log)[0].show_on_console(0)
+
+
+def publish(log, monkeypatch) -> None:
+    run_files(log)[0].publish(lambda record: None)
+
+
+def leave_the_ring(log, monkeypatch) -> None:
+    run_files(log)[0].use_ring(None)
+
+
+def change_the_class(log, monkeypatch) -> None:
+    monkeypatch.setattr(BlockTimingLog, "send", lambda self, record: None, raising=False)
+
+
+def change_every_log(log, monkeypatch) -> None:
+    monkeypatch.setattr(Log, "new_record", lambda self, importance: None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [raise_file_threshold, add_destination, replace_destinations, take_all_destinations, show_on_console,
+     publish, leave_the_ring, change_the_class, change_every_log],
+)  # fmt: skip
+def test_whatever_changes_is_seen_by_the_next_record(tmp_path, ring, monkeypatch, change):
+    log = opened(tmp_path, ring)
+    assert log.send_plain(0, "before")
+    change(log, monkeypatch)
+    assert not log.send_plain(0, "after")
+    assert len(taken(ring)) == 1
+
+
+def test_a_line_for_the_console_goes_with_records_that_are_plain_otherwise(tmp_path, ring):
+    log = opened(tmp_path, ring)
+    run_files(log)[0].show_on_console(0)
+    log.info("told")
+    whole, line = taken(ring)
+    assert whole.startswith("harness.slice: told\n") and line == "slice 3: told"
+    off_console(log).info("not told")
+    assert len(taken(ring)) == 1
+
+
+def test_copies_go_their_own_ways(tmp_path, ring):
+    log = opened(tmp_path, ring)
+    twin = copy.copy(log)
+    twin.setPreamblePropertyString("WHERE", "there")
+    twin.addDestination(Takes())
+    log.info("one")
+    assert not twin.send_plain(0, "two")
+    twin.info("two")
+    one, two = taken(ring)
+    assert "WHERE" not in one and "WHERE: there" in two
+    assert twin.destinations[-1].got == ["two"]
+
+
+def forked(fork) -> int:
+    """Forks; in the parent, waits for the child and returns its number."""
+    child = fork()
+    if child:
+        os.waitpid(child, 0)
+    return child
+
+
+@pytest.mark.parametrize("fork", [os.fork, ctypes.PyDLL(None).fork], ids=["python", "C"])
+def test_a_forked_process_leaves_the_ring_alone(tmp_path, ring, fork):
+    log = opened(tmp_path, ring)
+    log.info("parent")
+    if not forked(fork):
+        log.info("child")
+        os._exit(0)
+    assert len(taken(ring)) == 1
+    assert "harness.slice: child\n" in (tmp_path / "Slice3.log").read_text()
+
+
+def test_a_ring_that_fills_up_is_asked_to_be_emptied_once(tmp_path, ring):
+    log, wakes = opened(tmp_path, ring), []
+    for file in run_files(log):
+        file.use_ring(ring, lambda: wakes.append(ring.waiting()))
+    for _ in range(2):
+        while ring.waiting() < 100 * 1024:
+            log.info("x" * 500)
+        taken(ring)
+    assert len(wakes) == 2 and all(64 * 1024 <= waiting < 66 * 1024 for waiting in wakes)
+
+
+def test_marks_of_blocks_are_those_of_records(tmp_path, ring):
+    log = opened(tmp_path, ring)
+    log.context.set("LOOPNUM", 7)
+    blocks = Blocks(log)
+    blocks.mark(STAGE, "start", -1, "stage s", "s")
+    log.setPreamblePropertyString("exposure", "17")
+    blocks.mark(STAGE, "end", -3, "stage s")
+    log.setPreamblePropertyString("STATUS", "odd")
+    blocks.mark(STAGE, "end", -3, "stage s")
+    start, end, odd = taken(ring)
+    assert start.startswith(" harness.slice.visit.stage DEBUG: Starting stage s\n   PIPELINE: night\n")
+    assert start.endswith(
+        "   LOOPNUM: 7\n   STATUS: start\n   stagename: s\n   usertime\n   systemtime\n   minflt\n   majflt\n"
+        "   LEVEL: -1\n   TIMESTAMP\n   DATE\n\n"
+    )
+    assert "exposure" not in start and "     exposure: 17\n" in end and "stagename" not in end
+    assert "     STATUS: odd\n" in odd and "     STATUS: end\n" in odd
+
+
 @pytest.mark.parametrize("layout", ["brief", "prepended", "netlogger", "json"])
 def test_other_layouts_take_the_long_way(tmp_path, ring, layout):
     log = opened(tmp_path, ring, layout=layout)
@@ -171,6 +368,26 @@ def test_a_flood_is_bounded_on_the_short_way(tmp_path, ring):
         log.info(f"text {number}")
     texts = taken(ring)
     assert len(texts) == 3 and "more than 2 records" in texts[2]
+
+
+def test_floods_are_bounded_alike_on_both_ways(tmp_path, ring):
+    told = []
+    for kind in (BlockTimingLog, Long):
+        folder = tmp_path / kind.__name__
+        folder.mkdir()
+        log = kind(opened(folder, ring, flood=2, in_flight=2))
+        log.info("before the first visit")
+        for visit in (1, 2, 1, 1, 2, 3, 3, 3, 3, 3, 4):
+            log.context.set("LOOPNUM", visit)
+            for number in range(2):
+                log.info(f"{visit}, {number}")
+        for file in run_files(log):
+            file.close()
+        told.append(taken(ring))
+    assert told[0] == told[1]
+    heads = [text.partition("\n")[0] for text in told[0]]
+    assert sum("more than 2 records" in head for head in heads) == 3
+    assert any("8 records in visit 3 were not written" in head for head in heads)
 
 
 def test_threads_that_log_beside_a_changing_context_see_one_of_its_states(tmp_path, ring):

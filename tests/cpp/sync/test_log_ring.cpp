@@ -51,6 +51,35 @@ PEX_TEST(records_stay_until_they_are_committed) {
     PEX_CHECK_EQ(second.size(), std::size_t{1});
 }
 
+PEX_TEST(a_batch_has_the_texts_of_each_rank_in_order_and_what_has_flags_apart) {
+    const auto shm = fresh();
+    LogRing sut(shm.get());
+    // The second round wraps around the end of the ring.
+    const std::string filler(LOG_RING_BYTES - 150, 'x');
+    for (const bool wraps : {false, true}) {
+        sut.try_append(7, 0, 0, "seven");
+        sut.try_append(-1, 10, 2, "event");
+        sut.try_append(3, 0, 0, "three");
+        sut.try_append(7, -3, 0, ", and again seven");
+        const LogBatch found = sut.batch();
+        PEX_CHECK_EQ(found.texts.size(), std::size_t{2});
+        PEX_CHECK_EQ(found.texts[0].rank, 7);
+        PEX_CHECK_EQ(found.texts[0].records, std::uint64_t{2});
+        PEX_CHECK_EQ(found.texts[0].joined, std::string("seven, and again seven"));
+        PEX_CHECK_EQ(found.texts[1].joined, std::string("three"));
+        PEX_CHECK_EQ(found.flagged.size(), std::size_t{1});
+        PEX_CHECK_EQ(found.flagged[0].text, std::string("event"));
+        PEX_CHECK_EQ(found.flagged[0].importance, 10);
+        PEX_CHECK(!found.broken);
+        PEX_CHECK_EQ(sut.waiting(), 4 * LOG_FRAME_HEAD_BYTES + 32);
+        sut.commit(found.position);
+        PEX_CHECK_EQ(sut.waiting(), std::uint64_t{0});
+        if (wraps) break;
+        PEX_CHECK(sut.try_append(0, 0, 0, filler));
+        take(sut);
+    }
+}
+
 PEX_TEST(a_full_ring_takes_nothing_and_loses_nothing) {
     const auto shm = fresh();
     LogRing sut(shm.get());
