@@ -2,7 +2,7 @@
 """LogDrain: takes the records of every process of a run out of shared memory and appends them to their files.
 
     workers, master ── ring each ──> drain (a thread of the master) ── one write per file and batch ──> files
-                     └─ eventfd: a record from WARN on, or a ring that is full, wakes the drain at once
+                     └─ eventfd: a record from WARN on, or a ring that is half full, wakes the drain at once
 
 A record is taken at most `INTERVAL_S` after it was sent, whatever stages do. What a killed process has sent
 is in its ring, and is written in its turn. Should the master be killed, the nursery writes what is left.
