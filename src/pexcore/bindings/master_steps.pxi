@@ -55,10 +55,10 @@ cdef class MasterSteps:
         cdef object already = None
         try:
             if traced:
-                _mark_half_step(half, stage, "preprocess", "start")
+                _mark_half_step(half, stage, "visit.stage.preprocess", "preprocess", "start")
             half._between = self._before(half, stage, number)
             if traced and forks == half._generation:
-                _mark_half_step(half, stage, "preprocess", "end")
+                _mark_half_step(half, stage, "visit.stage.preprocess", "preprocess", "end")
         except BaseException as error:
             already = Already(error)
         if already is not None:
@@ -138,10 +138,10 @@ cdef class MasterSteps:
         cdef object already = None
         try:
             if traced:
-                _mark_half_step(half, stage, "postprocess", "start")
+                _mark_half_step(half, stage, "visit.stage.postprocess", "postprocess", "start")
             self._after(half, stage, <Queue> between, number)
             if traced and forks == half._generation:
-                _mark_half_step(half, stage, "postprocess", "end")
+                _mark_half_step(half, stage, "visit.stage.postprocess", "postprocess", "end")
         except BaseException as error:
             already = Already(error)
         if already is None:
@@ -168,7 +168,7 @@ cdef inline bint _marks_plainly(HalfState half) except -1:
     return not _passes(half, _VERB2) and _tells_plainly(half)
 
 
-cdef int _mark_half_step(HalfState half, stage, str method, str status) except -1:
+cdef int _mark_half_step(HalfState half, stage, str block, str method, str status) except -1:
     # As `MasterHalf._traced` does before and after the stage.
-    half.blocks._mark("visit.stage." + method, status, _TRACE, f"{stage.getName()}.{method}", "")
+    half.blocks._mark(block, status, _TRACE, f"{stage.getName()}.{method}", "")
     return 0
