@@ -92,7 +92,8 @@ test-python: install
 
 # What touches shared memory, and deaths at fault points, under the address and undefined behaviour sanitizers; with fewer seeds, for runs are slower.
 # Left out: a control group too small for the sanitizer's own memory, and hundreds of copies of its page tables.
-SANITIZED_TESTS := $(addprefix tests/unit/test_,arrays.py births.py births_fork.py clipboard.py plain_arrays.py) \
+SANITIZED_TESTS := $(addprefix tests/unit/test_,arrays.py births.py births_fork.py clipboard.py log_plain.py \
+    plain_arrays.py) \
     $(addprefix tests/runs/test_,born_shared.py births.py compiled_stage.py copies.py embedding.py exchange.py \
     fault_points.py keys.py machines.py odd_crossings.py riding.py sharing.py stress.py transport.py)
 NOT_SANITIZED := -k 'not control_group_that_fills_up and not more_forks_than'

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness import _core
@@ -52,6 +52,9 @@ class LogState:
     _base: Any
     _passes: int
     context: RecordContext
+    def log(
+        self, importance: int, message: Any, properties: PropertySet | Mapping[str, Any] | None = None
+    ) -> None: ...
     def send_plain(
         self, importance: int, text: str, properties: Iterable[tuple[str, Any]] = (), usage: int = 0
     ) -> bool: ...

@@ -159,16 +159,11 @@ class Log(LogState):
 
     # Sending.
 
-    def log(
-        self, importance: int, message: Any, properties: PropertySet | Mapping[str, Any] | None = None
+    # `log` itself is compiled: calls that do not pass are many.
+
+    def _log_in_full(
+        self, importance: int, message: Any, properties: PropertySet | Mapping[str, Any] | None
     ) -> None:
-        """Send a text, and properties, if the importance passes the threshold."""
-        if importance < self._passes:
-            return
-        if properties is None:
-            message = str(message)
-            if self.send_plain(importance, message):
-                return
         record = self.new_record(importance)
         record.addComment(message)
         if properties is not None:

@@ -192,6 +192,16 @@ cdef bint _wants_none(destination, name, importance) except -1:
 cdef class LogState:
     """The part of a Log's state that every record looks at: its base class."""
 
+    def log(self, importance, message, properties=None):
+        """Send a text, and properties, if the importance passes the threshold."""
+        if importance < self._passes:
+            return
+        if properties is None:
+            message = str(message)
+            if self._send_plain(importance, message, (), 0):
+                return
+        self._log_in_full(importance, message, properties)
+
     def send_plain(self, importance, text, properties=(), int usage=0):
         """Sends a record of one text and plain properties in the short way, if there is one now.
 
