@@ -2,13 +2,15 @@
 """A run of the harness as a discrete-event simulation: one master, workers, stages, visits in flight.
 
 Every visit in flight has a place in the steps of the schedule (program.py). The master does one thing at
-a time, for the oldest visit that is ready; a visit executes a step only when the visit before it has.
+a time: while slices have something to do, for the oldest visit that is ready, else for the one that they can
+be released to soonest. A visit executes a step only when the visit before it has.
 Workers run released ranks, the oldest visit first, their own ranks in order. All times are in seconds.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,6 +20,11 @@ from program import Kind, Step, compile_steps
 
 Durations = Callable[[int, int, int], float]
 """Seconds that `process` takes in (visit, stage, rank), all from 0."""
+
+
+SOON, WORTH, SLOWER = 32, 2, 9 / 8
+"""As `Feeding` of the harness has them: slices that take less than one part in so many of the master's step are waited
+for; a step is put off for slices that take at most so many times as long; a usual time grows so fast."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +207,7 @@ class _Visit:
     # The stage that slices are released to, and the one whose event is waited for.
     stage: int = -1
     expects: int = -1
+    released: float = 0.0
 
 
 class _Simulation:
@@ -214,6 +222,8 @@ class _Simulation:
         self._waiting: list[list[tuple[int, int]]] = [[] for _ in range(job.workers)]
         self._bells: dict[int, simpy.Event] = {}
         self._master_bell: simpy.Event | None = None
+        # What slices usually take from a release until all have arrived, by stage; unknown, for long.
+        self._usual = [math.inf] * (self._close + 1)
         self._outcome = Outcome(job)
 
     def run(self) -> Outcome:
@@ -241,20 +251,75 @@ class _Simulation:
             self._execute(visit, step)
 
     def _next(self) -> _Visit | None:
-        """The oldest visit that is ready, a new one if no other is; None if there is nothing to do."""
+        """The visit whose step is due, perhaps a new one; None if there is nothing to do."""
         before: _Visit | None = None
         for visit in self._flight:
             if self._is_ready(visit, before):
-                return visit
+                is_found, fed = self._feed(visit)
+                return fed if is_found else visit
             before = visit
-        allowed = self._job.in_flight if self._outcome.ends else 1
-        if len(self._flight) < allowed and self._begun < self._job.visits:
+        return self._begin()
+
+    def _begin(self) -> _Visit | None:
+        """A new visit, if one may begin."""
+        if self._has_room() and self._begun < self._job.visits:
             fresh = _Visit(self._begun)
-            if self._is_ready(fresh, before):
+            if self._is_ready(fresh, self._flight[-1] if self._flight else None):
                 self._begun += 1
                 self._flight.append(fresh)
                 return fresh
         return None
+
+    def _has_room(self) -> bool:
+        return len(self._flight) < (self._job.in_flight if self._outcome.ends else 1)
+
+    def _feed(self, due: _Visit) -> tuple[bool, _Visit | None]:
+        """Whether slices can be given work before the long step that is due, and whose step leads there."""
+        step = self._steps[due.place]
+        if self._job.in_flight == 1 or step.kind not in (Kind.PREPROCESS, Kind.POSTPROCESS):
+            return False, None
+        seconds = self._master_seconds(step)
+        if any(visit.missing and self._usual[visit.stage] > seconds / SOON for visit in self._flight):
+            return False, None
+        paths = []
+        for index, visit in enumerate(self._flight):
+            asked = self._usual[visit.stage] if visit.missing else 0.0
+            paths.append((asked + self._until_release(visit.place), index))
+        oldest, has_room = self._flight[0], self._has_room()
+        makes_room = self._steps[oldest.place].kind in (Kind.CLOSE, Kind.CLOSED, Kind.END_VISIT)
+        if self._begun < self._job.visits and (has_room or makes_room):
+            asked = 0.0 if has_room else self._usual[self._close]
+            paths.append((asked + self._until_release(0), len(self._flight)))
+        for path, index in sorted(paths):
+            if path >= seconds:
+                break
+            place = self._flight[index].place if index < len(self._flight) else 0
+            if self._usual[self._next_release(place)] > seconds * WORTH:
+                continue
+            if index < len(self._flight):
+                visit = self._flight[index]
+                if self._is_ready(visit, self._flight[index - 1] if index else None):
+                    return True, visit
+                if visit.missing:
+                    return True, None
+            elif (fresh := self._begin()) is not None:
+                return True, fresh
+            elif not has_room:
+                return True, oldest if self._is_ready(oldest, None) else None
+        return False, None
+
+    def _next_release(self, place: int) -> int:
+        return next(step.stage for step in self._steps[place:] if step.kind is Kind.RELEASE)
+
+    def _until_release(self, place: int) -> float:
+        """Seconds of the serial halves from a place to the next release; infinite where there is none."""
+        total = 0.0
+        for step in self._steps[place:]:
+            if step.kind is Kind.RELEASE:
+                return total
+            if step.kind in (Kind.PREPROCESS, Kind.POSTPROCESS):
+                total += self._master_seconds(step)
+        return math.inf
 
     def _is_ready(self, visit: _Visit, before: _Visit | None) -> bool:
         step = self._steps[visit.place]
@@ -308,7 +373,7 @@ class _Simulation:
 
     def _release(self, visit: _Visit, stage: int) -> None:
         workers, ranks = self._job.workers, self._job.ranks
-        visit.stage, visit.missing = stage, ranks
+        visit.stage, visit.missing, visit.released = stage, ranks, self._env.now
         if stage == 0 and self._job.balanced:
             visit.open = list(range(ranks))
         for rank in range(ranks):
@@ -343,6 +408,8 @@ class _Simulation:
                 self._outcome.slices.append(SliceRun(number, visit.number, stage, rank, start, env.now))
             visit.missing -= 1
             if visit.missing == 0:
+                took = env.now - visit.released
+                self._usual[stage] = min(took, self._usual[stage] * SLOWER)
                 self._ring_master()
 
     def _take(self, worker: int) -> tuple[_Visit, int] | None:

@@ -3,6 +3,7 @@
 #include "loop/master_loop.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "os/clock.hpp"
 #include "os/fault_point.hpp"
@@ -123,10 +124,9 @@ bool MasterLoop::wait_ready(MasterHooks& hooks) {
 
 bool MasterLoop::begin_visit(MasterHooks& hooks) {
     if (m_ended_by != 0) return false;
-    const bool is_last = m_schedule.max_visits() != 0 && m_visit > m_schedule.max_visits();
-    if (is_last || asked_for(4)) {
+    if (is_last_visit() || asked_for(4)) {
         if (m_flights.empty())
-            m_result.end = is_last ? LoopEnd::VISITS_DONE : asked_for(1) ? LoopEnd::AT_ONCE : LoopEnd::STOPPED;
+            m_result.end = is_last_visit() ? LoopEnd::VISITS_DONE : asked_for(1) ? LoopEnd::AT_ONCE : LoopEnd::STOPPED;
         return false;
     }
     const std::uint16_t slots = std::min(m_schedule.visits_in_flight(), m_state.shape().slots);
@@ -149,24 +149,82 @@ bool MasterLoop::begin_visit(MasterHooks& hooks) {
 // --- a visit
 
 MasterLoop::Walk MasterLoop::walk_oldest(MasterHooks& hooks) {
+    const bool is_alone = m_schedule.visits_in_flight() == 1;
     for (std::size_t i = 0; i < m_flights.size(); ++i) {
         Walk last = Walk::WAITS;
-        // A younger one goes on by one step at a time: an older one may have become ready.
+        // By one step at a time where there are others: an older one may have become ready, or slices idle.
         do {
-            const Walk walked = walk(hooks, i);
+            if (!is_alone)
+                if (const std::optional<Walk> fed = feed(hooks, i)) return *fed;
+            const Walk walked = i == 0 ? walk_first(hooks) : walk(hooks, i);
             if (walked == Walk::WAITS) break;
             last = walked;
-        } while (last == Walk::MOVED && i == 0);
-        if (last == Walk::ENDED) {
-            // None is older: it could not have walked past its predecessor.
-            m_flights.pop_front();
-            m_is_held = false;
-            // Who waits for an event behind it may have come to the end of events.
-            for (Flight& flight : m_flights) flight.looks = true;
-        }
+        } while (last == Walk::MOVED && is_alone);
         if (last != Walk::WAITS) return last;
     }
     return Walk::WAITS;
+}
+
+MasterLoop::Walk MasterLoop::walk_first(MasterHooks& hooks) {
+    const Walk walked = walk(hooks, 0);
+    if (walked == Walk::ENDED) {
+        m_flights.pop_front();
+        m_is_held = false;
+        // Who waits for an event behind it may have come to the end of events.
+        for (Flight& flight : m_flights) flight.looks = true;
+    }
+    return walked;
+}
+
+bool MasterLoop::is_last_visit() const { return m_schedule.max_visits() != 0 && m_visit > m_schedule.max_visits(); }
+
+std::optional<MasterLoop::Walk> MasterLoop::feed(MasterHooks& hooks, std::size_t due) {
+    const Step& step = m_schedule.steps()[m_flights[due].next];
+    const std::uint64_t due_ns = m_feeding.serial_ns(m_flights[due].next);
+    if ((step.kind != StepKind::PREPROCESS && step.kind != StepKind::POSTPROCESS) || due_ns == 0) return {};
+    if (is_stopping() || m_flights[due].leaving || !may_walk(due)) return {};
+    m_feeding.begin(due_ns);
+    std::uint64_t until_ns = os::NO_DEADLINE;
+    for (std::size_t i = 0; i < m_flights.size(); ++i) {
+        Flight& flight = m_flights[i];
+        const bool works = !have_arrived(flight);
+        if (works) {
+            const std::uint64_t soon_ns = m_feeding.soon_ns(flight.asked);
+            if (flight.asked_ns + soon_ns <= os::now_ns()) return {};
+            until_ns = std::min(until_ns, flight.asked_ns + soon_ns);
+        }
+        // Whose slices have arrived is taken to what the master has to do, so that nothing is waited for that is there.
+        if (!works && m_schedule.steps()[flight.next].kind == StepKind::PROCESS && may_walk(i)) return walk(hooks, i);
+        if (!flight.leaving && !flight.abandoned) m_feeding.add(i, flight.next, works ? flight.asked : 0);
+    }
+    if (m_ended_by == 0 && !is_last_visit() && (has_room() || makes_room()))
+        m_feeding.add(m_flights.size(), 0, has_room() ? 0 : m_schedule.close_step());
+    for (const std::size_t place : m_feeding.nearest()) {
+        if (place < m_flights.size()) {
+            const Walk walked = walk(hooks, place);
+            if (walked != Walk::WAITS) return walked;
+            if (!m_flights[place].waits) continue;
+        } else if (begin_visit(hooks)) {
+            return Walk::MOVED;
+        } else if (makes_room()) {
+            const Walk walked = walk_first(hooks);
+            if (walked != Walk::WAITS) return walked;
+            const Flight& oldest = m_flights.front();
+            until_ns = std::min(until_ns, oldest.asked_ns + m_feeding.soon_ns(oldest.asked));
+        } else {
+            continue;
+        }
+        m_feeds_until_ns = until_ns;
+        return Walk::WAITS;
+    }
+    return {};
+}
+
+bool MasterLoop::has_room() const { return !m_is_held && m_flights.size() < m_schedule.visits_in_flight(); }
+
+bool MasterLoop::makes_room() const {
+    const StepKind kind = m_schedule.steps()[m_flights.front().next].kind;
+    return !has_room() && (kind == StepKind::CLOSE || kind == StepKind::END_VISIT);
 }
 
 bool MasterLoop::may_walk(std::size_t place) const {
@@ -270,8 +328,10 @@ MasterLoop::Walk MasterLoop::look_for_event(MasterHooks& hooks, Flight& flight, 
 void MasterLoop::serial(MasterHooks& hooks, const Step& step, const Flight& flight) {
     turn_to(hooks, flight);
     const bool before = step.kind == StepKind::PREPROCESS;
-    timed(before ? sync::SpanKind::PREPROCESS : sync::SpanKind::POSTPROCESS, step.stage, flight.visit,
-          [&] { return before ? hooks.preprocess(step.stage) : hooks.postprocess(step.stage); });
+    const std::uint64_t took_ns =
+        timed(before ? sync::SpanKind::PREPROCESS : sync::SpanKind::POSTPROCESS, step.stage, flight.visit,
+              [&] { return before ? hooks.preprocess(step.stage) : hooks.postprocess(step.stage); });
+    m_feeding.note_serial(flight.next, took_ns);
 }
 
 void MasterLoop::publish(MasterHooks& hooks, const Step& step, const Flight& flight) {
@@ -288,13 +348,14 @@ void MasterLoop::publish(MasterHooks& hooks, const Step& step, const Flight& fli
 }
 
 template <class Call>
-void MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call) {
+std::uint64_t MasterLoop::timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call) {
     const Traffic start = m_traffic;
     sync::SpanShm span{};
     span.start_ns = os::now_ns();
     span.kind = kind;
     span.outcome = call();
     append(span, stage, visit, start);
+    return span.end_ns - span.start_ns;
 }
 
 void MasterLoop::append(sync::SpanShm& span, std::uint16_t stage, std::uint32_t visit, const Traffic& start) {
@@ -321,7 +382,8 @@ bool MasterLoop::ask(Flight& flight, std::uint16_t step) {
     flight.waits = true;
     flight.counted = 0;
     flight.arrivals = {};
-    flight.clock = StageClock(m_lateness.shortest_limit_ns(step), os::now_ns());
+    flight.asked_ns = os::now_ns();
+    flight.clock = StageClock(m_lateness.shortest_limit_ns(step), flight.asked_ns);
     const std::uint32_t ranks = m_state.shape().ranks;
     const bool begins = step == 1;
     // ORDER relaxed: only this thread changes it.
@@ -371,6 +433,7 @@ bool MasterLoop::have_arrived(Flight& flight) {
         if ((outcome & sync::OUTCOME_FATAL) != 0) flight.is_fatal = true;
     }
     flight.waits = false;
+    if (m_schedule.visits_in_flight() > 1) m_feeding.note_slices(flight.asked, os::now_ns() - flight.asked_ns);
     return true;
 }
 
@@ -393,7 +456,7 @@ bool MasterLoop::wait(MasterHooks& hooks) {
     const bool for_slices = waits_for_slices();
     bool for_event = false;
     const std::uint64_t start = os::now_ns();
-    std::uint64_t deadline = os::NO_DEADLINE;
+    std::uint64_t deadline = std::exchange(m_feeds_until_ns, os::NO_DEADLINE);
     for (std::size_t i = 0; i < m_flights.size(); ++i) {
         Flight& flight = m_flights[i];
         if (flight.waits) deadline = std::min(deadline, flight.clock.next_look(start));

@@ -5,13 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <utility>
+#include <optional>
 #include <vector>
 
+#include "loop/feeding.hpp"
 #include "loop/flight.hpp"
 #include "loop/lateness.hpp"
 #include "loop/schedule.hpp"
 #include "loop/traffic.hpp"
+#include "os/clock.hpp"
 #include "sync/run_state.hpp"
 #include "sync/spin_budget.hpp"
 #include "sync/watcher.hpp"
@@ -86,7 +88,7 @@ public:
     MasterLoop(const Schedule& schedule, sync::RunState& state, sync::Watcher& watcher, Traffic& traffic,
                const sync::SpinBudget& spin)
         : m_schedule(schedule), m_state(state), m_watcher(watcher), m_traffic(traffic), m_spin(spin),
-          m_spans(state.ring(sync::MASTER_PROCESS)), m_lateness(state) {}
+          m_spans(state.ring(sync::MASTER_PROCESS)), m_lateness(state), m_feeding(schedule) {}
 
     // As Lateness::set_limits().
     void set_limits(std::vector<std::uint64_t> limits_ns) { m_lateness.set_limits(std::move(limits_ns)); }
@@ -115,8 +117,18 @@ private:
 
     // Waits until the stages of all slices are set up. Returns false, with m_result set, when the run ends instead.
     bool wait_ready(MasterHooks& hooks);
-    // Takes visits on, the oldest that can first.
+    // Takes visits on: the oldest that can first, but for what feeds idle slices.
     Walk walk_oldest(MasterHooks& hooks);
+    // One step of the oldest visit, which alone can end: none walks past its predecessor.
+    Walk walk_first(MasterHooks& hooks);
+    // Before the master takes long with the step that is due, of the visit at this place: gives idle slices work, if there
+    // is some that is near (Feeding). Returns what became of that; WAITS: it will soon be there. Empty: the step's turn.
+    std::optional<Walk> feed(MasterHooks& hooks, std::size_t due);
+    // Whether one more visit may be in flight, as far as is known; or soon, for the oldest is over but for its close.
+    bool has_room() const;
+    bool makes_room() const;
+    // Whether as many visits have begun as were asked for.
+    bool is_last_visit() const;
     // One step of the visit at this place, counted from the oldest.
     Walk walk(MasterHooks& hooks, std::size_t place);
     Walk look_for_event(MasterHooks& hooks, Flight& flight, const Step& step);
@@ -138,8 +150,9 @@ private:
 
     void serial(MasterHooks& hooks, const Step& step, const Flight& flight);
     void publish(MasterHooks& hooks, const Step& step, const Flight& flight);
+    // Returns the nanoseconds that it took.
     template <class Call>
-    void timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call);
+    std::uint64_t timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call);
     // Ends a span that has a beginning and a kind; `start` is the traffic at its beginning.
     void append(sync::SpanShm& span, std::uint16_t stage, std::uint32_t visit, const Traffic& start);
     void turn_to(MasterHooks& hooks, const Flight& flight);
@@ -166,6 +179,8 @@ private:
     sync::SpanRing m_spans;
     Lateness m_lateness;
     std::deque<Flight> m_flights;    // the oldest first
+    Feeding m_feeding;               // with several visits in flight
+    std::uint64_t m_feeds_until_ns = os::NO_DEADLINE;  // of the wait that is next: how long slices count as done soon
     LoopResult m_result;
     std::uint32_t m_visit = 1;       // the next to begin
     std::uint32_t m_turned_to = 0;   // the visit that the hooks look at
