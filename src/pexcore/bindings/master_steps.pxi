@@ -4,9 +4,8 @@
 cdef class MasterSteps:
     """What the loop of the master calls: does itself what has no more to it than to call the stage.
 
-    Everything else `MasterHalf` does: visits, events, what follows a failure, records that are not plain,
-    and whatever crosses. A
-    half-step that has run and raised is handed to it as `Already` run.
+    Everything else `MasterHalf` does: visits, events, what follows a failure, records that are not plain, and whatever
+    crosses. A half-step that has run and raised is handed to it as `Already` run.
     """
 
     cdef HalfState _half

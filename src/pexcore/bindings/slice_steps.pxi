@@ -5,8 +5,8 @@ cdef class SliceSteps:
     """What the loop of a worker calls: runs a stage itself where nothing but the stage has to be run.
 
     Everything else `WorkerHooks` does: the end of a visit, what follows a failure, fused steps, exchanges, records that
-    are not plain, and whatever crosses but plain arrays. A stage that has run and raised, or left something else to publish, is handed to
-    it as `Already` run.
+    are not plain, and whatever crosses but plain arrays. A stage that has run and raised, or left something else to
+    publish, is handed to it as `Already` run.
     """
 
     cdef object _slow
