@@ -23,8 +23,10 @@ Durations = Callable[[int, int, int], float]
 
 
 SOON, WORTH, SLOWER = 32, 2, 9 / 8
-"""As `Feeding` of the harness has them: slices that take less than one part in so many of the master's step are
-waited for; a step is put off for slices that take at most so many times as long; a usual time grows so fast."""
+"""As `Feeding` of the harness has them: slices that take less than one part in so many of the master's step
+are waited for; a step is put off for slices that take at most so many times as long; a usual time grows so
+fast.
+"""
 
 
 @dataclass(frozen=True)
