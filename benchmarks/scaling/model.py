@@ -281,7 +281,9 @@ class _Simulation:
         if self._job.in_flight == 1 or step.kind not in (Kind.PREPROCESS, Kind.POSTPROCESS):
             return False, None
         seconds = self._master_seconds(step)
-        if any(visit.missing and self._usual[visit.stage] > seconds / SOON for visit in self._flight):
+        # To close a visit is no work that a stage waits for.
+        working = [visit.stage for visit in self._flight if visit.missing and visit.stage != self._close]
+        if any(self._usual[stage] > seconds / SOON for stage in working):
             return False, None
         paths = []
         for index, visit in enumerate(self._flight):
@@ -302,11 +304,11 @@ class _Simulation:
                 visit = self._flight[index]
                 if self._is_ready(visit, self._flight[index - 1] if index else None):
                     return True, visit
-                if visit.missing:
+                if visit.missing and self._usual[visit.stage] <= seconds / SOON:
                     return True, None
             elif (fresh := self._begin()) is not None:
                 return True, fresh
-            elif not has_room:
+            elif not has_room and self._usual[self._close] <= seconds / SOON:
                 return True, oldest if self._is_ready(oldest, None) else None
         return False, None
 

@@ -189,9 +189,10 @@ std::optional<MasterLoop::Walk> MasterLoop::feed(MasterHooks& hooks, std::size_t
         Flight& flight = m_flights[i];
         const bool works = !have_arrived(flight);
         if (works) {
-            const std::uint64_t soon_ns = m_feeding.soon_ns(flight.asked);
-            if (flight.asked_ns + soon_ns <= os::now_ns()) return {};
-            until_ns = std::min(until_ns, flight.asked_ns + soon_ns);
+            const std::uint64_t soon_ns = flight.asked_ns + m_feeding.soon_ns(flight.asked);
+            // To close a visit is no work that a stage waits for.
+            if (flight.asked != m_schedule.close_step() && soon_ns <= os::now_ns()) return {};
+            until_ns = std::min(until_ns, soon_ns);
         }
         // Whose slices have arrived is taken to what the master has to do, so that nothing is waited for that is there.
         if (!works && m_schedule.steps()[flight.next].kind == StepKind::PROCESS && may_walk(i)) return walk(hooks, i);
@@ -214,6 +215,7 @@ std::optional<MasterLoop::Walk> MasterLoop::feed(MasterHooks& hooks, std::size_t
         } else {
             continue;
         }
+        if (until_ns <= os::now_ns()) return {};
         m_feeds_until_ns = until_ns;
         return Walk::WAITS;
     }
