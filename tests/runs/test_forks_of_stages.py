@@ -46,6 +46,41 @@ STAGES = """
         def process(self, clipboard):
             both(f"slice {self.rank}")
 
+    def interrupted(count):
+        parent = os.getpid()
+        for number in range(count):
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    time.sleep(20)
+                    os._exit(3)
+            except KeyboardInterrupt:
+                if os.getpid() == parent:
+                    raise
+                os._exit(7)
+            os.kill(pid, signal.SIGINT)
+            yield os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def handler_in_child(number):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(11 if signal.getsignal(number) is signal.SIG_IGN else 12)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def with_own_handler():
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        answer = handler_in_child(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+        return answer, handler_in_child(signal.SIGTERM)
+
+    class Interrupting(SerialProcessing):
+        def preprocess(self, clipboard):
+            print("interrupted", set(interrupted(100)), "handlers", with_own_handler(), flush=True)
+
+    class Own(ParallelProcessing):
+        def process(self, clipboard):
+            os.write(1, f"handlers of slice {with_own_handler()}\\n".encode())
+
     class Forks(SerialProcessing):
         def preprocess(self, clipboard):
             open("forking", "w").close()
@@ -62,6 +97,16 @@ def test_signals_to_children_of_stages_end_these_and_not_the_run(bench):
     assert done.code == 0, done.err
     assert done.out.count("master: pool True, forks all") == 2
     assert done.out.count("slice 0: pool True, forks all") == 2
+    assert "the run ends" not in done.log()
+
+
+def test_a_child_takes_its_first_interrupt_and_keeps_handlers_of_the_stage_s_own(bench):
+    bench.module(STAGES)
+    bench.policy("fork Interrupting Own", slices=1)
+    done = bench.run()
+    assert done.code == 0, done.err
+    assert "interrupted {7} handlers (11, 12)" in done.out
+    assert "handlers of slice (11, 12)" in done.out
     assert "the run ends" not in done.log()
 
 

@@ -123,8 +123,8 @@ class RunFile(FileState, LogDestination):
         self._send(record.sibling(WARN, notice), WARN)
 
     def _append_slowly(self, importance: int, data: bytes) -> None:
-        """Sends the text of a record for which the ring had no room."""
-        if self._ring is None or not self._append(self._ring, importance, 0, data):
+        """Sends the text of a record for which the ring had no room, or that has none any more."""
+        if self._ring is None or not self._is_here() or not self._append(self._ring, importance, 0, data):
             self._file.append(data, 1)
 
     def __copy__(self) -> RunFile:

@@ -136,6 +136,10 @@ cdef class FileState:
 
     cdef int _append_plain(self, int importance, const char* data, Py_ssize_t length) except -1:
         cdef unsigned long long waiting
+        # Asked again: code has run since `_takes`, and another thread may have ended the run meanwhile.
+        if self._shm == NULL or self._generation != forks:
+            self._append_slowly(importance, PyBytes_FromStringAndSize(data, length))
+            return 0
         if length <= LONG_BYTES and append_to(self._shm, self._rank, importance, data, length, &waiting):
             # Once on the way up: a ring that never fills up keeps nobody waiting.
             if waiting >= HALF_RING and waiting < HALF_RING + FRAME_HEAD + length:
@@ -325,7 +329,8 @@ cdef class LogState:
         cdef size_t size = len(head) + words.size + 1 + len(lines) + USAGE_ROOM + TIME_ROOM
         for index in range(count):
             size += indent + names[index].size + 2 + values[index].size + 1
-        cdef dict numbers = self.context._numbers
+        # Another thread may have given it keys meanwhile that have not been looked at.
+        cdef dict numbers = self.context._numbers if self.context._shape == self._known_shape else {}
         cdef Py_ssize_t place = 0
         cdef PyObject* key
         cdef PyObject* number

@@ -150,6 +150,7 @@ bool MasterLoop::begin_visit(MasterHooks& hooks) {
 
 MasterLoop::Walk MasterLoop::walk_oldest(MasterHooks& hooks) {
     const bool is_alone = m_schedule.visits_in_flight() == 1;
+    m_feeds_until_ns = os::NO_DEADLINE;
     for (std::size_t i = 0; i < m_flights.size(); ++i) {
         Walk last = Walk::WAITS;
         // By one step at a time where there are others: an older one may have become ready, or slices idle.
@@ -466,7 +467,8 @@ bool MasterLoop::wait(MasterHooks& hooks) {
         flight.listens = is_event && may_walk(i);
         if (!flight.listens) continue;
         for_event = true;
-        deadline = std::min(deadline, flight.looked_ns + EVENT_LOOK_NS);
+        // One that has not looked though it may is passed over for slices that are done soon.
+        if (!flight.looks) deadline = std::min(deadline, flight.looked_ns + EVENT_LOOK_NS);
     }
     // ORDER seq_cst: pairs with the store in notify_event(), which precedes its ring.
     auto rung = [&] { return for_event && (m_event_bell.load(std::memory_order_seq_cst) || is_stopping()); };

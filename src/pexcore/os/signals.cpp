@@ -9,10 +9,12 @@ namespace pex::os {
 namespace {
 
 thread_local sigset_t mask_found;
+thread_local int holds = 0;
 
 }  // namespace
 
 void hold_ending_signals() noexcept {
+    if (holds++ > 0) return;
     sigset_t ending;
     ::sigemptyset(&ending);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&ending, number);
@@ -20,6 +22,7 @@ void hold_ending_signals() noexcept {
 }
 
 void release_ending_signals() noexcept {
+    if (holds == 0 || --holds > 0) return;
     ::pthread_sigmask(SIG_SETMASK, &mask_found, nullptr);
 }
 

@@ -57,21 +57,35 @@ def handling_signals(handle: Callable[[int], None]) -> Iterator[None]:
         yield
         return
 
-    def take(number: int, frame: FrameType | None) -> None:
-        handle(number)
-
     _guard_forks()
+    # Held meanwhile: a handler that raises halfway would leave others for good.
+    _core.hold_ending_signals()
     taken = [number for number in ENDING_SIGNALS if not _stays_ignored(number)]
-    before: dict[int, Any] = {number: _usable(signal.signal(number, take)) for number in taken}
+    before: dict[int, Any] = {number: _usable(signal.signal(number, _Taker(handle))) for number in taken}
     outermost = {number: handler for number, handler in before.items() if number not in _usual}
     _usual.update(outermost)
     try:
+        _core.release_ending_signals()
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in outermost:
-            _usual.pop(number, None)
+        try:
+            _core.hold_ending_signals()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for number in outermost:
+                _usual.pop(number, None)
+            _core.release_ending_signals()
+
+
+class _Taker:
+    """A handler of the master's."""
+
+    def __init__(self, handle: Callable[[int], None]) -> None:
+        self._handle = handle
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._handle(number)
 
 
 def raising_signals() -> contextlib.AbstractContextManager[None]:
@@ -95,11 +109,17 @@ def leave_signals_to_master() -> None:
 
 
 def use_wakeup_fd(descriptor: int) -> int:
-    """Has signals' numbers written there, by this process alone; -1: nowhere. Returns where they were."""
+    """Has signals' numbers written there, by this process alone. Returns where they were; -1: nowhere."""
     global _wakeup_fd
-    before = signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
     _wakeup_fd = descriptor
-    return before
+    return signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+
+
+def give_wakeup_fd_back(before: int) -> None:
+    """Undoes `use_wakeup_fd`, which has returned `before`."""
+    global _wakeup_fd
+    signal.set_wakeup_fd(before)
+    _wakeup_fd = -1
 
 
 @contextlib.contextmanager
@@ -127,22 +147,22 @@ def _guard_forks() -> None:
     Without this a signal to the child could be lost: Python forgets, in a child, what its parent's handlers
     have noted between the fork and the child's first step.
     """
-    os.register_at_fork(
-        before=_core.hold_ending_signals,
-        # Compiled, so that Python takes no signal before the caller of the fork has the pid of the child.
-        after_in_parent=_core.release_ending_signals,
-        after_in_child=_take_back,
-    )
+    release = _core.release_ending_signals
+    # Compiled, so that what a handler raises is not lost in these functions: Python only prints that.
+    os.register_at_fork(before=_core.hold_ending_signals, after_in_parent=release, after_in_child=_take_back)
+    os.register_at_fork(after_in_child=release)
 
 
 def _take_back() -> None:
-    if not _kept_in_forks:
-        for number, handler in _usual.items():
+    if _kept_in_forks:
+        return
+    for number, handler in _usual.items():
+        # Stage code may have put its own there.
+        if isinstance(current := signal.getsignal(number), _Taker) or current is _leave_alone:
             signal.signal(number, handler)
-        _usual.clear()
-        if _wakeup_fd >= 0:
-            use_wakeup_fd(-1)
-    _core.release_ending_signals()
+    _usual.clear()
+    if _wakeup_fd >= 0:
+        give_wakeup_fd_back(-1)
 
 
 def _usable(handler: Any) -> Any:

@@ -13,6 +13,7 @@ from harness import _core
 from harness.runtime.processes.signals import (
     Interrupted,
     StoppedAtOnce,
+    give_wakeup_fd_back,
     handling_signals,
     is_main_thread,
     use_wakeup_fd,
@@ -102,9 +103,10 @@ class StopRequests:
             yield
             return
         with handling_signals(self._take_signal):
-            before = use_wakeup_fd(run.wakeup_fd())
-            self._set_handles_signals(True)
+            before = -1
             try:
+                before = use_wakeup_fd(run.wakeup_fd())
+                self._set_handles_signals(True)
                 yield
             finally:
                 # A request that comes just now raises in here: nothing may be left out for it.
@@ -112,7 +114,7 @@ class StopRequests:
                     self._set_handles_signals(False)
                 finally:
                     try:
-                        use_wakeup_fd(before)
+                        give_wakeup_fd_back(before)
                     finally:
                         run.disarm_hard_stop()
 
