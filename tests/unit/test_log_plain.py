@@ -277,6 +277,26 @@ def test_whatever_changes_is_seen_by_the_next_record(tmp_path, ring, monkeypatch
     assert len(taken(ring)) == 1
 
 
+class EndsTheRun(Takes):
+    """Takes the ring from the file between the look at it and the record, as another thread may."""
+
+    def __init__(self, file) -> None:
+        super().__init__()
+        self.file = file
+
+    def wants_none(self, name, importance) -> bool:
+        self.file.use_ring(None)
+        return True
+
+
+def test_a_record_whose_ring_goes_meanwhile_is_in_the_file(tmp_path, ring):
+    log = opened(tmp_path, ring)
+    log.addDestination(EndsTheRun(run_files(log)[0]))
+    log.info("late")
+    assert not taken(ring)
+    assert "harness.slice: late\n" in (tmp_path / "Slice3.log").read_text()
+
+
 def test_a_line_for_the_console_goes_with_records_that_are_plain_otherwise(tmp_path, ring):
     log = opened(tmp_path, ring)
     run_files(log)[0].show_on_console(0)
