@@ -19,6 +19,7 @@ CAUSES = (
     (r"(there, N=8|back, N=[28]), 64 MiB", READING),
     (r"there, N=2, 16 MiB", ONE_CORE_LESS),
     (r"(there|back), N=[128], (16|64) MiB", COLD),
+    (r"policy of", "the moment: the same program takes 22 ms or 36 for 5 MB, from one minute to the next"),
     (r"pex-harness run", "imports of the interpreter and the harness, two forks, three ends"),
     (r"four passes over 64", "the limit: keeping memory saves no more here, where fresh pages cost less"),
     (r"whole job, of two", "the master sums while workers wait, or on a core that they need"),
