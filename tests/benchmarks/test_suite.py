@@ -157,7 +157,7 @@ def test_goals_are_held_against_a_report_what_is_missed_has_its_cause_and_peers_
     programs, tmp_path
 ):
     cause = causes().cause
-    cold = cause("there, N=2, 16 MiB")
+    copying = cause("there, N=2, 16 MiB, from elsewhere")
     (tmp_path / "report.md").write_text(REPORT)
     done = programs.run("goals.py", str(tmp_path / "report.md"))
     assert done.returncode == 0, done.stderr
@@ -170,7 +170,7 @@ def test_goals_are_held_against_a_report_what_is_missed_has_its_cause_and_peers_
         "empty step, N=4, over the thin binding, x": ["<= 1.3", "1.11", "", "met", ""],
         "there, N=2, 16 MiB, computed in a stage, ms": ["<= 0.25", "0.240", "0.185", "met", ""],
         "there, N=2, 16 MiB, over a descriptor in C, x": ["<= 1.4", "1.30", "", "met", ""],
-        "there, N=2, 16 MiB, from elsewhere, ms": ["<= 2.6", "5.00", "2.20", "**missed**", cold],
+        "there, N=2, 16 MiB, from elsewhere, ms": ["<= 2.6", "5.00", "2.20", "**missed**", copying],
         "bytes copied of what stages compute, bytes": ["<= 0", "4,096", "", "**missed**", UNNAMED],
         "whole job, of two processes that share nothing, %": [">= 100", "103", "", "met", ""],
         "whole job, memory over Open MPI's, x": ["<= 1", "0.667", "", "met", ""],
@@ -183,7 +183,7 @@ def test_goals_are_held_against_a_report_what_is_missed_has_its_cause_and_peers_
             "<= 0", "2.00", "", "**missed**", UNNAMED,
         ],
     }
-    assert UNNAMED not in (cause("empty step, N=2, us"), cold)
+    assert UNNAMED not in (cause("empty step, N=2, us"), copying)
     assert {name: found[name] for name in expected} == expected
     assert len(found) == 1 + 1 + len(expected) and "12 of 18 goals are met." in done.stdout
     _, _, missing = done.stdout.partition("Not measured:")
