@@ -130,8 +130,13 @@ def test_replacements_that_are_killed_while_they_are_born_cost_nothing(camera):
 @pytest.mark.parametrize("name", AT_BIRTH[:-1])
 def test_a_worker_that_is_killed_before_the_first_visit_ends_the_run_which_can_be_resumed(camera, name):
     done = camera.run(f"worker|{name}|1|kill")
-    assert done.code == 3 and "SIGKILL (signal 9)" in done.err, done.err
-    assert camera.run().code == 0
+    assert "SIGKILL (signal 9)" in done.err, done.err
+    if name == "worker: ready" and done.code == 0:
+        # It was the last that the first visit waited for, and that has begun before the death was seen.
+        assert "takes its place" in done.err
+    else:
+        assert done.code == 3
+        assert camera.run().code == 0
     assert camera.judge() == []
 
 
