@@ -2,9 +2,9 @@
 // Which visit in flight has work for idle slices, and whether it is worth putting off what the master would do next.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "loop/schedule.hpp"
@@ -42,7 +42,7 @@ private:
     struct Way {
         std::uint64_t ns;
         std::size_t place;
-        bool operator<(const Way& other) const { return ns != other.ns ? ns < other.ns : place < other.place; }
+        auto operator<=>(const Way& other) const = default;
     };
     const Schedule& m_schedule;
     std::vector<std::uint64_t> m_serial_ns;  // by index into the schedule

@@ -23,7 +23,6 @@ struct Flight {
     std::size_t next = 0;        // the step it comes to, an index into the schedule
     std::uint16_t stage = 0;     // the last stage it has come to; 0: none
     std::uint16_t asked = 0;     // what the slices were asked for last: a stage, or the close of the visit; 0: nothing
-    std::uint64_t asked_ns = 0;  // when
     bool waits = false;          // for slices that have not ended that
     bool looks = true;           // for its event when it comes to one: one may have arrived
     bool listens = false;        // in the wait that is on: it has come to its event

@@ -127,6 +127,7 @@ private:
     // Whether one more visit may be in flight, as far as is known; or soon, for the oldest is over but for its close.
     bool has_room() const;
     bool makes_room() const;
+    std::uint16_t most_in_flight() const;
     // Whether as many visits have begun as were asked for.
     bool is_last_visit() const;
     // One step of the visit at this place, counted from the oldest.

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the master has to do with its slices: asks, counts, waits, and notices deaths.
+#include <algorithm>
+#include <utility>
+
+#include "loop/master_loop.hpp"
+#include "os/clock.hpp"
+#include "os/fault_point.hpp"
+
+namespace pex::loop {
+
+using sync::CellWord;
+using sync::unpack;
+
+namespace {
+
+// Who published an event may have died before ringing: so often the master looks without being rung.
+constexpr std::uint64_t EVENT_LOOK_NS = 1'000'000'000;
+
+}  // namespace
+
+bool MasterLoop::ask(Flight& flight, std::uint16_t step) {
+    flight.asked = step;
+    flight.waits = true;
+    flight.counted = 0;
+    flight.arrivals = {};
+    flight.clock = StageClock(m_lateness.shortest_limit_ns(step), os::now_ns());
+    const std::uint32_t ranks = m_state.shape().ranks;
+    const bool begins = step == 1;
+    // ORDER relaxed: only this thread changes it.
+    const bool to_all = m_state.head().balances.load(std::memory_order_relaxed) != 0;
+    sync::expect_arrivals(m_state.arrivals(flight.slot), ranks);
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+        sync::CellShm& cell = m_state.cell(rank, flight.slot);
+        // The visit of a rank is where its first step has run; it begins with the worker that the rank belongs to, or
+        // with whoever is idle.
+        // ORDER relaxed: only workers change it, and none does before the release below.
+        const std::uint16_t process = begins ? m_state.process_of(rank)
+                                             : unpack(cell.word.load(std::memory_order_relaxed)).process;
+        // ORDER relaxed: only this thread changes it.
+        const std::uint32_t incarnation = m_state.process(process).incarnation.load(std::memory_order_relaxed);
+        const CellWord before =
+            sync::release(cell, CellWord{flight.visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
+                                         sync::CellState::IDLE, static_cast<std::uint8_t>(process)},
+                          begins && to_all);
+        if (before.state == sync::CellState::ARRIVED && (before.outcome & sync::OUTCOME_FATAL) != 0) {
+            // Where its report is found. Nobody counts on the step any more.
+            // ORDER seq_cst: as in release().
+            cell.word.store(sync::pack(before), std::memory_order_seq_cst);
+            return false;
+        }
+        os::fault_point("master: releasing");
+    }
+    os::fault_point("master: released");
+    m_shares_core = false;
+    for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker) {
+        sync::DoorbellShm& door = m_state.door(worker);
+        m_shares_core = m_shares_core || sync::shares_core(door);
+        sync::ring(door);
+    }
+    return true;
+}
+
+bool MasterLoop::have_arrived(Flight& flight) {
+    if (!flight.waits || flight.is_fatal) return true;
+    const std::uint32_t ranks = m_state.shape().ranks;
+    for (; flight.counted < ranks; ++flight.counted) {
+        std::uint8_t outcome = 0;
+        if (!sync::has_arrived(m_state.cell(flight.counted, flight.slot), flight.visit, flight.asked, outcome))
+            return flight.is_fatal;
+        if ((outcome & sync::OUTCOME_RAISED) != 0) ++flight.arrivals.raised;
+        if ((outcome & sync::OUTCOME_SKIPPED) != 0) ++flight.arrivals.skipped;
+        if ((outcome & sync::OUTCOME_NO_MORE) != 0) flight.arrivals.no_more = true;
+        if ((outcome & sync::OUTCOME_FATAL) != 0) flight.is_fatal = true;
+    }
+    flight.waits = false;
+    if (m_schedule.visits_in_flight() > 1) m_feeding.note_slices(flight.asked, os::now_ns() - flight.clock.started_ns());
+    return true;
+}
+
+bool MasterLoop::have_slices_moved() {
+    for (std::size_t i = 0; i < m_flights.size(); ++i) {
+        Flight& flight = m_flights[i];
+        const StepKind kind = m_schedule.steps()[flight.next].kind;
+        const bool is_in_slices = kind == StepKind::PROCESS ||
+                                  (kind == StepKind::CLOSE && flight.asked == m_schedule.close_step());
+        if (is_in_slices && have_arrived(flight) && may_walk(i)) return true;
+    }
+    return false;
+}
+
+bool MasterLoop::waits_for_slices() const {
+    return std::any_of(m_flights.begin(), m_flights.end(), [](const Flight& flight) { return flight.waits; });
+}
+
+bool MasterLoop::wait(MasterHooks& hooks) {
+    const bool for_slices = waits_for_slices();
+    bool for_event = false;
+    const std::uint64_t start = os::now_ns();
+    std::uint64_t deadline = std::exchange(m_feeds_until_ns, os::NO_DEADLINE);
+    for (std::size_t i = 0; i < m_flights.size(); ++i) {
+        Flight& flight = m_flights[i];
+        if (flight.waits) deadline = std::min(deadline, flight.clock.next_look(start));
+        const bool is_event = m_schedule.steps()[flight.next].kind == StepKind::WAIT_EVENT;
+        flight.listens = is_event && may_walk(i);
+        if (!flight.listens) continue;
+        for_event = true;
+        // One that has not looked though it may is passed over for slices that are done soon.
+        if (!flight.looks) deadline = std::min(deadline, flight.looked_ns + EVENT_LOOK_NS);
+    }
+    // ORDER seq_cst: pairs with the store in notify_event(), which precedes its ring.
+    auto rung = [&] { return for_event && (m_event_bell.load(std::memory_order_seq_cst) || is_stopping()); };
+    // A worker that dies while no slice is asked for anything owes nothing: it is replaced once they are.
+    auto died = [&] { return for_slices && somebody_died(); };
+    auto over = [&] {
+        return have_slices_moved() || (for_slices && is_fatal()) || died() || rung() || m_watcher.signalled() || asked_for(1);
+    };
+    const sync::Patience patience = for_slices ? m_spin.patience(m_shares_core) : sync::Patience{};
+    sync::wait_for(m_state.door(sync::MASTER_PROCESS), patience, deadline, over, [&] { hooks.waits(); });
+    const std::uint64_t now = os::now_ns();
+    if (for_slices) m_spin.note(now - start);
+    for (Flight& flight : m_flights) {
+        if (flight.waits) flight.clock.look(now);
+        if (flight.listens && now >= flight.looked_ns + EVENT_LOOK_NS) flight.looks = true;
+    }
+    answer_signals(hooks);
+    if (asked_for(1)) return end_now(LoopEnd::AT_ONCE, &m_flights.front());
+    if (!for_slices) return true;
+    // A fatal arrival, of whatever rank, ends the run: there is no use in waiting for the others.
+    if (is_fatal()) return end_now(LoopEnd::SLICE_FATAL, &fatal_one());
+    os::fault_point("master: waiting");
+    if (!waits_for_slices()) {
+        os::fault_point("master: arrived");
+        return true;
+    }
+    if (somebody_died() && !handle_deaths(hooks)) return false;
+    for (Flight& flight : m_flights)
+        if (flight.waits)
+            m_lateness.find(flight, os::now_ns(), [&](std::uint16_t worker) {
+                hooks.late(worker, flight.visit, flight.asked);
+            });
+    return true;
+}
+
+const Flight& MasterLoop::fatal_one() const {
+    for (const Flight& flight : m_flights)
+        for (std::uint32_t rank = 0; rank < m_state.shape().ranks; ++rank) {
+            std::uint8_t outcome = 0;
+            if (sync::has_arrived(m_state.cell(rank, flight.slot), flight.visit, flight.asked, outcome) &&
+                (outcome & sync::OUTCOME_FATAL) != 0)
+                return flight;
+        }
+    return m_flights.front();
+}
+
+bool MasterLoop::handle_deaths(MasterHooks& hooks) {
+    // Read before they are handled: a death that comes meanwhile is seen again, which is harmless.
+    m_deaths_handled = m_watcher.death_count();
+    std::vector<InSlices> slices;
+    const Flight* first = nullptr;
+    for (const Flight& flight : m_flights) {
+        if (flight.asked != 0) slices.push_back({flight.slot, flight.visit, flight.asked});
+        if (flight.waits && first == nullptr) first = &flight;
+    }
+    const bool goes_on = hooks.workers_died(slices);
+    // Handling them may have looked at any visit.
+    m_turned_to = 0;
+    return goes_on || end_now(LoopEnd::PROCESS_DIED, first);
+}
+
+bool MasterLoop::is_fatal() const {
+    // ORDER seq_cst: pairs with the store in WorkerLoop::note_fatal(), which follows the arrival that the report
+    // belongs to.
+    return m_state.head().fatal.load(std::memory_order_seq_cst) != 0;
+}
+
+bool MasterLoop::somebody_died() const { return m_watcher.death_count() != m_deaths_handled; }
+
+}  // namespace pex::loop
