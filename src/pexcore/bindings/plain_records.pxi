@@ -136,16 +136,14 @@ cdef class FileState:
 
     cdef int _append_plain(self, int importance, const char* data, Py_ssize_t length) except -1:
         cdef unsigned long long waiting
-        # Asked again: code has run since `_takes`, and another thread may have ended the run meanwhile.
-        if self._shm == NULL or self._generation != forks:
-            self._append_slowly(importance, PyBytes_FromStringAndSize(data, length))
-            return 0
-        if length <= LONG_BYTES and append_to(self._shm, self._rank, importance, data, length, &waiting):
+        # The ring is asked for again: code has run since `_takes`, and another thread may have ended the run meanwhile.
+        if (self._shm != NULL and self._generation == forks and length <= LONG_BYTES
+                and append_to(self._shm, self._rank, importance, data, length, &waiting)):
             # Once on the way up: a ring that never fills up keeps nobody waiting.
             if waiting >= HALF_RING and waiting < HALF_RING + FRAME_HEAD + length:
                 self._wake()
-            return 0
-        self._append_slowly(importance, PyBytes_FromStringAndSize(data, length))
+        else:
+            self._append_slowly(importance, PyBytes_FromStringAndSize(data, length))
         return 0
 
 
