@@ -22,11 +22,7 @@ from typing import NoReturn
 from harness import _core
 from harness.runtime.processes import stacks
 from harness.runtime.processes.nursery import ImportStages, nursery_main
-from harness.runtime.processes.signals import (
-    ENDING_SIGNALS,
-    keeping_handlers_in_forks,
-    leave_signals_to_master,
-)
+from harness.runtime.processes.signals import ENDING_SIGNALS, fork_with_handlers, leave_signals_to_master
 from harness.runtime.processes.worker import RunContext
 
 REQUEST = b"n"
@@ -82,8 +78,7 @@ def _fork_nursery(
     """Forks twice, so that the nursery is the master's child. Returns its pid, or why there is none."""
     read_fd, write_fd = os.pipe()
     try:
-        with keeping_handlers_in_forks():
-            intermediate = os.fork()
+        intermediate = fork_with_handlers()
         if intermediate == 0:
             _bear_nursery(context, connection, theirs, import_stages, write_fd)
         os.waitpid(intermediate, 0)
@@ -107,8 +102,7 @@ def _bear_nursery(
 ) -> NoReturn:
     """The life of the intermediate process."""
     try:
-        with keeping_handlers_in_forks():
-            pid = os.fork()
+        pid = fork_with_handlers()
     except OSError as error:
         os.write(answer_fd, str(error).encode()[:60])
         os._exit(1)

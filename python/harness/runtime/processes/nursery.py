@@ -32,11 +32,7 @@ from harness.errors import ConfigError
 from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.processes import stacks
 from harness.runtime.processes.cores import limit_threads
-from harness.runtime.processes.signals import (
-    ENDING_SIGNALS,
-    keeping_handlers_in_forks,
-    leave_signals_to_master,
-)
+from harness.runtime.processes.signals import ENDING_SIGNALS, fork_with_handlers, leave_signals_to_master
 from harness.runtime.processes.worker import RunContext, worker_main
 
 if TYPE_CHECKING:
@@ -190,8 +186,7 @@ def _fork_worker(context: RunContext, connection: socket.socket, worker: tuple[i
     sys.stderr.flush()
     read_fd, write_fd = os.pipe()
     try:
-        with keeping_handlers_in_forks():
-            intermediate = os.fork()
+        intermediate = fork_with_handlers()
         if intermediate == 0:
             _bear_worker(context, connection, worker, (read_fd, write_fd))
         os.waitpid(intermediate, 0)
@@ -212,8 +207,7 @@ def _bear_worker(
 ) -> NoReturn:
     """The life of the intermediate process."""
     try:
-        with keeping_handlers_in_forks():
-            pid = os.fork()
+        pid = fork_with_handlers()
     except OSError as error:
         os.write(answer_fds[1], str(error).encode())
         os._exit(1)

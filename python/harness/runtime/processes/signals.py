@@ -122,13 +122,12 @@ def give_wakeup_fd_back(before: int) -> None:
     _wakeup_fd = -1
 
 
-@contextlib.contextmanager
-def keeping_handlers_in_forks() -> Iterator[None]:
-    """While the block runs, forks are processes of the run, with this process's handlers from the start."""
+def fork_with_handlers() -> int:
+    """`os.fork` for a process of the run, which has this process's handlers from the start."""
     global _kept_in_forks
     _kept_in_forks = True
     try:
-        yield
+        return os.fork()
     finally:
         _kept_in_forks = False
 
