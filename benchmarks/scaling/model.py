@@ -285,26 +285,25 @@ class _Simulation:
         working = [visit.stage for visit in self._flight if visit.missing and visit.stage != self._close]
         if any(self._usual[stage] > seconds / SOON for stage in working):
             return False, None
-        paths = []
+        ways = []
         for index, visit in enumerate(self._flight):
             asked = self._usual[visit.stage] if visit.missing else 0.0
-            paths.append((asked + self._until_release(visit.place), index))
+            ways.append((asked, visit.place, index))
         oldest, has_room = self._flight[0], self._has_room()
         makes_room = self._steps[oldest.place].kind in (Kind.CLOSE, Kind.CLOSED, Kind.END_VISIT)
         if self._begun < self._job.visits and (has_room or makes_room):
-            asked = 0.0 if has_room else self._usual[self._close]
-            paths.append((asked + self._until_release(0), len(self._flight)))
-        for path, index in sorted(paths):
-            if path >= seconds:
-                break
-            place = self._flight[index].place if index < len(self._flight) else 0
-            if self._usual[self._next_release(place)] > seconds * WORTH:
-                continue
+            ways.append((0.0 if has_room else self._usual[self._close], 0, len(self._flight)))
+        nearest = []
+        for asked, place, index in ways:
+            serial, stage = self._until_release(place)
+            if asked + serial < seconds and self._usual[stage] <= seconds * WORTH:
+                nearest.append((asked + serial, index))
+        for _, index in sorted(nearest):
             if index < len(self._flight):
                 visit = self._flight[index]
                 if self._is_ready(visit, self._flight[index - 1] if index else None):
                     return True, visit
-                if visit.missing and self._usual[visit.stage] <= seconds / SOON:
+                if visit.missing:
                     return True, None
             elif (fresh := self._begin()) is not None:
                 return True, fresh
@@ -312,18 +311,18 @@ class _Simulation:
                 return True, oldest if self._is_ready(oldest, None) else None
         return False, None
 
-    def _next_release(self, place: int) -> int:
-        return next(step.stage for step in self._steps[place:] if step.kind is Kind.RELEASE)
+    def _until_release(self, place: int) -> tuple[float, int]:
+        """Seconds of the serial halves from a place to the next release, and of which stage that is.
 
-    def _until_release(self, place: int) -> float:
-        """Seconds of the serial halves from a place to the next release; infinite where there is none."""
+        The seconds are infinite where there is none.
+        """
         total = 0.0
         for step in self._steps[place:]:
             if step.kind is Kind.RELEASE:
-                return total
+                return total, step.stage
             if step.kind in (Kind.PREPROCESS, Kind.POSTPROCESS):
                 total += self._master_seconds(step)
-        return math.inf
+        return math.inf, self._close
 
     def _is_ready(self, visit: _Visit, before: _Visit | None) -> bool:
         step = self._steps[visit.place]
