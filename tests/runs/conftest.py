@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from families import outputs_of
 
 TIMEOUT_S = 60
 
@@ -141,13 +142,8 @@ class Bench:
         return {**os.environ, "PYTHONPATH": str(self.folder)}
 
     def finish(self, process: subprocess.Popen, timeout: float = TIMEOUT_S) -> Finished:
-        """Waits for a run to end. One that doesn't is killed, so that no other test has to answer for it."""
-        try:
-            out, err = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise
+        """Waits for a run to end. The test fails where it doesn't."""
+        out, err = outputs_of(process, timeout)
         return Finished(process.returncode, out, err, self.run_dir)
 
     def run(self, *options: str, policy: str = "night.paf") -> Finished:

@@ -4,21 +4,11 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
+from families import children_of
 
 LOST = 6
-
-
-def children(bench, process) -> list[int]:
-    """The processes that the master has adopted or forked, the nursery first."""
-    own = f"PPid:\t{process.pid}\n"
-    return [
-        pid
-        for pid in bench.processes()
-        if pid != process.pid and own in Path(f"/proc/{pid}/status").read_text()
-    ]
 
 
 HANGS = {
@@ -128,7 +118,7 @@ def test_a_worker_is_replaced_by_a_new_nursery_when_the_first_was_killed(bench):
     bench.policy("wait - Waits", head="")
     process = bench.start("--visits", "2")
     bench.wait_until((bench.folder / "started-1-1").exists, "the slices to run")
-    nursery = children(bench, process)[0]
+    nursery = children_of(process.pid)[0]
     os.kill(nursery, signal.SIGKILL)
     (bench.folder / "die").touch()
     for visit in (1, 2):
@@ -144,7 +134,7 @@ def test_without_nursery_and_keeper_a_death_ends_the_run_and_says_why(bench):
     bench.policy("wait - Waits", head="")
     process = bench.start("--visits", "2")
     bench.wait_until((bench.folder / "started-1-1").exists, "the slices to run")
-    nursery, keeper = children(bench, process)[:2]
+    nursery, keeper = children_of(process.pid)[:2]
     for pid in (nursery, keeper):
         os.kill(pid, signal.SIGKILL)
     (bench.folder / "die").touch()

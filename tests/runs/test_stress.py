@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from families import children_of
 
 SAMPLES = Path(__file__).parent / "samples"
 FIRST, _, END = os.environ.get("STRESS_SEEDS", "0:9").partition(":")
@@ -48,15 +49,12 @@ def start(bench, seed: int, dies_in: int) -> subprocess.Popen:
         )  # fmt: skip
 
 
-def victim_of(bench, fate: str, master: int, rng: random.Random) -> int:
+def victim_of(fate: str, master: int, rng: random.Random) -> int:
     """The process that a fate names: the nursery is the master's first child, the workers came later."""
     if fate == "the master is killed":
         return master
-    children = [
-        pid for pid in bench.processes()
-        if pid != master and f"PPid:\t{master}\n" in Path(f"/proc/{pid}/status").read_text()
-    ]  # fmt: skip
-    return min(children) if fate == "the nursery is killed" else rng.choice(sorted(children)[1:])
+    nursery, *others = children_of(master)
+    return nursery if fate == "the nursery is killed" else rng.choice(others)
 
 
 def meet(bench, fate: str, process: subprocess.Popen, rng: random.Random) -> None:
@@ -70,7 +68,7 @@ def meet(bench, fate: str, process: subprocess.Popen, rng: random.Random) -> Non
     )
     # A moment of the next visit, not more: it lasts some 20 ms.
     time.sleep(rng.uniform(0.0, 0.03))
-    os.kill(victim_of(bench, fate, process.pid, rng), signal.SIGKILL)
+    os.kill(victim_of(fate, process.pid, rng), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -42,20 +42,26 @@ class Processes:
         return sorted(found)
 
     def _children(self) -> list[int]:
-        return sorted(pid for pid, parent in self._all().items() if parent == self._master)
+        """In the order in which the kernel lists them, that of their births: numbers begin anew some time."""
+        try:
+            listed = Path(f"/proc/{self._master}/task/{self._master}/children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            return []
+        alive = self._all()
+        return [int(pid) for pid in listed if int(pid) in alive]
 
-    def _all(self) -> dict[int, int]:
-        """Pid and parent of all that live; zombies are no more than a line of the kernel."""
-        found = {}
+    def _all(self) -> set[int]:
+        """All that live; zombies are no more than a line of the kernel."""
+        found = set()
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
                 if self._mark not in (entry / "cmdline").read_bytes():
                     continue
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
             except OSError:
                 continue
             if state != "Z":
-                found[int(entry.name)] = int(parent)
+                found.add(int(entry.name))
         return found

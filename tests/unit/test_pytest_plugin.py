@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from families import outputs_of
 
 SAMPLES = """
 import os
@@ -70,15 +71,26 @@ def suite(tmp_path):
     (tmp_path / "test_samples.py").write_text(SAMPLES)
     settings = "[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error\n"
     (tmp_path / "pytest.ini").write_text(settings)
+    # Should one of them hang, it can say where.
+    (tmp_path / "conftest.py").write_text(
+        "from harness.runtime.processes import stacks\n\nstacks.register('tests of stages')\n"
+    )
 
     def run(*options: str, program: str = "") -> subprocess.CompletedProcess:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "-rE", *options]
         if program:
             command = [sys.executable, "-c", program]
-        return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=100, env=environment
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
+        out, err = outputs_of(process, 100)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     return run
 
