@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Directories"]
 
 _STANDARD_NAMES = ("work", "input", "output", "update", "scratch")
+_DEFAULTS = {"defaultRoot": ".", "runDirPattern": "%(runid)s", "update": "."}
+"""Where a policy is silent all lies where it does without one: below the current directory, by run id."""
 
 
 class Directories:
@@ -21,13 +23,13 @@ class Directories:
     Args:
         dirPolicy: policy with ``defaultRoot``, ``runDirPattern`` and the named directories
             ``work``, ``input``, ``output``, ``update``, ``scratch``. The pattern and the names are
-            Python % formats over ``runid`` and ``shortname``.
+            Python % formats over ``runid`` and ``shortname``. All may be left out: the root is then the
+            current directory, the pattern ``%(runid)s``, and every name the run directory.
         shortName: short name of the pipeline.
         runId: name of the run.
 
-    The methods raise harness.policy.errors.NameNotFound for a key that is missing and needed,
-    harness.policy.errors.TypeError for one that is no string, and ValueError for a format that
-    cannot be filled in.
+    The methods raise harness.policy.errors.TypeError for a key that is no string, and ValueError for a
+    format that cannot be filled in.
     """
 
     def __init__(self, dirPolicy: Policy, shortName: str, runId: str = "no-id") -> None:
@@ -36,7 +38,7 @@ class Directories:
 
     def getDefaultRootDir(self) -> str:
         """The root: ``defaultRoot``, below $PWD if it is relative."""
-        root = self._policy.getString("defaultRoot")
+        root = self._text("defaultRoot")
         if os.path.isabs(root):
             return root
         # $PWD keeps the symbolic links of the path that the user came by.
@@ -64,8 +66,13 @@ class Directories:
             directories.set(name, self.getNamedDirectory(name))
         return directories
 
+    def _text(self, key: str) -> str:
+        if key in _DEFAULTS and not self._policy.exists(key):
+            return _DEFAULTS[key]
+        return self._policy.getString(key)
+
     def _formatted(self, key: str) -> str:
-        pattern = self._policy.getString(key)
+        pattern = self._text(key)
         try:
             return pattern % self._values
         except (KeyError, TypeError, ValueError) as error:

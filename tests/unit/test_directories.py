@@ -101,12 +101,12 @@ def test_nothing_is_created(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("missing", ["defaultRoot", "runDirPattern", "update"])
-def test_missing_keys_are_name_not_found(missing):
-    policy = Policy(PolicyString(FULL))
-    policy.remove(missing)
-    with pytest.raises(pexPolicy.NameNotFound, match=missing):
-        Directories(policy, "warp").getNamedDirectory("nothing")
+def test_what_a_policy_leaves_out_lies_where_a_run_without_one_has_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PWD", str(tmp_path))
+    sut = Directories(Policy(PolicyString('input: "raw"')), "warp", "r7")
+    assert sut.getDefaultRunDir() == str(tmp_path / "r7")
+    assert sut.getNamedDirectory("input") == str(tmp_path / "r7" / "raw")
+    assert sut.getNamedDirectory("output") == f"{tmp_path}/r7/."
 
 
 def test_keys_of_the_wrong_type_are_policy_type_errors():

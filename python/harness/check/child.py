@@ -74,6 +74,9 @@ def _run(text: PolicyText, job: Job, fd: int) -> list[Problem]:
     except BaseException as error:
         message = f"importing {name} raised {type(error).__name__}: {error}"
         return [name_problem(text, job, message, seen=_relevant_line(error))]
+    if job.key == PARALLEL and _does_nothing(cls):
+        message = f"{name} has no process(), and would fail in every visit"
+        return [name_problem(text, job, message, expected="def process(self, clipboard) in the class")]
     if not job.judge:
         return []
     declared = getattr(cls, "policy_dictionary", None)
@@ -83,6 +86,13 @@ def _run(text: PolicyText, job: Job, fd: int) -> list[Problem]:
         return []
     _answer(fd, phase=f"setup() of {name}")
     return judge_by_setup(text, block, job, cls, _relevant_line)
+
+
+def _does_nothing(cls: Any) -> bool:
+    from harness.stage import ParallelProcessing
+
+    methods = ("process", "applyProcess")
+    return all(getattr(cls, name, None) is getattr(ParallelProcessing, name) for name in methods)
 
 
 def _relevant_line(error: BaseException | None) -> str:

@@ -13,7 +13,7 @@ from harness.policy.errors import Located
 from harness.policy.problems import WARNING, Problem
 from harness.policy.validation import ValidationError
 from harness.runtime.configuration.dictionary import load_dictionary
-from harness.runtime.configuration.policy_check import numbered
+from harness.runtime.configuration.idle_check import numbered
 
 if TYPE_CHECKING:
     from harness.runtime.configuration.policy_file import PolicyText

@@ -10,8 +10,9 @@ from harness.check.jobs import ONE_CLASS, PARALLEL, SERIAL, Job
 from harness.check.supervision import run_jobs
 from harness.errors import ConfigError
 from harness.policy.errors import Located
-from harness.policy.problems import ERROR, WARNING, Problem, in_file_order
+from harness.policy.problems import ERROR, Problem, in_file_order
 from harness.policy.validation import ValidationError
+from harness.runtime.configuration.idle_check import may_have_slices, slice_count, slice_problems
 from harness.runtime.configuration.policy_check import policy_problems, stage_policy_problem
 from harness.runtime.configuration.policy_file import PolicyText, read_policy_text, stage_blocks
 
@@ -54,53 +55,16 @@ def check_pipeline(
     except Located as error:
         return Checked([Problem.from_error(error)])
     found = [_judged(problem, allow_unknown) for problem in policy_problems(text)]
-    found += _slice_count_problems(text)
+    found += slice_problems(text)
     found += run_jobs(path, _jobs(text, setup, allow_unknown), timeout)
     n_stages = text.policy.valueCount("appStage") if text.policy.isPolicy("appStage") else 0
-    return Checked(in_file_order(found), n_stages, _n_slices(text))
+    return Checked(in_file_order(found), n_stages, slice_count(text))
 
 
 def _judged(problem: Problem, allow_unknown: bool) -> Problem:
     if problem.bits != ValidationError.UNKNOWN_NAME or allow_unknown:
         return problem
     return problem.changed(severity=ERROR, hint="a run ignores unknown keys; to allow them: --allow-unknown")
-
-
-def _n_slices(text: PolicyText) -> int:
-    return text.policy.getInt("nSlices") if text.policy.isInt("nSlices") else 0
-
-
-def _may_have_slices(text: PolicyText) -> bool:
-    """False only if there are none; a count that cannot be read may mean any."""
-    return text.policy.exists("nSlices") and (not text.policy.isInt("nSlices") or _n_slices(text) != 0)
-
-
-def _slice_count_problems(text: PolicyText) -> list[Problem]:
-    """Halves that never run, and slices without work."""
-    policy, n_slices = text.policy, _n_slices(text)
-    blocks = [
-        (where, block)
-        for where, block in stage_blocks(policy, text.prefix)
-        if (block.exists(PARALLEL) or block.exists(ONE_CLASS)) and not where.endswith("failureStage")
-    ]
-    halves = [(where, block) for where, block in blocks if block.exists(PARALLEL)]
-    if not _may_have_slices(text) and halves:
-        where, block = halves[0]
-        return [
-            Problem.at(
-                block, PARALLEL, "nSlices is 0, so that no parallelClass ever runs", severity=WARNING,
-                breadcrumb=f"{where}.{PARALLEL}", expected="nSlices: 1 or more",
-            )
-        ]  # fmt: skip
-    if n_slices > 0 and not blocks and policy.isPolicy("appStage"):
-        return [
-            Problem.at(
-                policy, "nSlices", "no stage has a parallelClass, so that the slices have nothing to do",
-                severity=WARNING, breadcrumb=f"{text.prefix}nSlices", expected="nSlices: 0",
-                seen=str(n_slices),
-            )
-        ]  # fmt: skip
-    return []
 
 
 def _jobs(text: PolicyText, setup: bool, allow_unknown: bool) -> list[Job]:
@@ -111,6 +75,6 @@ def _jobs(text: PolicyText, setup: bool, allow_unknown: bool) -> list[Job]:
         for key in (SERIAL, PARALLEL, ONE_CLASS):
             if not block.isString(key) or "." not in block.getString(key).strip().strip("."):
                 continue
-            runs = key == SERIAL or (key == PARALLEL and _may_have_slices(text))
+            runs = key == SERIAL or (key == PARALLEL and may_have_slices(text))
             jobs.append(Job(where, key, usable, setup and usable and runs, allow_unknown))
     return jobs

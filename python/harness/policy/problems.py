@@ -91,7 +91,11 @@ class Problem(NamedTuple):
         return {key: getattr(self, key) for key in _SHOWN}
 
     def __str__(self) -> str:
+        meant = f'did you mean "{self.suggestion}"?' if self.suggestion else ""
         lines = [f"{self._spot()}{'' if self.severity == ERROR else self.severity + ': '}{self.message}"]
+        if meant and self.severity != ERROR:
+            # All that a console shows of a warning is its first line.
+            lines[0] += f"; {meant}"
         if self.breadcrumb:
             lines.append(f"  in {self.breadcrumb}")
         if self.line is not None and self.column is not None:
@@ -99,8 +103,8 @@ class Problem(NamedTuple):
         said = [f"{word} {text}" for word, text in (("expected", self.expected), ("saw", self.seen)) if text]
         if said:
             lines.append(f"  {'; '.join(said)}")
-        if self.suggestion:
-            lines.append(f'  did you mean "{self.suggestion}"?')
+        if meant and self.severity == ERROR:
+            lines.append(f"  {meant}")
         lines += [f"  {line}" for line in self.hint.splitlines()]
         way = self.chain[:_LONGEST_CHAIN]
         lines += [f"  included from {file}:{line}:{column}" for file, line, column in way]

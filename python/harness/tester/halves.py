@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.clipboard import Clipboard
+from harness.runtime.halves.failure import format_failure
 from harness.stage import ParallelProcessing, SerialProcessing, Stage, StageProcessing
 from harness.tester.messages import MASTER, pack_clipboard, pack_error, who
 
@@ -73,7 +73,7 @@ class Script:
     def _fail(self, error: Exception, stage: int, rank: int) -> None:
         visit = self._visits[rank]
         when = f"visit {visit}" if visit else "set-up"
-        text = f"stage {stage} in {who(rank)}, {when}:\n{''.join(traceback.format_exception(error))}"
+        text = f"stage {stage} in {who(rank)}, {when}:\n{format_failure(error)}"
         self._channel.send(rank, pack_error(error, text, (visit, stage, rank)))
 
 

@@ -113,9 +113,13 @@ class SliceRun:
         from harness.runtime.configuration.topology import Topology
 
         if (self._topology is None) != (not self._sharing):
-            missing = "no topology" if self._topology is None else "no stage was added with shareData=True"
+            missing = (
+                "there is no topology"
+                if self._topology is None
+                else "no stage was added so: addStage(stage, shareData=True)"
+            )
             raise ValueError(
-                f"an exchange needs a topology, and a stage added with shareData=True: there is {missing}"
+                f"an exchange needs a topology, and a stage added with shareData=True; {missing}"
             )
         if self._topology is None:
             return None

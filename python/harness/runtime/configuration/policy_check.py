@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError
@@ -14,6 +13,7 @@ from harness.policy.validation import ValidationError
 from harness.runtime.configuration.dc3a import KEYS_OF_2008, relocated, stage_name_problems
 from harness.runtime.configuration.dictionary import pipeline_dictionary
 from harness.runtime.configuration.event_settings import host_problem, without_secrets
+from harness.runtime.configuration.idle_check import CLASS_KEYS, idle_problems, numbered
 from harness.runtime.configuration.policy_file import PolicyText, stage_blocks
 from harness.runtime.configuration.sizes import LEAST, SizeError, size_of
 from harness.runtime.configuration.topology import Topology, TopologyError
@@ -48,7 +48,7 @@ def policy_problems(text: PolicyText) -> list[Problem]:
     for breadcrumb, block in stage_blocks(text.policy, text.prefix):
         problems = _stage_problems(block, breadcrumb, breadcrumb in text.broken)
         found += [relocated(text, breadcrumb, problem) for problem in problems]
-    found += _share_problems(text.policy, text.prefix)
+    found += [*_share_problems(text.policy, text.prefix), *idle_problems(text)]
     found += _broker_problems(text)
     topology = _topology_problems(text)
     if topology:
@@ -66,11 +66,6 @@ def _against_dictionary(text: PolicyText) -> list[Problem]:
         # What is wrong with the lists has been told.
         known.add("appStage")
     return [problem for problem in found if problem.name not in known]
-
-
-def numbered(breadcrumb: str) -> str:
-    """A breadcrumb in which the only stage has its number, too: `appStage[0].name`."""
-    return re.sub(r"^((?:execute\.)?appStage)(?=\.)", r"\1[0]", breadcrumb)
 
 
 def _explained(problem: Problem) -> Problem:
@@ -169,7 +164,7 @@ def _asks_without_topology(text: PolicyText) -> list[Problem]:
 
 def _stage_problems(block: Policy, breadcrumb: str, is_broken: bool) -> list[Problem]:
     prefix = f"{breadcrumb}."
-    found = [_class_problem(block, key, prefix) for key in ("serialClass", "parallelClass")]
+    found = [_class_problem(block, key, prefix) for key in CLASS_KEYS]
     found += stage_name_problems(block, breadcrumb)
     if not is_broken:
         found.append(stage_policy_problem(block, prefix))
