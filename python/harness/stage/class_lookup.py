@@ -153,12 +153,14 @@ def _module_hint(missing: str) -> str:
         here = os.getcwd()
         if os.path.isdir(leaf) or os.path.isfile(f"{leaf}.py"):
             return f"there is one in {here}: add that directory to PYTHONPATH"
-    close = _close(leaf, siblings, cutoff=0.6)
+    close = _close(leaf, siblings, cutoff=0.6 if parent else 0.75)
+    if close and not parent:
+        return f"did you mean {_or_list(close)}? If not, is the directory that holds '{leaf}' on PYTHONPATH?"
     if close:
-        return f"did you mean {_or_list([f'{parent}.{name}' if parent else name for name in close])}?"
+        return f"did you mean {_or_list([f'{parent}.{name}' for name in close])}?"
     if parent:
         return f"package '{parent}' holds {', '.join(sorted(siblings)[:10]) or 'no modules'}"
-    return "is the directory that holds it on PYTHONPATH?"
+    return f"is the directory that holds '{leaf}' on PYTHONPATH?"
 
 
 def _close(wanted: str, names: list[str], *, cutoff: float) -> list[str]:

@@ -38,6 +38,10 @@ def make_directory(folder: Path) -> None:
     """Makes a directory that the run writes to. Raises `ConfigError` when it can't be made or written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(
+            f"directory {folder}: expected a directory, saw a file; choose another with --run-dir"
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"making directory {folder}: {error.strerror}; choose another with --run-dir"
