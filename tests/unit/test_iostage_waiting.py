@@ -14,6 +14,9 @@ class Log:
     def log(self, importance, message):
         self.messages.append((importance, message))
 
+    def warn(self, message):
+        self.messages.append((10, message))
+
 
 def waited(path, timeout, appears_after=None):
     """(result, sleeps, messages) of a wait during which the file appears after so many sleeps."""
@@ -47,6 +50,14 @@ def test_patience_ends_when_the_sleeps_add_up_to_the_timeout(tmp_path):
     found, sleeps, _ = waited(tmp_path / "a", 60.0)
     assert found is False
     assert sum(sleeps) == pytest.approx(60.0)
+
+
+def test_people_are_told_once_when_five_seconds_have_passed(tmp_path):
+    _, sleeps, messages = waited(tmp_path / "a", 60.0)
+    (told,) = [at for at, (importance, _) in enumerate(messages) if importance > Log.INFO]
+    assert messages[told][1].startswith(f"still waiting for {tmp_path / 'a'}: 6 s of 60 s")
+    slept = sum(sleeps[: told - 1])
+    assert 5.0 <= slept < 7.0
 
 
 def test_a_file_that_comes_during_the_last_sleep_is_found(tmp_path):

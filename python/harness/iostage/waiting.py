@@ -17,6 +17,8 @@ __all__ = ["wait_for_path", "wait_until", "wait_until_stable"]
 
 FIRST_SLEEP_S = 0.5
 GROWTH = 1.2
+TELL_S = 5.0
+"""After so much sleep people are told, on the console too: the path may be wrong."""
 
 
 def wait_for_path(path: str, timeout_s: float, log: Log, sleep: Callable[[float], None] = time.sleep) -> bool:
@@ -40,7 +42,7 @@ def wait_until(
         is_there: asked before every sleep; only False means that it is not there.
         what: what is waited for.
         timeout_s: longest sum of sleeps in seconds; 0 and less means one look and no sleep.
-        log: gets one message at INFO per sleep.
+        log: gets one message at INFO per sleep, and one at WARN when 5 s have been slept in vain.
         sleep: stands in for time.sleep.
     """
     pause, slept = FIRST_SLEEP_S, 0.0
@@ -50,6 +52,8 @@ def wait_until(
             return False
         step = min(pause, remaining)
         log.log(log.INFO, f"waiting for {what}: {slept:.1f} s of {timeout_s:.1f} s so far")
+        if slept >= TELL_S > slept - pause / GROWTH:
+            log.warn(f"still waiting for {what}: {slept:.0f} s of {timeout_s:g} s ('timeout') are over")
         sleep(step)
         slept += step
         pause *= GROWTH
