@@ -427,3 +427,53 @@ def test_threads_that_log_beside_a_changing_context_see_one_of_its_states(tmp_pa
     for thread in threads:
         thread.join()
     assert len(states) == 6000 and log.context.state[1]["STAGEID"] == 1999
+
+
+def test_a_number_that_is_forgotten_is_in_no_record_until_it_is_noted_again(tmp_path, ring):
+    log = opened(tmp_path, ring)
+    log.context.set("LOOPNUM", 7)
+    log.context.set("STAGEID", 2)
+    assert "STAGEID: 2" in both_ways(log, ring, 0, "two")[0]
+    log.context.forget("STAGEID")
+    log.context.forget("unknown")
+    short, long = both_ways(log, ring, 0, "none")
+    assert short == long and "STAGEID" not in short and "  LOOPNUM: 7\n  LEVEL" in short
+    log.context.note("STAGEID", 3)
+    short, long = both_ways(log, ring, 0, "three")
+    assert short == long and "  LOOPNUM: 7\n  STAGEID: 3\n" in short
+
+
+@pytest.mark.parametrize("change", [
+    lambda context: context.set("STAGEID", 9),
+    lambda context: context.note("STAGEID", 9),
+    lambda context: context.set("other", "text") or context.note("STAGEID", 9),
+    lambda context: context.set("other", 5) or context.note("STAGEID", 9),
+    lambda context: context.remove("STAGEID") or context.note("STAGEID", 9),
+])  # fmt: skip
+def test_whatever_happens_to_a_forgotten_number_it_can_come_back(tmp_path, ring, change):
+    log = opened(tmp_path, ring)
+    log.context.set("STAGEID", 2)
+    log.info("before")
+    log.context.forget("STAGEID")
+    assert log.context.number("STAGEID") is None and not log.getPreamble().exists("STAGEID")
+    change(log.context)
+    assert log.context.number("STAGEID") == 9
+    log.info("short")
+    Long(log).info("short")
+    _, short, long = taken(ring)
+    assert short == long and "  STAGEID: 9\n" in short
+
+
+def test_a_forgotten_number_is_not_twice_in_a_record_when_it_comes_back(tmp_path, ring):
+    log = opened(tmp_path, ring)
+    log.context.set("STAGEID", 2)
+    log.context.forget("STAGEID")
+    assert not log.send_plain(0, "text", [("STAGEID", 5)])
+    log.setPreamblePropertyInt("STAGEID", 4)
+    assert not log.send_plain(0, "text")
+    log.info("first")
+    log.context.note("STAGEID", 3)
+    log.info("second")
+    first, second = taken(ring)
+    assert first.count("STAGEID") == second.count("STAGEID") == 1
+    assert "STAGEID: 4" in first and "STAGEID: 3" in second

@@ -22,6 +22,7 @@ cdef class ContextNumbers:
     cdef unsigned long long _shape
     cdef tuple _state
     cdef int _note(self, name, value) except -1
+    cdef int _forget(self, name) except -1
 
 
 cdef class FloodCounts:

@@ -23,11 +23,20 @@ cdef unsigned long long _next_shape() noexcept:
     return _shapes
 
 
+cdef dict _present(dict numbers):
+    # A copy without those that are forgotten.
+    cdef dict copy = dict(numbers)
+    for name, number in numbers.items():
+        if number is None:
+            copy.pop(name, None)
+    return copy
+
+
 cdef class ContextNumbers:
     """Plain numbers of a record context, which change with every step, beside its other properties.
 
     Both together are its state, which is made when a record asks for it: most changes reach none. While its shape is the
-    same, no property has come or gone.
+    same, no property has come or gone, but for numbers that are forgotten: they keep their places, as None.
     """
 
     def __init__(self, others):
@@ -51,8 +60,20 @@ cdef class ContextNumbers:
             return 0
         if before == NULL or not _is_int(value):
             self.set(name, value)
-        elif PyLong_AsLongLong(<object> before) != PyLong_AsLongLong(value):
+        elif <object> before is None or PyLong_AsLongLong(<object> before) != PyLong_AsLongLong(value):
             self._numbers[name] = value
+            self._changes += 1
+            self._state = None
+        return 0
+
+    def forget(self, name):
+        """As `remove`, of what `note` will set again: it costs next to nothing, and has no effect on anything else."""
+        self._forget(name)
+
+    cdef int _forget(self, name) except -1:
+        cdef PyObject* before = PyDict_GetItem(self._numbers, name)
+        if before != NULL and <object> before is not None:
+            self._numbers[name] = None
             self._changes += 1
             self._state = None
         return 0
@@ -65,7 +86,7 @@ cdef class ContextNumbers:
         while state is None:
             # Another thread may make a change while this one makes the state.
             changes = self._changes
-            state = (self._others, dict(self._numbers))
+            state = (self._others, _present(self._numbers))
             if changes != self._changes:
                 state = None
                 continue

@@ -56,6 +56,8 @@ cdef class HalfState:
         self.visit = visit
         self.in_visit = True
         self.error_flagged = False
+        self._numbers._note("LOOPNUM", visit)
+        self._leave_stages()
         close_all(self.queues)
         self.crossing.begin_visit()
         (<Queue> self.queues[0]).addDataset(_Clipboard())
@@ -67,7 +69,15 @@ cdef class HalfState:
         self.received_across = []
         self._told = _UNTOLD if self.replaces else _NOTHING
         self._started = None
-        self._numbers._note("LOOPNUM", visit)
+        return 0
+
+    def leave_stages(self):
+        """What is logged and recorded from here on belongs to no stage."""
+        self._leave_stages()
+
+    cdef int _leave_stages(self) except -1:
+        self.stage_number = 0
+        self._numbers._forget("STAGEID")
         return 0
 
     def look_at(self, down, up, clipboard_bytes):

@@ -134,6 +134,9 @@ cdef class MasterSteps:
         if traced and not _marks_plainly(half):
             return half.postprocess(number)
         stage = half.stages[number - 1]
+        # Not that of the half-step before, where slices have run several stages.
+        half.stage_number = number
+        half._numbers._note("STAGEID", number)
         cdef object already = None
         try:
             if traced:

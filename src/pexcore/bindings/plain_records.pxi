@@ -80,7 +80,7 @@ cdef class FloodCounts:
         if seen is None:
             return 2
         cdef PyObject* visit = PyDict_GetItem(self._context._numbers, "LOOPNUM")
-        if visit == NULL:
+        if visit == NULL or <object> visit is None:
             if self._visit_now is not None:
                 return 2
         elif visit != <PyObject*> self._visit_now:
@@ -224,7 +224,9 @@ cdef class LogState:
         # What is known of records that begin with the preamble and the context of now.
         cdef unsigned long long shape = self.context._shape
         preamble = self._preamble
-        base = self.record_base()
+        now = self.record_base()
+        # With the numbers that are forgotten: they may come back while the shape is the same.
+        base = type(now)(preamble, (now.state[0], dict(self.context._numbers)))
         cdef bint plain = base.is_plain and all([type(name) is str and name.isascii() for name in base.state[1]])
         cdef bint usage = not any([base.has(name) for name in _usage_names])
         name = preamble.log_name
@@ -344,7 +346,8 @@ cdef class LogState:
         at = _put(at + 1, lines, len(lines))
         place = 0
         while PyDict_Next(numbers, &place, &key, &number):
-            at = _put_line(at, indent, <const char*> PyUnicode_DATA(<object> key), PyLong_AsLongLong(<object> number))
+            if <object> number is not None:
+                at = _put_line(at, indent, <const char*> PyUnicode_DATA(<object> key), PyLong_AsLongLong(<object> number))
         for index in range(count):
             memset(at, b" ", indent)
             at = _put_word(_put(at + indent, names[index].data, names[index].size), b": ")

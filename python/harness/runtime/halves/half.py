@@ -194,7 +194,10 @@ class Half(HalfState, Generic[StageT]):
             # Who takes a clipboard out of its queue, and drops it, frees what is on it.
             self._waiting = []
             self._numbers.note("LOOPNUM", visit)
-            self._numbers.note("STAGEID", self.stage_number)
+            if self.stage_number:
+                self._numbers.note("STAGEID", self.stage_number)
+            else:
+                self.leave_stages()
         return self.in_visit
 
     def begin_visit(self, visit: int) -> None:
@@ -210,6 +213,11 @@ class Half(HalfState, Generic[StageT]):
         if complaint := births.prepare():
             self.log.warn(complaint)
         self._unprepared = births.coverage is None
+
+    def enter_stage(self, number: int) -> None:
+        """What is logged and recorded from here on belongs to stage `number`."""
+        self.stage_number = number
+        self._numbers.note("STAGEID", number)
 
     def empty_queues(self) -> None:
         """Takes every clipboard out of every queue and closes it."""

@@ -108,7 +108,6 @@ class MasterHalf(Half[SerialProcessing]):
         self._event, self._reached, self._first = None, 0, 0
         self.events.begin_visit(visit)
         self.statistics.tally.turn_to(visit)
-        self.log.context.set("LOOPNUM", visit)
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
 
@@ -127,6 +126,8 @@ class MasterHalf(Half[SerialProcessing]):
             else:
                 self.recorder.note_input(identity)
 
+        if self.stage_number != number:
+            self.enter_stage(number)
         return self.events.look(number, accept)
 
     def _foresee(self, number: int, clipboard: Clipboard) -> None:
@@ -139,6 +140,7 @@ class MasterHalf(Half[SerialProcessing]):
 
     def drop_visit(self, visit: int) -> None:
         """The run ends before any stage of the visit has begun."""
+        self.leave_stages()
         self.empty_queues()
         self.in_visit = False
         self.transport.end_visit()
@@ -154,9 +156,9 @@ class MasterHalf(Half[SerialProcessing]):
         raised, at a threshold that let nothing pass of what is logged here.
         """
         stage = self.stages[number - 1]
-        self.stage_number = self._first = number
+        self._first = number
         self.recorder.enter_stage(self.visit, number)
-        self._numbers.note("STAGEID", number)
+        self.enter_stage(number)
         if self.on_progress is not None and already is None:
             self.on_progress(self.visit, stage.getName())
         passes = self.log.getThreshold() if already is None else SILENT
@@ -267,6 +269,7 @@ class MasterHalf(Half[SerialProcessing]):
         for rank in range(self.config.n_slices):
             if self.run.outcome(rank) & _core.OUTCOME_RAISED:
                 number = self.run.raised_stage(rank)
+                self.enter_stage(number)
                 text = self.run.read_report(rank).decode("utf-8", "replace")
                 self.statistics.count_failure(self.visit, number, rank)
                 if not self.replacing.note_failed(self.visit, rank):
@@ -279,6 +282,7 @@ class MasterHalf(Half[SerialProcessing]):
         `already` stands for one that has run, at a threshold that let nothing pass of what is logged here.
         """
         stage = self.stages[number - 1]
+        self.enter_stage(number)
         outcome = _core.OUTCOME_OK
         passes = self.log.getThreshold() if already is None else SILENT
         if self.error_flagged:
@@ -356,6 +360,7 @@ class MasterHalf(Half[SerialProcessing]):
 
     def end_visit(self, visit: int) -> None:
         """Closes the visit's clipboard, retires its blocks, collects the figures."""
+        self.leave_stages()
         self.admission.note_use()
         self.empty_queues()
         self.in_visit = False

@@ -114,11 +114,6 @@ class SliceHalf(Half[ParallelProcessing]):
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
 
-    def enter_stage(self, number: int) -> None:
-        """What is logged and recorded from here on belongs to stage `number`."""
-        self.stage_number = number
-        self._numbers.note("STAGEID", number)
-
     def process(self, number: int, already: Already | None = None) -> int:
         """Runs stage `number`, or passes it over after a failure. Returns the outcome bits.
 
@@ -253,6 +248,7 @@ class SliceHalf(Half[ParallelProcessing]):
 
     def end_visit(self) -> None:
         """Drops the visit's clipboards and logs what it took."""
+        self.leave_stages()
         if self.after_first_visit is not None:
             self.after_first_visit(self.log)
             self.after_first_visit = None
