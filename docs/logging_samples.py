@@ -35,9 +35,38 @@ def sample_record() -> LogRecord:
     return record
 
 
+TRACEBACK = """\
+isr.process raised in visit 7: FileNotFoundError: flat-g.fits
+Traceback (most recent call last):
+  File "stages/isr.py", line 31, in process
+    flat = self.flats[band]
+KeyError: 'g'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "stages/isr.py", line 33, in process
+    raise FileNotFoundError(name)
+FileNotFoundError: flat-g.fits"""
+
+
+def sample_failure() -> LogRecord:
+    """A record of a stage that has raised."""
+    preamble = PropertySet.from_mapping({"LOG": "harness.slice", "RUNID": "run7", "SLICEID": 2})
+    preamble.combine(PropertySet.from_mapping({"LOOPNUM": 7, "STAGEID": 1}))
+    record = LogRecord(-10, 20, preamble)
+    record.addComment(TRACEBACK)
+    record.getProperties().setDateTime("TIMESTAMP", DateTime("2010-05-04T12:34:56.123456Z"))
+    record.setDate()
+    return record
+
+
 def samples() -> dict[str, str]:
-    """The text of the sample record in each format, by title."""
-    return {title: formatter.format(sample_record()) for title, formatter in FORMATS.items()}
+    """The text of the sample record in each format, by title; behind them that of a failure in some."""
+    found = {title: formatter.format(sample_record()) for title, formatter in FORMATS.items()}
+    for title in ("indented, verbose", "NetLogger"):
+        found[f"{title}, of a stage that has raised"] = FORMATS[title].format(sample_failure())
+    return found
 
 
 if __name__ == "__main__":

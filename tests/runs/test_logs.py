@@ -360,6 +360,56 @@ def test_the_last_words_of_a_worker_are_kept_and_told(bench):
     assert "the last of" in done.log() and "about to die" in done.log()
 
 
+FAILING = """
+class Master(SerialProcessing):
+    def preprocess(self, clipboard):
+        raise ValueError("no flat")
+class Raise(ParallelProcessing):
+    def process(self, clipboard):
+        WORDS
+        raise ValueError("no sky")
+class Unready(ParallelProcessing):
+    def setup(self):
+        raise ValueError("no setup")
+class Leave(ParallelProcessing):
+    def process(self, clipboard):
+        raise SystemExit("by itself")
+"""
+CHAINED = """self.log.info("a\\n\\nb\\r\\n\\r\\nc\\n", {"words": "x\\n\\ny"})
+        try:
+            {}["flat"]
+        except KeyError:
+            raise ValueError("sky\\n\\nof night\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "told"),
+    [
+        ("bad Master Raise", 0, ("no flat", "no sky")),
+        ("bad - Unready", 2, ("no setup", "no setup")),
+        ("bad - Leave", 2, ("by itself", "by itself")),
+    ],
+)
+@pytest.mark.parametrize("layout", ["netlogger", "indented"])
+def test_records_of_failures_are_whole_ones(bench, layout, stage, code, told):
+    words = CHAINED if layout == "netlogger" and "Raise" in stage else "pass"
+    bench.module(FAILING.replace("WORDS", words))
+    bench.policy(stage, slices=1, head=f'executionMode: "oneloop"\nlogFormat: "{layout}"')
+    done = bench.run()
+    assert done.code == code, done.err
+    for name, text in zip(("Pipeline", "Slice0"), told, strict=True):
+        found = records(done.log(name))
+        assert any(("of night" if words is CHAINED and name == "Slice0" else text) in one for one in found)
+        if layout == "netlogger":
+            assert all(re.search(r"^i LEVEL: -?\d+$", one, re.MULTILINE) for one in found), found
+        else:
+            assert not re.search(r"\n\n +PIPELINE: ", done.log(name))
+    if words is CHAINED:
+        (one,) = [one for one in found if "\ns COMMENT: a\n" in one]
+        assert "s COMMENT: a\n \nb\n \nc\n \ns words: x\n \ny\n" in one
+
+
 def test_json_logs_are_one_object_per_line(bench):
     bench.module("""
     class Tell(ParallelProcessing):

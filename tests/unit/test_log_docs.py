@@ -10,6 +10,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 def test_samples_are_current():
     samples = runpy.run_path(str(DOCS / "logging_samples.py"))["samples"]()
     page = (DOCS / "logging.md").read_text()
-    assert len(samples) == 8
+    assert len(samples) == 10
     for title, text in samples.items():
         assert f"{title}:\n\n```\n{text}```\n" in page

@@ -177,3 +177,21 @@ def test_verbosity_of_a_format_can_change():
     formatter = BriefFormatter()
     formatter.setVerbose(True)
     assert formatter.isVerbose() and "LEVEL: 0" in formatter.format(record())
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a\n\nb", "a\n \nb"),
+        ("a\n", "a\n "),
+        ("\n\n", "\n \n "),
+        ("a\r\nb", "a\r\nb"),
+        ("a\r\n\r\nb", "a\r\n \r\nb"),
+        ("a\r\rb\n\r", "a\r \rb\n \r "),
+    ],
+)
+def test_netlogger_writes_a_blank_for_an_empty_line_within_a_value(text, written):
+    whole = NetLoggerFormatter().format(record(comments=(text,), words=text))
+    assert f"s COMMENT: {written}\ns words: {written}\ni LEVEL: 0\n" in whole
+    lines = whole.replace("\r\n", "\n").replace("\r", "\n")
+    assert lines.index("\n\n") == len(lines) - 2

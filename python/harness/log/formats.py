@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The layouts of a record as text: brief, indented, prepended, NetLogger."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, TextIO
 
@@ -169,8 +170,19 @@ class PrependedFormatter(BriefFormatter):
         return f"{properties.getString('DATE')}: {label}{': ' if label else ''}"
 
 
+EMPTY_LINE = re.compile(r"(\r\n|\r(?!\n)|\n)(?=[\r\n]|\Z)")
+"""The line break before one, in a text that does not begin a line."""
+
+
+def _without_empty_lines(text: str) -> str:
+    return EMPTY_LINE.sub(r"\1 ", text) if "\n" in text or "\r" in text else text
+
+
 class NetLoggerFormatter(LogFormatter):
-    """One line per property value with a type letter; an empty line ends the record."""
+    """One line per property value with a type letter; an empty line ends the record.
+
+    An empty line within a value is written as a blank: it would end the record.
+    """
 
     def __init__(self, valueDelim: str = ": ") -> None:
         self._delimiter = valueDelim
@@ -183,5 +195,6 @@ class NetLoggerFormatter(LogFormatter):
         lines = []
         for name in properties.paramNames(False):
             letter = "t" if name == "DATE" else TYPE_LETTERS.get(properties.typeOf(name), "?")
-            lines += [f"{letter} {name}{self._delimiter}{text}\n" for text in _texts(properties, name)]
+            start = f"{letter} {name}{self._delimiter}"
+            lines += [f"{start}{_without_empty_lines(text)}\n" for text in _texts(properties, name)]
         return "".join([*lines, "\n"])

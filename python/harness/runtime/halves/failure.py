@@ -37,6 +37,11 @@ def format_failure(error: BaseException) -> str:
     return text + READ_ONLY_CURE + "\n" if is_read_only_error(error) else text
 
 
+def failure_record(headline: str, traceback_text: str) -> str:
+    """The text of a record: a line break at its end would be an empty line in the log."""
+    return f"{headline}\n{traceback_text}".rstrip()
+
+
 def message_of(error: BaseException) -> str:
     """`str(error)`; a text that says so where the exception's own `__str__` raises."""
     try:

@@ -18,6 +18,7 @@ from harness.runtime.halves.blocks import Blocks
 from harness.runtime.halves.failure import (
     Uncommon,
     describe_failure,
+    failure_record,
     format_failure,
     original_of,
     put_failure_keys,
@@ -249,7 +250,7 @@ class Half(HalfState, Generic[StageT]):
         # People at a terminal see the first line only.
         reason = describe_failure(error).partition("\n")[0]
         headline = f"{stage.getName()}.{method} raised in visit {self.visit}: {reason}"
-        log.fatal(f"{headline}\n{format_failure(error)}")
+        log.fatal(failure_record(headline, format_failure(error)))
         source, target = self.queues[number - 1], self.queues[number]
         # By size: a clipboard that holds nothing yet is false.
         failed = source.element() if source.size() > 0 else target.element()
@@ -279,7 +280,7 @@ class Half(HalfState, Generic[StageT]):
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
             told = describe_failure(cause)
             text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {told}"
-            off_console(self.log).fatal(f"{text}\n{format_failure(cause)}")
+            off_console(self.log).fatal(failure_record(text, format_failure(cause)))
             raise StageFailed(text, rank=self.rank, details=format_failure(cause)) from cause
 
     def shut_down(self) -> None:

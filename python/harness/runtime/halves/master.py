@@ -274,7 +274,7 @@ class MasterHalf(Half[SerialProcessing]):
                 self.statistics.count_failure(self.visit, number, rank)
                 if not self.replacing.note_failed(self.visit, rank):
                     self.recorder.record_raise(rank, number, text)
-                self.log.warn(f"slice {rank} failed in visit {self.visit}: {text}")
+                self.log.warn(f"slice {rank} failed in visit {self.visit}: {text.rstrip()}")
 
     def postprocess(self, number: int, already: Already | None = None) -> int:
         """Runs `postprocess` of stage `number`; returns the outcome bits.

@@ -10,6 +10,7 @@ import time
 from harness import _core, arrays, current, outputs
 from harness.errors import HarnessError, SliceDied, StageFailed
 from harness.log import set_default_log
+from harness.runtime.halves.failure import failure_record
 from harness.runtime.halves.post_mortems import write_after_death
 from harness.runtime.logs.stage_output import output_tail
 from harness.runtime.pipeline.settings import PipelineSettings
@@ -207,4 +208,4 @@ class PipelineEnding(PipelineSettings):
         import traceback
 
         details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
-        self._file_log.fatal(f"the run has failed: {error}\n{details}")
+        self._file_log.fatal(failure_record(f"the run has failed: {error}", details))

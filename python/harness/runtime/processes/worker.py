@@ -20,7 +20,7 @@ from harness.log import Log, set_default_log
 from harness.log.foreign import follow_levels
 from harness.log.run_logs import off_console, run_files
 from harness.runtime.configuration.config import PipelineConfig
-from harness.runtime.halves.failure import describe_failure
+from harness.runtime.halves.failure import describe_failure, failure_record
 from harness.runtime.halves.slice import SliceHalf, report_fatal
 from harness.runtime.halves.stray_forks import end_if_stray
 from harness.runtime.logs.run_log import LogSettings
@@ -121,8 +121,8 @@ class WorkerHooks:
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             end_if_stray(self._pid)
             if half is not None and not isinstance(error, HarnessError):
-                text = f"ending the run: {describe_failure(error)}\n{traceback.format_exc()}"
-                off_console(half.log).fatal(text)
+                headline = f"ending the run: {describe_failure(error)}"
+                off_console(half.log).fatal(failure_record(headline, traceback.format_exc()))
             self._report(rank, error)
             return _core.OUTCOME_FATAL
 
@@ -222,7 +222,7 @@ def _set_up(context: RunContext, worker: int, rank: int) -> SliceHalf:
         half.set_up()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if log is not None:
-            off_console(log).fatal(f"{describe_failure(error)}\n{traceback.format_exc()}")
+            off_console(log).fatal(failure_record(describe_failure(error), traceback.format_exc()))
         raise
     return half
 
