@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -84,3 +85,87 @@ def test_records_of_postprocess_carry_its_stage_where_slices_run_several_in_one_
     assert stages_of(master, "in postprocess") == [(1, 3), (2, 3)]
     assert stages_of(master, "slice 0 failed in visit") == [(1, 2), (2, 2)]
     assert stages_of(places(done, "Slice0"), "in process") == [(1, 1), (2, 1)]
+
+
+@pytest.mark.contract("5.9.wait", "13.8.blocks", "13.8.handleEvents")
+def test_the_wait_for_an_event_is_a_block_of_its_stage_with_start_and_end(bench):
+    bench.module(STAGES)
+    blocks = [
+        f'appStage: {{\nname: "{name}"\nserialClass: "stages_here.Serial"\n'
+        f'parallelClass: "stages_here.Slice"\neventTopic: "{topic}"\n}}'
+        for name, topic in (("isr", "None"), ("fit", "t"))
+    ]
+    head = ["nSlices: 1", 'arenaSize: "64 MiB"']
+    (bench.folder / "night.paf").write_text("\n".join([*head, *blocks]) + "\n")
+    (bench.folder / "night.jsonl").write_text('{"visitId": 7}\n')
+    done = bench.run("--feed", "night.jsonl", "-L", "verb2")
+    assert done.code == 0, done.err
+    told = [line.strip() for line in re.findall(r"(?m)^ *harness\.pipeline.*$", done.log())]
+    begin = told.index("harness.pipeline.visit DEBUG: Starting visit 1")
+    end = told.index("harness.pipeline.visit DEBUG: Ending visit 2")
+    stage = [line.replace("harness.pipeline", "") for line in told[begin : end + 1]]
+    of_isr = [
+        ".visit.stage DEBUG: Starting stage 1 isr",
+        ".visit.stage.preprocess DEBUG: Starting isr.preprocess",
+        ": in preprocess",
+        ".visit.stage.preprocess DEBUG: Ending isr.preprocess",
+        ".visit.stage.postprocess DEBUG: Starting isr.postprocess",
+        ": in postprocess",
+        ".visit.stage.postprocess DEBUG: Ending isr.postprocess",
+        ".visit.stage DEBUG: Ending stage 1 isr",
+    ]
+    wait = [
+        ".visit.stage DEBUG: Starting stage 2 fit",
+        ".visit.stage.handleEvents DEBUG: Starting fit.handleEvents",
+        " DEBUG: stage 2 waits for an event of topic 't'",
+    ]
+    assert stage == [
+        ".visit DEBUG: Starting visit 1",
+        *of_isr,
+        *wait,
+        " DEBUG: event received, topic 't':",
+        ".visit.stage.handleEvents DEBUG: Ending fit.handleEvents",
+        ".visit.stage.preprocess DEBUG: Starting fit.preprocess",
+        ": in preprocess",
+        ".visit.stage.preprocess DEBUG: Ending fit.preprocess",
+        " DEBUG: the event of topic 't' goes to the slices",
+        ".visit.stage.postprocess DEBUG: Starting fit.postprocess",
+        ": in postprocess",
+        ".visit.stage.postprocess DEBUG: Ending fit.postprocess",
+        ".visit.stage DEBUG: Ending stage 2 fit",
+        ".visit DEBUG: Ending visit 1",
+        ".visit DEBUG: Starting visit 2",
+        *of_isr,
+        *wait,
+        ": no event of topic 't' is left",
+        ".visit.stage.handleEvents DEBUG: Ending fit.handleEvents",
+        ".visit.stage DEBUG: Ending stage 2 fit",
+        ".visit DEBUG: Ending visit 2",
+    ]
+    marks = [one for one in done.log().split("\n\n") if ".visit.stage.handleEvents" in one]
+    assert [re.search(r"STATUS: (\w+)\n", one)[1] for one in marks] == ["start", "end"] * 2
+    assert all(f"\n   {name}: " in one for one in marks for name in ("usertime", "LOOPNUM", "STAGEID"))
+    assert "visitId" in done.log().split("event received, topic 't':")[1].partition("\n\n")[0]
+
+
+def test_a_wait_that_is_stopped_ends_its_blocks(bench):
+    policy(bench, slices=0)
+    process = bench.start("-L", "verb2")
+    log = bench.run_dir / "log" / "Pipeline.log"
+    bench.wait_until(lambda: log.exists() and "waits for an event" in log.read_text(), "the wait")
+    assert bench.command_line("stop", str(bench.run_dir)).code == 0
+    done = bench.finish(process)
+    assert done.code == 0, done.err
+    marks = [
+        (one["message"], one.get("stage"))
+        for one in map(json.loads, done.log().splitlines())
+        if "STATUS" in one.get("properties", {})
+    ]
+    assert marks == [
+        ("Starting visit 1", None),
+        ("Starting stage 1 isr", 1),
+        ("Starting isr.handleEvents", 1),
+        ("Ending isr.handleEvents", 1),
+        ("Ending stage 1 isr", 1),
+        ("Ending visit 1", None),
+    ]

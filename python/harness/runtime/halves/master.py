@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from harness.runtime.records.statistics import RunStatistics
     from harness.transport import Manifest
 
+HANDLE_EVENTS = f"{STAGE}.handleEvents"
+
 
 class MasterHalf(Half[SerialProcessing]):
     """Rank -1. Its methods without underscore after `set_up` are what `Run.run_master` calls."""
@@ -43,7 +45,7 @@ class MasterHalf(Half[SerialProcessing]):
     events: RunEvents
     admission: Admission
     on_progress: Callable[[int, str], None] | None = None
-    of_visit = ("_between", "published", "_event", "_reached", "_first")
+    of_visit = ("_between", "published", "_event", "_awaits", "_reached", "_first")
 
     def set_up(self) -> None:
         """Builds the serial halves. Raises `StageFailed`."""
@@ -63,6 +65,7 @@ class MasterHalf(Half[SerialProcessing]):
         self.published: list[tuple[int, Manifest]] = []
         """Where it stands what the slices have received in this visit, by the stage before which they did."""
         self._event: tuple[int, str, PropertySet] | None = None
+        self._awaits = 0
         self._reached = 0
         self._first = 0
 
@@ -105,7 +108,7 @@ class MasterHalf(Half[SerialProcessing]):
         self._between = None
         self.replacing.begin_visit(visit)
         self.admission.begin_visit()
-        self._event, self._reached, self._first = None, 0, 0
+        self._event, self._awaits, self._reached, self._first = None, 0, 0, 0
         self.events.begin_visit(visit)
         self.statistics.tally.turn_to(visit)
         if self.log.sends(TRACE):
@@ -126,9 +129,38 @@ class MasterHalf(Half[SerialProcessing]):
             else:
                 self.recorder.note_input(identity)
 
-        if self.stage_number != number:
-            self.enter_stage(number)
-        return self.events.look(number, accept)
+        if self._awaits != number:
+            self._begin_wait(number)
+        look = self.events.look(number, accept)
+        if look == _core.EventLook.TAKEN:
+            self._end_wait()
+        return look
+
+    def _begin_wait(self, number: int) -> None:
+        """The wait for an event is a part of its stage (contract 5.2)."""
+        self._awaits = number
+        self.enter_stage(number)
+        if self.log.sends(VERB2):
+            self._mark_stages("start", number, self.run.last_of(number))
+        if self.log.sends(TRACE):
+            self.blocks.mark(HANDLE_EVENTS, "start", TRACE, self._handling(number))
+
+    def _end_wait(self) -> None:
+        if self.log.sends(TRACE):
+            self.blocks.mark(HANDLE_EVENTS, "end", TRACE, self._handling(self._awaits))
+        self._awaits = 0
+
+    def _leave_wait(self) -> None:
+        """The visit ends while a stage waits for its event."""
+        number = self._awaits
+        if not number:
+            return
+        self._end_wait()
+        if self.log.sends(VERB2):
+            self._mark_stages("end", number, self.run.last_of(number))
+
+    def _handling(self, number: int) -> str:
+        return f"{self.stages[number - 1].getName()}.handleEvents"
 
     def _foresee(self, number: int, clipboard: Clipboard) -> None:
         """Stages that read ahead find the events of the next visits, beside what is known of them already."""
@@ -140,6 +172,7 @@ class MasterHalf(Half[SerialProcessing]):
 
     def drop_visit(self, visit: int) -> None:
         """The run ends before any stage of the visit has begun."""
+        self._leave_wait()
         self.leave_stages()
         self.empty_queues()
         self.in_visit = False
@@ -148,6 +181,8 @@ class MasterHalf(Half[SerialProcessing]):
         self.events.drop_visit(visit)
         self.replacing.end_visit(visit)
         self.admission.end_visit()
+        if self.log.sends(TRACE):
+            self.blocks.mark(VISIT, "end", TRACE, f"visit {visit}")
 
     def preprocess(self, number: int, already: Already | None = None) -> int:
         """Runs `preprocess` of stage `number`; returns the outcome bits.
@@ -162,7 +197,8 @@ class MasterHalf(Half[SerialProcessing]):
         if self.on_progress is not None and already is None:
             self.on_progress(self.visit, stage.getName())
         passes = self.log.getThreshold() if already is None else SILENT
-        if passes <= VERB2:
+        # With an event it has begun with the wait for that.
+        if passes <= VERB2 and (self._event is None or self._event[0] != number):
             self._mark_stages("start", number, self.run.last_of(number))
         self._between = None
         if self.error_flagged:
@@ -191,6 +227,8 @@ class MasterHalf(Half[SerialProcessing]):
         """Publishes downwards what preprocess, and earlier postprocesses, marked shareable."""
         if self.log.sends(DEBUG):
             self.log.logdebug(f"the slices are released into stage {number}")
+        if self._event is not None and self._event[0] == number and self.log.sends(VERB2):
+            self.log.log(VERB2, f"the event of topic {self._event[1]!r} goes to the slices")
         clipboard = self._current(number)
         if self.transport.has_notes():
             self._tell_notes(number, DOWN)
@@ -360,6 +398,7 @@ class MasterHalf(Half[SerialProcessing]):
 
     def end_visit(self, visit: int) -> None:
         """Closes the visit's clipboard, retires its blocks, collects the figures."""
+        self._leave_wait()
         self.leave_stages()
         self.admission.note_use()
         self.empty_queues()

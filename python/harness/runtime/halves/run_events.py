@@ -122,13 +122,13 @@ class RunEvents:
         topic = self._topics[stage]
         if stage not in self._since:
             self._since[stage] = time.monotonic()
-            self._log.log(-1, f"stage {stage} waits for an event of topic {topic!r}", {"STATUS": "start"})
+            self._log.log(-1, f"stage {stage} waits for an event of topic {topic!r}")
         event = self._next(topic)
         if event is not None:
             del self._since[stage]
             payload = event.getCustomPropertySet()
             if self._log.sends(-1):
-                self._log.log(-1, f"event received, topic {topic!r}:\n{payload}", {"STATUS": "end"})
+                self._log.log(-1, f"event received, topic {topic!r}:\n{payload}".rstrip())
             accept(topic, payload)
             return _core.EventLook.TAKEN
         if self._visit > min(self._in_flight, default=self._visit):
