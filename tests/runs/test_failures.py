@@ -90,7 +90,8 @@ def test_a_serial_failure_runs_the_matching_failure_step_and_slices_go_on(failin
     for rank in range(3):
         assert (bench.folder / f"followed-{rank}").read_text() == "['before']\n" * 2
     assert "Traceback" in done.log() and "no such sky" in done.log()
-    assert f"pex-harness: bad.{where} raised in visit 1: ValueError: no such sky\n" in done.err
+    told = f"bad.{where} raised in visit 1: ValueError: no such sky"
+    assert f"pex-harness: visit 1, stage 1: {told}\n" in done.err
     assert "Traceback" not in done.err
     assert "2 visits, 2 master failures; logs" in done.out
 

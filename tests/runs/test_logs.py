@@ -206,6 +206,34 @@ def test_records_of_many_processes_are_whole_in_one_console_and_one_file_each(be
     assert len(told) == 3 * 2 * 39, "long records are not repeated on the console"
 
 
+def test_warnings_on_the_console_say_in_which_visit_and_stage_they_were_sent(bench):
+    bench.module("""
+    class Tell(SerialProcessing):
+        def setup(self):
+            self.log.warn("set up")
+        def preprocess(self, clipboard):
+            self.log.warn("no flat\\nof this band")
+            warnings.warn("odd")
+    class Work(ParallelProcessing):
+        def process(self, clipboard):
+            self.log.warn("no sky")
+    import warnings
+    """)
+    bench.policy("one - -", "two Tell Work", slices=1)
+    done = bench.run("--visits", "2")
+    assert done.code == 0, done.err
+    lines = [line for line in done.err.splitlines() if line.startswith("pex-harness: ")]
+    place = "visit 1, stage 2: "
+    (odd,) = [line for line in lines if "UserWarning: odd" in line]
+    assert odd.startswith(f"pex-harness: {place}{bench.folder}")
+    lines.remove(odd)
+    assert sorted(lines) == [
+        "pex-harness: set up",
+        "pex-harness: slice 0, visit 1, stage 2: no sky",
+        "pex-harness: visit 1, stage 2: no flat",
+    ]
+
+
 def test_a_flood_is_bounded_and_counted_and_hides_no_warning(bench):
     bench.module("""
     class Flood(ParallelProcessing):

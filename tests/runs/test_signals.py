@@ -151,7 +151,7 @@ def test_the_first_signals_end_the_run_in_good_order(bench, monkeypatch, number,
     assert work[-1] == last
     assert sorted(steps[-4:]) == ["shutdown 1", "shutdown 2", "slice shutdown 1", "slice shutdown 2"]
     name = signal.Signals(number).name
-    assert told[0].startswith(f"pex-harness: {name}: the run ends ")
+    assert told[0].startswith(f"pex-harness: visit 2, stage 1: {name}: the run ends ")
     assert f"; another {name} ends it at " in told[-1]
     assert done.summary["visits"] == 2
     assert f"{name}, level " in done.log()

@@ -25,8 +25,9 @@ from harness.log.record import LogRecord
 
 if TYPE_CHECKING:
     from harness import _core
+    from harness.properties import PropertySet
 
-__all__ = ["CONSOLE", "EVENT", "RunFile"]
+__all__ = ["CONSOLE", "EVENT", "RunFile", "place_of"]
 
 CONSOLE = 1
 """Flag of a frame in a ring: a line for the console, not for the file."""
@@ -208,10 +209,14 @@ def console_line(record: LogRecord, rank: int) -> str:
     """Who, in which visit and stage, and the first line of the first text."""
     properties = record.getProperties()
     text = properties.getArrayString("COMMENT")[0] if properties.exists("COMMENT") else ""
-    where = [f"slice {rank}" if rank >= 0 else "pipeline"]
-    where += [f"{word} {properties.get(name)}" for word, name in (("visit", "LOOPNUM"), ("stage", "STAGEID"))
-              if properties.exists(name)]  # fmt: skip
+    where = [f"slice {rank}" if rank >= 0 else "pipeline", *place_of(properties)]
     return f"{', '.join(where)}: {text.partition(chr(10))[0]}"
+
+
+def place_of(properties: PropertySet) -> list[str]:
+    """Visit and stage of a record, as far as it has them, for people."""
+    names = (("visit", "LOOPNUM"), ("stage", "STAGEID"))
+    return [f"{word} {properties.get(name)}" for word, name in names if properties.exists(name)]
 
 
 def _nobody_listens(records: list[bytes]) -> None:
