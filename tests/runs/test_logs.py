@@ -90,6 +90,27 @@ def test_visits_stages_and_half_steps_are_blocks_with_usage(bench):
     assert all(f"\n   {name}: " in end for name in ("usertime", "systemtime", "minflt", "majflt"))
 
 
+def test_stages_get_a_log_that_is_told_in_importance_and_in_verbosity_and_times_blocks(bench):
+    bench.module("""
+    from harness.log import Debug
+    Debug.default_max_debug = 10
+    class Tell(SerialProcessing):
+        def preprocess(self, clipboard):
+            self.log.debug(1, "in verbosity")
+            self.log.debug(2, "too much")
+            self.log.traceBlock("warp").done()
+    class Work(ParallelProcessing):
+        preprocess = process = Tell.preprocess
+    """)
+    bench.policy("one Tell Work", slices=1)
+    done = bench.run()
+    assert done.code == 0, done.err
+    for name, log in (("pipeline", done.log()), ("slice", done.log("Slice0"))):
+        assert f"\n harness.{name} DEBUG: in verbosity\n" in log and "too much" not in log
+        assert f"\n harness.{name}.warp DEBUG: Ending warp\n" in log
+        assert "usertime: " in log.split("Ending warp")[1].split("\n\n")[0]
+
+
 def test_what_a_killed_worker_has_sent_is_in_its_log_once_and_in_order(bench):
     bench.module("""
     class Die(ParallelProcessing):

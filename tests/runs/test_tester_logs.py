@@ -9,7 +9,14 @@ import signal
 
 import pytest
 from harness.locations import LogicalLocation
-from harness.log import Log, LogDestination, PrependedFormatter, getDefaultLog, set_default_log
+from harness.log import (
+    Debug,
+    Log,
+    LogDestination,
+    PrependedFormatter,
+    getDefaultLog,
+    set_default_log,
+)
 from harness.properties import PropertySet
 from harness.stage import ParallelProcessing, SerialProcessing, Stage
 from harness.tester import SimpleStageTester
@@ -125,6 +132,48 @@ def test_handlers_of_the_test_are_not_called_in_slices(stage_tester, capfd):
         logging.getLogger("library").removeHandler(handler)
     lines = capfd.readouterr().err.splitlines()
     assert [line for line in lines if line == "library of slice 0"] == ["library of slice 0"]
+
+
+class InBothWays(Stage):
+    class serialClass(SerialProcessing):
+        def preprocess(self, clipboard):
+            self.log.debug(3, "in verbosity")
+            self.log.timeBlock("warp").done()
+
+    class parallelClass(ParallelProcessing):
+        def process(self, clipboard):
+            self.log.debug(3, "in verbosity")
+            self.log.timeBlock("warp").done()
+
+
+@pytest.mark.contract("9.new", "13.4.debug", "13.5.blocks")
+@pytest.mark.parametrize(
+    ("run", "times"),
+    [
+        (lambda tester: tester.runWorker({}), 1),
+        (lambda tester: tester.runMaster({}), 1),
+        (lambda tester: tester.runSlices({}, 1), 2),
+    ],
+)
+def test_the_log_of_a_stage_has_debug_and_blocks_wherever_it_runs(kept, run, times):
+    sut = SimpleStageTester(InBothWays())
+    sut.setDebugVerbosity(3)
+    run(sut)
+    texts = [text for text in kept.texts() if text.endswith(("verbosity", "warp"))]
+    assert texts == ["in verbosity", "Starting warp", "Ending warp"] * times
+    ends = [record for record in kept.records if record.getProperties().getString("COMMENT") == "Ending warp"]
+    assert all(end.getProperties().exists("usertime") for end in ends)
+    assert {end.getProperties().getString("LOG") for end in ends} == {"SimpleStageTester.warp"}
+    kept.records.clear()
+    sut.setDebugVerbosity(2)
+    run(sut)
+    assert not any("verbosity" in text for text in kept.texts())
+
+
+def test_the_default_verbosity_of_debug_logs_is_that_of_the_tester(kept, monkeypatch):
+    monkeypatch.setattr(Debug, "default_max_debug", 3)
+    SimpleStageTester(InBothWays()).runWorker({})
+    assert "in verbosity" in kept.texts()
 
 
 class Threshold(Stage):

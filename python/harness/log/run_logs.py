@@ -20,7 +20,7 @@ from harness.log.json_format import JsonFormatter
 from harness.log.levels import DEBUG
 from harness.log.log import Log
 from harness.log.run_file import RunFile
-from harness.log.timing import BlockTimingLog
+from harness.log.stage_log import StageLog
 
 __all__ = ["LAYOUTS", "log_file_name", "off_console", "open_run_log", "run_files"]
 
@@ -53,7 +53,7 @@ def open_run_log(
     flood: int = 0,
     in_flight: int = 1,
     others: Iterable[LogDestination] = (),
-) -> BlockTimingLog:
+) -> StageLog:
     """Build a root log and return its child ``harness.pipeline`` or ``harness.slice``.
 
     Every record carries PIPELINE, workerid, RUNID and SLICEID. With ``logdir``, an existing
@@ -83,7 +83,7 @@ def open_run_log(
         root.addDestination(ScreenDestination(IndentedFormatter(), screen_threshold))
     for other in others:
         root.addDestination(other)
-    return BlockTimingLog(root, f"harness.{kind}", usageFlags=BlockTimingLog.LINUXUDATA)
+    return StageLog(root, f"harness.{kind}")
 
 
 def run_files(log: Log) -> list[RunFile]:

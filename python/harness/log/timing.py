@@ -49,7 +49,8 @@ class BlockTimingLog(Log):
         usageFlags: int = PARENTUDATA,
         funcName: str = "",
     ) -> None:
-        super().__init__(parent, name)
+        # Where Debug is a base, too, it would set a threshold.
+        Log.__init__(self, parent, name)
         timing_parent = parent if isinstance(parent, BlockTimingLog) else None
         if timing_parent is not None and name is None:
             self._copy_settings(timing_parent)

@@ -53,8 +53,9 @@ class Stage:
             )
         if log is None:
             from harness.log import getDefaultLog
+            from harness.log.stage_log import StageLog
 
-            log = getDefaultLog().createChildLog("stage")
+            log = StageLog(getDefaultLog(), "stage")
         self.stagePolicy = policy
         self.log = log
         self.eventBroker = eventBroker

@@ -51,9 +51,12 @@ class SimpleStageTester:
         runID: str = "simpleTest",
         universeSize: int = 1,
     ) -> None:
-        from harness.log import Debug
+        from harness.log import Debug, getDefaultLog
+        from harness.log.stage_log import StageLog
 
-        self._log = Debug(LOG_NAME)
+        self._log = StageLog(getDefaultLog(), LOG_NAME)
+        if Debug.default_max_debug is not None:
+            self._log.setThreshold(-Debug.default_max_debug)
         self._stages: list[tuple[str, Stage]] = []
         self._sharing: set[int] = set()
         self._runID = runID

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from harness.log import BlockTimingLog, BriefFormatter, LogDestination, LogRecord
+from harness.log import BriefFormatter, LogDestination, LogRecord
 from harness.log.levels import INFO, WARN
+from harness.log.stage_log import StageLog
 from harness.runtime.pipeline.brief import HARNESS
 from harness.tester.messages import Told, who
 from harness.tester.simple import LOG_NAME
@@ -37,7 +38,7 @@ class Teller(LogDestination):
 
 def log_of_stages(log: Log) -> Log:
     """What stages write to, beside the log of a run, which tells less."""
-    return BlockTimingLog(log.root, LOG_NAME, usageFlags=BlockTimingLog.LINUXUDATA)
+    return StageLog(log.root, LOG_NAME)
 
 
 def forget_handlers() -> None:

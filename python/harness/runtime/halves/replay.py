@@ -21,6 +21,7 @@ from harness.ledger.post_mortem import FOLDER, name_of
 from harness.ledger.schema import LEDGER_NAME, describe, open_for_reading
 from harness.log import Log, ScreenDestination, set_default_log
 from harness.log.formats import IndentedFormatter
+from harness.log.stage_log import StageLog
 from harness.queue import Queue
 from harness.runtime.configuration.config import PipelineConfig, load_config
 from harness.runtime.configuration.places import set_location_map
@@ -80,9 +81,10 @@ class Replay:
         """Creates the stages of the rank, as a worker does. Raises `StageFailed`, or as `find_class`."""
         set_location_map(self.config, self._run_id)
         streams.use_seed(self.random_seed)
-        self._log = Log(0)
-        self._log.addDestination(ScreenDestination(IndentedFormatter(), 0))
-        set_default_log(self._log)
+        root = Log(0)
+        root.addDestination(ScreenDestination(IndentedFormatter(), 0))
+        set_default_log(root)
+        log = StageLog(root, "harness.slice")
         for stage in self.config.stages:
             instance = None
             if stage.parallel_class is not None:
@@ -101,7 +103,7 @@ class Replay:
                         one_class=stage.one_class,
                         topic=stage.event_topic,
                     )
-                    instance = cls(stage.policy, self._log, self.config.event_broker, sysdata)
+                    instance = cls(stage.policy, log, self.config.event_broker, sysdata)
                 except Exception as error:
                     raise StageFailed(
                         f"stage {stage.name!r} could not be set up: {describe_failure(error)}",
