@@ -227,6 +227,48 @@ def test_records_of_many_processes_are_whole_in_one_console_and_one_file_each(be
     assert len(told) == 3 * 2 * 39, "long records are not repeated on the console"
 
 
+@pytest.mark.contract("13.8.attached")
+def test_the_preamble_reaches_one_log_and_the_context_every_log_of_a_half(bench):
+    bench.module("""
+    import logging, warnings
+    from harness.log import Debug, Log, Trace
+    class Attach(ParallelProcessing):
+        def process(self, clipboard):
+            self.log.setPreamblePropertyInt("frame", 85)
+            self.log.context.set("exposure", f"e{self.rank}")
+    class Tell(ParallelProcessing):
+        def setup(self):
+            self.own = Log(self.log, "own")
+            self.debug = Debug("debug")
+        def process(self, clipboard):
+            self.log.info("from the stage")
+            self.own.info("from a child")
+            self.debug.debug(0, "from Debug")
+            Trace("trace", 0, "from Trace")
+            logging.getLogger("library").warning("from logging")
+            warnings.warn("from warnings")
+    class Forget(ParallelProcessing):
+        def process(self, clipboard):
+            self.log.context.remove("exposure")
+            self.log.info("the end")
+    """)
+    bench.policy("one - Attach", "two - Tell", "three - Forget")
+    done = bench.run()
+    assert done.code == 0, done.err
+    told = 0
+    for rank in (0, 1):
+        found = [one for one in records(done.log(f"Slice{rank}")) if re.search(r": (.*: )?from \w", one)]
+        told += len(found)
+        assert all(f"\n  exposure: e{rank}" in one for one in found)
+        assert ["frame: 85" in one for one in found] == [True] + [False] * (len(found) - 1)
+        log = done.log(f"Slice{rank}")
+        block = log.split("Ending stage two")[1].split("\n\n")[0]
+        assert f"   exposure: e{rank}\n" in block
+        assert "exposure" not in log.split(": the end")[1]
+    # A warning is told once in a run.
+    assert told == 2 * 6 - 1
+
+
 def test_warnings_on_the_console_say_in_which_visit_and_stage_they_were_sent(bench):
     bench.module("""
     class Tell(SerialProcessing):
