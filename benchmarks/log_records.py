@@ -7,8 +7,9 @@ Suppressed: a call with a constant text whose level is too low. Written: a text 
 (six properties) as one JSON line, and for us also as a run's default layout. `ring` is the way of a run: the
 record goes to shared memory, and what the master's thread does then, appending it to the file, is done
 between the rounds here; `file` is one write per record, as in logging and structlog. The lines are read back
-and counted. Nanoseconds of the calling thread's processor time per call, for others use the machine, too: the
-median of the rounds, and the fastest. structlog is left out where it is not installed.
+and counted. The second table has suppressed calls of every kind that stages make. Nanoseconds of the calling
+thread's processor time per call, for others use the machine, too: the median of the rounds, and the fastest.
+structlog is left out where it is not installed.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness import _core
-from harness.log import Log, open_run_log
+from harness.log import Log, LogRec, Prop, Trace, endr, open_run_log, set_default_log
 from harness.log.run_logs import run_files
+from harness.log.stage_log import StageLog
 from harness.runtime.logs.log_drain import LogDrain
 from harness.runtime.logs.run_log import LogSettings
 
@@ -157,6 +159,45 @@ def measure(name: str, writer: Ours | Standard | Structlog, rounds: int) -> str:
     return f"{name:<28} {rows[0]}   {rows[1]}"
 
 
+def suppressed_calls(log: StageLog) -> dict[str, Callable[[], object]]:
+    """Calls that do not pass the threshold of a stage's log, as they are written."""
+    return {
+        'log(-5, "text")': lambda: log.log(-5, TEXT),
+        'logdebug("text")': lambda: log.logdebug(TEXT),
+        "sends(-5)": lambda: log.sends(-5),
+        'debug(5, "text")': lambda: log.debug(5, TEXT),
+        'log(-5, "text", {"rms": 0.03})': lambda: log.log(-5, TEXT, {"rms": 0.03}),
+        'format(-5, "residual %g", x)': lambda: log.format(-5, "residual %g", 0.03),
+        'debugf("residual %g", x)': lambda: log.debugf("residual %g", 0.03),
+        'Trace("fit", 5, "text")': lambda: Trace("fit", 5, TEXT),
+        'LogRec(log, -5) << "text" << endr': lambda: LogRec(log, -5) << TEXT << endr,
+        'LogRec(...) << "text" << Prop(...) << {...} << endr': lambda: (
+            LogRec(log, -5) << TEXT << Prop("iterations", 12) << {"rms": 0.03} << endr
+        ),
+        "timeBlock and done": lambda: log.timeBlock("warp").done(),
+    }
+
+
+def print_suppressed(rounds: int) -> None:
+    """One row per call, without what it costs to call a function that has it."""
+    log = open_run_log(
+        kind="slice", rank=0, run_id="r1", pipeline_name="night", threshold=0, logdir=None,
+        screen_threshold=None,
+    )  # fmt: skip
+    set_default_log(log.root)
+    calls = suppressed_calls(log)
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    empty: list[float] = []
+    for _ in range(rounds + 1):
+        empty.append(per_call(lambda: TEXT, SUPPRESSED_CALLS))
+        for name, call in calls.items():
+            times[name].append(per_call(call, SUPPRESSED_CALLS // 10))
+    print(f"\n{'suppressed':<52} {'median':>8} {'least':>8}")
+    for name, found in times.items():
+        median, least = statistics.median(found[1:]) - statistics.median(empty), min(found[1:]) - min(empty)
+        print(f"{name:<52} {median:>8.0f} {least:>8.0f}")
+
+
 def main() -> None:
     """Prints one row per way to log."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -181,6 +222,7 @@ def main() -> None:
                 print(f"{name:<28} left out: {error}")
                 continue
             print(measure(name, writer, rounds))
+    print_suppressed(rounds)
     print(f"load {load:.1f} before, {os.getloadavg()[0]:.1f} after, on {os.cpu_count()} cores")
 
 
