@@ -63,7 +63,8 @@ class SliceDied(HarnessError):
     Attributes: `worker` (index, -1 for the nursery), `pid`, `rank` and `stage` (what it was running; -1 and
     "" if nothing, -1 and "setup" before its first step), `cause` (such as `SIGSEGV (signal 11)`),
     `signal_number` (0 if it exited by itself), `status` (its exit code), `what` (a sentence that names all
-    of these) and `follows` (what follows from it, in words; empty where that is not known).
+    of these), `follows` (what follows from it, in words; empty where that is not known) and `look` (where to
+    look for more, in words).
     """
 
     exit_code = 3
@@ -81,6 +82,7 @@ class SliceDied(HarnessError):
         code: int,
         cause: str | None = None,
         follows: str = "",
+        look: str = "at the end of its slice logs",
     ) -> None:
         cause = cause.rstrip(", ") if cause is not None else describe_end(signalled, code)
         self.cause = cause
@@ -94,6 +96,7 @@ class SliceDied(HarnessError):
         what = f"worker {worker} (pid {pid}, ranks {ranks}) died of {cause}{pause} {doing}"
         self.what = what
         self.follows = follows
+        self.look = look
         super().__init__(self._message())
         self.worker = worker
         self.pid = pid
@@ -112,7 +115,7 @@ class SliceDied(HarnessError):
 
     def _message(self) -> str:
         follows = f"; {self.follows}" if self.follows else ""
-        return f"{self.what}{follows}. Look at the end of its slice logs"
+        return f"{self.what}{follows}. Look {self.look}"
 
 
 class ArenaFull(HarnessError, MemoryError):

@@ -158,6 +158,8 @@ def test_what_goes_wrong_in_a_slice_reaches_the_test(what, kind, told):
         assert isinstance(caught.value.__cause__, OtherProcess)
         assert "stage 1 in slice 1, visit 1" in str(caught.value.__cause__)
         assert "test_tester_slices.py" in str(caught.value.__cause__)
+    if what == "die":
+        assert str(caught.value).endswith("logged and printed last, which comes with the test")
 
 
 class Bears(Stage):

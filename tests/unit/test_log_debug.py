@@ -48,10 +48,29 @@ def test_verbosity_defaults_to_the_class_attribute_and_then_inherits(default):
     assert Debug("d", 2).getThreshold() == -2
 
 
-@pytest.mark.parametrize("arguments", [(), (3,), ("a", 1, 2), (Log(),)])
-def test_wrong_arguments_are_a_type_error(arguments):
+@pytest.mark.contract("13.4.debug")
+def test_the_parameters_of_debug_have_names(default):
+    log, _ = default
+    root = Log()
+    named = Debug(parent=Log(root, "a"), name="b", verbosity=5)
+    assert named.getName() == "a.b" and root.getThresholdFor("a.b") == -5
+    assert Debug(root, name="c", verbosity=2).root is root
+    assert Debug("d", parent=root).root is root
+    of_default = Debug(name="e", verbosity=4)
+    assert of_default.root is log and log.getThresholdFor("e") == -4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), {}), ((3,), {}), (("a", 1, 2), {}), ((Log(),), {}), (("a", 1), {"verbosity": 2}),
+        (("a",), {"name": "b"}), ((Log(), "a"), {"parent": Log()}), ((Log(), "a", 1, 2), {}),
+        ((), {"parent": "a", "name": "b"}), (("a",), {"threshold": 1}),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_a_type_error(arguments, named):
     with pytest.raises(PexTypeError, match="expected a name and a verbosity"):
-        Debug(*arguments)
+        Debug(*arguments, **named)
 
 
 @pytest.mark.contract("13.4.debug")

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from harness.exceptions import IoError
+from harness.exceptions import TypeError as PexTypeError
 from harness.log import (
     BriefFormatter,
     FileDestination,
@@ -269,3 +270,35 @@ def test_a_child_forked_while_threads_log_can_log(tmp_path):
             thread.join()
     seen = [line for line in path.read_text().splitlines() if "child" in line]
     assert seen == [f" WARNING: child {number}" for number in range(20)]
+
+
+# Names of parameters.
+
+
+@pytest.mark.contract("13.6.file")
+def test_the_parameters_of_files_have_names(tmp_path):
+    path = tmp_path / "n.log"
+    netlogger = FileDestination(path=path, formatter=NetLoggerFormatter(), threshold=0, truncate=True)
+    assert netlogger.write(record(3)) and "i LEVEL: 3\n" in path.read_text()
+    verbose = FileDestination(tmp_path / "v.log", verbose=True)
+    assert verbose.write(record(3)) and "  LEVEL: 3\n" in (tmp_path / "v.log").read_text()
+    with pytest.raises(PexTypeError, match="verbose or a formatter, saw both"):
+        FileDestination(tmp_path / "b.log", True, formatter=NetLoggerFormatter())
+    assert not (tmp_path / "b.log").exists()
+
+
+@pytest.mark.contract("13.2.destinations")
+def test_the_parameters_of_add_destination_have_names(tmp_path):
+    log, stream, other = Log(), io.StringIO(), io.StringIO()
+    log.addDestination(filepath=tmp_path / "f.log", verbose=True, threshold=5)
+    log.addDestination(stream=stream, threshold=5, formatter=NetLoggerFormatter())
+    log.addDestination(destination=LogDestination(other, BriefFormatter(), 5))
+    log.log(6, "six")
+    log.log(4, "four")
+    text = (tmp_path / "f.log").read_text()
+    assert "LEVEL: 6" in text and "four" not in text
+    assert "s COMMENT: six\n" in stream.getvalue() and "four" not in stream.getvalue()
+    assert other.getvalue() == ": six\n"
+    for wrong in ({}, {"filepath": "a", "stream": stream}):
+        with pytest.raises(PexTypeError, match="cannot add a log destination: expected"):
+            log.addDestination(**wrong)

@@ -23,7 +23,7 @@ from harness.log.verbosity import (
     [
         ("silent", 30), ("quiet", 10), ("info", 0), ("trace", -1), ("verb1", -1), ("verb2", -2),
         ("verb3", -3), ("debug", -10), ("DEBUG", -10), ("Verb3", -3), (3, -3), (-10, 10), (0, 0),
-        ("7", -7), ("-7", 7), (" 2 ", -2),
+        ("7", -7), ("-7", 7), ("+7", -7), (" 2 ", -2),
     ],
 )  # fmt: skip
 def test_names_and_integers(level, threshold):
@@ -38,7 +38,7 @@ def test_these_mean_the_default(level):
 
 
 @pytest.mark.contract("13.7.names")
-@pytest.mark.parametrize("level", ["loud", "", "1.5", 1.5, True, ["info"]])
+@pytest.mark.parametrize("level", ["loud", "", "1.5", 1.5, True, ["info"], "1_0", "\u0663", "--3", "+ 3"])
 def test_anything_else_is_a_usage_error(level):
     with pytest.raises(UsageError, match="unknown verbosity .*: expected an integer or one of silent"):
         verbosity2threshold(level)

@@ -48,7 +48,7 @@ def make_scene(run, retries=0):
         n_slices=RANKS, n_workers=1, stages=stages, timeout=None, slice_retries=retries,
         failure_ends_run=False,
     )  # fmt: skip
-    replacing = Replacing(run, config, nursery, Mock(), Mock(), Mock())
+    replacing = Replacing(run, config, nursery, Mock(), Mock(), Mock(), "there")
     replacing.begin_visit(1)
     return run, nursery, replacing
 

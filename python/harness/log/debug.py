@@ -9,6 +9,9 @@ from harness.log.log import Log
 
 __all__ = ["Debug", "Trace"]
 
+PARAMETERS = ("parent", "name", "verbosity")
+"""Of a Debug log, by their places; the first may be left out."""
+
 
 class Debug(Log):
     """``Debug(name, verbosity=None)``, a child of the default log, or ``Debug(parent, name,
@@ -20,18 +23,25 @@ class Debug(Log):
 
     default_max_debug: ClassVar[int | None] = None
 
-    def __init__(self, *arguments: Any, verbosity: int | None = None) -> None:
-        if not arguments or not isinstance(arguments[0], Log):
-            arguments = (get_default_log(), *arguments)
-        if len(arguments) not in (2, 3) or not isinstance(arguments[1], str):
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        order = PARAMETERS if arguments and isinstance(arguments[0], Log) else PARAMETERS[1:]
+        given = dict(zip(order, arguments, strict=False))
+        parent, name, verbosity = ({**given, **named}.get(one) for one in PARAMETERS)
+        if (
+            len(arguments) > len(order)
+            or not named.keys() <= set(PARAMETERS) - given.keys()
+            or not isinstance(name, str)
+            or not isinstance(parent, Log | None)
+        ):
+            saw = [*map(repr, arguments), *(f"{one}={value!r}" for one, value in named.items())]
             raise pex.TypeError(
-                f"cannot make a Debug log from {arguments[1:]!r}: expected a name and a verbosity"
+                f"cannot make a Debug log from ({', '.join(saw)}): expected a name and a verbosity, perhaps"
+                " behind a parent"
             )
-        if len(arguments) == 3:
-            verbosity = arguments[2]
         if verbosity is None:
             verbosity = Debug.default_max_debug
-        super().__init__(arguments[0], arguments[1], None if verbosity is None else -verbosity)
+        parent = get_default_log() if parent is None else parent
+        super().__init__(parent, name, None if verbosity is None else -verbosity)
 
     def debug(self, verbosity: int, message: Any) -> None:
         """Send at importance -verbosity."""

@@ -119,8 +119,8 @@ class FileDestination(LogDestination):
     """A file, appended to unless truncate is true; its directory must exist.
 
     ``FileDestination(path, verbose=False, threshold=PASS_ALL, truncate=False)`` writes the indented
-    format; a format may be given in place of ``verbose``. Raises IoError if the file cannot be
-    opened.
+    format; another may be given in place of ``verbose``, or as ``formatter``. Raises IoError if the file
+    cannot be opened, TypeError if both are given.
     """
 
     def __init__(
@@ -129,7 +129,11 @@ class FileDestination(LogDestination):
         verbose: bool | LogFormatter = False,
         threshold: int = PASS_ALL,
         truncate: bool = False,
+        *,
+        formatter: LogFormatter | None = None,
     ) -> None:
+        if formatter is not None and verbose is not False:
+            raise pex.TypeError("FileDestination: expected verbose or a formatter, saw both")
         self._path = os.fspath(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if truncate else 0)
         try:
@@ -138,7 +142,8 @@ class FileDestination(LogDestination):
             raise pex.IoError(error.errno, f"cannot open log file: {error.strerror}", self._path) from error
         self._closer = weakref.finalize(self, os.close, self._descriptor)
         self._closer.atexit = False
-        formatter = verbose if isinstance(verbose, LogFormatter) else IndentedFormatter(verbose)
+        if formatter is None:
+            formatter = verbose if isinstance(verbose, LogFormatter) else IndentedFormatter(verbose)
         super().__init__(None, formatter, threshold)
 
     def close(self) -> None:

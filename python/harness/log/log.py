@@ -289,13 +289,19 @@ class Log(LogState):
 
     # Destinations and what they show.
 
-    def addDestination(self, destination: Any, *options: Any, **named: Any) -> None:
+    def addDestination(
+        self, destination: Any = None, *options: Any, filepath: Any = None, stream: Any = None, **named: Any
+    ) -> None:
         """Add a destination to this log and to the children made from now on.
 
-        ``addDestination(destination)``: a LogDestination. ``addDestination(path, verbose=False,
+        ``addDestination(destination)``: a LogDestination. ``addDestination(filepath, verbose=False,
         threshold=PASS_ALL)``: a file, appended to. ``addDestination(stream, threshold=PASS_ALL,
-        formatter=IndentedFormatter())``: a text stream.
+        formatter=IndentedFormatter())``: a text stream. Raises TypeError for anything else.
         """
+        given = [one for one in (destination, filepath, stream) if one is not None]
+        if len(given) > 1:
+            raise pex.TypeError(f"cannot add a log destination: expected one, saw {len(given)}")
+        destination = given[0] if given else None
         if isinstance(destination, (str, os.PathLike)):
             destination = FileDestination(destination, *options, **named)
         elif not isinstance(destination, LogDestination):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Verbosity names on command lines and the thresholds they stand for."""
 
+import re
 from typing import Any
 
 import harness.exceptions as pex
@@ -30,6 +31,9 @@ THRESHOLDS: dict[str, int | None] = {
     "policy": None,
     "none": None,
 }
+
+WHOLE = re.compile("[+-]?[0-9]+")
+"""Python itself would also take `1_0`, and digits of every script."""
 
 SHORTCUTS = (
     ("-d", "--debug", "debug"),
@@ -61,10 +65,8 @@ def verbosity2threshold(level: str | int | None, defthresh: int | None = None) -
         if name in THRESHOLDS:
             threshold = THRESHOLDS[name]
             return defthresh if threshold is None else threshold
-        try:
+        if WHOLE.fullmatch(name):
             return -int(name)
-        except ValueError:
-            pass
     raise UsageError(f"unknown verbosity {level!r}: expected an integer or one of {', '.join(THRESHOLDS)}")
 
 

@@ -73,6 +73,7 @@ class BriefPipeline(Pipeline):
 
     # Its few waits are long ones, for what others do for the first time.
     _spin_ns = SPIN_NS[0], SPIN_NS[0]
+    _look = "at what it has logged and printed last, which comes with the test"
 
     def __init__(self, runId: str, config: PipelineConfig, logs: LogSettings, max_visits: int) -> None:
         super().__init__(runId, config.path, config.pipeline_name, max_visits=max_visits)

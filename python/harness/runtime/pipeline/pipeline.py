@@ -71,6 +71,7 @@ class Pipeline(PipelineEnding):
     """
 
     _spin_ns = SPIN_NS
+    _look = "at the end of its slice logs"
 
     # --- start-up, in order
 
@@ -266,7 +267,7 @@ class Pipeline(PipelineEnding):
         current.work_for(master)
         master.replacing = Replacing(
             self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics,
-            self._record_slice,
+            self._record_slice, self._look,
         )  # fmt: skip
         master.foreign = self._foreign
         master.events = self._require_events()

@@ -45,14 +45,19 @@ class Replacing:
         log: Log,
         statistics: RunStatistics,
         record: Callable[[int, int, SliceDied, bool], None],
+        look: str,
     ) -> None:
-        """`record(rank, stage, error, retried)` is told of every rank that a death has cost something."""
+        """`record(rank, stage, error, retried)` is told of every rank that a death has cost something.
+
+        `look` says, in words, where people find what a worker has left.
+        """
         self._run = run
         self._config = config
         self._supervisor = supervisor
         self._log = log
         self._statistics = statistics
         self._record = record
+        self._look = look
         self._error: HarnessError | None = None
         self._fates: dict[int, Fates] = {}
         self._setup_deaths: Counter[int] = Counter()
@@ -230,6 +235,7 @@ class Replacing:
             signalled=death.signalled,
             code=death.code,
             cause=self._cause(death),
+            look=self._look,
         )
 
     def _cause(self, death: Death) -> str:
