@@ -115,7 +115,7 @@ def over(one: float | None, other: float | None) -> float | None:
 
 STEP, HANDOVER, JOB = "handover/step.py", "handover/handover.py", "whole_job/whole_job.py"
 BIRTHS, CALLS = "born_shared.py", "handover/calls.py"
-POLICY, DEATHS = "policy/read_policies.py", "replacement.py"
+POLICY, DEATHS, TESTS = "policy/read_policies.py", "replacement.py", "stage_test.py"
 EMPTY_RUN = "pex-harness run, 1 visit, 2 slices, fork"
 THIN = "the same from Python"
 OURS, COMPUTED, FOREIGN = "**harness**, N workers", "**harness**, computed", "**harness**, array"
@@ -235,7 +235,11 @@ def growing(report: Report) -> float | None:
 
 
 def processes() -> list[Goal]:
-    """Deaths, starts, spans, log calls, many visits."""
+    """Deaths, starts, tests of stages, spans, log calls, many visits."""
+
+    def wall(label: str) -> Callable[[Report], float | None]:
+        return lambda r: r.line(TESTS, label, rf"{label} +({NUMBER})")
+
     return [
         Goal("death to the fresh worker at work", "ms",
              lambda r: r.line(DEATHS, "death to the fresh", rf"median +({NUMBER})"), 50),
@@ -243,6 +247,9 @@ def processes() -> list[Goal]:
         Goal("pex-harness run, one empty visit", "ms",
              lambda r: r.line("startup.py", EMPTY_RUN, rf"median +({NUMBER})"), 250,
              limit=lambda r: r.line("startup.py", NUMPY, rf"median +({NUMBER})")),
+        Goal("a test of a stage, runWorker", "ms", wall("runWorker"), 50),
+        Goal("a test of a stage, runSlices", "ms", wall("runSlices, 2 slices"), 50,
+             limit=wall("bare fork and wait")),
         Goal("a span", "ns", lambda r: r.line("spans.py", "a span", rf"median +({NUMBER})"), 1000),
         Goal("suppressed log call, in a run", "ns",
              lambda r: r.line("log_records.py", "ours, indented, ring", rf"ring +({NUMBER})"), 100),
