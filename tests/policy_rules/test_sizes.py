@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from harness.policy import Dictionary, Policy, PolicyString, ValidationError
 
 
@@ -10,6 +11,7 @@ def parse(text):
     return Policy(PolicyString(text))
 
 
+@pytest.mark.contract("17.52")
 def test_long_row_is_read():
     count = 1_000_000
     assert sum(parse("a: " + "7 " * count).getIntArray("a")) == 7 * count
@@ -47,6 +49,7 @@ def nested_dictionary(depth, innermost):
     return parse("definitions: {\n" + body + " }")
 
 
+@pytest.mark.contract("17.52")
 def test_nested_dictionaries_are_used():
     depth = 200
     dictionary = Dictionary(nested_dictionary(depth, "x: { type: int\n default: 1\n minOccurs: 1 }"))

@@ -196,6 +196,7 @@ def test_names_come_in_order_nested_ones_dotted(policy):
     assert policy.nameCount() == 7
 
 
+@pytest.mark.contract("17.44")
 def test_text_of_values(policy):
     assert policy.str("b") == "true, false"
     assert policy.str("i") == "1, 2, 3"

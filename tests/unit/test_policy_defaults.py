@@ -226,6 +226,7 @@ class TestAttached:
         with pytest.raises(DictionaryError):
             policy.set("anything.x", 1)
 
+    @pytest.mark.contract("17.45")
     def test_sub_policy_is_checked_too(self, policy):
         policy.set("kernel.width", 3)
         with pytest.raises(ValidationError) as caught:
@@ -290,6 +291,7 @@ class TestMergeDefaults:
         assert own.mergeDefaults(defaults) == 3
         assert own == parse("a: 1\np: { x: 1\n y: 2\n q: { z: 1 } }\nf: @some.paf")
 
+    @pytest.mark.contract("17.49")
     def test_array_of_policies_is_copied_whole_and_independently(self):
         own = Policy()
         defaults = parse("p: { x: 1 }\np: { y: 2 }")
@@ -324,6 +326,7 @@ class TestFiles:
         assert issues(dictionary, "kernel: { x: 1 }") == {"kernel.x": ValidationError.UNKNOWN_NAME}
         assert Policy.createPolicy(tmp_path / "d.paf").toDict() == {"kernel": {"width": 7}}
 
+    @pytest.mark.contract("17.58")
     def test_long_chain_of_dictionary_files_works(self, tmp_path):
         for i in range(30):
             body = "type: int\n default: 1" if i == 29 else f"type: Policy\n dictionaryFile: d{i + 1}.paf"

@@ -348,6 +348,7 @@ class TestUrns:
         with pytest.raises(BadNameError):
             UrnPolicyFile(urn, True)
 
+    @pytest.mark.contract("17.45")
     def test_create_from_urn_attaches_the_dictionary(self, product):
         (product / "policy" / "d.paf").write_text("definitions: { a: { type: int\n default: 1 } }")
         urn = "urn:eupspkg:meas_warp:policy:d.paf"

@@ -218,12 +218,14 @@ def test_bytes_that_are_no_utf8_survive(tmp_path):
     assert Policy(path).getString("a").encode("utf-8", "surrogateescape") == b"caf\xe9"
 
 
+@pytest.mark.contract("17.51")
 @pytest.mark.parametrize("depth", [5000, 10000])
 def test_blocks_nest_to_the_documented_limit(depth):
     policy = parse("a: {" * depth + "}" * depth)
     assert policy.toString().count("a: {") == depth
 
 
+@pytest.mark.contract("17.51")
 def test_nesting_past_the_limit_is_refused():
     with pytest.raises(FormatSyntaxError, match="too deep"):
         parse("a: {" * 10001)

@@ -86,7 +86,7 @@ def random_tree(random, depth):
     return tree
 
 
-@pytest.mark.contract("10.5.writer")
+@pytest.mark.contract("10.5.writer", "17.43")
 @pytest.mark.parametrize("seed", range(20))
 def test_written_text_reads_back_to_an_equal_policy(seed):
     random = Random(seed)
@@ -119,6 +119,7 @@ def test_references_to_product_files_read_back(monkeypatch, tmp_path):
     assert back.getFile("f").getPath() == f"{tmp_path}/y.paf"
 
 
+@pytest.mark.contract("17.43")
 @pytest.mark.parametrize(
     "tree",
     [
