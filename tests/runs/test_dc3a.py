@@ -220,6 +220,41 @@ def test_stages_of_2007_run_and_get_raises_for_an_absent_key(old, bench):
     assert "['frame'] = 7" in done.out and "['frame'] = 8" in done.out
 
 
+WAITING_2007 = """
+from lsst.dps.Stage import Stage
+
+def say(where, clipboard):
+    payload = clipboard.get("inputData")
+    same = payload.getInt("visit") == clipboard.get("newFrame").getInt("visit")
+    sys.stdout.write("%s visit %d %s\\n" % (where, payload.getInt("visit"), same))
+    sys.stdout.flush()
+
+class Waiting(Stage):
+    def preprocess(self):
+        self.activeClipboard = self.inputQueue.getNextDataset()
+        say("master", self.activeClipboard)
+
+    def process(self):
+        clipboard = self.inputQueue.getNextDataset()
+        say("slice %d" % self.getRank(), clipboard)
+        self.outputQueue.addDataset(clipboard)
+"""
+
+
+@pytest.mark.contract("15.1.inputData", "15.2.lists")
+def test_a_stage_of_2007_in_a_run_finds_its_event_as_input_data_in_master_and_slices(bench):
+    bench.module(WAITING_2007)
+    waiting = policy_of("Waiting", eventTopics=["newFrame"], executionMode=None)
+    (bench.folder / "night.json").write_text(waiting)
+    (bench.folder / "frames.jsonl").write_text('{"visit": 85}\n{"visit": 86}\n')
+    done = bench.run("--workers", "2", "--feed", "frames.jsonl", policy="night.json")
+    assert done.code == 0, done.err
+    said = sorted(line for line in done.out.splitlines() if " visit 8" in line)
+    halves = "master", "slice 0", "slice 1"
+    assert said == [f"{half} visit {visit} True" for half in halves for visit in (85, 86)]
+    assert not done.summary["failures"]
+
+
 @pytest.mark.contract("15.2.json")
 def test_the_input_stage_of_2007_feeds_a_stage_of_2008(old, bench):
     bench.module(STAGES_2008)
