@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import signal
+import sqlite3
 import subprocess
 import sys
 import sysconfig
@@ -129,15 +133,101 @@ def test_every_name_of_a_verbosity_has_its_number():
         (("night.paf", "r1", "-V", "loud"), 1, "unknown verbosity 'loud'"),
         (("night.paf", "r1", "--nonsense"), 2, "no such option: --nonsense"),
         (("nope.paf", "r1"), 2, "Traceback (most recent call last)"),
+        (("nope.paf", "r1"), 2, "\nharness.run.runPipeline FATAL: "),
+        (("broken.paf", "r1"), 2, "\nharness.run.runPipeline FATAL: broken.paf:1:"),
         (("bad.paf", "r1"), 2, "ValueError: cannot be set up"),
     ],
 )
 def test_failures_of_the_runner_have_codes_and_reasons(launch, bench, words, code, told):
     (bench.folder / "bad.paf").write_text('appStage: { serialClass: "stages_here.Bad" }\n')
+    (bench.folder / "broken.paf").write_text("appStage: {\n")
     done = launch("runPipeline.py", *words)
     assert done.returncode == code and told in done.stderr
     if words[0] == "bad.paf":
         assert done.stderr.rstrip().splitlines()[-1].startswith("runPipeline.py: ")
+        log = (bench.folder / "r1" / "log" / "Pipeline.log").read_text()
+        assert "harness.pipeline FATAL: the run has failed: " in log
+
+
+ENDING = """
+def forever():
+    open("asleep", "w").close()
+    while True:
+        time.sleep(60)
+
+class InSlices(ParallelProcessing):
+    def process(self, clipboard):
+        forever()
+
+class InMaster(SerialProcessing):
+    def preprocess(self, clipboard):
+        forever()
+
+class InACall(SerialProcessing):
+    def preprocess(self, clipboard):
+        import ctypes
+        # Taken twice: no signal ends that, and other threads run meanwhile.
+        lock, mutex = ctypes.CDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)
+        lock(mutex)
+        open("asleep", "w").close()
+        lock(mutex)
+"""
+STAGES_THAT_STAY = {"slices": "nap - InSlices", "master": "nap InMaster -", "a call": "nap InACall -"}
+COMMAND = ("stop", "r1", "--level", "1")
+EVENT = ("publish", "triggerShutdownEvent", "level=1", "--runid", "r1", "--run-dir", "r1")
+
+
+@pytest.fixture
+def staying(bench):
+    """Starts runPipeline.py with a stage that stays where it is, and waits until it is there."""
+    bench.module(ENDING)
+
+    def start(where: str) -> subprocess.Popen:
+        bench.policy(STAGES_THAT_STAY[where], slices=1)
+        process = bench.start_in(bench.folder, [str(SCRIPTS / "runPipeline.py"), "night.paf", "r1"])
+        bench.wait_until((bench.folder / "asleep").exists, "the stage to be asleep")
+        return process
+
+    return start
+
+
+@pytest.mark.contract("5.6.killed", "14.2.137", "17.4")
+@pytest.mark.parametrize(
+    ("where", "asked"),
+    [("slices", COMMAND), ("slices", EVENT), ("master", COMMAND), ("a call", COMMAND), ("a call", EVENT)],
+)
+def test_a_request_of_level_1_ends_the_runner_with_137_wherever_it_is(bench, staying, where, asked):
+    process = staying(where)
+    asking = bench.start_command(*asked)
+    done, answer = bench.finish(process), bench.finish(asking)
+    assert done.code == 137, done.err
+    assert done.err.splitlines()[-1].startswith("runPipeline.py: ended ")
+    assert answer.code == 0, answer.err
+    if where != "a call":
+        # A process that is ended hard writes nothing any more.
+        with contextlib.closing(sqlite3.connect(bench.folder / "r1" / "ledger.sqlite")) as ledger:
+            assert ledger.execute("SELECT exit_code FROM runs").fetchall() == [(137,)]
+
+
+@pytest.mark.contract("14.2.137")
+@pytest.mark.parametrize(("number", "presses"), [(signal.SIGINT, 3), (signal.SIGTERM, 2)])
+def test_a_signal_ends_the_runner_with_a_code_of_its_own(bench, staying, number, presses):
+    process = staying("slices")
+    for press in range(presses):
+        process.send_signal(number)
+        if press < presses - 1:
+            process.stderr.readline()
+    assert bench.finish(process).code == 128 + number
+
+
+@pytest.mark.contract("14.1.codes", "14.2.137")
+@pytest.mark.parametrize("program", ["runPipeline.py", "launchPipeline.py"])
+def test_the_help_tells_every_exit_code(launch, program):
+    done = launch(program, "--help")
+    codes = " ".join(done.stdout.split()).partition("Exit codes: ")[2].partition("Options:")[0]
+    assert done.returncode == 0
+    told = re.findall(r"(?:^|, )(\d+(?:\+n)?) ", codes)
+    assert told == ["0", "1", "2", "3", "5", "6", "70", "137", "128+n"]
 
 
 @pytest.mark.contract("14.2.options", "4.1.localLogMode", "13.8.preamble", "17.25")

@@ -14,12 +14,15 @@ from harness.policy.products import installed_directory
 
 PROGRAM = "launchPipeline.sh"
 RECORD = "eups-env.txt"
+DESCRIPTION = f"""Runs launchPipeline.py in the background, with its output in <policy file up to its first
+dot>-<runid>.log, and records in {RECORD} what is set up. Exit codes: 0 it is on its way, 1 wrong
+arguments, or it cannot be started, 2 an unknown option."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command line; returns 0 once the run is on its way, and prints where its output goes."""
     arguments = sys.argv[1:] if argv is None else argv
-    parser = build_parser(PROGRAM)
+    parser = build_parser(PROGRAM, DESCRIPTION)
     _, words = parser.parse_args(arguments)
     if not 2 <= len(words) <= 3:
         parser.print_usage(sys.stderr)

@@ -11,6 +11,7 @@ import sysconfig
 from pathlib import Path
 from typing import NoReturn
 
+from harness.cli.customs import CODES
 from harness.log import ScreenLog, set_default_log
 from harness.log.verbosity import (
     THRESHOLDS,
@@ -34,8 +35,9 @@ msglev = {name: -threshold for name, threshold in THRESHOLDS.items() if threshol
 """The verbosity that each name stands for."""
 
 USAGE = "%prog policy_file runid [pipelineName] [options]"
-DESCRIPTION = f"""Runs a pipeline by becoming {RUNNER}, whose exit code it hence has. Own failures end with 1,
-wrong options with 2. The environment variable {DIRECTORY_VARIABLE} must be set."""
+DESCRIPTION = f"""Runs a pipeline by becoming {RUNNER}, whose exit code it hence has. The environment variable
+{DIRECTORY_VARIABLE} must be set. Exit codes: 0 done, 1 own failures, such as wrong arguments, 2 an unknown
+option, or what {RUNNER} cannot use, {CODES}"""
 
 
 def launchPipeline(
@@ -88,9 +90,11 @@ def _runner() -> list[str]:
     return [found] if found is not None else ["-m", "harness.cli.run_pipeline"]
 
 
-def build_parser(program: str = "launchPipeline.py") -> optparse.OptionParser:
+def build_parser(
+    program: str = "launchPipeline.py", description: str = DESCRIPTION
+) -> optparse.OptionParser:
     """The parser of a launcher's command line. Wrong options end the process with code 2."""
-    parser = optparse.OptionParser(usage=USAGE, description=DESCRIPTION, prog=program)
+    parser = optparse.OptionParser(usage=USAGE, description=description, prog=program)
     addAllVerbosityOptions(parser)
     parser.add_option(
         "-n", "--nodelist", metavar="FILE", default=DEFAULT_NODE_LIST,

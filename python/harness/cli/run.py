@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import WRONG_USAGE, at_least, verbosity
+from harness.cli.customs import OF_TODAY, Customs, log_fatal
 from harness.cli.explaining import explain
 from harness.cli.output import complain, write
 from harness.cli.terminal import terminal_destination
@@ -27,7 +28,7 @@ from harness.runtime.records.run_records import EXIT_SLICES_LOST
 if TYPE_CHECKING:
     from harness.events.watching import WatchSettings
 
-PROGRAM = "pex-harness run"
+PROGRAM = OF_TODAY.program
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -38,7 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Runs the pipeline of a policy file until its work is done. Exit codes: 0 done,"
         " 2 wrong usage, or a policy, class or stage set-up that cannot be used, 3 a worker died,"
         " 5 the run directory's ledger cannot be used, 6 done, but for slices whose workers died,"
-        " 70 a defect of the harness, 128+n ended by signal n.",
+        " 70 a defect of the harness, 128+n ended by signal n (143 also by a request of level 1).",
     )
     parser.add_argument("policy", help="pipeline policy file (PAF, JSON or TOML)")
     parser.add_argument("runid", help="name of this run")
@@ -140,14 +141,12 @@ def run_pipeline(
     progress: bool = True,
     resume: bool = False,
     resume_anyway: bool = False,
-    program: str = PROGRAM,
-    tracebacks: bool = False,
     stage_output: str | None = None,
+    customs: Customs = OF_TODAY,
 ) -> int:
     """Runs one pipeline in this process and reports on the terminal; returns the exit code.
 
-    `watched` is what is watched, the topic, and after how many idle seconds the run ends; `program` is how
-    messages begin; with `tracebacks`, that of an error goes to standard error, too.
+    `watched` is what is watched, the topic, and after how many idle seconds the run ends.
     """
     pipeline = Pipeline(
         run_id,
@@ -160,7 +159,7 @@ def run_pipeline(
         resume=resume,
         resume_anyway=resume_anyway,
     )
-    pipeline.allow_hard_stop()
+    pipeline.allow_hard_stop(customs.program, customs.at_once_code)
     pipeline.stage_output = stage_output
     pipeline.add_log_destination(terminal_destination())
     if threshold is not None:
@@ -172,7 +171,7 @@ def run_pipeline(
     if log_dir is not None:
         pipeline.setLogDir(log_dir)
     with _progress(pipeline, progress):
-        code = _run(pipeline, program, tracebacks)
+        code = _run(pipeline, customs)
     if code == 0:
         _print_summary(pipeline)
         if pipeline.lost_slices:
@@ -180,9 +179,9 @@ def run_pipeline(
     return code
 
 
-def _run(pipeline: Pipeline, program: str, tracebacks: bool) -> int:
+def _run(pipeline: Pipeline, customs: Customs) -> int:
     def complain(text: str, code: int, error: BaseException | None = None) -> int:
-        return _complain(text, pipeline, code, program, error if tracebacks else None)
+        return _complain(text, pipeline, code, error, customs)
 
     try:
         pipeline.run()
@@ -202,13 +201,16 @@ def _run(pipeline: Pipeline, program: str, tracebacks: bool) -> int:
 
 
 def _complain(
-    text: str, pipeline: Pipeline, code: int, program: str, error: BaseException | None
+    text: str, pipeline: Pipeline, code: int, error: BaseException | None, customs: Customs
 ) -> int:
     place = pipeline.log_file
     where = f" (traceback in {place})" if place is not None else ""
-    if error is not None:
+    if error is not None and customs.tells_errors_in_full:
         traceback.print_exception(error)
-    print(f"{program}: {text}{where}", file=sys.stderr)
+        if place is None:
+            log_fatal(customs, text)
+            return code
+    print(f"{customs.program}: {text}{where}", file=sys.stderr)
     return code
 
 

@@ -7,17 +7,17 @@ import optparse
 import sys
 from pathlib import Path
 
+from harness.cli.customs import CODES, OF_2009
 from harness.cli.run import run_pipeline
 from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, addVerbosityOption, verbosity2threshold
 
-PROGRAM = "runPipeline.py"
+PROGRAM = OF_2009.program
 EXIT_USAGE = 1
 USAGE = "%prog [options] policy_file runid"
-DESCRIPTION = """Runs the pipeline of a policy file until its work is done. Exit codes: 0 done, 1 wrong
-arguments, 2 an unknown option, or a policy, class or stage set-up that cannot be used, 3 a worker died,
-137 killed, 128+n ended by signal n."""
+DESCRIPTION = f"""Runs the pipeline of a policy file until its work is done. Exit codes: 0 done, 1 wrong
+arguments, 2 an unknown option, or a policy, class or stage set-up that cannot be used, {CODES}"""
 
 
 def build_parser() -> optparse.OptionParser:
@@ -57,8 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         log_dir=options.logdir or ("None" if _keeps_logs_here(policy) else None),
         threshold=threshold,
         progress=False,
-        program=PROGRAM,
-        tracebacks=True,
+        customs=OF_2009,
     )
 
 

@@ -118,9 +118,9 @@ void bind_run(py::module_& module) {
              },
              py::arg("worker"), py::arg("pid"))
         .def("wakeup_fd", [](Run& run) { return run.watcher().wakeup_fd(); })
-        .def("set_hard_stop", [](Run& run, std::uint64_t grace_ns, std::string words) {
-                 run.watcher().set_hard_stop(grace_ns, std::move(words));
-             }, py::arg("grace_ns"), py::arg("last_words"))
+        .def("set_hard_stop", [](Run& run, std::uint64_t grace_ns, std::string words, int at_once_status) {
+                 run.watcher().set_hard_stop(grace_ns, std::move(words), at_once_status);
+             }, py::arg("grace_ns"), py::arg("last_words"), py::arg("at_once_status"))
         .def("disarm_hard_stop", [](Run& run) { run.watcher().disarm_hard_stop(); })
         .def("kill_all", [](Run& run) { run.watcher().kill_all(); })
         .def("alive_count", [](Run& run) { return run.watcher().alive_count(); })

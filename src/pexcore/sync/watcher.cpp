@@ -173,10 +173,11 @@ void Watcher::note_signal() {
     ssize_t count = 0;
     while ((count = read(m_wakeup_read.get(), numbers, sizeof numbers)) > 0) {
         for (ssize_t i = 0; i < count; ++i) {
-            if (numbers[i] != STOP_AT_ONCE && !asks_to_stop(numbers[i])) continue;
             const bool signal = numbers[i] != STOP_AT_ONCE;
-            m_signal_number = signal ? numbers[i] : SIGTERM;
-            m_stop_level = signal ? next_stop_level(m_stop_level, m_signal_number) : 1;
+            // Who asked for the end at once decides the status; a request is followed by a signal of our own.
+            if (m_stop_level == 1 || (signal && !asks_to_stop(numbers[i]))) continue;
+            m_stop_level = signal ? next_stop_level(m_stop_level, numbers[i]) : 1;
+            m_status = signal ? 128 + numbers[i] : m_at_once_status;
             // Orderly ends wait for the stage that runs, however long it takes.
             if (m_stop_level == 1 && m_grace_ns != 0 && m_hard_deadline_ns == os::NO_DEADLINE)
                 m_hard_deadline_ns = os::now_ns() + m_grace_ns;
@@ -190,7 +191,7 @@ void Watcher::end_process_hard() {
     kill_all();
     // Nothing can be done about a standard error that is closed.
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, m_last_words.data(), m_last_words.size());
-    _exit(128 + m_signal_number);
+    _exit(m_status);
 }
 
 }  // namespace pex::sync

@@ -52,12 +52,13 @@ public:
     // stop once the signals, or a byte STOP_AT_ONCE, ask for an end at once (stop_ladder.hpp).
     int wakeup_fd() const { return m_wakeup_write.get(); }
 
-    // Then ends the whole process with status 128 + signal unless disarm_hard_stop() is called within
-    // `grace_ns`: a stage stuck in a C library must not keep the operator waiting. 0 switches the guard off.
-    // `last_words` go to standard error then. Call before start().
-    void set_hard_stop(std::uint64_t grace_ns, std::string last_words) {
+    // Then ends the whole process unless disarm_hard_stop() is called within `grace_ns`: a stage stuck in a C library
+    // must not keep the operator waiting. 0 switches the guard off. The status is 128 + the signal that asked for it,
+    // or `at_once_status` where STOP_AT_ONCE did. `last_words` go to standard error then. Call before start().
+    void set_hard_stop(std::uint64_t grace_ns, std::string last_words, int at_once_status) {
         m_grace_ns = grace_ns;
         m_last_words = std::move(last_words);
+        m_at_once_status = at_once_status;
     }
     void disarm_hard_stop() { m_disarmed.store(true, std::memory_order_seq_cst); }
 
@@ -113,7 +114,8 @@ private:
     std::uint64_t m_grace_ns = 0;
     std::string m_last_words;
     std::uint64_t m_hard_deadline_ns = os::NO_DEADLINE;
-    int m_signal_number = 0;
+    int m_at_once_status = 0;
+    int m_status = 0;      // of a process that is ended hard
     int m_stop_level = 0;  // what the signals so far ask for
 };
 

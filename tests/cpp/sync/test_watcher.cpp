@@ -172,6 +172,7 @@ PEX_TEST(the_first_signals_ask_for_an_orderly_end_and_the_last_for_one_at_once) 
 }
 
 PEX_TEST(a_master_that_is_stuck_is_ended_after_the_signal_that_asks_for_it_and_not_before) {
+    constexpr int AT_ONCE = 137;
     struct Case {
         std::vector<unsigned char> signals;
         int code;  // 0: it lives on
@@ -179,7 +180,9 @@ PEX_TEST(a_master_that_is_stuck_is_ended_after_the_signal_that_asks_for_it_and_n
     const std::vector<Case> cases = {
         {{SIGINT, SIGINT}, 0},         {{SIGINT, SIGINT, SIGINT}, 128 + SIGINT}, {{SIGTERM}, 0},
         {{SIGTERM, SIGTERM}, 128 + SIGTERM}, {{SIGINT, SIGTERM, SIGHUP}, 128 + SIGHUP},
-        {{STOP_AT_ONCE}, 128 + SIGTERM},     {{SIGCHLD, SIGCHLD, SIGCHLD}, 0},
+        {{STOP_AT_ONCE}, AT_ONCE},           {{STOP_AT_ONCE, SIGTERM}, AT_ONCE},
+        {{SIGINT, STOP_AT_ONCE}, AT_ONCE},   {{SIGTERM, SIGTERM, STOP_AT_ONCE}, 128 + SIGTERM},
+        {{SIGTERM, SIGTERM, SIGINT}, 128 + SIGTERM}, {{SIGCHLD, SIGCHLD, SIGCHLD}, 0},
     };
     for (const Case& item : cases) {
         const pid_t pid = fork();
@@ -187,7 +190,7 @@ PEX_TEST(a_master_that_is_stuck_is_ended_after_the_signal_that_asks_for_it_and_n
             SharedArea area;
             RunState state(area.bytes(), SHAPE);
             Watcher sut(state);
-            sut.set_hard_stop(50'000'000, "");
+            sut.set_hard_stop(50'000'000, "", AT_ONCE);
             sut.start();
             for (const unsigned char number : item.signals) {
                 if (write(sut.wakeup_fd(), &number, 1) != 1) _exit(99);

@@ -16,7 +16,6 @@ from harness.runtime.logs.stage_output import output_tail
 from harness.runtime.pipeline.settings import PipelineSettings
 from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.processes import stacks
-from harness.runtime.processes.signals import StoppedAtOnce
 from harness.runtime.records.run_records import LOST
 from harness.runtime.shutdown.control import withdraw
 
@@ -36,7 +35,7 @@ class PipelineEnding(PipelineSettings):
         if end == _core.LoopEnd.SLICE_FATAL:
             raise self._slice_fatal()
         if end == _core.LoopEnd.AT_ONCE:
-            raise StoppedAtOnce(self._stops.cause)
+            raise self._stops.at_once()
         reasons = {
             _core.LoopEnd.VISITS_DONE: "one loop done" if config.one_loop else "as many visits as asked for",
             _core.LoopEnd.NO_MORE: f"no more datasets, said in stage {stage}",

@@ -295,9 +295,11 @@ class Pipeline(PipelineEnding):
     def startSlices(self) -> None:
         """Lets the workers begin, which set their slices up."""
         config, run = self._require_config(), self._require_run()
-        if self._hard_stop:
+        if self._hard_stop is not None:
             run.set_hard_stop(
-                HARD_STOP_NS, "pex-harness run: ended by a signal while a stage held the master\n"
+                HARD_STOP_NS,
+                f"{self._hard_stop}: ended by a signal or a request while a stage held the master\n",
+                self._stops.at_once_code,
             )
         if config.n_slices > 0:
             self._require_supervisor().start_workers(run)

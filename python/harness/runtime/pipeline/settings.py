@@ -11,6 +11,7 @@ from harness.log import LogDestination
 from harness.runtime.configuration.places import default_run_dir
 from harness.runtime.pipeline.slice_threads import NOBODY, SliceThread
 from harness.runtime.pipeline.state import PipelineState
+from harness.runtime.processes.signals import AT_ONCE_CODE
 from harness.runtime.shutdown.control import runs
 
 if TYPE_CHECKING:
@@ -97,9 +98,16 @@ class PipelineSettings(PipelineState):
         """
         self._watched = (settings, topic, idle_s)
 
-    def allow_hard_stop(self) -> None:
-        """Lets a signal end the whole process when stage code does not yield in time. For command lines."""
-        self._hard_stop = True
+    def allow_hard_stop(self, program: str, at_once_code: int = AT_ONCE_CODE) -> None:
+        """Lets the whole process end when stage code does not yield in time. For command lines.
+
+        Args:
+            program: its name, for its last words.
+            at_once_code: the exit code where a request of level 1 ends the run, in time or not. A signal has
+                its own.
+        """
+        self._hard_stop = program
+        self._stops.at_once_code = at_once_code
 
     @property
     def run_dir(self) -> Path:

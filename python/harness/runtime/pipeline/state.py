@@ -94,7 +94,7 @@ class PipelineState:
         self._log_publisher: LogPublisher | None = None
         self._feed_path: Path | None = None
         self._watched: tuple[WatchSettings, str | None, float | None] | None = None
-        self._hard_stop = False
+        self._hard_stop: str | None = None
         self._event_timeout: int | None = None
         self._slices_started = False
         self._ended = False

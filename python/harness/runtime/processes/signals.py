@@ -15,6 +15,8 @@ from typing import Any
 from harness import _core
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AT_ONCE_CODE = 128 + signal.SIGTERM
+"""The usual exit code of a run that a request of level 1 has ended."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -34,11 +36,17 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StoppedAtOnce(Interrupted):
-    """A shutdown request of level 1 that was no signal ended the run. Exit code as for SIGTERM."""
+    """A shutdown request of level 1 that was no signal ended the run."""
 
-    def __init__(self, cause: str) -> None:
+    def __init__(self, cause: str, exit_code: int = AT_ONCE_CODE) -> None:
         super().__init__(signal.SIGTERM)
         self.args = (f"ended at once by {cause}",)
+        self._exit_code = exit_code
+
+    @property
+    def exit_code(self) -> int:
+        """What the program has chosen for this end."""
+        return self._exit_code
 
 
 def is_main_thread() -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from harness import _core
 from harness.runtime.processes.signals import (
+    AT_ONCE_CODE,
     Interrupted,
     StoppedAtOnce,
     give_wakeup_fd_back,
@@ -44,6 +45,9 @@ class StopRequests:
         self._handles_signals = False
         self.level = 0
         self.cause = ""
+        self.at_once_code = AT_ONCE_CODE
+        """The exit code of a run that a request of level 1 ends."""
+        self._last_signal = 0
 
     def attach(self, run: _core.Run) -> None:
         """Requests reach this run's loop, those that came before included."""
@@ -82,9 +86,15 @@ class StopRequests:
                 self._run.request_stop(self.level)
         return answer
 
+    def at_once(self) -> Interrupted:
+        """What ends a run of which level 1 was asked: the first who asked for it decides the exit code."""
+        if self._last_signal:
+            return Interrupted(self._last_signal)
+        return StoppedAtOnce(self.cause, self.at_once_code)
+
     def _end_at_once(self) -> None:
         if is_main_thread():
-            raise StoppedAtOnce(self.cause)
+            raise self.at_once()
         with self._lock:
             if not self._handles_signals or self._run is None:
                 # The loop sees the level, between two half-steps of the master if it is in one.
@@ -124,13 +134,13 @@ class StopRequests:
 
     def _take_signal(self, number: int) -> None:
         if self.level == 1:
-            raise StoppedAtOnce(self.cause)
+            raise self.at_once()
         if not self._begun():
             raise Interrupted(number)
         name = signal.Signals(number).name
         level = _core.next_stop_level(self.level, number)
         if level == 1:
-            self.level, self.cause = level, name
-            raise Interrupted(number)
+            self.level, self.cause, self._last_signal = level, name, number
+            raise self.at_once()
         following = PLACES[_core.next_stop_level(level, number)]
         self._note(level, name, f"; another {name} ends it {following}")
