@@ -240,6 +240,62 @@ def test_the_last_verbosity_wins_and_local_logs_lie_here(launch, bench):
     assert "a detail" in text and "PIPELINE: night\n" in text and "workerid: 3\n" in text
 
 
+@pytest.mark.contract("13.8.directory")
+@pytest.mark.parametrize("program", ["runPipeline.py", "launchPipeline.py"])
+@pytest.mark.parametrize("logs", ["nowhere", "night.paf"])
+def test_a_log_directory_that_does_not_exist_is_refused_before_anything_is_made(launch, bench, program, logs):
+    done = launch(program, "-g", logs, "night.paf", "r1")
+    assert done.returncode == 2
+    assert f"harness.run.runPipeline FATAL: log directory {logs} (-g): expected one that" in done.stderr
+    assert not (bench.folder / "nowhere").exists() and not (bench.folder / "r1").exists()
+
+
+def log_files(bench) -> list[str]:
+    """Where log files lie."""
+    return sorted(str(path.relative_to(bench.folder)) for path in bench.folder.rglob("*.log"))
+
+
+EMBEDDED = """
+import sys
+from lsst.pex.harness.Pipeline import Pipeline
+from lsst.pex.harness.Slice import Slice
+
+def run(run_id, log_dir):
+    pipeline = Pipeline(run_id, "night.paf", "night")
+    if log_dir is not None:
+        pipeline.setLogDir(log_dir)
+    pipeline.run()
+
+run("r1", None)
+run("r2", "r2logs")
+rank = Slice("r3", "night.paf", "night", 1)
+rank.initializeLogger()
+rank.shutdown()
+"""
+
+
+@pytest.mark.contract("4.1.localLogMode")
+@pytest.mark.parametrize("local", ["true", "false"])
+def test_local_logs_of_a_pipeline_as_an_object_lie_in_the_current_directory(bench, local):
+    bench.module("class Rest(ParallelProcessing):\n    def process(self, clipboard):\n        pass\n")
+    bench.policy("rest - Rest", slices=1, tail=f"localLogMode: {local}")
+    (bench.folder / "embed.py").write_text(EMBEDDED)
+    done = bench.finish(bench.start_in(bench.folder, [sys.executable, "embed.py"]))
+    assert done.code == 0, done.err
+    asked = ["r2logs/Pipeline.log", "r2logs/Slice0.log"]
+    if local == "true":
+        assert log_files(bench) == ["Pipeline.log", "Slice0.log", "Slice1.log", *asked]
+    else:
+        assert log_files(bench) == ["r1/log/Pipeline.log", "r1/log/Slice0.log", *asked, "r3/log/Slice1.log"]
+
+
+def test_local_logs_of_a_run_by_command_stay_in_its_directory(launch, bench):
+    policy = bench.folder / "night.paf"
+    policy.write_text(policy.read_text() + "localLogMode: true\n")
+    assert bench.run().code == 0
+    assert log_files(bench) == ["run/log/Pipeline.log"]
+
+
 def has_ended(pid: int) -> bool:
     """Whether a process is gone, or waits for a parent that does not look."""
     try:

@@ -28,9 +28,12 @@ class Customs(NamedTuple):
     """The traceback of an error goes to standard error, too; its reason, where the run has no log yet, to the
     default log at FATAL."""
 
+    honours_local_log_mode: bool = False
+    """With `localLogMode` in the policy the log files lie in the current directory."""
+
 
 OF_TODAY = Customs("pex-harness run")
-OF_2009 = Customs("runPipeline.py", KILLED, tells_errors_in_full=True)
+OF_2009 = Customs("runPipeline.py", KILLED, tells_errors_in_full=True, honours_local_log_mode=True)
 
 
 def log_fatal(customs: Customs, text: str) -> None:

@@ -100,7 +100,7 @@ def build_parser(
         "-n", "--nodelist", metavar="FILE", default=DEFAULT_NODE_LIST,
         help="list of nodes; accepted and not read: nSlices says how many slices there are",
     )  # fmt: skip
-    parser.add_option("-g", "--logdir", metavar="DIR", help="directory of the log files")
+    parser.add_option("-g", "--logdir", metavar="DIR", help="directory of the log files, which must exist")
     parser.add_option("-w", "--workerid", metavar="ID", help="worker id within a production")
     return parser
 

@@ -161,6 +161,7 @@ def run_pipeline(
     )
     pipeline.allow_hard_stop(customs.program, customs.at_once_code)
     pipeline.stage_output = stage_output
+    pipeline.honours_local_log_mode = customs.honours_local_log_mode
     pipeline.add_log_destination(terminal_destination())
     if threshold is not None:
         pipeline.setLogThreshold(threshold)

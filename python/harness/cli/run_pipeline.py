@@ -7,14 +7,13 @@ import optparse
 import sys
 from pathlib import Path
 
-from harness.cli.customs import CODES, OF_2009
+from harness.cli.customs import CODES, OF_2009, log_fatal
 from harness.cli.run import run_pipeline
-from harness.errors import HarnessError
-from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, addVerbosityOption, verbosity2threshold
 
 PROGRAM = OF_2009.program
 EXIT_USAGE = 1
+EXIT_FAILURE = 2
 USAGE = "%prog [options] policy_file runid"
 DESCRIPTION = f"""Runs the pipeline of a policy file until its work is done. Exit codes: 0 done, 1 wrong
 arguments, 2 an unknown option, or a policy, class or stage set-up that cannot be used, {CODES}"""
@@ -28,8 +27,8 @@ def build_parser() -> optparse.OptionParser:
     parser.add_option("-V", "--verbosity", dest="verbosity", metavar="LEV", help="the same as -L")
     parser.add_option(
         "-g", "--logdir", metavar="DIR",
-        help="directory of the log files; None: the current directory (default: the current directory if the"
-        " policy has localLogMode, else that of the run)",
+        help="directory of the log files, which must exist; None: the current directory (default: the current"
+        " directory if the policy has localLogMode, else that of the run)",
     )  # fmt: skip
     parser.add_option("-w", "--workerid", metavar="ID", help="worker id within a production")
     return parser
@@ -48,29 +47,21 @@ def main(argv: list[str] | None = None) -> int:
     except UsageError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return EXIT_USAGE
+    log_dir = options.logdir or None
+    if log_dir not in (None, "None") and not Path(log_dir).is_dir():
+        log_fatal(OF_2009, f"log directory {log_dir} (-g): expected one that exists, found none")
+        return EXIT_FAILURE
     policy, run_id = words
     return run_pipeline(
         policy,
         run_id,
         name=None if options.name == "None" else options.name,
         worker_id=options.workerid,
-        log_dir=options.logdir or ("None" if _keeps_logs_here(policy) else None),
+        log_dir=log_dir,
         threshold=threshold,
         progress=False,
         customs=OF_2009,
     )
-
-
-def _keeps_logs_here(policy: str) -> bool:
-    """Whether the policy asks for log files, which then lie in the current directory."""
-    from harness.runtime.configuration.policy_file import read_policy_text
-
-    try:
-        text = read_policy_text(Path(policy)).policy
-    except (HarnessError, LsstException):
-        # The run will tell.
-        return False
-    return text.isBool("localLogMode") and text.getBool("localLogMode")
 
 
 if __name__ == "__main__":

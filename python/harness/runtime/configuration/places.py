@@ -19,6 +19,13 @@ def default_run_dir(config: PipelineConfig, run_id: str) -> Path:
     return Path(Directories(config.dir_policy, config.short_name, run_id).getDefaultRunDir())
 
 
+def log_directory(config: PipelineConfig, run_dir: Path, asked: str | None, *, honours_local: bool) -> Path:
+    """Where log files lie: where was asked for; with `localLogMode` here; else in the run directory."""
+    if asked is not None:
+        return Path(asked)
+    return Path() if config.local_log_mode and honours_local else run_dir / "log"
+
+
 def set_location_map(config: PipelineConfig, run_id: str) -> None:
     """Makes the named directories and the database's url known to location templates."""
     from harness.locations import LogicalLocation

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import _core, current
@@ -13,7 +12,12 @@ from harness.errors import ConfigError, InternalError
 from harness.log import Log, open_run_log, set_default_log
 from harness.log.levels import WARN
 from harness.runtime.configuration.config import PipelineConfig, load_config
-from harness.runtime.configuration.places import default_run_dir, make_directory, set_location_map
+from harness.runtime.configuration.places import (
+    default_run_dir,
+    log_directory,
+    make_directory,
+    set_location_map,
+)
 from harness.runtime.halves.run_events import broker_of
 from harness.runtime.halves.slice import SliceHalf
 from harness.runtime.pipeline.state import PipelineState
@@ -110,7 +114,7 @@ class Slice:
         """Reads the policy and opens `Slice<rank>.log`. Raises `ConfigError`, `IoError`, a policy's own."""
         config = load_config(self._policy_path, pipeline_name=self._name)
         run_dir = default_run_dir(config, self._run_id)
-        directory = Path(self._log_dir) if self._log_dir is not None else run_dir / "log"
+        directory = log_directory(config, run_dir, self._log_dir, honours_local=True)
         make_directory(directory)
         self._config = config._replace(event_broker=broker_of(config, run_dir))
         self._log = open_run_log(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from harness import _core, arrays, current, outputs
 from harness._steps import MasterSteps
@@ -20,7 +19,7 @@ from harness.ledger.post_mortem import PostMortems
 from harness.log import Log, set_default_log
 from harness.log.foreign import follow_levels
 from harness.runtime.configuration.config import PipelineConfig, load_config
-from harness.runtime.configuration.places import make_directory, set_location_map
+from harness.runtime.configuration.places import log_directory, make_directory, set_location_map
 from harness.runtime.configuration.schedule import (
     FUSED,
     NO_HALVES,
@@ -80,7 +79,9 @@ class Pipeline(PipelineEnding):
         config = self._config = load_config(
             self._policy_path, pipeline_name=self._name, workers=self._workers
         )
-        directory = Path(self._log_dir) if self._log_dir is not None else self.run_dir / "log"
+        directory = log_directory(
+            config, self.run_dir, self._log_dir, honours_local=self.honours_local_log_mode
+        )
         for folder in (self.run_dir, directory):
             make_directory(folder)
         self._unlock()

@@ -49,7 +49,10 @@ class PipelineSettings(PipelineState):
         self._destinations.append(destination)
 
     def setLogDir(self, logdir: str | None) -> None:
-        """Sets the directory of the log files; `None` or `"None"` means the current directory."""
+        """Sets the directory of the log files; `None` or `"None"` means the current directory.
+
+        Without a call it is that of the run, or, if the policy has `localLogMode`, the current one.
+        """
         self._log_dir = logdir if logdir not in (None, "None") else "."
 
     def getShutdownTopic(self) -> str:

@@ -73,6 +73,9 @@ class PipelineState:
         self._resume = resume or resume_anyway
         self._resume_anyway = resume_anyway
         self._log_dir: str | None = None
+        self.honours_local_log_mode = True
+        """Whether the policy's `localLogMode` has the log files in the current directory, unless `setLogDir`
+        was called."""
         self._log_threshold: int | None = None
         self._destinations: list[LogDestination] = []
         self._home: Path | None = None
