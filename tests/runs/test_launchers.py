@@ -240,6 +240,54 @@ def test_the_last_verbosity_wins_and_local_logs_lie_here(launch, bench):
     assert "a detail" in text and "PIPELINE: night\n" in text and "workerid: 3\n" in text
 
 
+TALKING = """
+class InMaster(SerialProcessing):
+    def preprocess(self, clipboard):
+        self.log.log(-3, "a detail of the master\\nand more")
+        self.log.log(-4, "too fine")
+        self.log.warn("a doubt")
+
+class InSlices(ParallelProcessing):
+    def process(self, clipboard):
+        self.log.log(-3, "a detail of a slice")
+        self.log.log(-4, "too fine")
+        self.log.warn("a slice's doubt")
+"""
+
+
+@pytest.mark.contract("13.8.screen")
+@pytest.mark.parametrize("words", [(), ("-L", "none"), ("-L", "verb3"), ("-V", "3"), ("-L", "quiet")])
+def test_records_of_the_verbosity_asked_for_go_to_the_screen(launch, bench, words):
+    bench.module(TALKING)
+    bench.policy("talk InMaster InSlices", slices=2)
+    done = launch("runPipeline.py", *words, "night.paf", "r1")
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    in_full = words in (("-L", "verb3"), ("-V", "3"))
+    assert lines.count("   harness.pipeline DEBUG: a detail of the master") == in_full
+    assert lines.count("and more") == in_full
+    for rank in (0, 1):
+        told = [line for line in lines if f"slice {rank}, visit 1, stage 1: a " in line]
+        assert len(told) == 1 + in_full
+        assert told[0].startswith("   harness DEBUG: ") == in_full
+    assert sum("a doubt" in line for line in lines) == 1
+    assert "too fine" not in done.stderr
+    assert ("harness.pipeline WARNING: a doubt" in lines) == (words not in ((), ("-L", "none")))
+
+
+@pytest.mark.contract("13.8.screen")
+def test_with_a_message_broker_records_do_not_go_to_the_screen(launch, bench):
+    policy = bench.folder / "night.paf"
+    # Nobody is there: the run goes no further than that, and has logged how it was set up.
+    broker = 'eventBrokerHost: "stomp://127.0.0.1:1"\neventBroker: { wait: 0.0 }\n'
+    policy.write_text(policy.read_text() + broker)
+    done = launch("runPipeline.py", "-L", "verb3", "night.paf", "r1")
+    assert done.returncode == 2 and "harness.pipeline DEBUG" not in done.stderr
+    assert "harness.pipeline DEBUG" in (bench.folder / "r1" / "log" / "Pipeline.log").read_text()
+    policy.write_text(policy.read_text().replace(broker, ""))
+    assert "harness.pipeline DEBUG" in launch("runPipeline.py", "-L", "verb3", "night.paf", "r2").stderr
+
+
 @pytest.mark.contract("13.8.directory")
 @pytest.mark.parametrize("program", ["runPipeline.py", "launchPipeline.py"])
 @pytest.mark.parametrize("logs", ["nowhere", "night.paf"])

@@ -31,9 +31,14 @@ class Customs(NamedTuple):
     honours_local_log_mode: bool = False
     """With `localLogMode` in the policy the log files lie in the current directory."""
 
+    shows_records: bool = False
+    """Where a verbosity was asked for, and there is no message broker, records of that go to the screen."""
+
 
 OF_TODAY = Customs("pex-harness run")
-OF_2009 = Customs("runPipeline.py", KILLED, tells_errors_in_full=True, honours_local_log_mode=True)
+OF_2009 = Customs(
+    "runPipeline.py", KILLED, tells_errors_in_full=True, honours_local_log_mode=True, shows_records=True
+)
 
 
 def log_fatal(customs: Customs, text: str) -> None:

@@ -165,6 +165,8 @@ def run_pipeline(
     pipeline.add_log_destination(terminal_destination())
     if threshold is not None:
         pipeline.setLogThreshold(threshold)
+        if customs.shows_records:
+            pipeline.show_records(threshold)
     if feed is not None:
         pipeline.feed_events(feed)
     if watched is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class LogFlow:
     """The master's. Records go through shared memory from its creation on, and come from other libraries.
 
-    `consoles` get a line about each warning of a slice. Call `start()` when the nursery is there.
+    `consoles` get the lines about records of slices. Call `start()` when the nursery is there.
     """
 
     def __init__(
@@ -67,5 +67,6 @@ class LogFlow:
 def _tell(console: LogDestination, importance: int, text: str) -> None:
     """Writes a line about a slice's record; in the drain's thread."""
     record = LogRecord(importance, importance)
+    record.addPropertyString("LOG", "harness")
     record.addComment(text)
     console.write(record)

@@ -26,6 +26,7 @@ class LogSettings(NamedTuple):
     `output_file(worker)`, of which `output_limit` bytes are kept, or all if it is 0.
     With `publishes` records become events, too.
     Without `directory` there are no files: `ready` has the log of every rank.
+    Records of slices from `console_threshold` on have a line on the master's console.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class LogSettings(NamedTuple):
     output_limit: int = 0
     publishes: bool = False
     ready: Mapping[int, Log] = {}
+    console_threshold: int = WARN
 
     def open_pipeline(self, offer: Callable[[list[bytes]], object] | None = None) -> Log:
         """The master's log. Raises `harness.exceptions.IoError` when its file can't be opened.
@@ -58,7 +60,7 @@ class LogSettings(NamedTuple):
         log = self._open("slice", rank, truncate=False)
         for file in run_files(log):
             file.use_ring(ring, wake)
-            file.show_on_console(WARN)
+            file.show_on_console(self.console_threshold)
         return log
 
     def empty_slice_files(self, n_slices: int, n_workers: int) -> None:

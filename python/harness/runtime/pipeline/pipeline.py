@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from harness import _core, arrays, current, outputs
 from harness._steps import MasterSteps
 from harness.errors import ConfigError, InternalError
+from harness.events.hosts import is_embedded
 from harness.ledger.journals import MASTER, journal_path
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
-from harness.log import Log, set_default_log
+from harness.log import IndentedFormatter, Log, ScreenDestination, set_default_log
 from harness.log.foreign import follow_levels
+from harness.log.levels import WARN
 from harness.runtime.configuration.config import PipelineConfig, load_config
 from harness.runtime.configuration.places import log_directory, make_directory, set_location_map
 from harness.runtime.configuration.schedule import (
@@ -90,6 +92,9 @@ class Pipeline(PipelineEnding):
         self._home = self.run_dir.absolute()
         self._post_mortems = PostMortems(self._home, directory)
         self._config = config = config._replace(event_broker=broker_of(config, self.run_dir))
+        screen = self._screen_threshold if is_embedded(config.event_broker) else None
+        if screen is not None:
+            self._destinations = [ScreenDestination(IndentedFormatter(), screen)]
         self._logs = LogSettings(
             run_id=self._run_id,
             pipeline_name=config.pipeline_name,
@@ -103,6 +108,7 @@ class Pipeline(PipelineEnding):
             captures_output=(self.stage_output or config.stage_output) == "file",
             output_limit=config.output_limit,
             publishes=config.events.log_events,
+            console_threshold=WARN if screen is None else screen,
         )
         if self._logs.publishes:
             from harness.events.log_events import publisher_of

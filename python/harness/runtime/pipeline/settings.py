@@ -48,6 +48,15 @@ class PipelineSettings(PipelineState):
         """Sends the master's records there too, except the one on how the run failed: that is raised."""
         self._destinations.append(destination)
 
+    def show_records(self, threshold: int) -> None:
+        """Shows records of at least that importance on standard error: the master's, and a line for each of
+        a slice's.
+
+        In place of what `add_log_destination` has added, and only where the policy names no message broker:
+        else records go there.
+        """
+        self._screen_threshold = threshold
+
     def setLogDir(self, logdir: str | None) -> None:
         """Sets the directory of the log files; `None` or `"None"` means the current directory.
 

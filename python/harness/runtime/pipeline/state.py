@@ -78,6 +78,7 @@ class PipelineState:
         was called."""
         self._log_threshold: int | None = None
         self._destinations: list[LogDestination] = []
+        self._screen_threshold: int | None = None
         self._home: Path | None = None
         """The run directory, if the run keeps anything."""
         self._post_mortems: PostMortems | None = None
