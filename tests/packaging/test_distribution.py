@@ -94,8 +94,8 @@ def test_the_wheel_holds_modules_stubs_declarations_and_policies(wheel):
     assert "lsst/__init__.py" not in names and "lsst/pex/__init__.py" not in names
     (entry_points,) = [name for name in names if name.endswith(".dist-info/entry_points.txt")]
     told = zipfile.ZipFile(wheel).read(entry_points).decode()
-    programs = ("launchPipeline.py", "launchPipeline.sh", "runPipeline.py", "validate.py", "EventListener.py",
-                "logwatcher.py")  # fmt: skip
+    programs = ("launchPipeline.py", "launchPipeline.sh", "runPipeline.py", "runSlice.py", "validate.py",
+                "EventListener.py", "logwatcher.py")  # fmt: skip
     for name in programs:
         assert name in told
     assert "pex-harness = harness.pytest_plugin" in told

@@ -344,6 +344,22 @@ def test_local_logs_of_a_run_by_command_stay_in_its_directory(launch, bench):
     assert log_files(bench) == ["run/log/Pipeline.log"]
 
 
+@pytest.mark.contract("14.3.runSlice")
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("-l", "-3", "-n", "me", "night.paf", "r1"), 2, "runSlice FATAL: slices are processes of a run"),
+        (("night.paf",), 1, "Usage: runSlice.py [-l threshold] [-n name] policy_file runid"),
+        (("night.paf", "r1", "-x"), 1, "runSlice.py: no such option: -x"),
+        (("-l", "loud", "night.paf", "r1"), 1, "invalid integer value: 'loud'"),
+    ],
+)  # fmt: skip
+def test_the_program_for_slices_says_that_a_run_starts_them_itself(launch, bench, words, code, told):
+    done = launch("runSlice.py", *words)
+    assert done.returncode == code and told in done.stderr and done.stdout == ""
+    assert not (bench.folder / "r1").exists()
+
+
 def has_ended(pid: int) -> bool:
     """Whether a process is gone, or waits for a parent that does not look."""
     try:

@@ -41,8 +41,8 @@ OF_2009 = Customs(
 )
 
 
-def log_fatal(customs: Customs, text: str) -> None:
-    """Tells the default log why there is no run."""
+def log_fatal(program: str, text: str) -> None:
+    """Tells the default log why a program ends without a run."""
     from harness.log import Log, get_default_log
 
-    Log(get_default_log(), f"harness.run.{customs.program.removesuffix('.py')}").fatal(text)
+    Log(get_default_log(), f"harness.run.{program.removesuffix('.py')}").fatal(text)

@@ -211,7 +211,7 @@ def _complain(
     if error is not None and customs.tells_errors_in_full:
         traceback.print_exception(error)
         if place is None:
-            log_fatal(customs, text)
+            log_fatal(customs.program, text)
             return code
     print(f"{customs.program}: {text}{where}", file=sys.stderr)
     return code

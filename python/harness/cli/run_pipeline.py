@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_USAGE
     log_dir = options.logdir or None
     if log_dir not in (None, "None") and not Path(log_dir).is_dir():
-        log_fatal(OF_2009, f"log directory {log_dir} (-g): expected one that exists, found none")
+        log_fatal(PROGRAM, f"log directory {log_dir} (-g): expected one that exists, found none")
         return EXIT_FAILURE
     policy, run_id = words
     return run_pipeline(
