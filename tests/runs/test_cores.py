@@ -4,7 +4,7 @@
 import os
 
 import pytest
-from harness.runtime.processes.cores import nodes
+from harness.runtime.processes.cores import THREAD_VARIABLES, nodes
 
 STAGES = """
     import threading
@@ -66,6 +66,23 @@ def test_explain_tells_where_workers_run(bench):
     cores = len(os.sched_getaffinity(0))
     assert f"3 workers on {cores} usable core" in out
     assert f"worker 0: core {min(os.sched_getaffinity(0))}, memory node " in out
+
+
+def test_explain_tells_the_threads_that_workers_then_have(bench, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    for name in set(THREAD_VARIABLES) - {"OMP_NUM_THREADS"}:
+        monkeypatch.delenv(name, raising=False)
+    bench.module("""
+    class Tell(ParallelProcessing):
+        def process(self, clipboard):
+            open("threads", "w").write(os.environ["OMP_NUM_THREADS"] + os.environ["MKL_NUM_THREADS"])
+    """)
+    bench.policy("tell - Tell", slices=8)
+    workers = str(len(os.sched_getaffinity(0)))
+    told = bench.run("--explain", "--workers", workers).out
+    assert "1 for the threads of each, as set: OMP_NUM_THREADS=7\n" in told
+    assert bench.run("--workers", workers).code == 0
+    assert (bench.folder / "threads").read_text() == "71"
 
 
 @pytest.mark.skipif(len(nodes()) < 2, reason="this machine has one memory node")

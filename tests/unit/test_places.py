@@ -4,7 +4,7 @@
 import os
 
 import pytest
-from harness.runtime.processes.cores import describe_places, nodes, place_of
+from harness.runtime.processes.cores import THREAD_VARIABLES, describe_places, limit_threads, nodes, place_of
 
 
 @pytest.fixture
@@ -43,7 +43,15 @@ def test_on_several_nodes_workers_go_round_them_and_stay():
     assert [place_of(worker, True, cores_of).cores for worker in range(6)] == [[0], [3], [1], [4], [2], [0]]
 
 
-def test_places_are_told_in_words(monkeypatch):
+@pytest.fixture
+def no_threads_asked(monkeypatch):
+    for name in THREAD_VARIABLES:
+        # Set first, so that what a test sets itself is gone after it.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def test_places_are_told_in_words(monkeypatch, no_threads_asked):
     name = "harness.runtime.processes.cores.nodes"
     monkeypatch.setattr(name, lambda: {0: [0, 1], 1: [2, 3]})
     assert describe_places(2, False) == [
@@ -57,3 +65,15 @@ def test_places_are_told_in_words(monkeypatch):
         "1 worker on 2 usable cores, 2 for the threads of each",
         "no worker is pinned; all memory is equally near",
     ]
+
+
+def test_threads_are_told_as_workers_will_find_them(monkeypatch, no_threads_asked):
+    cores = len(os.sched_getaffinity(0))
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    told = describe_places(cores, False)[0]
+    assert told.endswith(", 1 for the threads of each, as set: OMP_NUM_THREADS=7")
+    limit_threads(cores)
+    assert os.environ["OMP_NUM_THREADS"] == "7" and os.environ["MKL_NUM_THREADS"] == "1"
+    for name in THREAD_VARIABLES:
+        monkeypatch.setenv(name, "3")
+    assert describe_places(cores, False)[0].endswith(", 3 for the threads of each")

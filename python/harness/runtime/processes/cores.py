@@ -23,9 +23,23 @@ MOST_PLACES = 8
 
 def limit_threads(workers: int) -> None:
     """Shares the cores among the workers' thread pools; a variable the operator has set stays."""
-    threads = max(1, len(os.sched_getaffinity(0)) // max(1, workers))
-    for name in THREAD_VARIABLES:
-        os.environ.setdefault(name, str(threads))
+    os.environ.update(_thread_variables(len(os.sched_getaffinity(0)), workers))
+
+
+def _thread_variables(cores: int, workers: int) -> dict[str, str]:
+    """What the variables are in a worker."""
+    threads = str(max(1, cores // max(1, workers)))
+    return {name: os.environ.get(name, threads) for name in THREAD_VARIABLES}
+
+
+def _words_for_threads(cores: int, workers: int) -> str:
+    variables = _thread_variables(cores, workers)
+    shares = {value for name, value in variables.items() if name not in os.environ}
+    if not shares and len(set(variables.values())) == 1:
+        shares = set(variables.values())
+    words = f"{' '.join(shares)} for the threads of each".lstrip()
+    as_set = [f"{name}={value}" for name, value in variables.items() if value not in shares]
+    return f"{words}, as set: {', '.join(as_set)}" if as_set else words
 
 
 def thread_budget() -> int:
@@ -116,8 +130,8 @@ def describe_places(n_workers: int, pinned: bool) -> list[str]:
     on = f"{cores} usable core{'s' if cores > 1 else ''}"
     if len(cores_of) > 1:
         on += f" of {len(cores_of)} memory nodes"
-    threads = max(1, cores // max(1, n_workers))
-    lines = [f"{n_workers} worker{'s' if n_workers > 1 else ''} on {on}, {threads} for the threads of each"]
+    threads = _words_for_threads(cores, n_workers)
+    lines = [f"{n_workers} worker{'s' if n_workers > 1 else ''} on {on}, {threads}"]
     for worker in range(n_workers):
         place = place_of(worker, pinned, cores_of)
         if place.node is None:
