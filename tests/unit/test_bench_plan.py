@@ -8,6 +8,7 @@ from harness.bench.images import image_bytes, load, make_images
 from harness.bench.plan import checked_dtype, checked_plot, parse_counts, parse_shape
 from harness.errors import ArenaFull, ConfigError
 
+USUAL = {"stage": "m.S", "shape": "8x8"}
 WRONG = {
     "nothing to measure": ({}, "nothing to measure"),
     "a policy as stage": ({"stage": "night.paf", "shape": "8x8"}, "looks like a file"),
@@ -25,6 +26,22 @@ WRONG = {
     "workers": ({"stage": "m.S", "shape": "8x8", "workers": 0}, "expected 1 to 250, saw 0"),
     "a source": ({"stage": "m.S", "shape": "8x8", "source": "disk"}, "expected 'master' or 'slice'"),
     "no minutes": ({"stage": "m.S", "shape": "8x8", "minutes": 0.0}, "more than 0"),
+    "visits in parts": ({**USUAL, "visits": 2.5}, "visits: expected a whole.*saw 2.5"),
+    "truth as rounds": ({**USUAL, "rounds": True}, "rounds: expected a whole number"),
+    "workers as text": ({**USUAL, "workers": "2"}, "workers: expected a whole.*saw '2'"),
+    "one number of slices": ({**USUAL, "slices": 2}, "slices: expected a sequence.*saw 2"),
+    "slices as text": ({**USUAL, "slices": ["1"]}, "slices: expected a whole.*saw '1'"),
+    "minutes as text": ({**USUAL, "minutes": "1"}, "minutes: expected a number, saw '1'"),
+    "one axis": ({"stage": "m.S", "shape": 8}, "shape: expected a sequence of axes.*saw 8"),
+    "axes as text": ({"stage": "m.S", "shape": ["8", "8"]}, "axes of 1 pixel or more"),
+    "a class as stage": ({"stage": Plan, "shape": "8x8"}, "stage: expected a text, saw <class"),
+    "a number as policy": ({"policy": 3}, "policy: expected a path, saw 3"),
+    "a number as key": ({**USUAL, "key": 3}, "key: expected a text, saw 3"),
+    "one image": ({"stage": "m.S", "images": "a.npy"}, "images: expected a sequence of paths.*saw 'a.npy'"),
+    "images by number": ({"stage": "m.S", "images": [3]}, "images: expected a path, saw 3"),
+    "one name": ({**USUAL, "compare": "joblib"}, "compare: expected a sequence of names"),
+    "no name": ({**USUAL, "compare": [3]}, "compare: expected names.*saw 3"),
+    "no listener": ({**USUAL, "tell": "me"}, "tell: expected a function"),
     "an unknown one": ({"stage": "m.S", "shape": "8x8", "compare": ["mpi"]}, "no contender 'mpi'; there are"),
     "a contender twice": ({"stage": "m.S", "shape": "8x8", "compare": ["serial", "serial"]}, "a name twice"),
     "a policy compared": ({"policy": "p.paf", "compare": ["serial"]}, "a whole pipeline policy runs in the"),
@@ -58,6 +75,9 @@ def test_a_plot_needs_matplotlib_and_a_name_that_says_what_it_is(tmp_path, monke
         checked_plot(tmp_path / "plot.jpg")
     with pytest.raises(ValueError, match="there is no directory"):
         checked_plot(tmp_path / "nowhere" / "plot.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(ValueError, match="folder.png is a directory"):
+        checked_plot(tmp_path / "folder.png")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"matplotlib, which is not installed: pip install 'pex-harness"):
         checked_plot(tmp_path / "plot.png")

@@ -15,7 +15,16 @@ from harness.bench.images import image_bytes, make_images
 from harness.bench.intervals import LEVEL
 from harness.bench.machine import Surroundings, describe_machine
 from harness.bench.order import PROBE, Answer, Order
-from harness.bench.plan import HARNESS, MASTER, Plan, checked_dtype, checked_images, parse_shape
+from harness.bench.plan import (
+    HARNESS,
+    MASTER,
+    Plan,
+    checked_dtype,
+    checked_images,
+    checked_path,
+    parse_shape,
+    sequence_of,
+)
 from harness.bench.processes import run_order
 from harness.bench.result import CANNOT_TELL, BenchResult, Comparison, Row, make_row, ratio_verdict
 from harness.errors import ArenaFull, ConfigError, HarnessError
@@ -67,7 +76,8 @@ def measure(
         visits: timed visits in a round. Those that warm up come before, `warm_up` of them.
         rounds: how often all is measured; 6 are the fewest whose extremes are an interval of 95 %.
         compare: other ways to run `process` of the stage, by the names in `harness.bench.contenders`.
-        workers: processes that run the slices; by default one per slice, at most one per core.
+        workers: processes that run the slices; by default what the pipeline policy says, or one per slice, at
+            most one per core.
         minutes: no round begins later than so many minutes after the start.
         tell: is called with a line of text whenever something begins.
 
@@ -81,20 +91,22 @@ def measure(
     """
     plan = Plan(
         stage=stage,
-        policy=None if policy is None else Path(policy).absolute(),
+        policy=None if policy is None else checked_path("policy", policy).absolute(),
         shape=parse_shape(shape),
         dtype=checked_dtype(dtype),
         images=checked_images(images),
         key=key,
         source=source,
-        slices=tuple(slices),
+        slices=sequence_of("slices", slices, "numbers such as [1, 2, 4]"),
         visits=visits,
         warm_up=warm_up,
         rounds=rounds,
-        compare=tuple(compare),
+        compare=sequence_of("compare", compare, "names such as ['joblib']"),
         workers=workers,
         minutes=minutes,
     )
+    if not callable(tell):
+        raise ValueError(f"tell: expected a function of one text, saw {tell!r}")
     _check_contenders(plan.compare)
     with tempfile.TemporaryDirectory(prefix="pex-bench-") as folder:
         return _Measuring(plan, Path(folder), tell).result()
@@ -124,7 +136,7 @@ class _Measuring:
         self._tell = tell
         self._failures: dict[_Cell, str] = {}
         self._answers: dict[_Cell, list[Answer]] = {}
-        self._plan = plan = self._with_slices(plan)
+        self._plan = plan = self._as_policy_says(plan)
         self._cores = plan.workers_for(1 << 20) if plan.workers is None else len(os.sched_getaffinity(0))
         self._check_memory(plan)
         if plan.stage is not None:
@@ -133,7 +145,8 @@ class _Measuring:
         self._images = make_images(plan, folder)
         self._nbytes = image_bytes(self._images)
 
-    def _with_slices(self, plan: Plan) -> Plan:
+    def _as_policy_says(self, plan: Plan) -> Plan:
+        """The plan with the numbers of slices and workers that were left open."""
         if plan.stage is not None:
             return plan if plan.slices else replace(plan, slices=(1,))
         from harness.runtime.configuration.config import load_config
@@ -146,6 +159,9 @@ class _Measuring:
                 f"pipeline policy {plan.policy}: stage {waiting[0].name!r} waits for events of topic"
                 f" {waiting[0].event_topic!r}, and a benchmark has none to send"
             )
+        said = config.merged_policy
+        if plan.workers is None and said.exists("nWorkers"):
+            plan = replace(plan, workers=said.getInt("nWorkers"))
         if plan.slices:
             return plan
         if config.n_slices < 1:

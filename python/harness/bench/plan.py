@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ class Plan:
         warm_up: visits before them.
         rounds: how often everything is measured, in turn.
         compare: who else runs the stage: names of `harness.bench.contenders`.
-        workers: worker processes; `None`: one per slice, at most one per core.
+        workers: worker processes; `None`: as the pipeline policy says, or one per slice, at most one per
+            core.
         minutes: no round begins after so many; `None`: all do.
     """
 
@@ -60,6 +62,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for what cannot be meant."""
+        self._check_types()
         if self.stage is None and self.policy is None:
             raise ValueError("nothing to measure: name a stage class, or the pipeline policy in --policy")
         if self.stage is not None and Path(self.stage).suffix in (".paf", ".json", ".toml"):
@@ -90,6 +93,29 @@ class Plan:
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes: expected more than 0, saw {self.minutes}")
 
+    def _check_types(self) -> None:
+        texts = {"key": self.key, "source": self.source}
+        if self.stage is not None:
+            texts["stage"] = self.stage
+        for name, text in texts.items():
+            if not isinstance(text, str):
+                raise ValueError(f"{name}: expected a text, saw {text!r}")
+        numbers = {"visits": self.visits, "warm_up": self.warm_up, "rounds": self.rounds}
+        if self.workers is not None:
+            numbers["workers"] = self.workers
+        for name, number in [*numbers.items(), *(("slices", count) for count in self.slices)]:
+            if not _is_whole(number):
+                raise ValueError(f"{name}: expected a whole number, saw {number!r}")
+        # NumPy's numbers are as good, but JSON knows Python's alone.
+        for name, number in numbers.items():
+            object.__setattr__(self, name, int(number))
+        object.__setattr__(self, "slices", tuple(map(int, self.slices)))
+        if self.minutes is not None and not isinstance(self.minutes, (int, float)):
+            raise ValueError(f"minutes: expected a number, saw {self.minutes!r}")
+        for one in self.compare:
+            if not isinstance(one, str):
+                raise ValueError(f"compare: expected names such as 'joblib', saw {one!r}")
+
     @property
     def feeds(self) -> bool:
         """Whether images are put on clipboards."""
@@ -112,6 +138,37 @@ class Plan:
         return what
 
 
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool)
+
+
+def sequence_of(name: str, given: Any, expected: str) -> tuple[Any, ...]:
+    """What an argument has one after the other. Raises `ValueError` for one thing alone, and for a text."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise ValueError(f"{name}: expected a sequence of {expected}, saw {given!r}")
+    return tuple(given)
+
+
+def checked_path(name: str, given: Any) -> Path:
+    """The path that an argument is. Raises `ValueError`."""
+    if not isinstance(given, (str, os.PathLike)):
+        raise ValueError(f"{name}: expected a path, saw {given!r}")
+    return Path(given)
+
+
+def checked_place(name: str, path: str | os.PathLike[str]) -> Path:
+    """The path of a file that can be written. Raises `ValueError`."""
+    found = checked_path(name, path)
+    folder = found.absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f"{name}: there is no directory {folder}")
+    if found.is_dir():
+        raise ValueError(f"{name}: {found} is a directory; expected the name of a file")
+    if not os.access(found if found.exists() else folder, os.W_OK):
+        raise ValueError(f"{name}: {found} cannot be written")
+    return found
+
+
 def parse_shape(given: str | Sequence[int] | None) -> tuple[int, ...] | None:
     """The shape that `4096x4096`, or a sequence of numbers, means; rows first. Raises `ValueError`."""
     if given is None:
@@ -121,12 +178,12 @@ def parse_shape(given: str | Sequence[int] | None) -> tuple[int, ...] | None:
             raise ValueError(f"shape: expected rows x columns such as 4096x4096, saw {given!r}")
         numbers = tuple(int(part) for part in given.strip().split("x"))
     else:
-        numbers = tuple(given)
+        numbers = sequence_of("shape", given, "axes such as (4096, 4096)")
     if not 1 <= len(numbers) <= MOST_AXES:
         raise ValueError(f"shape: expected 1 to {MOST_AXES} axes, saw {len(numbers)}: {given!r}")
-    if any(not isinstance(number, int) or number < 1 for number in numbers):
+    if not all(_is_whole(number) and number >= 1 for number in numbers):
         raise ValueError(f"shape: expected axes of 1 pixel or more, saw {given!r}")
-    return numbers
+    return tuple(map(int, numbers))
 
 
 def parse_counts(text: str) -> tuple[int, ...]:
@@ -153,8 +210,8 @@ def checked_dtype(name: str) -> str:
 def checked_images(paths: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
     """The paths of image files, all of which are there. Raises `ValueError`."""
     found = []
-    for given in paths:
-        path = Path(given)
+    for given in sequence_of("images", paths, "paths of files"):
+        path = checked_path("images", given)
         if not path.name.lower().endswith(IMAGE_SUFFIXES):
             kinds = ", ".join(IMAGE_SUFFIXES)
             raise ValueError(f"images: {path}: expected a file whose name ends in one of {kinds}")
@@ -168,16 +225,14 @@ def checked_plot(path: str | os.PathLike[str]) -> Path:
     """The path of a picture that can be drawn.
 
     Raises:
-        ValueError: its name ends otherwise, or its directory is not there.
+        ValueError: its name ends otherwise, or it cannot be written.
         ImportError: matplotlib is not installed.
     """
     import importlib.util
 
-    found = Path(path)
+    found = checked_place("plot", path)
     if found.suffix.lower() not in PLOT_SUFFIXES:
         raise ValueError(f"plot: expected a name that ends in .png or .svg, saw {str(found)!r}")
-    if not found.absolute().parent.is_dir():
-        raise ValueError(f"plot: there is no directory {found.absolute().parent}")
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(
             "a plot needs matplotlib, which is not installed: pip install 'pex-harness[plot]'",
