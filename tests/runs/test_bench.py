@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from harness.bench import measure
 
@@ -49,6 +50,37 @@ STAGES = """
     class Random(ParallelProcessing):
         def process(self, clipboard):
             clipboard.put("dice", random.random(), True)
+
+    class Alternating(ParallelProcessing):
+        stateless = True
+        def process(self, clipboard):
+            image = clipboard.get("image")
+            clipboard.put("sum", float(image.sum()), True)
+            # Another rank is late in each visit, so that ranks go from worker to worker.
+            time.sleep(0.1 if self.rank == harness.current_visit() % 2 else 0.001)
+
+    class First(ParallelProcessing):
+        independent = stateless = True
+        def process(self, clipboard):
+            clipboard.get("image")
+            visit, end = harness.current_visit(), time.monotonic() + 10
+            # Until all others are through the second stage, those of this worker too.
+            while self.rank == 0 and not all(os.path.exists(f"{visit}.{rank}") for rank in range(1, 4)):
+                if time.monotonic() > end:
+                    raise TimeoutError("the others are not through")
+                time.sleep(0.002)
+
+    class Second(ParallelProcessing):
+        independent = stateless = True
+        def process(self, clipboard):
+            open(f"{harness.current_visit()}.{self.rank}", "w").close()
+
+    class Looks(SerialProcessing):
+        def preprocess(self, clipboard):
+            keys = [key for key in clipboard.getKeys() if key.startswith("bench image")]
+            means = [float(clipboard.get(key).mean()) for key in sorted(keys)]
+            with open("handed", "a") as file:
+                print(harness.current_visit(), *means, file=file)
 
     class Raises(ParallelProcessing):
         def process(self, clipboard):
@@ -170,6 +202,58 @@ def test_a_pipeline_policy_runs_whole_with_other_numbers_of_slices(command):
     assert all(len(row["rounds"]) == 1 for row in rows)
 
 
+def test_slices_that_go_from_worker_to_worker_have_the_images_of_their_visit(command):
+    options = ["--visits", "6", "--warm-up", "2", "--rounds", "1", "--slices", "6", "--workers", "2"]
+    options += ["--shape", "8x8", "--source", "slice", "--compare", "serial"]
+    done = command("stages_here.Alternating", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("source", ["master", "slice"])
+def test_a_pipeline_that_is_given_images_keeps_its_schedule(command, source):
+    # It can end only if it is fused and balanced, as its stages declare.
+    command.bench.policy("first - First", "second - Second:share", slices=4)
+    done = command("--policy", "night.paf", *SMALL, "--workers", "2", "--source", source)
+    assert done.returncode == 0, done.stderr
+
+
+def test_visits_in_flight_have_images_of_their_own(command):
+    path = command.bench.policy("looks Looks Random", slices=1, head="visitsInFlight: 3")
+    np.save(command.bench.folder / "one.npy", np.full((8, 8), 1.0, np.float32))
+    np.save(command.bench.folder / "two.npy", np.full((8, 8), 2.0, np.float32))
+    options = ["--images", "one.npy", "two.npy", "--visits", "6", "--warm-up", "1", "--rounds", "1"]
+    done = command("--policy", path, *options)
+    assert done.returncode == 0, done.stderr
+    handed = (command.bench.folder / "handed").read_text().splitlines()
+    assert sorted(handed) == [f"{visit} {1.0 if visit % 2 else 2.0}" for visit in range(1, 8)]
+
+
+def test_workers_are_those_of_the_policy_unless_told_otherwise(command):
+    command.bench.policy("double - Double", slices=4, head="nWorkers: 3")
+    for options, expected in (([], [2, 3]), (["--workers", "1"], [1, 1])):
+        done = command("--policy", "night.paf", *SMALL, "--slices", "2,4", *options, "--json", "-")
+        assert done.returncode == 0, done.stderr
+        assert [row["workers"] for row in json.loads(done.stdout)["rows"]] == expected
+
+
+def test_given_images_are_worked_on_until_the_minutes_are_over(command):
+    np.save(command.bench.folder / "ones.npy", np.full((8, 16), 1000.0, np.float64))
+    policy = command.bench.folder / "scale.paf"
+    policy.write_text("scale: 2.0\n")
+    options = ["--images", "ones.npy", "--key", "raw", "--policy", policy, "--visits", "3"]
+    done = command("stages_here.Scaled", *options, "--compare", "serial", "--minutes", "0.0001")
+    assert done.returncode == 0, done.stderr
+    assert "stages_here.Scaled on 1 given image, 1 round of 3 visits" in done.stdout
+    assert "only 1 of 6 rounds were begun in 0.0001 minutes" in done.stdout
+
+
+def test_small_arrays_count_neither_as_copied_nor_as_shared(command):
+    done = command("stages_here.Double", *SMALL, "--json", "-")
+    assert json.loads(done.stdout)["rows"][0]["copied"] is None
+    done = command("stages_here.Double", "--shape", "256x256", *SMALL[2:], "--json", "-")
+    assert json.loads(done.stdout)["rows"][0]["copied"] == 0.0
+
+
 def test_a_pipeline_policy_that_makes_its_own_images_needs_none(command):
     command.bench.policy("dice - Random", slices=2)
     done = command("--policy", "night.paf", "--visits", "3", "--rounds", "1", "--json", "-")
@@ -220,7 +304,9 @@ def test_wrong_usage_ends_with_2(command):
         (["m.S", "--shape", "0x0"], "axes of 1 pixel or more"),
         (["m.S", "--shape", "8x8", "--slices", "some"], "slices: expected numbers"),
         (["m.S", "--shape", "8x8", "--plot", "p.gif"], "ends in .png or .svg"),
-        (["m.S", "--shape", "8x8", "--json", "/nowhere/at/all.json"], "there is no directory"),
+        (["m.S", "--shape", "8x8", "--json", "/nowhere/at/all.json"], "json: there is no directory"),
+        (["stages_here.Double", *SMALL, "--json", "."], "json: . is a directory"),
+        (["stages_here.Double", *SMALL, "--minutes", "0"], "minutes: expected more than 0"),
     ):
         done = command(*arguments)
         assert done.returncode == 2 and words in done.stderr
@@ -252,9 +338,10 @@ def test_the_function_is_called_from_any_process_and_imports_no_stage(command, m
     monkeypatch.syspath_prepend(str(command.bench.folder))
     told = []
     found = measure(
-        "stages_here.Double", shape=(256, 256), slices=[2], visits=3, warm_up=1, rounds=2, compare=["serial"],
-        tell=told.append,
+        "stages_here.Double", shape=(np.int64(256), 256), slices=np.array([2]), visits=np.int64(3), warm_up=1,
+        rounds=2, compare=["serial"], tell=told.append,
     )  # fmt: skip
+    assert json.loads(found.to_json())["plan"]["slices"] == [2]
     assert "stages_here" not in sys.modules
     row = found.row("harness", 2)
     assert len(row.rounds) == 2 and found.equal and found.rounds_done == 2 and row.copied == 0.0

@@ -11,6 +11,7 @@ from harness.bench.fingerprints import fingerprint
 from harness.bench.images import load
 from harness.bench.order import Order
 from harness.bench.plan import MASTER
+from harness.current import current_visit
 from harness.dc3a import Dc3aStage, adapt
 from harness.errors import ConfigError
 from harness.queue import Queue
@@ -93,8 +94,8 @@ def handed_key(rank: int) -> str:
     return f"bench image of {rank}"
 
 
-class _FedMaster(SerialProcessing):
-    """Hands new images out before the stage's own preprocess, and reads results before its postprocess."""
+class _HandingMaster(SerialProcessing):
+    """Hands new images out before the stage's own preprocess."""
 
     order: ClassVar[Order]
 
@@ -104,14 +105,18 @@ class _FedMaster(SerialProcessing):
         order = self.order
         if order.images and order.source == MASTER:
             for rank in range(order.slices):
-                image = _images(order).new(len(PRINTS) + 1, rank)
+                image = _images(order).new(current_visit(), rank)
                 clipboard.put(handed_key(rank), image, True)
         return super().applyPreprocess()
+
+
+class _FedMaster(_HandingMaster):
+    """Reads results, too, before the stage's own postprocess."""
 
     def applyPostprocess(self, queue: Queue) -> None:
         clipboard = queue.element()
         if clipboard is not None:
-            whole = len(PRINTS) < self.order.warm_up
+            whole = current_visit() <= self.order.warm_up
             PRINTS.append(fingerprint(_results(clipboard, self.order.slices), whole))
         super().applyPostprocess(queue)
 
@@ -130,19 +135,17 @@ class _FedSlice(ParallelProcessing):
     """Has the slice's image under its key before the stage's own process."""
 
     order: ClassVar[Order]
-    visits_seen = 0
 
     def applyProcess(self) -> None:
         inputQueue, _ = self._queues()
         clipboard: Clipboard = inputQueue.element()  # type: ignore[assignment]  # a visit has one
         order = self.order
-        self.visits_seen += 1
         if order.source == MASTER:
             image = clipboard.get(handed_key(self.rank))
             for rank in range(order.slices):
                 del clipboard[handed_key(rank)]
         else:
-            image = _images(order).new(self.visits_seen, self.rank)
+            image = _images(order).new(current_visit(), self.rank)
         clipboard.put(order.key, image)
         super().applyProcess()
 
@@ -152,19 +155,28 @@ def _images(order: Order) -> Images:
     return Images(order)
 
 
+UNNOTICED = {"independent": True, "stateless": True}
+"""What the halves in front of a whole pipeline declare, so that its own stages decide on the schedule."""
+
+
 def serial_half(order: Order) -> type[SerialProcessing]:
-    """The class of the master's half: that of the stage, or one that does nothing, and what feeds it."""
-    serial = None if order.stage is None else find_halves(order.stage)[0]
-    return _fed(_FedMaster, serial or NoOpSerialProcessing, order)
+    """The class of the master's half: that of the stage, or one that does nothing, and what feeds it.
+
+    In front of a whole pipeline it reads no results: slices would have to meet the master behind it.
+    """
+    if order.stage is None:
+        return _fed(_HandingMaster, NoOpSerialProcessing, order, **UNNOTICED)
+    return _fed(_FedMaster, find_halves(order.stage)[0] or NoOpSerialProcessing, order)
 
 
 def parallel_half(order: Order) -> type[ParallelProcessing]:
     """The class of a slice's half, with images."""
-    parallel = NoOpParallelProcessing if order.stage is None else find_halves(order.stage)[1]
-    return _fed(_FedSlice, parallel, order)
+    if order.stage is None:
+        return _fed(_FedSlice, NoOpParallelProcessing, order, **UNNOTICED)
+    return _fed(_FedSlice, find_halves(order.stage)[1], order)
 
 
-def _fed(feeding: type, cls: type, order: Order) -> Any:
+def _fed(feeding: type, cls: type, order: Order, **declared: bool) -> Any:
     # The class says that it is the user's: what the harness concludes from its module must not change.
     names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    return type(cls.__name__, (feeding, cls), {**names, "order": order})
+    return type(cls.__name__, (feeding, cls), {**names, "order": order, **declared})

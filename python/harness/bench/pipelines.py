@@ -101,6 +101,8 @@ def _whole(order: Order) -> Policy:
     if not policy.isPolicy("appStage"):
         raise ConfigError(f"pipeline policy {order.policy}: it has no stages")
     blocks = policy.getPolicyArray("appStage")
+    # Before the first stage of a pipeline slices have nothing to exchange, whatever it says.
+    blocks[0].set("shareData", False)
     policy.set("appStage", _fed_stage("bench images"))
     for block in blocks:
         policy.add("appStage", block)
