@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The least that a step and a hand-over between forked processes can cost here: the limits of the benchmarks.
 //
-// A library for ctypes. `bare_steps` and `bare_handover` fork and measure without any Python; the functions on a
-// meeting point are for Python contenders that want the same rendezvous under a thin binding.
+// A library for ctypes. `bare_steps`, `bare_barrier_steps` and `bare_handover` fork and measure without any Python; the
+// functions on a meeting point are for Python contenders that want the same rendezvous under a thin binding.
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -40,14 +41,15 @@ struct alignas(64) Word {
         value.store(next);
         if (asleep.load() != 0) syscall(SYS_futex, &value, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
     }
-    // Returns the value once it is another one than `old`: yields for a while, then sleeps.
-    std::uint32_t wait_change(std::uint32_t old) {
-        const std::uint64_t start = now_ns();
-        do {
+    // Returns the value once it is another one than `old`: yields for so long (0: not at all), then sleeps.
+    std::uint32_t wait_change(std::uint32_t old, std::uint64_t yield_ns) {
+        const std::uint64_t start = yield_ns != 0 ? now_ns() : 0;
+        while (yield_ns != 0) {
             for (int i = 0; i < 32; ++i)
                 if (const std::uint32_t seen = value.load(); seen != old) return seen;
             sched_yield();
-        } while (now_ns() - start < YIELD_NS);
+            if (now_ns() - start >= yield_ns) break;
+        }
         asleep.fetch_add(1);
         while (value.load() == old) syscall(SYS_futex, &value, FUTEX_WAIT, old, nullptr, nullptr, 0);
         asleep.fetch_sub(1);
@@ -60,6 +62,7 @@ struct Meeting {
     Word done;   // the last turn that all have arrived for
     alignas(64) std::atomic<std::uint32_t> arrived;
     std::uint32_t slices;
+    std::uint64_t yield_ns;  // how long each side yields before it sleeps
 };
 
 void* shared_pages(std::size_t bytes) {
@@ -92,7 +95,7 @@ std::vector<pid_t> fork_slices(Meeting& meeting, Work work) {
         }
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         std::uint32_t turn = 0;
-        while ((turn = meeting.turn.wait_change(turn)) != STOP) {
+        while ((turn = meeting.turn.wait_change(turn, meeting.yield_ns)) != STOP) {
             work(rank, turn);
             if (meeting.arrived.fetch_add(1) + 1 == meeting.slices) meeting.done.set(turn);
         }
@@ -114,7 +117,9 @@ extern "C" {
 // A meeting point in shared memory for `slices` processes, made before they are forked; null without memory.
 void* bare_meeting(std::uint32_t slices) {
     auto* meeting = static_cast<Meeting*>(shared_pages(sizeof(Meeting)));
-    if (meeting != nullptr) meeting->slices = slices;
+    if (meeting == nullptr) return nullptr;
+    meeting->slices = slices;
+    meeting->yield_ns = YIELD_NS;
     return meeting;
 }
 
@@ -129,12 +134,13 @@ void bare_release(void* point) {
 void bare_wait_all(void* point) {
     auto& meeting = *static_cast<Meeting*>(point);
     const std::uint32_t turn = meeting.turn.value.load();
-    if (meeting.done.value.load() != turn) meeting.done.wait_change(turn - 1);
+    if (meeting.done.value.load() != turn) meeting.done.wait_change(turn - 1, meeting.yield_ns);
 }
 
 // Slice: blocks until it is released from `turn`; returns the new turn.
 std::uint32_t bare_wait_release(void* point, std::uint32_t turn) {
-    return static_cast<Meeting*>(point)->turn.wait_change(turn);
+    auto& meeting = *static_cast<Meeting*>(point);
+    return meeting.turn.wait_change(turn, meeting.yield_ns);
 }
 
 // Slice: has done the work of `turn`.
@@ -154,10 +160,12 @@ std::uint64_t bare_touch(const void* image, std::size_t bytes) {
     return sum;
 }
 
-// Seconds of `rounds` empty steps with so many slices, after `warm` more. Returns 0, or -1 without memory.
-int bare_steps(std::uint32_t slices, std::uint32_t warm, std::uint32_t rounds, double* seconds) {
+// Seconds of `rounds` empty steps with so many slices, after `warm` more; `yields`: whether waiting begins with yielding,
+// or sleeps at once. Returns 0, or -1 without memory.
+int bare_steps(std::uint32_t slices, int yields, std::uint32_t warm, std::uint32_t rounds, double* seconds) {
     auto* meeting = static_cast<Meeting*>(bare_meeting(slices));
     if (meeting == nullptr) return -1;
+    if (yields == 0) meeting->yield_ns = 0;
     const auto children = fork_slices(*meeting, [](std::uint32_t, std::uint32_t) {});
     for (std::uint32_t i = 0; i < warm + rounds; ++i) {
         const std::uint64_t start = now_ns();
@@ -166,6 +174,38 @@ int bare_steps(std::uint32_t slices, std::uint32_t warm, std::uint32_t rounds, d
         if (i >= warm) seconds[i - warm] = static_cast<double>(now_ns() - start) * 1e-9;
     }
     end(*meeting, children);
+    return 0;
+}
+
+// The same by two waits at a pthread_barrier of master and slices.
+int bare_barrier_steps(std::uint32_t slices, std::uint32_t warm, std::uint32_t rounds, double* seconds) {
+    auto* barrier = static_cast<pthread_barrier_t*>(shared_pages(sizeof(pthread_barrier_t)));
+    pthread_barrierattr_t shared{};
+    if (barrier == nullptr || pthread_barrierattr_init(&shared) != 0) return -1;
+    pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    if (pthread_barrier_init(barrier, &shared, slices + 1) != 0) return -1;
+    auto step = [barrier] {
+        pthread_barrier_wait(barrier);
+        pthread_barrier_wait(barrier);
+    };
+    std::vector<pid_t> children;
+    for (std::uint32_t rank = 0; rank < slices; ++rank) {
+        const pid_t child = fork();
+        if (child != 0) {
+            children.push_back(child);
+            continue;
+        }
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (std::uint32_t i = 0; i < warm + rounds; ++i) step();
+        _exit(0);
+    }
+    for (std::uint32_t i = 0; i < warm + rounds; ++i) {
+        const std::uint64_t start = now_ns();
+        step();
+        if (i >= warm) seconds[i - warm] = static_cast<double>(now_ns() - start) * 1e-9;
+    }
+    for (const pid_t child : children) waitpid(child, nullptr, 0);
+    munmap(barrier, sizeof(pthread_barrier_t));
     return 0;
 }
 

@@ -60,11 +60,22 @@ def check(sum_read: int, mebibytes: int, value: int, who: str) -> None:
         raise RuntimeError(f"{who} read another image: expected the sum {expected}, saw {sum_read}")
 
 
-def steps(slices: int, rounds: int) -> list[float]:
-    """Seconds of empty steps in C. Raises `MemoryError`."""
+WARM_STEPS = 100
+
+
+def steps(slices: int, rounds: int, yields: bool = True) -> list[float]:
+    """Seconds of empty steps in C, which wait by yielding first, or sleep at once. Raises `MemoryError`."""
     seconds = (ctypes.c_double * rounds)()
-    if library().bare_steps(slices, 100, rounds, seconds) != 0:
+    if library().bare_steps(slices, int(yields), WARM_STEPS, rounds, seconds) != 0:
         raise MemoryError("no shared memory for a meeting point")
+    return list(seconds)
+
+
+def barrier_steps(slices: int, rounds: int) -> list[float]:
+    """Seconds of empty steps in C by a `pthread_barrier`. Raises `MemoryError`."""
+    seconds = (ctypes.c_double * rounds)()
+    if library().bare_barrier_steps(slices, WARM_STEPS, rounds, seconds) != 0:
+        raise MemoryError("no shared memory for a barrier")
     return list(seconds)
 
 

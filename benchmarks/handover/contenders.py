@@ -65,9 +65,12 @@ STEPS = {
     "default": Contender("**harness**, as many workers as cores", "contenders", "harness_default_steps",
                          above_cores=True),
     "logged": Contender("harness, N workers, default logs", "contenders", "harness_logged_steps"),
+    "futex": Contender("limit: bare C, futex alone", "contenders", "futex_steps"),
+    "pthread": Contender("pthread_barrier, 2 waits, bare C", "contenders", "pthread_steps"),
     "mpi": Contender("Open MPI, 2 Barriers", "peers_installed", "mpi_steps", "mpi4py", "mpirun"),
     "pipe": Contender("multiprocessing.Pipe", "peers_stdlib", "pipe_steps"),
     "zmq": Contender("pyzmq, ipc", "peers_installed", "zmq_steps", "zmq"),
+    "iceoryx2": Contender("iceoryx2, events", "peers_iceoryx2", "iceoryx2_steps", "iceoryx2"),
     "barrier": Contender("multiprocessing, 2 Barriers", "peers_stdlib", "barrier_steps"),
     "joblib": Contender("joblib", "peers_installed", "joblib_steps", "joblib"),
     "ray": Contender("Ray actors", "peers_clusters", "ray_steps", "ray", heavy=True),
@@ -81,6 +84,8 @@ HANDOVERS = {
                          "harness_default_handover", above_cores=True),
     "copy": Contender("limit: one copy into warm pages, bare C", "contenders", "copy_handover"),
     "foreign": Contender("**harness**, array from elsewhere", "contenders", "harness_foreign_handover"),
+    "iceoryx2": Contender("iceoryx2, computed in a loan", "peers_iceoryx2", "born_handover", "iceoryx2"),
+    "loaned": Contender("iceoryx2, one copy into a loan", "peers_iceoryx2", "copied_handover", "iceoryx2"),
     "reused": Contender("shared_memory, block reused", "peers_stdlib", "reused_handover"),
     "mpi": Contender("Open MPI Bcast / Recv", "peers_installed", "mpi_handover", "mpi4py", "mpirun"),
     "fresh": Contender("shared_memory, new block each", "peers_stdlib", "fresh_handover"),
@@ -98,6 +103,16 @@ KINDS = {"steps": STEPS, "handover": HANDOVERS}
 def bare_steps(slices: int, rounds: int, seconds: float) -> list[float]:
     """The limit."""
     return bare.steps(slices, rounds)
+
+
+def futex_steps(slices: int, rounds: int, seconds: float) -> list[float]:
+    """The limit of who sleeps at once."""
+    return bare.steps(slices, rounds, yields=False)
+
+
+def pthread_steps(slices: int, rounds: int, seconds: float) -> list[float]:
+    """What the C library has for it."""
+    return bare.barrier_steps(slices, rounds)
 
 
 def thin_steps(slices: int, rounds: int, seconds: float) -> list[float]:

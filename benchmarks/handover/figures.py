@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("numpy", "pex-harness", "joblib", "pyzmq", "mpi4py", "openmpi", "ray", "distributed")
+PACKAGES = (
+    "numpy", "pex-harness", "joblib", "pyzmq", "mpi4py", "openmpi", "iceoryx2", "ray", "distributed",
+)  # fmt: skip
 
 
 def quantile(values: Sequence[float], share: float) -> float:
