@@ -62,7 +62,11 @@ def chosen(most: int, modes: Sequence[str]) -> tuple[list[tuple[Check, str]], li
 
 
 def compare(check: Check, mode: Mode, costs: Costs, visits: int) -> dict[str, float]:
-    """One run, and the model of it: seconds of a visit, and efficiency."""
+    """One run, and the model of it: seconds of a visit behind those that warm up, and efficiency.
+
+    Both efficiencies are of all visits behind the first: with several in flight part of what is done between
+    the ends of two visits belongs to later ones, so that work and time of fewer visits do not fit each other.
+    """
     ranks = RANKS_PER_WORKER * check.workers
     name = f"Loose{check.name}" if mode.balanced else check.name
     found = run(
@@ -76,15 +80,17 @@ def compare(check: Check, mode: Mode, costs: Costs, visits: int) -> dict[str, fl
     }
     measured = statistics.mean(found.visit_seconds)
     work = sum(seconds for (visit, _, _), seconds in took.items() if visit > 0)
-    return {"measured": measured, "predicted": predicted(check, mode, costs, found, took, visits),
-            "efficiency": work / (check.workers * found.behind_first)}  # fmt: skip
+    ends = predicted_ends(check, mode, costs, found, took, visits)
+    return {"measured": measured, "predicted": (ends[-1] - ends[found.warm - 1]) / visits,
+            "efficiency": work / (check.workers * found.behind_first),
+            "modelled": work / (check.workers * (ends[-1] - ends[0]))}  # fmt: skip
 
 
-def predicted(
+def predicted_ends(
     check: Check, mode: Mode, costs: Costs, found: Measured,
     took: dict[tuple[int, int, int], float], visits: int,
-) -> float:  # fmt: skip
-    """Seconds of a visit by the model, behind those that warmed up."""
+) -> list[float]:  # fmt: skip
+    """When visits end by the model."""
     before, after = (
         max(1e-9, statistics.mean(found.seconds(step, stage)) - costs.serial) if check.serial else 0.0
         for step, stage in (("preprocess", 1), ("postprocess", STAGES))
@@ -98,8 +104,7 @@ def predicted(
     durations = lambda visit, stage, rank: max(0.0, took[visit, stage, rank] - costs.step)  # noqa: E731
     if mode.is_fused:
         job, durations = fused(job, durations)
-    ends = simulate(job, costs, durations).ends
-    return (ends[-1] - ends[found.warm - 1]) / visits
+    return simulate(job, costs, durations).ends
 
 
 def make_checks(
@@ -129,3 +134,26 @@ def make_checks(
             "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
         })  # fmt: skip
     return rows, remarks
+
+
+NOTICED = 0.005
+"""Efficiencies that differ by less are called equal."""
+
+
+def reversed_pairs(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """A line for each two schedules of which the model has the other one ahead than the runs."""
+    found = []
+    for at, one in enumerate(rows):
+        for other in rows[at + 1 :]:
+            if (one["stages"], one["workers"]) != (other["stages"], other["workers"]):
+                continue
+            measured, modelled = (one[key] - other[key] for key in ("efficiency", "modelled"))
+            if measured * modelled < 0 and min(abs(measured), abs(modelled)) >= NOTICED:
+                ahead, behind = (one, other) if measured > 0 else (other, one)
+                found.append(
+                    f"* {one['stages']}, {one['workers']} workers: {MODES[ahead['mode']].label}"
+                    f" ({100 * ahead['efficiency']:.1f} %, by the model {100 * ahead['modelled']:.1f}) before"
+                    f" {MODES[behind['mode']].label}"
+                    f" ({100 * behind['efficiency']:.1f} %, by the model {100 * behind['modelled']:.1f})"
+                )
+    return found

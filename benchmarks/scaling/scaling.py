@@ -21,7 +21,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "handover")]
 
-from checks import CHECKED, chosen, make_checks  # noqa: E402
+from checks import CHECKED, chosen, make_checks, reversed_pairs  # noqa: E402
 from figures import Surroundings, short, table  # noqa: E402
 from measure import describe, measure  # noqa: E402
 from model import Costs  # noqa: E402
@@ -65,11 +65,12 @@ def table_of_checks(rows: list[dict[str, Any]]) -> str:
     """One line per run."""
     lines = [
         [f"{row['stages']}, {MODES[row['mode']].label}", str(row["workers"]), short(1e3 * row["measured"]),
-         short(1e3 * row["predicted"]), f"{100 * row['efficiency']:.1f}",
+         short(1e3 * row["predicted"]), f"{100 * row['efficiency']:.1f}", f"{100 * row['modelled']:.1f}",
          f"{row['ratio']:.3f} ({row['least']:.3f}-{row['most']:.3f})"]
         for row in rows
     ]  # fmt: skip
-    head = ["stages", "workers", "ms a visit", "predicted", "efficiency, %", "predicted / measured"]
+    head = ["stages", "workers", "ms a visit", "predicted", "efficiency, %", "by the model, %",
+            "predicted / measured"]  # fmt: skip
     return table(head, lines)
 
 
@@ -97,6 +98,8 @@ def main() -> None:
     pairs, remarks = chosen(arguments.most_workers, arguments.modes)
     checked, more = make_checks(costs, pairs, arguments.rounds, arguments.visits, arguments.minutes)
     print(f"Checked against runs:\n\n{table_of_checks(checked)}")
+    others = "\n".join(reversed_pairs(checked)) or "* none"
+    print(f"Schedules of which the model has the other one ahead, where it matters:\n\n{others}\n")
     predicted = list(over_workers(costs, arguments.most_workers))
     print("Predicted efficiency in %, by workers:\n")
     for case in CASES:

@@ -17,15 +17,16 @@ pytest.importorskip("simpy", reason="simpy is not installed: pip install 'pex-ha
 @pytest.fixture(scope="module")
 def scaling():
     """The modules of benchmarks/scaling."""
-    folder = str(ROOT / "benchmarks" / "scaling")
+    folders = [str(ROOT / "benchmarks" / name) for name in ("scaling", "handover")]
     names = set(sys.modules)
-    sys.path.insert(0, folder)
+    sys.path[:0] = folders
     try:
         yield importlib.import_module("model"), importlib.import_module("distributions")
     finally:
-        sys.path.remove(folder)
+        for folder in folders:
+            sys.path.remove(folder)
         for name in set(sys.modules) - names:
-            if getattr(sys.modules[name], "__file__", None) and folder in str(sys.modules[name].__file__):
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(tuple(folders)):
                 del sys.modules[name]
 
 
@@ -385,3 +386,19 @@ def test_what_cannot_be_simulated_is_refused(scaling):
             job(model, **{name: 0})
     with pytest.raises(ValueError, match="one or more"):
         job(model, stages=())
+
+
+def test_schedules_that_the_model_has_the_other_way_round_are_named(scaling):
+    checks = importlib.import_module("checks")
+
+    def row(mode, efficiency, modelled, stages="computing, 5 ms"):
+        return {"stages": stages, "workers": 2, "mode": mode, "efficiency": efficiency, "modelled": modelled}
+
+    found = checks.reversed_pairs([
+        row("fused", 0.90, 0.91), row("lockstep", 0.80, 0.92), row("balanced", 0.898, 0.93),
+        row("flight2", 0.70, 0.99, "sleeping, 10 ms"),
+    ])  # fmt: skip
+    assert found == [
+        "* computing, 5 ms, 2 workers: fused (90.0 %, by the model 91.0) before lockstep (80.0 %, by the"
+        " model 92.0)"
+    ]
