@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 COLOURS = (
-    ("#f2b134", re.compile(r"Loop::|^ring$|futex|sched_yield|doorbell")),
-    ("#ed553b", re.compile(r"Python(Master|Worker)|call_with|outcome_of|take_gil|drop_gil|PyEval")),
-    ("#8cc084", re.compile(r"\.py$")),
-    ("#6fa8dc", re.compile(r"sqlite|stmt_step")),
-)
-"""Of the first pattern that a function's name fits: the loop, its calls into Python, Python, the database."""
-OTHER = "#cfcfd6"
+    ("#f2b134", "the loop", re.compile(r"Loop::|^ring$|futex|sched_yield|doorbell")),
+    ("#ed553b", "its calls into Python",
+     re.compile(r"Python(Master|Worker)|call_with|outcome_of|take_gil|drop_gil|PyEval")),
+    ("#8cc084", "Python", re.compile(r"\.py$")),
+    ("#6fa8dc", "the database", re.compile(r"sqlite|stmt_step")),
+)  # fmt: skip
+"""Colour and legend of the first pattern that a function's name fits."""
+OTHER, OTHER_LABEL = "#cfcfd6", "other compiled code: steps, interpreter, C library"
 NARROWEST = 0.002
 LABELLED = 0.025
 MOST_LEVELS = 14
@@ -34,10 +35,12 @@ def name_of(frame: str) -> str:
 def draw(sides: Mapping[str, Counter[tuple[str, ...]]], path: Path, title: str) -> None:
     """Draws one graph for each side: stacks, the outermost frame first, with their samples.
 
-    The kind of picture is the suffix's. Frames that are named in fewer than one of 500 samples are left out.
+    A legend has what the colours mean. The kind of picture is the suffix's. Frames that are named in fewer
+    than one of 500 samples are left out.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     figure = Figure(figsize=(14, 4.2 * len(sides)), layout="tight")
     FigureCanvasAgg(figure)
@@ -45,7 +48,7 @@ def draw(sides: Mapping[str, Counter[tuple[str, ...]]], path: Path, title: str) 
         axis = figure.add_subplot(len(sides), 1, row + 1)
         total = sum(stacks.values())
         for left, width, level, name in boxes(sorted(stacks.items()), total):
-            colour = next((colour for colour, pattern in COLOURS if pattern.search(name)), OTHER)
+            colour = next((colour for colour, _, pattern in COLOURS if pattern.search(name)), OTHER)
             axis.barh(level, width, left=left, height=0.94, align="edge", color=colour, edgecolor="white",
                       linewidth=0.5)  # fmt: skip
             if width > LABELLED:
@@ -56,6 +59,11 @@ def draw(sides: Mapping[str, Counter[tuple[str, ...]]], path: Path, title: str) 
         axis.set_xlabel(f"share of the {total} samples of the {side} outside waiting")
         for edge in ("top", "right", "left"):
             axis.spines[edge].set_visible(False)
+    keys = [*((colour, label) for colour, label, _ in COLOURS), (OTHER, OTHER_LABEL)]
+    figure.axes[0].legend(
+        handles=[Patch(color=colour, label=label) for colour, label in keys], ncols=len(keys), fontsize=8,
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False,
+    )  # fmt: skip
     figure.suptitle(title)
     figure.savefig(path, dpi=110)
 

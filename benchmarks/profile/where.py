@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from flame import draw, name_of  # noqa: E402
+from harness.cli.table import counted  # noqa: E402
 
 WAITING = "waiting"
 PARTS = [
@@ -124,7 +125,8 @@ def main() -> None:
         record(arguments, folded)
         lines = folded.read_text().split("\n")
     found = parts_of(lines)
-    print(f"{arguments.slices} slices, {arguments.workers} workers, threshold {arguments.threshold},"
+    sizes = f"{counted(arguments.slices, 'slice')}, {counted(arguments.workers, 'worker')}"
+    print(f"{sizes}, threshold {arguments.threshold},"
           f" load {os.getloadavg()[0]:.1f}; per cent of the samples outside waiting")
     for side, samples in found.items():
         working = sum(samples.values()) - samples.pop(WAITING, 0)
@@ -132,7 +134,7 @@ def main() -> None:
         for part, count in samples.most_common():
             print(f"  {part:<26}{100 * count / working:6.1f}")
     if arguments.flamegraph is not None:
-        what = f"Empty steps, {arguments.slices} slices on {arguments.workers} workers"
+        what = f"Empty steps, {counted(arguments.slices, 'slice')} on {counted(arguments.workers, 'worker')}"
         draw(stacks_of(lines), arguments.flamegraph, what)
 
 
