@@ -4,7 +4,8 @@
 Usage: goals.py REPORT, a file that run_all.py has written. What no program has found is listed. Times are of
 that machine and moment; goals that are ratios compare with a limit, or a peer, of the same round. Beside what
 was found stands the limit of the same run, where there is one: bare C, memory that glibc keeps, importing
-NumPy. With more slices than cores the harness is taken with as many workers as cores, as it runs by itself.
+NumPy. Where there are more slices than cores, two runs of the harness are held against a goal: one with a
+worker for every slice, as the peers have, and one with as many workers as cores, as it runs by itself.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "handover")]
 
-from causes import cause  # noqa: E402
+from causes import UNNAMED, Seen, cause, cause_of_win  # noqa: E402
 from figures import short, table  # noqa: E402
 
 NUMBER = r"-?[\d,]+(?:\.\d+)?"
+
+
+def unknown(report: Report) -> None:
+    """Finds nothing."""
 
 
 @dataclass(frozen=True)
 class Goal:
     """One goal. `value` finds what was measured, None if it was not; `most` or `least` is the bound.
 
-    `limit` finds the same of what nothing can be faster than on that machine, in that run.
+    `limit` finds the same of what nothing can be faster than on that machine, in that run. `by_cores` finds
+    the same of a run with as many workers as cores. Where `value` is a ratio to the limit, `ratio_of` finds
+    what the ratio is of. `rounds` finds in how many rounds it was measured.
     """
 
     what: str
@@ -36,7 +43,14 @@ class Goal:
     value: Callable[[Report], float | None]
     most: float | None = None
     least: float | None = None
-    limit: Callable[[Report], float | None] = lambda report: None
+    limit: Callable[[Report], float | None] = unknown
+    by_cores: Callable[[Report], float | None] = unknown
+    ratio_of: Callable[[Report], float | None] | None = None
+    rounds: Callable[[Report], float | None] = unknown
+
+    def seen(self, report: Report) -> Seen:
+        """What a cause is held against."""
+        return Seen((self.ratio_of or self.value)(report), self.limit(report), self.by_cores(report))
 
     def bound(self) -> str:
         """The bound in words."""
@@ -83,11 +97,6 @@ class Report:
                     return cells[heads.index(column) - 1]
         return ""
 
-    def usual(self, program: str, label: str, column: str, head: str = "") -> str:
-        """As `cell` of the harness, with as many workers as cores where the report has that, too."""
-        alike = self.cell(program, AS_CORES[label], column, head) if label in AS_CORES else ""
-        return alike if number(alike) is not None else self.cell(program, label, column, head)
-
     def line(self, program: str, start: str, pattern: str) -> float | None:
         """The number that a pattern finds in the first line that begins so, blanks aside."""
         for text in self.section(program).splitlines():
@@ -120,9 +129,32 @@ EMPTY_RUN = "pex-harness run, 1 visit, 2 slices, fork"
 THIN = "the same from Python"
 OURS, COMPUTED, FOREIGN = "**harness**, N workers", "**harness**, computed", "**harness**, array"
 AS_CORES = {OURS: "**harness**, as many workers", COMPUTED: "**harness**, the same"}
+"""The rows of the same with as many workers as cores."""
+MANY = 4
+"""From so many slices on there may be more of them than cores."""
+BORN_SHARED = "iceoryx2, computed"
+"""The peer whose images are computed in shared memory, as the harness's are."""
+OURS_IN_JOB, MPI_IN_JOB = "**harness**, ordinary stages, 2 workers", "Open MPI"
+FEWEST_ROUNDS = 3
+"""What is measured in fewer is not established where rounds differ by as much as ways do."""
 KEPT = "glibc keeps memory"
 NUMPY = "python -c 'import numpy'"
-BARE, DESCRIPTOR, COPY = "limit: bare C", "limit: descriptor", "limit: one copy"
+BARE, DESCRIPTOR, COPY = "limit: bare C, yield", "limit: descriptor", "limit: one copy"
+
+Cell = Callable[["Report"], float | None]
+
+
+def in_cell(program: str, label: str, column: str, head: str = "", read: Callable = number) -> Cell:
+    """A function that reads a cell of a report: its first number, or what `read` finds in it."""
+    return lambda report: read(report.cell(program, label, column, head))
+
+
+def rows_of(label: str, slices: int) -> Iterator[tuple[str, str]]:
+    """The rows of the harness that are held against a goal, and what is said of their workers."""
+    alike = AS_CORES.get(label)
+    yield label, ", N workers" if slices >= MANY else ""
+    if slices >= MANY and alike is not None:
+        yield alike, ", workers as cores"
 
 
 def steps() -> list[Goal]:
@@ -130,16 +162,16 @@ def steps() -> list[Goal]:
     goals = []
     for slices, most in ((1, 2), (2, 10), (4, 18), (8, 32)):
         column = f"N={slices}"
-        goals.append(
-            Goal(
-                f"empty step, {column}", "us", lambda r, c=column: number(r.usual(STEP, OURS, c)), most,
-                limit=lambda r, c=column: number(r.cell(STEP, BARE, c)),
-            )
-        )
-        goals.append(Goal(
-            f"empty step, {column}, over the thin binding", "x",
-            lambda r, c=column: over(number(r.usual(STEP, OURS, c)), number(r.cell(STEP, THIN, c))), 1.3,
-        ))  # fmt: skip
+        thin, limit = in_cell(STEP, THIN, column), in_cell(STEP, BARE, column)
+        by_cores = in_cell(STEP, AS_CORES[OURS], column)
+        for label, workers in rows_of(OURS, slices):
+            value, beside = in_cell(STEP, label, column), by_cores if label == OURS else unknown
+            goals.append(Goal(f"empty step, {column}{workers}", "us", value, most, limit=limit,
+                              by_cores=beside))  # fmt: skip
+            goals.append(Goal(
+                f"empty step, {column}{workers}, over the thin binding", "x",
+                lambda r, v=value, t=thin: over(v(r), t(r)), 1.3, by_cores=beside, ratio_of=value,
+            ))  # fmt: skip
     return goals
 
 
@@ -150,17 +182,22 @@ def hand_overs() -> list[Goal]:
     for slices, size, computed, foreign in cells:
         column = f"N={slices}, {size} MiB"
         for way in ("there", "back"):
-            for label, what, most, limit in ((COMPUTED, "computed in a stage", computed, DESCRIPTOR),
-                                             (FOREIGN, "from elsewhere", foreign, COPY)):  # fmt: skip
+            limit = in_cell(HANDOVER, DESCRIPTOR, column, way)
+            by_cores = in_cell(HANDOVER, AS_CORES[COMPUTED], column, way)
+            for label, workers in rows_of(COMPUTED, slices):
+                value = in_cell(HANDOVER, label, column, way)
+                beside = by_cores if label == COMPUTED else unknown
+                goals.append(Goal(f"{way}, {column}, computed in a stage{workers}", "ms", value, computed,
+                                  limit=limit, by_cores=beside))  # fmt: skip
+                if size >= 16:
+                    ratio = in_cell(HANDOVER, label, column, way, ratio_in)
+                    goals.append(Goal(f"{way}, {column}, over a descriptor in C{workers}", "x", ratio, 1.4,
+                                      limit=limit, by_cores=beside, ratio_of=value))  # fmt: skip
+            for label, workers in rows_of(FOREIGN, slices):
                 goals.append(Goal(
-                    f"{way}, {column}, {what}", "ms",
-                    lambda r, c=column, n=label, w=way: number(r.usual(HANDOVER, n, c, w)), most,
-                    limit=lambda r, c=column, n=limit, w=way: number(r.cell(HANDOVER, n, c, w)),
-                ))  # fmt: skip
-            if size >= 16:
-                goals.append(Goal(
-                    f"{way}, {column}, over a descriptor in C", "x",
-                    lambda r, c=column, w=way: ratio_in(r.usual(HANDOVER, COMPUTED, c, w)), 1.4,
+                    f"{way}, {column}, from elsewhere{workers}", "ms",
+                    in_cell(HANDOVER, label, column, way), foreign,
+                    limit=in_cell(HANDOVER, COPY, column, way),
                 ))  # fmt: skip
     goals.append(Goal(
         "bytes copied of what stages compute", "bytes",
@@ -171,20 +208,18 @@ def hand_overs() -> list[Goal]:
 
 def whole_job() -> list[Goal]:
     """The job of 24 visits, and what nothing costs."""
-    best = "**harness**"
-
-    def share(report: Report) -> float | None:
-        return number(report.cell(JOB, best, "of the ceiling"))
 
     def memory(report: Report) -> float | None:
-        ours = number(report.cell(JOB, best, "peak PSS, MiB"))
-        return over(ours, number(report.cell(JOB, "Open MPI", "peak PSS, MiB")))
+        ours, theirs = (in_cell(JOB, name, "peak PSS, MiB") for name in (OURS_IN_JOB, MPI_IN_JOB))
+        return over(ours(report), theirs(report))
 
+    rounds = in_cell(JOB, OURS_IN_JOB, "rounds")
     return [
-        Goal("whole job, of two processes that share nothing", "%", share, least=100),
-        Goal("whole job, memory over Open MPI's", "x", memory, 1.0),
+        Goal("whole job, of two processes that share nothing", "%",
+             in_cell(JOB, OURS_IN_JOB, "of the ceiling"), least=100, rounds=rounds),
+        Goal("whole job, memory over Open MPI's", "x", memory, 1.0, rounds=rounds),
         Goal("a stage on a slice that does nothing", "ms",
-             lambda r: number(r.cell("pipetask/pipetask.py", best, "median")), 0.05),
+             in_cell("pipetask/pipetask.py", "**harness**", "median"), 0.05),
     ]  # fmt: skip
 
 
@@ -229,7 +264,7 @@ def growing(report: Report) -> float | None:
     if "nothing has grown" in report.section("million.py"):
         return 0.0
     for line in report.section("million.py").splitlines():
-        if line.endswith("have grown since caches were full"):
+        if " have grown since caches were full" in line:
             return number(line)
     return None
 
@@ -261,26 +296,30 @@ GOALS = (steps, hand_overs, whole_job, code_and_calls, processes)
 
 
 def winners(report: Report) -> list[str]:
-    """One line for each peer that is ahead of the harness somewhere, with where."""
-    ahead: dict[str, list[str]] = {}
-    for program, own in ((STEP, OURS), (HANDOVER, FOREIGN)):
+    """A line for each place where a peer is ahead of the harness with as many processes, with the cause."""
+    ahead = []
+    for program, own, around in ((STEP, OURS, THIN), (HANDOVER, FOREIGN, COMPUTED)):
         for heads, rows in report.tables(program):
             for name, cells in rows.items():
                 if name.startswith(("limit", "the same from", "**harness", "harness")):
                     continue
                 for head, theirs in zip(heads[1:], cells, strict=False):
-                    mine = report.usual(program, own, head, heads[0])
-                    faster = over(number(mine), number(theirs))
-                    if faster is not None and faster > 1:
-                        where = f"{heads[0].partition(',')[0]} " if program == HANDOVER else "a step, "
-                        ahead.setdefault(name, []).append(f"{where}{head} ({short(faster)} times as fast)")
+                    alike = COMPUTED if name.startswith(BORN_SHARED) else own
+                    mine = in_cell(program, alike, head, heads[0])(report)
+                    faster = over(mine, number(theirs))
+                    if faster is None or faster <= 1:
+                        continue
+                    kind = heads[0].partition(",")[0] if program == HANDOVER else "a step"
+                    beside = in_cell(program, around, head, heads[0])(report) if alike == own else None
+                    why = cause_of_win(kind, mine, number(theirs), beside)
+                    ahead.append(f"{name}: {kind}, {head} ({short(faster)} times as fast): {why}")
     for _, rows in report.tables(JOB):
-        ours = next((number(cells[0]) for name, cells in rows.items() if name.startswith("**harness")), None)
+        ours = next((number(cells[0]) for name, cells in rows.items() if name.startswith(OURS_IN_JOB)), None)
         for name, cells in rows.items():
             faster = over(number(cells[0]), ours)
             if not name.startswith(("ceiling", "**harness")) and faster is not None and faster > 1:
-                ahead.setdefault(name, []).append(f"the whole job ({faster:.2f} times as fast)")
-    return [f"* {name}: {', '.join(places)}" for name, places in ahead.items()]
+                ahead.append(f"{name}: the whole job ({faster:.2f} times as fast): {UNNAMED}")
+    return [f"* {line}" for line in ahead]
 
 
 def summary(text: str) -> str:
@@ -295,9 +334,13 @@ def summary(text: str) -> str:
         met += goal.met(found)
         what, is_met, limit = f"{goal.what}, {goal.unit}", goal.met(found), goal.limit(report)
         shown = short(found) if found else "0"
-        beside = short(limit) if limit is not None else ""
-        verdict = ("met", "") if is_met else ("**missed**", cause(what))
-        rows.append([what, goal.bound(), shown, beside, *verdict])
+        beside = short(limit) if limit is not None and goal.ratio_of is None else ""
+        verdict = "met" if is_met else "**missed**"
+        rounds = goal.rounds(report)
+        if rounds is not None and rounds < FEWEST_ROUNDS:
+            verdict += f" in {rounds:.0f} round{'s' * (rounds > 1)}: not established"
+        why = "" if is_met else cause(what, goal.seen(report))
+        rows.append([what, goal.bound(), shown, beside, verdict, why])
     if not rows:
         return "No program has found anything that a goal is about.\n"
     head = ["what", "goal", "found", "limit", "", "cause"]
@@ -305,7 +348,8 @@ def summary(text: str) -> str:
     if missing:
         told += f"\nNot measured: {'; '.join(missing)}.\n"
     if found := winners(report):
-        told += "\nPeers that are ahead of the harness, for arrays from elsewhere where images cross:\n\n"
+        told += "\nPeers that are ahead of the harness, both with a process for every slice; where images are"
+        told += " copied, of arrays from elsewhere:\n\n"
         told += "\n".join(found) + "\n"
     return told
 

@@ -114,6 +114,7 @@ def test_policies_are_read_beside_json_and_alike(programs):
     done = programs.run("policy/read_policies.py", *options)
     assert done.returncode == 0, done.stderr
     for name in promised:
+        # The core has its turn among the others, in each of the two tables.
         lines = re.findall(rf"^  {re.escape(name)} +median +[\d.]+ us", done.stdout, re.MULTILINE)
         assert len(lines) == 2, done.stdout
     programs.spoil("policy/read_policies.py", 'lambda: json.loads(texts["json"])', "dict")
