@@ -1,7 +1,7 @@
 # Two commands: `make demo` and `make test`. Both work in a fresh clone, and leave everything below this folder.
 # Variables: PYTHON (the interpreter to build on), NIGHT (where the demo puts its night), FUZZ_SECONDS (how long
 # `make fuzz` lasts), SOAK_SECONDS and SOAK_SEED (of `make soak`), PEERS (who takes part in `make bench`, see
-# benchmarks/handover/step.py), MINUTES (how long that lasts), PYTEST_JOBS (how many Python tests run at a time).
+# benchmarks/handover/step.py), MINUTES (how long its contests last), PYTEST_JOBS (how many Python tests run at a time).
 
 PYTHON ?= python3
 NIGHT ?= demo-night
@@ -102,7 +102,7 @@ test-python-asan: install test-asan
 	@$(IN_VENV) STRESS_SEEDS=0:5 python tools/sanitized_python.py build/asan $(PYTEST) $(NOT_SANITIZED) \
 	    $(SANITIZED_TESTS)
 
-# Every benchmark program, in about MINUTES on a quiet machine. Peers that are not installed are left out, and named.
+# Every benchmark program; contests have shares of MINUTES, other programs take what they need. Peers that are not installed are left out, and named.
 bench: install
 	@mkdir -p build
 	@$(IN_VENV) cmake --preset cpp > build/bench-build.log 2>&1 && \

@@ -170,7 +170,8 @@ def steps() -> list[Goal]:
                               by_cores=beside))  # fmt: skip
             goals.append(Goal(
                 f"empty step, {column}{workers}, over the thin binding", "x",
-                lambda r, v=value, t=thin: over(v(r), t(r)), 1.3, by_cores=beside, ratio_of=value,
+                lambda r, v=value, t=thin: over(v(r), t(r)), 1.3, limit=limit, by_cores=beside,
+                ratio_of=value,
             ))  # fmt: skip
     return goals
 

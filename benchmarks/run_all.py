@@ -3,9 +3,9 @@
 
 Usage: run_all.py FILE [--minutes M] [--only PROGRAM ...] [--core PROGRAM] [--peers NAME ...]. Programs run
 one after the other; one that fails, or does not end, is named at the end, its output stays, and the exit code
-is 1. The picture of scaling lies beside FILE. --minutes says how long all may take together on a machine with
-nothing else to do: the contests get shares of it and begin no new turn afterwards. --peers says who takes
-part in the contests beside the harness and the limits: each contest is told of those that it has.
+is 1. The picture of scaling lies beside FILE. The contests have shares of --minutes, 70 % of it together, and
+begin no new turn afterwards, but for those of the whole job that goals are about. --peers says who takes part
+in the contests beside the harness and the limits: each contest is told of those that it has.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def main() -> None:
     """Runs all and writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path)
-    parser.add_argument("--minutes", type=float, default=15.0, help="for all together (default 15)")
+    parser.add_argument("--minutes", type=float, default=15.0, help="for the contests (default 15)")
     parser.add_argument("--only", nargs="+", metavar="PROGRAM", help=f"of {', '.join(PROGRAMS)}")
     parser.add_argument("--core", help="program built from policy/parse_paf.cpp")
     parser.add_argument("--peers", nargs="*", metavar="NAME",
