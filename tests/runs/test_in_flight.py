@@ -229,6 +229,36 @@ def test_visits_that_began_ahead_of_the_end_of_the_data_are_left_and_say_so(benc
         assert states[visit] == "partial"
         assert "visit 5 had said that there are no more data sets" in reasons[visit]
 
+    # They are no work that is left to do: neither for who looks nor for who goes on.
+    for options in ((), ("--resume",)):
+        if options:
+            (bench.folder / "done").unlink()
+            again = bench.run("--workers", "2", *options)
+            assert again.code == 0, again.err
+            assert not (bench.folder / "done").exists() and not (bench.folder / "input8").exists()
+            assert "run again" not in again.log() and "5 visits are complete and left out" in again.log()
+        told = bench.command_line("status", str(bench.run_dir), "--check")
+        assert told.code == 0 and "visits: 5 complete\n" in told.out, told.out
+
+
+def test_the_visit_that_says_that_data_end_is_done_again_where_something_failed_in_it(bench):
+    bench.module(MORE + """
+    class Fails(ParallelProcessing):
+        def process(self, clipboard):
+            if harness.current_visit() == 5 and self.rank == 1 and not os.path.exists("mended"):
+                raise ValueError("on purpose")
+    """)
+    bench.policy("fails - Fails", "input Input Read", "done Done -", head="visitsInFlight: 3")
+    assert bench.run("--workers", "2").code == 0
+    (bench.folder / "mended").touch()
+    (bench.folder / "done").unlink()
+    done = bench.run("--workers", "2", "--resume")
+    assert done.code == 0, done.err
+    states = {visit: state for visit, state, _ in ledger(bench)[1]}
+    assert "4 visits are complete and left out" in done.log() and states[5] == "complete"
+    told = bench.command_line("status", str(bench.run_dir), "--check")
+    assert told.code == 0 and "visits: 5 complete\n" in told.out, told.out
+
 
 def test_status_tells_every_visit_in_flight(bench):
     bench.module(OVERLAP.replace("given3", "go"))

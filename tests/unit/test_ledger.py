@@ -196,7 +196,31 @@ def test_a_file_that_its_maker_had_no_time_to_fill_is_a_new_ledger(tmp_path):
     assert check(path) == []
 
 
-@pytest.mark.parametrize(("version", "words"), [(0, "an older"), (2, "a newer")])
+def test_a_ledger_of_version_1_is_read_as_it_is_and_brought_up_to_date_by_who_writes(ledger, tmp_path):
+    for number in (1, 2):
+        visit(ledger, number)
+    # It had begun ahead of visit 2, in which a slice said that there are no more data sets.
+    visit(ledger, 3, reached=1)
+    ledger.end_run("no more", 0, "no more datasets")
+    ledger.close()
+    path = tmp_path / "ledger.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript("ALTER TABLE runs DROP COLUMN last_visit; PRAGMA user_version = 1;")
+    connection.close()
+    before = path.read_bytes()
+    assert check(path) == []
+    status = read_status(tmp_path)
+    assert (status["state"], status["visits"]) == ("complete", {"complete": 2})
+    assert path.read_bytes() == before
+    newer = Ledger(path)
+    newer.begin_run(ROW, resumed_series=1)
+    rows = newer.connection.execute("SELECT last_visit FROM runs ORDER BY run").fetchall()
+    version = newer.connection.execute("PRAGMA user_version").fetchone()
+    newer.close()
+    assert (rows, version) == ([(2,), (None,)], (2,))
+
+
+@pytest.mark.parametrize(("version", "words"), [(0, "an older"), (3, "a newer")])
 def test_other_versions_of_the_schema_are_refused_by_number(ledger, tmp_path, version, words):
     ledger.close()
     path = tmp_path / "ledger.sqlite"
@@ -204,7 +228,7 @@ def test_other_versions_of_the_schema_are_refused_by_number(ledger, tmp_path, ve
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     for use in (Ledger, lambda file: check(file)):
-        match = f"expected schema version 1, saw version {version}, written by {words} pex-harness"
+        match = f"expected schema version 1 to 2, saw version {version}, written by {words} pex-harness"
         with pytest.raises(LedgerError, match=match):
             use(path)
 

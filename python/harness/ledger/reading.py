@@ -12,6 +12,7 @@ from typing import Any
 from harness.ledger.lock import running_process
 from harness.ledger.progress import read_progress
 from harness.ledger.schema import LEDGER_NAME, describe, open_for_reading
+from harness.ledger.set_aside import set_aside
 
 RUNNING, COMPLETE, PARTIAL, STOPPED, FAILED = "running", "complete", "partial", "stopped", "failed"
 ORDERLY_ENDS = ("visits done", "no more", "stopped", "event timeout", "drained")
@@ -70,6 +71,9 @@ def _status(connection: sqlite3.Connection, run_dir: Path) -> dict[str, Any]:
         status.update(reason="the ledger has no run", visits={}, failures=[], outputs={}, stages=[])
         return status
     last = runs[-1]
+    # In memory: the ledger itself is open for reading only.
+    connection.execute("CREATE TEMP TABLE aside (visit INTEGER PRIMARY KEY)")
+    connection.executemany("INSERT INTO aside VALUES (?)", [(visit,) for visit in set_aside(connection)])
     visits = _visit_counts(connection)
     pid = running_process(run_dir) if last["end"] is None else 0
     places = _places(run_dir, last["stages"], pid)
@@ -110,7 +114,9 @@ def _places(run_dir: Path, names: list[str], pid: int) -> list[dict[str, Any]]:
     ]
 
 
-STANDING = "JOIN standing s ON s.run = t.run AND s.visit = t.visit"
+STANDING = (
+    "JOIN standing s ON s.run = t.run AND s.visit = t.visit AND s.visit NOT IN (SELECT visit FROM aside)"
+)
 
 
 def _visit_counts(connection: sqlite3.Connection) -> dict[str, int]:

@@ -13,6 +13,7 @@ from harness.errors import ResumeRefused
 from harness.exceptions import IoError
 from harness.ledger.policies import compare_policies
 from harness.ledger.provenance import code_differences
+from harness.ledger.set_aside import set_aside
 from harness.outputs import output_sha256
 
 MOST_TOLD = 12
@@ -93,31 +94,32 @@ def _few(texts: list[str]) -> tuple[str, ...]:
 
 
 def _where_data_sets_ended(connection: sqlite3.Connection, series: int) -> int:
+    """The visit whose slice has said so, in the last run in which one did; 0: none has."""
     row = connection.execute(
-        "SELECT max(v.visit) FROM runs r JOIN visits v ON v.run = r.run"
-        " WHERE r.series = ? AND r.end = 'no more'",
+        "SELECT last_visit FROM runs WHERE series = ? AND last_visit IS NOT NULL ORDER BY run DESC LIMIT 1",
         (series,),
     ).fetchone()
-    return row[0] or 0
+    return row[0] if row is not None else 0
 
 
 def _complete_visits(connection: sqlite3.Connection, plan: ResumePlan) -> set[int]:
     """Visits that are complete and whose outputs are what they were."""
     complete: dict[int, int] = {}
+    aside = set_aside(connection)
     for visit, run, state, reason in connection.execute(
         "SELECT v.visit, v.run, v.state, v.reason FROM standing s"
         " JOIN visits v ON v.run = s.run AND v.visit = s.visit ORDER BY v.visit"
     ):
         if state == "complete":
             complete[visit] = run
-        else:
+        elif visit not in aside:
             plan.redone[visit] = reason or state
     owners = _last_writers(connection)
     for path, (visit, size, digest) in owners.items():
         if visit in complete and (why := _changed(path, size, digest)):
             plan.redone.setdefault(visit, why)
             complete.pop(visit)
-    _spread(connection, plan, complete)
+    _spread(connection, plan, complete, aside)
     return set(complete)
 
 
@@ -143,13 +145,16 @@ def _changed(path: str, size: int, digest: str) -> str:
     return ""
 
 
-def _spread(connection: sqlite3.Connection, plan: ResumePlan, complete: dict[int, int]) -> None:
+def _spread(
+    connection: sqlite3.Connection, plan: ResumePlan, complete: dict[int, int], aside: set[int]
+) -> None:
     """A visit that runs again writes its files again: later visits that wrote to one of them must follow."""
     writers: dict[str, set[int]] = defaultdict(set)
     for path, visit in connection.execute(
         "SELECT path, visit FROM outputs WHERE run IN (SELECT run FROM runs WHERE series = ?)", (plan.series,)
     ):
-        writers[path].add(visit)
+        if visit not in aside:
+            writers[path].add(visit)
     shared = [(path, visits) for path, visits in writers.items() if len(visits) > 1]
     changed = True
     while changed:

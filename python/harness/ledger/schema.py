@@ -13,7 +13,9 @@ from harness.ledger.mounts import is_network_path
 LEDGER_NAME = "ledger.sqlite"
 APPLICATION_ID = 0x70657868
 """`pexh`, at byte 68 of the file: tells a ledger from other SQLite files."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 1 lacks `runs.last_visit`. It is read as it is, and brought to this version by who writes to it."""
+OLDEST_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
 CHECKPOINT_PAGES = 4000
 """Of 4 KiB: how much of the log is written before it goes into the file, for which the disk is waited for."""
@@ -40,7 +42,8 @@ CREATE TABLE runs (
     host TEXT NOT NULL,
     cores INTEGER NOT NULL,
     command TEXT NOT NULL,
-    directory TEXT NOT NULL
+    directory TEXT NOT NULL,
+    last_visit INTEGER
 );
 CREATE TABLE visits (
     run INTEGER NOT NULL REFERENCES runs,
@@ -107,6 +110,11 @@ CREATE VIEW standing AS
                   WHERE series = (SELECT series FROM runs ORDER BY run DESC LIMIT 1))
     GROUP BY visit;
 """
+FROM_1_TO_2 = """
+ALTER TABLE runs ADD COLUMN last_visit INTEGER;
+UPDATE runs SET last_visit = (SELECT max(visit) FROM visits v WHERE v.run = runs.run AND state = 'complete')
+    WHERE end = 'no more';
+"""
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -122,6 +130,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             fresh = _is_empty(connection)
             if not fresh:
                 _require_ledger(connection, path)
+                _bring_up_to_date(connection)
             # The writer syncs the write-ahead log by itself, see there.
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if journal == 'wal' else 'FULL'}")
             connection.execute(f"PRAGMA journal_mode = {journal}")
@@ -175,6 +184,12 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     return ids == [0, 0] and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
 
 
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Adds what the version of the file lacks, all of it or nothing."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+        connection.executescript(f"BEGIN IMMEDIATE; {FROM_1_TO_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+
 def _require_ledger(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -186,11 +201,12 @@ def _require_ledger(connection: sqlite3.Connection, path: Path) -> None:
             f" another SQLite file (application id {application:#x}); choose another run directory, or move"
             " that file away"
         )
-    if version != SCHEMA_VERSION:
-        older = version < SCHEMA_VERSION
+    if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
+        older = version < OLDEST_VERSION
         raise LedgerError(
-            f"ledger {path}: expected schema version {SCHEMA_VERSION}, saw version {version}, written by"
-            f" {'an older' if older else 'a newer'} pex-harness; use that one, or another run directory"
+            f"ledger {path}: expected schema version {OLDEST_VERSION} to {SCHEMA_VERSION}, saw version"
+            f" {version}, written by {'an older' if older else 'a newer'} pex-harness; use that one, or"
+            " another run directory"
         )
     connection.execute("SELECT count(*) FROM runs").fetchone()
 

@@ -207,6 +207,11 @@ class Ledger:
                 (reason, self._run, visit),
             )
 
+    def note_end_of_data(self, visit: int) -> None:
+        """Notes in which visit of this run a slice has said that there are no more data sets."""
+        with self._transaction(f"noting that the data sets end with visit {visit}"):
+            self._connection.execute("UPDATE runs SET last_visit = ? WHERE run = ?", (visit, self._run))
+
     def note_reason(self, visit: int, reason: str) -> None:
         """Says why a visit is partial."""
         with self._transaction(f"noting the end of visit {visit}"):

@@ -236,7 +236,8 @@ class Pipeline(PipelineEnding):
             for text in describe_plan(plan):
                 log.info(text)
         if plan is not None:
-            self._schedule = self._compile(plan.last_visit or self.max_visits, plan.skips)
+            ends = [end for end in (plan.last_visit, self.max_visits) if end]
+            self._schedule = self._compile(min(ends, default=None), plan.skips)
 
     def _compile(self, visits: int | None, skips: Sequence[tuple[int, int]] = ()) -> _core.Schedule:
         serial, parallel = self._declared

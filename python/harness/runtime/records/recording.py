@@ -164,6 +164,7 @@ class Recorder:
 
         Those after it, which had begun ahead, are not.
         """
+        self._ledger.note_end_of_data(visit)
         record = self._left.get(visit, self._record)
         if not record.has_failed():
             self._ledger.call_complete(visit, f"no more data sets after stage {record.reached}")
