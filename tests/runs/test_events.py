@@ -230,6 +230,94 @@ def test_a_resumed_run_counts_on_and_gets_the_event_of_the_visit_that_was_cut_of
         rows = ledger.execute("SELECT visit, state, input FROM visits ORDER BY run, visit").fetchall()
     assert [row[:2] for row in rows] == [(1, "complete"), (2, "failed"), (3, "complete"), (4, "complete")]
     assert rows[1][2] == rows[2][2] and len({row[2] for row in rows}) == 3
+    # The event has had its visit: nothing is left to do, and nothing is counted twice.
+    told = bench.command_line("status", str(bench.run_dir), "--check")
+    assert told.code == 0 and "visits: 3 complete\n" in told.out, told.out
+    assert bench.run(*options, "--resume").code == 0 and visits(bench) == [1, 2, 2, 3]
+
+
+FAULTY = """
+    class Faulty(SerialProcessing):
+        def preprocess(self, clipboard):
+            number = clipboard.get("newFrame").getInt("visitId")
+            with open("seen", "a") as out:
+                out.write(f"pre {number}" + chr(10))
+            if os.path.exists(f"fail-{number}"):
+                raise ValueError("on purpose")
+            with open(f"frame-{number}", "w") as out:
+                out.write("whole")
+            harness.record_output(f"frame-{number}")
+"""
+
+
+def faulty(bench, head=""):
+    """A run over the events 1 to 4, whose second visit fails; the cause is mended."""
+    pipeline(bench, ("one", "Faulty", "", "newFrame"), slices=0, head=f"eventTimeout: 1\n{head}")
+    bench.module(FAULTY)
+    (bench.folder / "fail-2").touch()
+    for number in range(1, 5):
+        command(bench, "publish", "newFrame", f"visitId={number}")
+    assert bench.run().summary["visits"] == 4
+    told = bench.command_line("status", str(bench.run_dir))
+    assert told.code == 3 and "visits: 3 complete, 1 partial" in told.out, told.out
+    (bench.folder / "fail-2").unlink()
+    (bench.folder / "seen").unlink()
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_an_event_whose_visit_failed_comes_again_to_a_resumed_run_and_no_other_does(bench, in_flight):
+    faulty(bench, f"visitsInFlight: {in_flight}")
+    command(bench, "publish", "newFrame", "visitId=5")
+    done = bench.run("--resume")
+    assert done.code == 0, done.err
+    assert visits(bench) == [2, 5]
+    assert "run again when its event comes, under a new number: visit 2: failed: master" in done.log()
+    told = bench.command_line("status", str(bench.run_dir), "--check")
+    assert told.code == 0 and "visits: 5 complete\n" in told.out, told.out
+    assert bench.run("--resume").code == 0 and visits(bench) == [2, 5]
+
+
+def test_an_event_that_fails_again_counts_once(bench):
+    faulty(bench)
+    (bench.folder / "fail-2").touch()
+    for _ in range(2):
+        assert bench.run("--resume").code == 0
+    assert visits(bench) == [2, 2]
+    told = bench.command_line("status", str(bench.run_dir), "--check")
+    assert told.code == 3 and "visits: 3 complete, 1 partial\n" in told.out, told.out
+    # So many visits are wanted in all, and attempts that failed are none.
+    (bench.folder / "fail-2").unlink()
+    command(bench, "publish", "newFrame", "visitId=5")
+    assert bench.run("--resume", "--visits", "4").code == 0
+    assert visits(bench) == [2, 2, 2]
+
+
+def test_the_events_of_visits_whose_outputs_are_gone_come_again(bench):
+    faulty(bench)
+    (bench.folder / "frame-3").unlink()
+    (bench.folder / "frame-4").write_text("half")
+    assert bench.run("--resume").code == 0
+    assert visits(bench) == [2, 3, 4]
+    told = bench.command_line("status", str(bench.run_dir), "--check")
+    assert told.code == 0 and "visits: 4 complete\n" in told.out, told.out
+    assert bench.run("--resume").code == 0 and visits(bench) == [2, 3, 4]
+
+
+@pytest.mark.parametrize("how", ["fed", "not fed"])
+def test_an_event_that_the_spool_has_forgotten_comes_by_a_feed_or_is_named(bench, how):
+    pipeline(bench, ("one", "Faulty", "", "newFrame"), slices=0, head="eventTimeout: 1")
+    bench.module(FAULTY)
+    (bench.folder / "fail-2").touch()
+    options = feed(bench, 1, 2, 3)
+    assert bench.run(*options).summary["visits"] == 3
+    (bench.folder / "fail-2").unlink()
+    with contextlib.closing(sqlite3.connect(bench.run_dir / "events" / "events.sqlite3")) as spool, spool:
+        assert spool.execute("DELETE FROM events").rowcount == 3
+    done = bench.run(*(options if how == "fed" else ()), "--resume")
+    assert done.code == 0, done.err
+    assert visits(bench) == [1, 2, 3, *([2] if how == "fed" else [])]
+    named = "1 event of visits that are to run again will not come by itself" in done.log()
+    assert named == (how == "not fed") == ("will not come" in done.err)
 
 
 def test_an_event_whose_visit_the_ledger_has_as_complete_is_not_run_again(bench):

@@ -104,6 +104,25 @@ def test_what_was_not_acknowledged_comes_again_and_the_rest_does_not(spool):
     second.close()
 
 
+def test_what_is_recalled_comes_again_in_its_order_and_nothing_else_that_was_acknowledged(spool):
+    publish(spool, 1, 2, 3, 4, 5, 6)
+    publish(spool, 7, topic="flats")
+    first = Subscription(spool, "frames", "named")
+    taken = {int(one.payload): one for one in (first.look() for _ in range(6))}
+    first.acknowledge(*(taken[number] for number in (1, 2, 3, 4, 6)))
+    first.close()
+    second = Subscription(spool, "frames", "named")
+    asked = {"frames-2", "frames-4", "frames-6", "frames-9", "flats-7"}
+    assert second.recall(asked) == {"frames-2", "frames-4", "frames-6"}
+    assert (two := second.look()).ident == "frames-2"
+    second.acknowledge(two)
+    second.close()
+    # A receiver that is killed in between has lost nothing of it.
+    third = Subscription(spool, "frames", "named")
+    assert numbers(third) == [4, 5, 6]
+    third.close()
+
+
 def test_a_killed_receiver_gets_again_what_it_had_not_acknowledged(spool):
     publish(spool, 1, 2, 3)
     process = run(

@@ -35,6 +35,13 @@ class Source(Protocol):
     def refuse(self, message: Message) -> None:
         """Says that a message is no event: it never comes again. A broker keeps it as a dead letter."""
 
+    def recall(self, idents: set[str]) -> set[str]:
+        """Takes back that messages with these identities are dealt with; called before the first look.
+
+        Returns those that will come, again or for the first time, because of that. A broker has forgotten
+        what was acknowledged, and returns none.
+        """
+
     def abandon(self) -> None:
         """Lets go of what threads would hold for ever, without waiting: nobody has the source any more."""
 

@@ -86,6 +86,10 @@ class QueueReader:
         """Says that a message is no event: it is gone."""
         self.acknowledge(message)
 
+    def recall(self, idents: set[str]) -> set[str]:
+        """None: what was acknowledged has left the queue."""
+        return set()
+
     def abandon(self) -> None:
         """Nothing: there are no threads, and the spool closes itself."""
 

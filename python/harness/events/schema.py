@@ -15,7 +15,9 @@ from pathlib import Path
 from harness.events.errors import SpoolError
 from harness.events.place import FILE
 
-__all__ = ["AFTER", "BELL", "FILE", "INSERT", "LAST", "LOCK", "TOPICS", "connect", "explain"]
+__all__ = [
+    "AFTER", "BELL", "FILE", "HAVING", "INSERT", "LAST", "LOCK", "TOPICS", "WITHIN", "connect", "explain",
+]  # fmt: skip
 
 BELL = "bell"
 LOCK = "writers"
@@ -63,6 +65,11 @@ AFTER = """
 SELECT seq, ident, header, payload FROM events
 WHERE is_queue = 0 AND destination = ? AND seq > ? ORDER BY seq LIMIT ?
 """
+HAVING = """
+SELECT seq, ident FROM events
+WHERE is_queue = 0 AND destination = ? AND ident IN (SELECT value FROM json_each(?))
+"""
+WITHIN = "SELECT seq FROM events WHERE is_queue = 0 AND destination = ? AND seq > ? AND seq <= ?"
 LAST = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)"
 TOPICS = "SELECT destination, count(*) FROM events WHERE is_queue = 0 GROUP BY destination ORDER BY 1"
 

@@ -7,6 +7,8 @@ only; one with a name goes on where that name had come to.
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import time
 from collections import deque
 from itertools import islice
@@ -15,6 +17,7 @@ from harness.events.broker import NEW, OLDEST
 from harness.events.errors import SpoolError
 from harness.events.message import Message
 from harness.events.owners import is_alive, this_process
+from harness.events.schema import HAVING, WITHIN
 from harness.events.spool import Spool
 
 __all__ = ["Subscription"]
@@ -96,16 +99,38 @@ class Subscription:
             return
         self._done |= numbers
         low = min(self._open) - 1 if self._open else self._next
-        self._done = {number for number in self._done if number > low}
         with self.spool.writing(f"acknowledging for {self.name!r}") as connection:
-            connection.execute(
-                "UPDATE subscriptions SET low = ?, seen = ? WHERE id = ?", (low, time.time(), self._id)
-            )
-            connection.execute("DELETE FROM done WHERE subscription = ?", (self._id,))
-            connection.executemany(
-                "INSERT INTO done (subscription, seq) VALUES (?, ?)",
-                [(self._id, number) for number in sorted(self._done)],
-            )
+            self._note(connection, low)
+
+    def _note(self, connection: sqlite3.Connection, low: int) -> None:
+        """Stores up to where all is done, and what is done behind that."""
+        self._done = {number for number in self._done if number > low}
+        connection.execute(
+            "UPDATE subscriptions SET low = ?, seen = ? WHERE id = ?", (low, time.time(), self._id)
+        )
+        connection.execute("DELETE FROM done WHERE subscription = ?", (self._id,))
+        connection.executemany(
+            "INSERT INTO done (subscription, seq) VALUES (?, ?)",
+            [(self._id, number) for number in sorted(self._done)],
+        )
+
+    def recall(self, idents: set[str]) -> set[str]:
+        """Takes back that messages with these identities are dealt with; called before the first look.
+
+        Returns those that the spool still has: they come, in their order.
+        """
+        if not self._id or not idents:
+            return set()
+        with self.spool.writing(f"taking back what {self.name!r} had acknowledged") as connection:
+            found = dict(connection.execute(HAVING, (self.topic, json.dumps(sorted(idents)))))
+            if found:
+                low = min(self._next, min(found) - 1)
+                between = connection.execute(WITHIN, (self.topic, low, self._next))
+                self._done = (self._done | {number for (number,) in between}) - found.keys()
+                self._next = low
+                self._ready.clear()
+                self._note(connection, low)
+        return set(found.values())
 
     def refuse(self, message: Message) -> None:
         """Says that a message is no event: it never comes again to this name."""

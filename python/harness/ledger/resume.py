@@ -26,8 +26,9 @@ class ResumePlan:
     Attributes: `series` (the chain of runs that is continued), `skips` (ranges of visits, both ends included,
     ascending), `last_visit` (where the data sets ended, or 0), `redone` (per visit why it is run again
     although it was begun), `differences` (of policy and code, that the caller chose to overlook), `changes`
-    (of keys of the policy that may change), `unfinished` (visits within `skips` that are not complete, and
-    that are not run again by their number).
+    (of keys of the policy that may change), `begun` (the last visit of all), `again` (the identities of what
+    the visits in `redone` worked on), `follows_events` (visits are made by events), `unfinished` (how many
+    visits within `skips` are not complete: they are not run again by their number).
     """
 
     series: int
@@ -36,14 +37,26 @@ class ResumePlan:
     redone: dict[int, str] = field(default_factory=dict)
     differences: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    begun: int = 0
+    again: set[str] = field(default_factory=set)
+    follows_events: bool = False
     unfinished: int = 0
 
     def follow_events(self) -> None:
-        """For visits that events make: they keep their numbers; what was not finished comes as an event."""
-        last = max([0, *self.redone, *(end for _, end in self.skips)])
-        self.unfinished = len(self.redone)
-        self.skips = [(1, last)] if last else []
-        self.redone = {}
+        """For visits that events make: all keep their numbers, and what is done again comes as an event."""
+        self.unfinished = self.begun - self.skipped
+        self.skips = [(1, self.begun)] if self.begun else []
+        self.follows_events = True
+
+    def end_of_run(self, asked: int | None) -> int | None:
+        """The number of the run's last visit, where there is one and `asked` visits are wanted in all."""
+        ends = [asked + self.unfinished] if asked else []
+        if self.last_visit and self.follows_events:
+            # What had begun ahead of the end of the data takes numbers, too.
+            ends.append(self.begun + len(self.redone))
+        elif self.last_visit:
+            ends.append(self.last_visit)
+        return min(ends, default=None)
 
     @property
     def skipped(self) -> int:
@@ -105,14 +118,19 @@ def _where_data_sets_ended(connection: sqlite3.Connection, series: int) -> int:
 def _complete_visits(connection: sqlite3.Connection, plan: ResumePlan) -> set[int]:
     """Visits that are complete and whose outputs are what they were."""
     complete: dict[int, int] = {}
+    inputs: dict[int, set[str]] = {}
     aside = set_aside(connection)
-    for visit, run, state, reason in connection.execute(
-        "SELECT v.visit, v.run, v.state, v.reason FROM standing s"
+    for visit, run, state, reason, identities in connection.execute(
+        "SELECT v.visit, v.run, v.state, v.reason, v.input FROM standing s"
         " JOIN visits v ON v.run = s.run AND v.visit = s.visit ORDER BY v.visit"
     ):
+        plan.begun = visit
+        if visit in aside:
+            continue
+        inputs[visit] = set((identities or "").split())
         if state == "complete":
             complete[visit] = run
-        elif visit not in aside:
+        else:
             plan.redone[visit] = reason or state
     owners = _last_writers(connection)
     for path, (visit, size, digest) in owners.items():
@@ -120,6 +138,7 @@ def _complete_visits(connection: sqlite3.Connection, plan: ResumePlan) -> set[in
             plan.redone.setdefault(visit, why)
             complete.pop(visit)
     _spread(connection, plan, complete, aside)
+    plan.again = {identity for visit in plan.redone for identity in inputs[visit]}
     return set(complete)
 
 

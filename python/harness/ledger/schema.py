@@ -187,7 +187,9 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     """Adds what the version of the file lacks, all of it or nothing."""
     if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
-        connection.executescript(f"BEGIN IMMEDIATE; {FROM_1_TO_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {FROM_1_TO_2} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
 
 
 def _require_ledger(connection: sqlite3.Connection, path: Path) -> None:

@@ -205,6 +205,10 @@ class StompSource:
         if taken.generation is self._link.generation:
             self._answer(command, taken.ack)
 
+    def recall(self, idents: set[str]) -> set[str]:
+        """None: the broker has forgotten what was acknowledged, and gives the rest by itself."""
+        return set()
+
     def abandon(self) -> None:
         """Ends the connection without a word; what was not acknowledged comes again."""
         if self._pid == os.getpid():

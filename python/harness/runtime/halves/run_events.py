@@ -73,6 +73,7 @@ class RunEvents:
         self._in_flight: set[int] = set()
         self._ended_at = 0.0
         self._complete: set[str] = set()
+        self._missing: set[str] = set()
         self._files: WatchThread | None = None
         self._idle_s: float | None = None
         self.drains = False
@@ -99,23 +100,36 @@ class RunEvents:
         """Whether a visit begins with the wait for an event."""
         return 1 in self._topics
 
-    def open(self, complete: set[str]) -> None:
+    def open(self, complete: set[str], again: set[str] | None = None) -> None:
         """Opens a receiver per topic, under a name that a later process of this run takes up again.
 
         `complete` has the identities of events whose visits are known to be complete: they are not run again,
-        though a run that was killed had no time to acknowledge them.
+        though a run that was killed had no time to acknowledge them. `again` has those of events that are to
+        come once more, acknowledged or not.
 
         Raises `SpoolError` or `BrokerError`, also while another process of the same run and pipeline name
         lives.
         """
         self._complete = complete
+        self._missing = set(again or ())
         if not self.topics:
             return
         name = receiver_name(self._config, self._run_id)
         broker = self._broker = open_broker(self._config.event_broker)
         for topic in self.topics:
-            self._sources[topic] = broker.subscribe(topic, name=name)
+            source = self._sources[topic] = broker.subscribe(topic, name=name)
+            self._missing -= source.recall(self._missing)
             self._log.log(-3, f"receiving topic {topic!r} from {broker} as {name!r}")
+
+    def missing(self, acknowledged: set[str]) -> set[str]:
+        """Those of the events to come once more that do not: a feed or who publishes has to give them anew.
+
+        `acknowledged` has the identities of events whose visits had come to an end. A message broker gives
+        the others again by itself, and the files that are watched are published anew.
+        """
+        if is_embedded(self._config.event_broker):
+            return set(self._missing)
+        return set() if self._files is not None else self._missing & acknowledged
 
     def look(self, stage: int, accept: Callable[[str, PropertySet], None]) -> _core.EventLook:
         """Looks for the event of a stage, and gives its topic and payload to `accept` if it is there."""
@@ -222,21 +236,22 @@ class RunEvents:
             # A broker does not know that it has a file's event already.
             self._complete.update(message.ident for _, message in taken)
 
-    def feed(self, events: Iterable[tuple[str, Event]], ended: set[str]) -> int:
+    def feed(self, events: Iterable[tuple[str, Event]], settled: set[str]) -> int:
         """Publishes events (topic, event) for this run and returns how many are new.
 
-        `ended` has the identities of events whose visits have ended in an earlier run. After this the run
-        ends when no event is left. A spool knows what was published before; to a message broker everything
-        goes that has not ended, and what it then has twice is dropped when it arrives.
+        `settled` has the identities of events that are not to come again. After this the run ends when no
+        event is left. A spool knows what was published before; to a message broker everything goes that is
+        not settled, and what it then has twice is dropped when it arrives.
         """
         from harness.events.transmitter import message_of
 
         broker = open_broker(self._config.event_broker)
         self.drains = True
         messages = [message_of(topic, event) for topic, event in events]
+        self._missing -= {message.ident for message in messages}
         if is_embedded(self._config.event_broker):
             return broker.publish(messages)
-        messages = [message for message in messages if message.ident not in ended]
+        messages = [message for message in messages if message.ident not in settled]
         self._fed = {message.ident for message in messages}
         for first in range(0, len(messages), FEED_BATCH):
             broker.publish(messages[first : first + FEED_BATCH])

@@ -230,14 +230,14 @@ class Pipeline(PipelineEnding):
             config, home, self._run_id, resume=self._resume, anyway=self._resume_anyway
         )
         self._recorder = Recorder(ledger, config, home, post_mortems, log)
+        self._plan = plan
         if plan is not None and any(stage.event_topic for stage in config.stages):
             plan.follow_events()
         if self._resume:
             for text in describe_plan(plan):
                 log.info(text)
         if plan is not None:
-            ends = [end for end in (plan.last_visit, self.max_visits) if end]
-            self._schedule = self._compile(min(ends, default=None), plan.skips)
+            self._schedule = self._compile(plan.end_of_run(self.max_visits), plan.skips)
 
     def _compile(self, visits: int | None, skips: Sequence[tuple[int, int]] = ()) -> _core.Schedule:
         serial, parallel = self._declared
@@ -252,14 +252,21 @@ class Pipeline(PipelineEnding):
             config.event_broker, config.shutdown_topic, self._run_id, name, log
         )
         self._event_source.open()
-        events.open(recorder.complete_inputs() if events.topics else set())
+        again = self._plan.again if self._plan is not None else set()
+        events.open(recorder.complete_inputs() - again if events.topics else set(), again)
         if self._feed_path is not None:
             from harness.events.feed import read_feed
 
-            count = events.feed(read_feed(self._feed_path, events.topics), recorder.ended_inputs())
+            count = events.feed(read_feed(self._feed_path, events.topics), recorder.ended_inputs() - again)
             log.info(f"{count} new events from {self._feed_path}")
         if self._watched is not None:
             events.watch(*self._watched)
+        if again and (missing := events.missing(recorder.ended_inputs())):
+            count = "1 event" if len(missing) == 1 else f"{len(missing)} events"
+            log.warn(
+                f"{count} of visits that are to run again will not come by itself: acknowledged, and kept no"
+                f" longer. Publish anew, or give the --feed again: {', '.join(sorted(missing)[:5])}"
+            )
 
     def initializeQueues(self) -> None:
         """Makes the queues between the stages."""

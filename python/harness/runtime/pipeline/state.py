@@ -30,6 +30,7 @@ from harness.runtime.shutdown.stopping import StopRequests
 if TYPE_CHECKING:
     from harness.events.log_events import LogPublisher
     from harness.events.watching import WatchSettings
+    from harness.ledger.resume import ResumePlan
     from harness.runtime.configuration.schedule import Halves
     from harness.runtime.halves.master import MasterHalf
 
@@ -93,6 +94,7 @@ class PipelineState:
         self._master: MasterHalf | None = None
         self._lock: RunLock | None = None
         self._recorder: Recorder | None = None
+        self._plan: ResumePlan | None = None
         self._events: RunEvents | None = None
         self._event_source: EventListener | None = None
         self._log_publisher: LogPublisher | None = None

@@ -82,9 +82,8 @@ def describe_plan(plan: ResumePlan | None) -> list[str]:
         return ["there is no earlier run here: this one starts from the beginning"]
     are = "visit is" if plan.skipped == 1 else "visits are"
     lines = [f"resuming: {plan.skipped} {are} complete and left out"]
-    lines += [f"run again: visit {visit}: {why}" for visit, why in sorted(plan.redone.items())[:MOST_REASONS]]
-    if plan.unfinished:
-        lines.append(f"{plan.unfinished} visits were not complete: events not acknowledged come again")
+    how = "run again when its event comes, under a new number" if plan.follows_events else "run again"
+    lines += [f"{how}: visit {visit}: {why}" for visit, why in sorted(plan.redone.items())[:MOST_REASONS]]
     if len(plan.redone) > MOST_REASONS:
         lines.append(f"and {len(plan.redone) - MOST_REASONS} visits more are run again")
     lines += [f"resumed although it differs: {difference}" for difference in plan.differences]
