@@ -26,6 +26,8 @@ STAGES = """
     class Second(SerialProcessing):
         def preprocess(self, clipboard):
             clipboard.put("offset", np.arange(20_000.0), True)
+            if os.environ.get("BREAK") == "fault of the master":
+                os.kill(os.getpid(), signal.SIGSEGV)
             if os.environ.get("BREAK") == "master":
                 raise KeyError("the master's own")
 
@@ -51,6 +53,16 @@ STAGES = """
                 clipboard.get("image")[0, 0] = 1 / (self.scale - 2)
             if self.rank == 1 and how == "kill":
                 os.kill(os.getpid(), signal.SIGABRT)
+            if self.rank == 1 and how == "fault":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            if self.rank == 1 and how == "hang":
+                time.sleep(60)
+            if self.rank == 1 and how == "child":
+                child = os.fork()
+                if child == 0:
+                    os.kill(os.getpid(), signal.SIGSEGV)
+                os.waitpid(child, 0)
+                os.kill(os.getpid(), signal.SIGKILL)
             if self.rank == 1 and how == "odd":
                 clipboard.put("odd", Odd())
                 raise Odd()
@@ -156,6 +168,48 @@ def test_a_worker_that_dies_leaves_a_post_mortem_and_dies_again_in_the_replay(br
     (bench.folder / "seen-1").unlink()
     assert replay(bench, 1, 1).returncode == 0
     assert (bench.folder / "seen-1").read_text() == "(2.0, 1, 199990000.0) False\n"
+
+
+ONCE = 'sliceRetries: 0\nonSliceFailure: "run"\n'
+
+
+@pytest.mark.parametrize("method", ["fork", "exec"])
+@pytest.mark.parametrize("how", ["fault", "hang", "child"])
+def test_a_worker_that_dies_leaves_its_stacks_and_what_it_had_received(broken, how, method):
+    bench, run = broken
+    late = "stageTimeout: 3.0\n" if how == "hang" else ""
+    assert run(how, f'{ONCE}{late}startMethod: "{method}"').code == 3
+    found = post_mortem(bench, 1, "slice-1")
+    if how == "child":
+        # The child's end was not the worker's, which had no time for a word.
+        assert found["kind"].startswith("SIGKILL") and found["traceback"] == ""
+    else:
+        head, _, calls = found["traceback"].partition("most recent call first")
+        assert ("Segmentation fault" in head) == (how == "fault") and "in process" in calls
+        assert "stages_here.py" in calls and "Extension modules" not in calls
+        assert "in process" in read_status(bench.run_dir)["failures"][0]["text"]
+    image, words, offset = sorted(found["received"], key=lambda item: (item["stage"], item["key"]))
+    assert (words["stage"], words["key"], words["type"]) == (1, "words", "builtins.dict")
+    assert image == {
+        "stage": 1, "key": "image", "type": "numpy.ndarray", "shape": [200, 300], "dtype": "float64",
+        "nbytes": 480000,
+    }
+    assert (offset["stage"], offset["key"], offset["shape"]) == (2, "offset", [20000])
+
+
+def test_a_worker_that_dies_twice_leaves_the_stacks_of_each_death(broken):
+    bench, run = broken
+    run("fault", "sliceRetries: 1")
+    found = [one for one in read_status(bench.run_dir)["failures"] if one["visit"] == 1]
+    assert [one["text"].count("Segmentation fault") for one in found] == [1, 1]
+    assert bench.run_dir.joinpath("log", "Pipeline.log").read_text().count("Segmentation fault") >= 2
+
+
+def test_a_master_that_dies_of_a_fatal_signal_says_where(broken):
+    bench, run = broken
+    done = run("fault of the master")
+    assert done.code == -signal.SIGSEGV
+    assert "Segmentation fault" in done.err and "in preprocess" in done.err
 
 
 def test_a_slice_that_is_lost_is_failed_in_the_ledger_with_its_tries_and_the_others_are_done(broken):

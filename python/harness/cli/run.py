@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -173,6 +174,9 @@ def run_pipeline(
         pipeline.watch_files(*watched)
     if log_dir is not None:
         pipeline.setLogDir(log_dir)
+    if not faulthandler.is_enabled():
+        # Of the master itself; workers leave their stacks to it.
+        faulthandler.enable(file=2)
     with _progress(pipeline, progress):
         code = _run(pipeline, customs)
     if code == 0:

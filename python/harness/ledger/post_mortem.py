@@ -29,8 +29,10 @@ class PostMortem(NamedTuple):
     """The contents of a post-mortem.
 
     Attributes: `cause` is `raised` or `died`; `kind` the exception's class or the signal; `stage` its number
-    (from 1, 0 between stages); `clipboard` describes each key by type, shape, dtype and bytes, and is
-    `None` where the clipboard died with its process; `inputs` is the file for `pex-harness replay`, if any.
+    (from 1, 0 between stages); `traceback` the exception's, or the stacks of a process that a fatal signal
+    or its lateness ended; `clipboard` describes each key by type, shape, dtype and bytes, and is `None` where
+    the clipboard died with its process: `received` describes what had come to it, with the stage;
+    `inputs` is the file for `pex-harness replay`, if any.
     """
 
     cause: str
@@ -48,6 +50,7 @@ class PostMortem(NamedTuple):
     pid: int
     host: str
     at: float
+    received: list[dict[str, Any]] | None = None
 
     @classmethod
     def of_now(cls, **parts: Any) -> PostMortem:
@@ -138,12 +141,21 @@ def describe_clipboard(clipboard: Clipboard | None) -> list[dict[str, Any]] | No
     """Key, type, and for arrays shape, dtype and bytes of every item; `None` for no clipboard."""
     if clipboard is None:
         return None
-    return [{"key": str(key), **_describe(clipboard, key)} for key in clipboard.getKeys()]
+    return [_describe(key, lambda key=key: clipboard.get(key)) for key in clipboard.getKeys()]
 
 
-def _describe(clipboard: Clipboard, key: Any) -> dict[str, Any]:
+def describe_item(key: str, value: Any) -> dict[str, Any]:
+    """The same of one item."""
+    return _describe(key, lambda: value)
+
+
+def _describe(key: Any, get: Callable[[], Any]) -> dict[str, Any]:
+    return {"key": str(key), **_facts(get)}
+
+
+def _facts(get: Callable[[], Any]) -> dict[str, Any]:
     try:
-        value = clipboard.get(key)
+        value = get()
         kind = type(value)
         facts: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}"}
         for name in ("shape", "dtype", "nbytes"):

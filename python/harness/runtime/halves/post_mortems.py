@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import SliceDied
 from harness.ledger.inputs import Received, save_inputs
-from harness.ledger.post_mortem import PostMortem, PostMortems, describe_clipboard
+from harness.ledger.post_mortem import PostMortem, PostMortems, describe_clipboard, describe_item
 from harness.ledger.visit import DIED, RAISED
-from harness.runtime.halves.failure import format_failure, message_of
+from harness.runtime.halves.failure import describe_failure, format_failure, message_of
 
 if TYPE_CHECKING:
     from harness.clipboard import Clipboard
@@ -50,36 +50,41 @@ def write_after_raise(
             half.log.warn(text)
 
 
-def write_after_death(master: MasterHalf, rank: int, number: int, kind: str, text: str, pid: int = 0) -> None:
-    """Writes the post-mortem of a slice whose worker (process `pid`) died in stage `number` of this visit.
+def write_after_death(
+    master: MasterHalf, rank: int, number: int, died: SliceDied, stacks: str = ""
+) -> None:
+    """Writes the post-mortem of a slice whose worker died in stage `number` of this visit.
 
-    Its clipboard died with it; what it had received is kept from what the master has published.
+    Its clipboard died with it; what it had received is kept from what the master and its neighbours have
+    published. `stacks` are the worker's, where they are known.
     """
     if master.post_mortems is None or rank < 0:
         return
     inputs, complaint = "", ""
+    items, lacking = _received_by(master, rank, number)
     if master.config.keep_inputs != "none":
         path = master.post_mortems.inputs_file(master.visit, rank)
         inputs = str(path)
-        complaint = save_inputs(path, _published(master))
+        complaint = save_inputs(path, items)
     known = 1 <= number <= len(master.config.stages)
     stage = master.config.stages[number - 1] if known else None
     document = PostMortem.of_now(
         cause=DIED,
-        kind=kind,
-        message=text,
+        kind=died.cause,
+        message=str(died),
         visit=master.visit,
         rank=rank,
         stage=number if known else 0,
         stage_name=stage.name if stage is not None else "",
         method="process",
-        traceback="",
+        traceback=stacks,
         policy=_policy_text(stage.policy if stage is not None else None),
         clipboard=None,
+        received=[{"stage": item.stage, **describe_item(item.key, item.value)} for item in items],
         inputs=inputs if inputs and not complaint else None,
-        pid=pid or os.getpid(),
+        pid=died.pid or os.getpid(),
     )
-    for said in (complaint, master.post_mortems.write(document)):
+    for said in (lacking, complaint, master.post_mortems.write(document)):
         if said:
             master.log.warn(said)
 
@@ -100,10 +105,25 @@ def _received(half: SliceHalf):
             yield Received(number, key, pending.materialise())
 
 
-def _published(master: MasterHalf):
-    for number, manifest in master.published:
-        for key, value in master.transport.rebuild(manifest):
-            yield Received(number, key, value)
+def _received_by(master: MasterHalf, rank: int, last: int) -> tuple[list[Received], str]:
+    """What had come to a slice up to stage `last`, by the order of its stages; and why some of it is lacking.
+
+    What neighbours have offered before a stage is held until the visit ends, as is what the master published.
+    """
+    items: list[Received] = []
+    try:
+        for number, manifest in master.published:
+            items += (Received(number, key, value) for key, value in master.transport.rebuild(manifest))
+        if master.config.topology is not None:
+            for number in sorted(one for one in master.config.exchanges if one <= last):
+                for other in master.config.topology.receives_from(rank):
+                    manifest = master.run.across_manifest(other, number)
+                    if manifest[1]:
+                        found = master.transport.rebuild(manifest)
+                        items += (Received(number, f"{key}-{other}", value) for key, value in found)
+    except Exception as error:
+        return items, f"not all that slice {rank} had received is known: {describe_failure(error)}"
+    return items, ""
 
 
 def _policy_text(policy: Any) -> str | None:

@@ -57,7 +57,8 @@ class PipelineEnding(PipelineSettings):
             path = self._logs.output_file(error.worker)
             if tail := output_tail(path):
                 self._file_log.warn(f"the last of {path}:\n{tail}")
-        write_after_death(self._require_master(), rank, stage, error.cause, str(error), error.pid)
+        master = self._require_master()
+        write_after_death(master, rank, stage, error, master.replacing.stacks_of(error.pid))
         self._require_recorder().record_death(rank, stage, error.cause, str(error), retried=retried)
 
     def _stage_number(self, name: str) -> int:
@@ -172,6 +173,8 @@ class PipelineEnding(PipelineSettings):
         current.work_for(None)
         stacks.unregister()
         if self._here is not None:
+        if self._last_words is not None:
+            self._last_words.close()
             withdraw(self.run_dir, self._here)
 
     def write_summary(self) -> None:

@@ -38,6 +38,7 @@ from harness.runtime.pipeline.ending import PipelineEnding
 from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.processes import stacks
 from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
+from harness.runtime.processes.last_words import LastWords
 from harness.runtime.processes.replacing import Replacing, limits_ns
 from harness.runtime.processes.signals import raising_signals
 from harness.runtime.processes.strangers import CURE, strangers
@@ -146,6 +147,7 @@ class Pipeline(PipelineEnding):
         set_location_map(config, self._run_id)
         supervisor = self._supervisor = Supervisor(config)
         if config.n_slices > 0:
+        self._last_words = LastWords()
             supervisor.start_nursery(
                 self._context,
                 run,
@@ -282,7 +284,7 @@ class Pipeline(PipelineEnding):
         current.work_for(master)
         master.replacing = Replacing(
             self._require_run(), config, self._require_supervisor(), self._require_log(), self.statistics,
-            self._record_slice, self._look,
+            self._record_slice, self._look, self._last_words,
         )  # fmt: skip
         master.foreign = self._foreign
         master.events = self._require_events()
@@ -386,3 +388,4 @@ class Pipeline(PipelineEnding):
             drain=self._flow.drain if self._flow is not None else None,
             foreign=self._require_foreign(),
         )
+            last_words=self._last_words.path if self._last_words is not None else None,

@@ -19,6 +19,7 @@ from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.halves.run_events import RunEvents
 from harness.runtime.logs.log_flow import LogFlow
 from harness.runtime.logs.run_log import LogSettings
+from harness.runtime.processes.last_words import LastWords
 from harness.runtime.processes.supervisor import Supervisor
 from harness.runtime.records.recording import Recorder
 from harness.runtime.records.statistics import RunStatistics
@@ -93,6 +94,7 @@ class PipelineState:
         self._supervisor: Supervisor | None = None
         self._master: MasterHalf | None = None
         self._lock: RunLock | None = None
+        self._last_words: LastWords | None = None
         self._recorder: Recorder | None = None
         self._plan: ResumePlan | None = None
         self._events: RunEvents | None = None

@@ -106,6 +106,7 @@ def _adopt(descriptors: dict[str, int]) -> tuple[RunContext, bytes | None]:
         post_mortems=given.post_mortems,
         drain=drain,
         foreign=foreign,
+        last_words=given.last_words,
     )
     return context, given.main_classes
 

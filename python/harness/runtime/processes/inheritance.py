@@ -42,6 +42,7 @@ class Inheritance(NamedTuple):
     post_mortems: PostMortems
     levels: dict[str, int]
     main_classes: bytes | None
+    last_words: str | None
 
 
 def write_inheritance(context: RunContext) -> int:
@@ -59,6 +60,7 @@ def write_inheritance(context: RunContext) -> int:
         post_mortems=post_mortems,
         levels=_levels(),
         main_classes=pack_main_classes(context.config),
+        last_words=context.last_words,
     )
     data = pickle.dumps((__version__, sys.path, sys.argv, pickle.dumps(parts)))
     descriptor = memory_file(FILE_NAME)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.log import Log
     from harness.runtime.configuration.config import PipelineConfig
     from harness.runtime.halves.in_slices import InSlices
+    from harness.runtime.processes.last_words import LastWords
     from harness.runtime.records.statistics import RunStatistics
 
 def limits_ns(config: PipelineConfig) -> list[int]:
@@ -46,10 +47,12 @@ class Replacing:
         statistics: RunStatistics,
         record: Callable[[int, int, SliceDied, bool], None],
         look: str,
+        last_words: LastWords | None = None,
     ) -> None:
         """`record(rank, stage, error, retried)` is told of every rank that a death has cost something.
 
-        `look` says, in words, where people find what a worker has left.
+        `look` says, in words, where people find what a worker has left; `last_words` has the stacks of
+        workers that a fatal signal has ended.
         """
         self._run = run
         self._config = config
@@ -63,6 +66,15 @@ class Replacing:
         self._setup_deaths: Counter[int] = Counter()
         # Workers that were killed for being late: when, and the words for the cause.
         self._late: dict[int, tuple[float, str]] = {}
+        self._last_words = last_words
+        self._stacks: dict[int, str] = {}
+
+    def stacks_of(self, pid: int) -> str:
+        """The Python stacks of a worker that has died, as it was killed for being late, or by a fatal signal.
+
+        Empty where there are none. Known until its ranks' fates are recorded.
+        """
+        return self._stacks.get(pid, "")
 
     def begin_visit(self, visit: int) -> None:
         """A slice has its retries in every visit."""
@@ -111,10 +123,11 @@ class Replacing:
             cause = f"a stageTimeout of {limit:g} s, after which it was killed,"
             self._late[pid] = time.monotonic(), cause
             where = f"stage {stage_name(self._config, stage)} for rank {rank}" if rank >= 0 else "no stage"
+            text = self._stacks[pid] = _stacks_of(pid)
             self._log.warn(
                 f"worker {worker} (pid {pid}, ranks {self._supervisor.ranks_of(worker)}) is late in visit"
                 f" {visit}: it has run {where} for more than {limit:g} s (stageTimeout) and is killed now"
-                f"\n{_stacks_of(pid)}"
+                f"\n{text}"
             )
             self._run.kill_worker(worker)
         elif time.monotonic() - told[0] > KILL_TIMEOUT_S:
@@ -169,6 +182,7 @@ class Replacing:
             self._record_fates(where.visit, one, death, error)
         # The number may be another process's by now.
         self._late.pop(death.pid, None)
+        self._stacks.pop(death.pid, None)
         return True
 
     def _tell_fresh_worker(self, visit: int, judged: Judged, error: SliceDied) -> None:
@@ -225,6 +239,7 @@ class Replacing:
 
     def _died(self, death: Death, visit: int) -> SliceDied:
         stage = stage_name(self._config, death.stage) if death.rank >= 0 else ""
+        self._take_last_words(death)
         return SliceDied(
             death.worker,
             death.pid,
@@ -237,6 +252,13 @@ class Replacing:
             cause=self._cause(death),
             look=self._look,
         )
+
+    def _take_last_words(self, death: Death) -> None:
+        """What the worker wrote while a fatal signal ended it goes to the log file."""
+        text = self._last_words.take(death.worker) if self._last_words is not None else ""
+        if text:
+            self._stacks[death.pid] = text
+            self._log.info(f"the last of worker {death.worker} (pid {death.pid}):\n{text}")
 
     def _cause(self, death: Death) -> str:
         told = self._late.get(death.pid)

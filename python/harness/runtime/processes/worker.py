@@ -27,6 +27,7 @@ from harness.runtime.logs.run_log import LogSettings
 from harness.runtime.logs.stage_output import StageOutput
 from harness.runtime.processes import exit_handlers, stacks
 from harness.runtime.processes.cores import ThreadCheck, keep_to_place
+from harness.runtime.processes.last_words import leave_last_words
 from harness.runtime.processes.signals import leave_signals_to_master
 from harness.stage import ParallelProcessing
 
@@ -62,6 +63,8 @@ class RunContext(NamedTuple):
     foreign: ForeignRecords
     import_stages: Callable[[], object] | None = None
     """Imports the stage modules in a worker that is not born with them. May be called for every rank."""
+    last_words: str | None = None
+    """The file that a worker's stacks go to when a fatal signal ends it; `None`: nobody would read them."""
 
     def kept(self) -> tuple[Path, PostMortems, LogDrain]:
         """What a run has that keeps something, as all do but brief ones. Raises `InternalError`."""
@@ -145,6 +148,8 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
     leave_signals_to_master()
     exit_handlers.forget_inherited()
     stacks.register(f"worker {worker}")
+    if context.last_words is not None:
+        leave_last_words(context.last_words, worker)
     if not _core.die_with_parent(context.master_pid, PARENT_TIMEOUT_MS):
         return EXIT_ORPHAN
     _core.die_with_pipe(context.life_read_fd)

@@ -118,7 +118,7 @@ class Recorder:
                 stage=stage,
                 cause=cause,
                 kind=kind or known.get("kind") or "exception",
-                text=known.get("traceback") or text,
+                text=_text_of(cause, text, known.get("traceback", "")),
                 post_mortem=str(path) if known else None,
                 retried=retried,
                 at=time.time(),
@@ -197,3 +197,8 @@ class Recorder:
         if self._in_flight:
             self._record = self._in_flight[max(self._in_flight)]
         return self._outputs() + self._early_outputs
+
+
+def _text_of(cause: str, text: str, traceback: str) -> str:
+    """A traceback ends with what was raised; stacks do not say who died of what."""
+    return f"{text}\n{traceback}".rstrip() if cause == DIED else traceback or text
