@@ -212,6 +212,65 @@ def test_a_master_that_dies_of_a_fatal_signal_says_where(broken):
     assert "Segmentation fault" in done.err and "in preprocess" in done.err
 
 
+EDGES = """
+    class Mark(ParallelProcessing):
+        def process(self, clipboard):
+            clipboard.put("edge", np.full(20_000, float(self.rank)), True)
+
+    class Take(ParallelProcessing):
+        def process(self, clipboard):
+            keys = sorted(key for key in clipboard if key.startswith("edge"))
+            with open(f"keys-{self.rank}", "a") as out:
+                out.write(" ".join(f"{key}={clipboard.get(key)[7]:g}" for key in keys) + chr(10))
+            if self.rank == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_replay_of_a_slice_whose_worker_died_has_what_its_neighbours_had_sent(bench):
+    bench.module(EDGES)
+    ring = 'shareDataOn: true\ntopology: {\ntype: "ring"\nparam1: "clockwise"\n}'
+    bench.policy("mark - Mark", "take - Take:share", slices=3, tail=f"{ring}\n{ONCE}")
+    assert bench.run("--workers", "3").code == 3
+    assert replay(bench, 1, 1).returncode == -signal.SIGKILL
+    in_the_run, again = (bench.folder / "keys-1").read_text().splitlines()
+    assert in_the_run == again == "edge=1 edge-0=0"
+    assert [item["key"] for item in post_mortem(bench, 1, "slice-1")["received"]] == ["edge-0"]
+
+
+ODD_ENDS = """
+    class Uncommon(BaseException):
+        pass
+
+    class Ends(ParallelProcessing):
+        def setup(self):
+            if os.path.exists("in setup"):
+                raise Uncommon("in setup")
+        def process(self, clipboard):
+            how = open("how").read() if os.path.exists("how") else ""
+            if how == "exit":
+                sys.exit(7)
+            raise Uncommon("on purpose")
+"""
+
+
+def test_whatever_ends_a_stage_is_a_failure_of_the_replay_too(bench):
+    bench.module(ODD_ENDS)
+    bench.policy("ends - Ends", slices=1)
+    assert bench.run().code == 0
+    again = replay(bench, 1, 0)
+    assert again.returncode == 3 and "Uncommon: on purpose" in again.stderr
+    assert "stage 1 (ends) failed again" in again.stderr
+    stopped = replay(bench, 1, 0, "--pdb", told="p self.rank + 41\nq\n")
+    assert "41" in stopped.stdout and stopped.returncode == 3
+    (bench.folder / "how").write_text("exit")
+    again = replay(bench, 1, 0)
+    assert again.returncode == 3 and "stage 1 (ends) failed again: SystemExit: 7" in again.stderr
+    (bench.folder / "in setup").touch()
+    again = replay(bench, 1, 0)
+    assert again.returncode == 2 and "could not be set up: Uncommon: in setup" in again.stderr
+
+
 def test_a_slice_that_is_lost_is_failed_in_the_ledger_with_its_tries_and_the_others_are_done(broken):
     bench, run = broken
     assert run("kill").code == 6

@@ -11,6 +11,7 @@ from harness.cli.arguments import at_least
 from harness.cli.output import complain
 
 FAILED_AGAIN = 3
+ENDED_BY_USER = 130
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -34,6 +35,7 @@ def handle(arguments: argparse.Namespace) -> int:
     """Replays, and says how it went."""
     from harness.errors import HarnessError
     from harness.exceptions import Exception as LsstException
+    from harness.runtime.halves.failure import describe_failure
     from harness.runtime.halves.replay import Replay
 
     try:
@@ -43,13 +45,17 @@ def handle(arguments: argparse.Namespace) -> int:
         complain("pex-harness replay", str(error))
         print(getattr(error, "details", ""), end="", file=sys.stderr)
         return 2
-    failed = replay.run()
+    try:
+        failed = replay.run()
+    except KeyboardInterrupt:
+        return ENDED_BY_USER
     if failed is None:
         print(f"visit {arguments.visit}, slice {arguments.rank}: every stage ran, none failed")
         return 0
     print(failed.text, end="", file=sys.stderr)
     where = f"visit {arguments.visit}, slice {arguments.rank}"
-    complain("pex-harness replay", f"{where}: stage {failed.number} ({failed.name}) failed again")
+    reason = describe_failure(failed.error).partition("\n")[0]
+    complain("pex-harness replay", f"{where}: stage {failed.number} ({failed.name}) failed again: {reason}")
     if arguments.pdb:
         import pdb
 

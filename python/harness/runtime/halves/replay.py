@@ -36,7 +36,7 @@ class FailedAgain:
 
     number: int
     name: str
-    error: Exception
+    error: BaseException
     text: str
 
 
@@ -104,7 +104,9 @@ class Replay:
                         topic=stage.event_topic,
                     )
                     instance = cls(stage.policy, log, self.config.event_broker, sysdata)
-                except Exception as error:
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
                     raise StageFailed(
                         f"stage {stage.name!r} could not be set up: {describe_failure(error)}",
                         rank=self.rank,
@@ -129,7 +131,10 @@ class Replay:
             stage.initialize(after, before)
             try:
                 stage.applyProcess()
-            except Exception as error:
+            except KeyboardInterrupt:
+                # Whoever has asked for the replay wants it to end.
+                raise
+            except BaseException as error:
                 return FailedAgain(number, name, error, format_failure(error))
         return None
 
