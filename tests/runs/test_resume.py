@@ -3,6 +3,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -34,7 +35,10 @@ STAGES = """
             call(self, visit)
             if os.path.exists(f"hold-{visit}-{self.rank}"):
                 open(f"held-{visit}-{self.rank}", "w").close()
-                time.sleep(60)
+                for _ in range(6000):
+                    if not os.path.exists(f"hold-{visit}-{self.rank}"):
+                        break
+                    time.sleep(0.01)
             if os.path.exists(f"fail-{visit}-{self.rank}"):
                 raise ValueError(f"no sky in visit {visit}")
             path = f"out-{visit}-{self.rank}.txt"
@@ -322,6 +326,47 @@ def test_a_read_only_run_directory_is_refused_and_its_status_can_be_read(night):
         assert read_status(night.run_dir)["state"] == "complete"
     finally:
         subprocess.run(["umount", str(night.run_dir)], check=True)
+
+
+# --- somebody removes what the run records itself in
+
+
+def test_a_run_whose_directory_is_removed_ends_and_says_so(night):
+    (night.folder / "hold-2-1").touch()
+    process = night.start("--visits", "2", "--workers", "2")
+    night.wait_until(lambda: (night.folder / "held-2-1").exists(), "the second visit")
+    shutil.rmtree(night.run_dir)
+    (night.folder / "hold-2-1").unlink()
+    done = night.finish(process, timeout=120)
+    assert done.code == 5 and "expected the file that this run writes to, saw none" in done.err, done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ledger.sqlite", "expected the file that this run writes to, saw none"),
+        ("ledger.lock", "expected ledger.lock, by which one run at a time goes on there, saw none"),
+    ],
+)
+def test_a_run_that_goes_on_for_long_sees_what_is_removed_meanwhile(night, name, words):
+    process = night.start("--workers", "2", "-s")
+    night.wait_until(lambda: (night.folder / "out-2-0.txt").exists(), "a few visits")
+    (night.run_dir / name).unlink()
+    done = night.finish(process)
+    assert done.code == 5 and words in done.err, done.err
+
+
+def test_a_second_run_that_a_removed_lock_lets_in_is_the_only_one_that_goes_on(night):
+    (night.folder / "hold-2-1").touch()
+    process = night.start("--workers", "2", "-s")
+    night.wait_until(lambda: (night.folder / "held-2-1").exists(), "the second visit")
+    (night.run_dir / "ledger.lock").unlink()
+    second = night.run("--workers", "2", "--visits", "1", "-s")
+    (night.folder / "hold-2-1").unlink()
+    first = night.finish(process)
+    assert (first.code, second.code) == (5, 0), (first.err, second.err)
+    assert "expected ledger.lock, by which one run at a time goes on there, saw another file" in first.err
+    assert read_status(night.run_dir)["visits"] == {"complete": 1}
 
 
 # --- what the command tells

@@ -50,7 +50,27 @@ class RunLock:
                 " allow locks: choose another with --run-dir"
             ) from error
         _held_here.add(self._path)
+        self._descriptor = descriptor
         self.release = weakref.finalize(self, _let_go, descriptor, self._path, os.getpid())
+
+
+    def require_in_place(self) -> None:
+        """Raises `LedgerError` where the file is no longer the one that others find: it keeps nobody out."""
+        if self.release.alive and not is_at(os.fstat(self._descriptor), self._path):
+            saw = "another file in its place" if os.path.exists(self._path) else "none"
+            raise LedgerError(
+                f"run directory {os.path.dirname(self._path)}: expected {LOCK_NAME}, by which one run at a"
+                f" time goes on there, saw {saw}: it was removed while the run went on, and another run may"
+                " write there now; this one ends"
+            )
+
+
+def is_at(facts: os.stat_result, path: str | os.PathLike[str]) -> bool:
+    """Whether an open file is the one that its path leads to."""
+    try:
+        return os.path.samestat(facts, os.stat(path))
+    except OSError:
+        return False
 
 
 def _let_go(descriptor: int, path: str, pid: int) -> None:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from harness.errors import LedgerError
 from harness.ledger.bulk import add_rows
+from harness.ledger.lock import RunLock, is_at
 from harness.ledger.schema import describe, open_for_writing
 from harness.ledger.visit import VisitRecord
 
@@ -49,11 +50,13 @@ class Output(NamedTuple):
 class Ledger:
     """The ledger of a run directory, open for writing. Used by the master's main thread only."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens or makes the file. The caller holds the run directory's lock. Raises `LedgerError`."""
+    def __init__(self, path: Path, lock: RunLock | None = None) -> None:
+        """Opens or makes the file. The caller holds `lock`, the run directory's. Raises `LedgerError`."""
         self.path = path
+        self._lock = lock
         self._pid = os.getpid()
         self._connection = open_for_writing(path)
+        self._file = os.stat(path)
         self._run = 0
         self._synced_at = 0.0
         self._log_descriptor = _open_log(path)
@@ -232,6 +235,19 @@ class Ledger:
                 "UPDATE runs SET ended = ?, end = ?, exit_code = ?, reason = ? WHERE run = ?",
                 (time.time(), end, exit_code, _text(reason), self._run),
             )
+        self._require_in_place()
+
+    def _require_in_place(self) -> None:
+        """Raises `LedgerError` where nobody will find what is written here, or another run writes, too."""
+        if not is_at(self._file, self.path):
+            saw = "another one" if self.path.exists() else "none"
+            raise LedgerError(
+                f"ledger {self.path}: expected the file that this run writes to, saw {saw}: it, or its run"
+                " directory, was removed or replaced while the run went on, and what the run has recorded is"
+                " lost; begin anew"
+            )
+        if self._lock is not None:
+            self._lock.require_in_place()
 
     def close(self) -> None:
         """Commits the visit that ended last, and closes the file. Does nothing in a fork of the process."""
@@ -240,7 +256,7 @@ class Ledger:
         try:
             if self._connection.in_transaction:
                 with self._errors("closing it"):
-                    self._commit(wait=True)
+                    self._write_out()
         finally:
             _open_here.discard(self._connection)
             self._connection.close()
@@ -263,12 +279,19 @@ class Ledger:
             self._connection.execute("BEGIN IMMEDIATE")
 
     def _commit(self, *, wait: bool) -> None:
-        """Ends the transaction; with `wait`, returns when the disk has it."""
+        """Ends the transaction; with `wait`, returns when the disk has it, where others find it."""
+        if not wait:
+            self._connection.execute("COMMIT")
+            return
+        self._write_out()
+        self._require_in_place()
+
+    def _write_out(self) -> None:
+        """Ends the transaction, and returns when the disk has it."""
         self._connection.execute("COMMIT")
-        if wait:
-            if self._log_descriptor >= 0:
-                os.fdatasync(self._log_descriptor)
-            self._synced_at = time.monotonic()
+        if self._log_descriptor >= 0:
+            os.fdatasync(self._log_descriptor)
+        self._synced_at = time.monotonic()
 
     @contextmanager
     def _transaction(self, doing: str) -> Iterator[None]:

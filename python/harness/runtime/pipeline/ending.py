@@ -8,7 +8,7 @@ import os
 import time
 
 from harness import _core, arrays, current, outputs
-from harness.errors import HarnessError, SliceDied, StageFailed
+from harness.errors import HarnessError, LedgerError, SliceDied, StageFailed
 from harness.log import set_default_log
 from harness.runtime.halves.failure import failure_record
 from harness.runtime.halves.post_mortems import write_after_death
@@ -66,13 +66,14 @@ class PipelineEnding(PipelineSettings):
         numbers = [one.number for one in self._require_config().stages if repr(one.name) == name]
         return numbers[0] if numbers else 0
 
-    def _record_end(self, end: str, exit_code: int, reason: str) -> None:
+    def _record_end(self, end: str, exit_code: int, reason: str) -> LedgerError | None:
+        """Records how the run ended, once; returns what has kept that from being recorded."""
         if os.getpid() != self._pid:
-            return
+            return None
         recorder, self._recorder = self._recorder, None
-        if recorder is not None:
-            recorder.end_run(end, exit_code, reason)
+        error = recorder.end_run(end, exit_code, reason) if recorder is not None else None
         self._unlock()
+        return error
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -172,9 +173,9 @@ class PipelineEnding(PipelineSettings):
         outputs.use_journal(None)
         current.work_for(None)
         stacks.unregister()
-        if self._here is not None:
         if self._last_words is not None:
             self._last_words.close()
+        if self._here is not None:
             withdraw(self.run_dir, self._here)
 
     def write_summary(self) -> None:

@@ -229,7 +229,7 @@ class Pipeline(PipelineEnding):
         home, post_mortems = self._require_home()
         outputs.use_journal(outputs.Journal(journal_path(home, MASTER)))
         ledger, plan = open_ledger(
-            config, home, self._run_id, resume=self._resume, anyway=self._resume_anyway
+            config, home, self._lock, self._run_id, resume=self._resume, anyway=self._resume_anyway
         )
         self._recorder = Recorder(ledger, config, home, post_mortems, log)
         self._plan = plan
@@ -351,7 +351,8 @@ class Pipeline(PipelineEnding):
                 self._require_events().publish_exit()
             self._end()
         exit_code = EXIT_SLICES_LOST if self.lost_slices else 0
-        self._record_end(end.name.lower().replace("_", " "), exit_code, reason)
+        if error := self._record_end(end.name.lower().replace("_", " "), exit_code, reason):
+            raise error
 
     # --- the whole life
 

@@ -173,8 +173,8 @@ class Recorder:
                 why = f"visit {visit} had said that there are no more data sets"
                 self._ledger.note_reason(younger, f"left after stage {left.reached}: {why}")
 
-    def end_run(self, end: str, exit_code: int, reason: str) -> None:
-        """Records how the run ended, and closes the ledger. What cannot be recorded is logged."""
+    def end_run(self, end: str, exit_code: int, reason: str) -> LedgerError | None:
+        """Records how the run ended, and closes the ledger. What prevents that is logged, and returned."""
         self.enter_stage(self._record.visit, 0)
         self._progress.close()
         broken = list(self._in_flight.values())
@@ -188,9 +188,11 @@ class Recorder:
             self._ledger.end_run(end, exit_code, reason)
         except (LedgerError, OSError) as error:
             self._log.fatal(f"the end of the run is not recorded: {error}")
+            return error if isinstance(error, LedgerError) else LedgerError(str(error))
         finally:
             self._in_flight.clear()
             self._ledger.close()
+        return None
 
     def _late_outputs(self) -> list[Output]:
         """What no visit's end has recorded."""

@@ -15,6 +15,7 @@ from harness.ledger.schema import LEDGER_NAME, describe
 from harness.ledger.writer import Ledger
 
 if TYPE_CHECKING:
+    from harness.ledger.lock import RunLock
     from harness.ledger.resume import ResumePlan
     from harness.runtime.configuration.config import PipelineConfig
 
@@ -32,9 +33,9 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def open_ledger(
-    config: PipelineConfig, run_dir: Path, run_id: str, *, resume: bool, anyway: bool
+    config: PipelineConfig, run_dir: Path, lock: RunLock | None, run_id: str, *, resume: bool, anyway: bool
 ) -> tuple[Ledger, ResumePlan | None]:
-    """Opens the ledger of the run directory, whose lock the caller holds, and adds this run.
+    """Opens the ledger of the run directory, whose `lock` the caller holds, and adds this run.
 
     Returns the plan, too, where there is a run to continue; `None` otherwise.
 
@@ -42,7 +43,7 @@ def open_ledger(
         LedgerError: it cannot be used.
         ResumeRefused: policy or code are not those of the run to continue.
     """
-    ledger = Ledger(run_dir / LEDGER_NAME)
+    ledger = Ledger(run_dir / LEDGER_NAME, lock)
     try:
         code = code_versions(_classes(config))
         policy_text = config.policy_text()

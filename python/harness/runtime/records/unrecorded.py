@@ -58,4 +58,4 @@ class Unrecorded(Recorder):
         """Is not recorded."""
 
     def end_run(self, end: str, exit_code: int, reason: str) -> None:
-        """Is not recorded."""
+        """Is not recorded, as was agreed."""
