@@ -369,6 +369,40 @@ def test_a_second_run_that_a_removed_lock_lets_in_is_the_only_one_that_goes_on(n
     assert read_status(night.run_dir)["visits"] == {"complete": 1}
 
 
+def test_a_resume_in_another_current_directory_is_refused(night):
+    assert night.run("--visits", "2").code == 0
+    elsewhere = night.folder / "elsewhere"
+    elsewhere.mkdir()
+    command = night.command("--visits", "3", policy=str(night.folder / "night.paf"))
+    refused = night.finish(night.start_in(elsewhere, [*command, "--resume"]))
+    assert refused.code == 2 and f"current directory: {elsewhere}, was {night.folder}" in refused.err
+    assert not list(elsewhere.iterdir())
+    # The same directory by another name is the same.
+    other_name = night.folder / "name"
+    other_name.symlink_to(night.folder)
+    assert night.finish(night.start_in(other_name, [*command, "--resume"])).code == 0
+    done = night.finish(night.start_in(elsewhere, [*command, "--resume-anyway", "--visits", "4"]))
+    assert done.code == 0 and "resumed although it differs: current directory:" in done.log()
+
+
+@pytest.mark.parametrize("run_id", ["", ".", "..", "../night", "a/../.."])
+def test_a_run_id_that_names_no_run_directory_of_its_own_is_refused(night, run_id):
+    before = sorted(night.folder.iterdir())
+    command = [sys.executable, "-m", "harness.cli.main", "run", "night.paf", run_id, "--visits", "1"]
+    done = night.finish(night.start_in(night.folder, command))
+    assert done.code == 2 and f"run id {run_id!r}: expected" in done.err, done.err
+    assert sorted(path for path in night.folder.iterdir() if path.name != "__pycache__") == before
+
+
+def test_what_is_in_the_way_of_the_journals_of_outputs_is_told_before_a_stage_runs(night):
+    night.run_dir.mkdir()
+    (night.run_dir / "ledger.outputs").write_text("a file")
+    done = night.run("--visits", "1")
+    assert done.code == 5 and "ledger.outputs: expected a directory" in done.err, done.err
+    assert called_visits(night) == set()
+    assert (night.run_dir / "ledger.outputs").read_text() == "a file"
+
+
 # --- what the command tells
 
 

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
+from harness.errors import LedgerError
 from harness.ledger.writer import Output
 
 JOURNALS = "ledger.outputs"
@@ -16,6 +19,22 @@ def journal_path(directory: Path, process: str | int) -> Path:
     """The journal of a process of the run in `directory`: a worker's number, or `MASTER`."""
     name = process if isinstance(process, str) else f"worker-{process}"
     return directory / JOURNALS / f"{name}.jsonl"
+
+
+def require_place(directory: Path) -> None:
+    """Raises `LedgerError` where processes of a run in `directory` could not write their journals."""
+    folder = directory / JOURNALS
+    if not folder.exists():
+        return
+    where = f"outputs are recorded in {folder}: expected a directory"
+    if not folder.is_dir():
+        raise LedgerError(f"{where}, saw a file; move it away, or choose another run directory")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        mode = stat.filemode(folder.stat().st_mode)
+        raise LedgerError(
+            f"{where} that this user may write to, saw mode {mode}; change that, or choose"
+            " another run directory"
+        )
 
 
 class Journals:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -72,19 +73,21 @@ def plan_resume(
     Every output of a complete visit is read and compared with its size and SHA-256.
 
     Raises:
-        ResumeRefused: policy or code differ from the last run's, and not `anyway`.
+        ResumeRefused: policy, code or current directory differ from the last run's, and not `anyway`.
         sqlite3.Error: the ledger cannot be read.
     """
     last = connection.execute(
-        "SELECT series, run_id, policy, code FROM runs ORDER BY run DESC LIMIT 1"
+        "SELECT series, run_id, policy, code, directory FROM runs ORDER BY run DESC LIMIT 1"
     ).fetchone()
     if last is None:
         return None
-    series, old_id, old_policy, old_code = last
+    series, old_id, old_policy, old_code, directory = last
     changes = compare_policies(old_policy, policy)
     told = [*changes.bound, *code_differences(json.loads(old_code), code)]
     if run_id != old_id and "randomSeed" not in json.loads(policy):
         told.append(f"run id: {run_id}, was {old_id}, and the random streams are made from it")
+    if not _is_here(directory):
+        told.append(f"current directory: {os.getcwd()}, was {directory}, and relative paths begin there")
     differences = _few(told)
     if differences and not anyway:
         raise ResumeRefused(
@@ -99,6 +102,13 @@ def plan_resume(
     complete = _complete_visits(connection, plan)
     plan.skips = _ranges(sorted(complete))
     return plan
+
+
+def _is_here(directory: str) -> bool:
+    try:
+        return os.path.samefile(directory, ".")
+    except OSError:
+        return False
 
 
 def _few(texts: list[str]) -> tuple[str, ...]:

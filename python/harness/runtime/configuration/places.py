@@ -10,6 +10,18 @@ from harness.errors import ConfigError
 from harness.runtime.configuration.config import PipelineConfig
 
 
+def require_run_id(run_id: str, *, names_directory: bool) -> None:
+    """Raises `ConfigError` for a run id that is no name, or is to name a directory and leads elsewhere."""
+    parts = Path(run_id).parts
+    if not run_id.strip():
+        raise ConfigError(f"run id {run_id!r}: expected a name")
+    if names_directory and (not parts or ".." in parts):
+        raise ConfigError(
+            f"run id {run_id!r}: expected the name of a run directory of its own, saw a way to another;"
+            " choose another run id, or name the directory with --run-dir"
+        )
+
+
 def default_run_dir(config: PipelineConfig, run_id: str) -> Path:
     """The run directory: what the `dir` policy says, else `./<run id>`."""
     if config.dir_policy is None:

@@ -14,14 +14,19 @@ from harness import _core, arrays, current, outputs
 from harness._steps import MasterSteps
 from harness.errors import ConfigError, InternalError
 from harness.events.hosts import is_embedded
-from harness.ledger.journals import MASTER, journal_path
+from harness.ledger.journals import MASTER, journal_path, require_place
 from harness.ledger.lock import RunLock
 from harness.ledger.post_mortem import PostMortems
 from harness.log import IndentedFormatter, Log, ScreenDestination, set_default_log
 from harness.log.foreign import follow_levels
 from harness.log.levels import WARN
 from harness.runtime.configuration.config import PipelineConfig, load_config
-from harness.runtime.configuration.places import log_directory, make_directory, set_location_map
+from harness.runtime.configuration.places import (
+    log_directory,
+    make_directory,
+    require_run_id,
+    set_location_map,
+)
 from harness.runtime.configuration.schedule import (
     FUSED,
     NO_HALVES,
@@ -85,6 +90,7 @@ class Pipeline(PipelineEnding):
         directory = log_directory(
             config, self.run_dir, self._log_dir, honours_local=self.honours_local_log_mode
         )
+        require_run_id(self._run_id, names_directory=self._run_dir_option is None)
         for folder in (self.run_dir, directory):
             make_directory(folder)
         self._unlock()
@@ -146,8 +152,8 @@ class Pipeline(PipelineEnding):
         self._foreign = flow.foreign
         set_location_map(config, self._run_id)
         supervisor = self._supervisor = Supervisor(config)
-        if config.n_slices > 0:
         self._last_words = LastWords()
+        if config.n_slices > 0:
             supervisor.start_nursery(
                 self._context,
                 run,
@@ -227,6 +233,7 @@ class Pipeline(PipelineEnding):
         """After the nursery's fork: SQLite's files belong to one process."""
         config, log = self._require_config(), self._require_log()
         home, post_mortems = self._require_home()
+        require_place(home)
         outputs.use_journal(outputs.Journal(journal_path(home, MASTER)))
         ledger, plan = open_ledger(
             config, home, self._lock, self._run_id, resume=self._resume, anyway=self._resume_anyway
@@ -388,5 +395,5 @@ class Pipeline(PipelineEnding):
             post_mortems=self._post_mortems,
             drain=self._flow.drain if self._flow is not None else None,
             foreign=self._require_foreign(),
-        )
             last_words=self._last_words.path if self._last_words is not None else None,
+        )
