@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -141,7 +142,7 @@ def describe_clipboard(clipboard: Clipboard | None) -> list[dict[str, Any]] | No
     """Key, type, and for arrays shape, dtype and bytes of every item; `None` for no clipboard."""
     if clipboard is None:
         return None
-    return [_describe(key, lambda key=key: clipboard.get(key)) for key in clipboard.getKeys()]
+    return [_describe(key, partial(clipboard.get, key)) for key in clipboard.getKeys()]
 
 
 def describe_item(key: str, value: Any) -> dict[str, Any]:

@@ -271,10 +271,10 @@ class Pipeline(PipelineEnding):
         if self._watched is not None:
             events.watch(*self._watched)
         if again and (missing := events.missing(recorder.ended_inputs())):
-            count = "1 event" if len(missing) == 1 else f"{len(missing)} events"
+            lacking = "1 event" if len(missing) == 1 else f"{len(missing)} events"
             log.warn(
-                f"{count} of visits that are to run again will not come by itself: acknowledged, and kept no"
-                f" longer. Publish anew, or give the --feed again: {', '.join(sorted(missing)[:5])}"
+                f"{lacking} of visits that are to run again will not come by itself: acknowledged, and kept"
+                f" no longer. Publish anew, or give the --feed again: {', '.join(sorted(missing)[:5])}"
             )
 
     def initializeQueues(self) -> None:
