@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         gc.freeze()
         gc.enable()
     arguments, rest = parser.parse_known_args(words)
+    arguments.is_program = argv is None
     if rest:
         # argparse takes the words of a list up to the next option only.
         properties = getattr(arguments, "properties", None)

@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import faulthandler
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import WRONG_USAGE, at_least, verbosity
 from harness.cli.customs import OF_TODAY, Customs, log_fatal
 from harness.cli.explaining import explain
+from harness.cli.leaving import leave
 from harness.cli.output import complain, write
 from harness.cli.terminal import terminal_destination
 from harness.cli.watch_options import add_watch_options, watch_settings
@@ -23,6 +23,7 @@ from harness.errors import HarnessError
 from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, verbosity2threshold
 from harness.runtime.pipeline.pipeline import Pipeline
+from harness.runtime.processes.left_behind import LeftBehind
 from harness.runtime.processes.signals import Interrupted
 from harness.runtime.records.run_records import EXIT_SLICES_LOST
 
@@ -103,6 +104,7 @@ def handle(arguments: argparse.Namespace) -> int:
         return WRONG_USAGE
     if arguments.explain:
         return explain(arguments.policy, arguments.workers)
+    before = LeftBehind()
     code = run_pipeline(
         arguments.policy,
         arguments.runid,
@@ -120,9 +122,8 @@ def handle(arguments: argparse.Namespace) -> int:
         resume_anyway=arguments.resume_anyway,
         stage_output=arguments.stage_output,
     )
-    # What is left is to exit: a signal that comes now must not replace the code that says how the run ended.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if arguments.is_program:
+        leave(PROGRAM, code, before)
     return code
 
 

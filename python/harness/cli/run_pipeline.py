@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 from harness.cli.customs import CODES, OF_2009, log_fatal
+from harness.cli.leaving import leave
 from harness.cli.run import run_pipeline
 from harness.log.verbosity import UsageError, addVerbosityOption, verbosity2threshold
+from harness.runtime.processes.left_behind import LeftBehind
 
 PROGRAM = OF_2009.program
 EXIT_USAGE = 1
@@ -52,7 +54,8 @@ def main(argv: list[str] | None = None) -> int:
         log_fatal(PROGRAM, f"log directory {log_dir} (-g): expected one that exists, found none")
         return EXIT_FAILURE
     policy, run_id = words
-    return run_pipeline(
+    before = LeftBehind()
+    code = run_pipeline(
         policy,
         run_id,
         name=None if options.name == "None" else options.name,
@@ -62,6 +65,9 @@ def main(argv: list[str] | None = None) -> int:
         progress=False,
         customs=OF_2009,
     )
+    if argv is None:
+        leave(PROGRAM, code, before)
+    return code
 
 
 if __name__ == "__main__":

@@ -339,6 +339,14 @@ public:
         return out;
     }
 
+    // (worker, pid) of what is watched and has not ended; -1 for the nursery and its keeper.
+    py::list alive() {
+        py::list out;
+        for (const auto& [process, pid] : watcher().alive())
+            out.append(py::make_tuple(process == sync::NURSERY_PROCESS ? -1 : process - 1, pid));
+        return out;
+    }
+
     std::vector<int> worker_pids() {
         std::vector<int> pids;
         for (std::uint16_t worker = 1; worker <= m_shape.workers; ++worker)

@@ -121,6 +121,7 @@ void bind_run(py::module_& module) {
         .def("set_hard_stop", [](Run& run, std::uint64_t grace_ns, std::string words, int at_once_status) {
                  run.watcher().set_hard_stop(grace_ns, std::move(words), at_once_status);
              }, py::arg("grace_ns"), py::arg("last_words"), py::arg("at_once_status"))
+        .def("alive", &Run::alive)
         .def("disarm_hard_stop", [](Run& run) { run.watcher().disarm_hard_stop(); })
         .def("kill_all", [](Run& run) { run.watcher().kill_all(); })
         .def("alive_count", [](Run& run) { return run.watcher().alive_count(); })
@@ -190,6 +191,8 @@ void bind_processes(py::module_& module) {
     module.def("die_with_pipe", &os::die_with_pipe, py::arg("read_fd"));
     module.def("hold_ending_signals", &os::hold_ending_signals);
     module.def("release_ending_signals", &os::release_ending_signals);
+    module.def("children", &os::children, py::arg("thread") = 0,
+               "The children of this process that a thread has started, or any thread (0).");
     module.def("kill_group", [](int leader) { os::kill_group(leader); }, py::arg("leader"));
 }
 

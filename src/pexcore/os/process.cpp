@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <string>
+#include <cstdlib>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -112,6 +114,63 @@ void kill_group(pid_t leader) {
     // Before the worker has made its own group the group does not exist; the second call covers that moment.
     kill(-leader, SIGKILL);
     kill(leader, SIGKILL);
+}
+
+namespace {
+
+// A file of the kernel's, as far as it can be read.
+std::string read_text(const std::string& path) {
+    const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text;
+    char piece[4096];
+    ssize_t count = 0;
+    while (file && (count = read(file.get(), piece, sizeof piece)) > 0) text.append(piece, static_cast<std::size_t>(count));
+    return text;
+}
+
+void add_children(const std::string& thread, std::vector<pid_t>& found) {
+    const std::string text = read_text("/proc/self/task/" + thread + "/children");
+    const char* at = text.c_str();
+    char* end = nullptr;
+    for (long pid = std::strtol(at, &end, 10); end != at; pid = std::strtol(at, &end, 10)) {
+        found.push_back(static_cast<pid_t>(pid));
+        at = end;
+    }
+}
+
+}  // namespace
+
+std::vector<pid_t> children(pid_t thread) {
+    std::vector<pid_t> found;
+    if (thread != 0) {
+        add_children(std::to_string(thread), found);
+        return found;
+    }
+    DIR* const threads = opendir("/proc/self/task");
+    if (threads == nullptr) return found;
+    while (const dirent* entry = readdir(threads))
+        if (entry->d_name[0] != '.') add_children(entry->d_name, found);
+    closedir(threads);
+    return found;
+}
+
+void end_children(std::string_view spared, std::uint64_t deadline_ns) noexcept {
+    try {
+        for (;;) {
+            bool is_any_left = false;
+            for (const pid_t pid : children()) {
+                if (read_text("/proc/" + std::to_string(pid) + "/cmdline").find(spared) != std::string::npos) continue;
+                is_any_left = true;
+                kill(pid, SIGKILL);
+                // What it leaves behind is this process's from now on.
+                waitpid(pid, nullptr, WNOHANG);
+            }
+            if (!is_any_left || now_ns() > deadline_ns) return;
+            pause_ns(200'000);
+        }
+    } catch (const std::exception&) {
+        // Without memory for the list there is nothing left to do: whoever asks for this is about to exit.
+    }
 }
 
 int usable_cores() {

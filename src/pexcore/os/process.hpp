@@ -4,6 +4,10 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
 namespace pex::os {
 
 // How a process ended, as waitid reports it.
@@ -63,6 +67,14 @@ bool reap(int pidfd, ExitStatus& status);
 // Sends SIGKILL to every process of the group led by `leader`, and to `leader` itself. Never blocks.
 // The leader must not have been reaped, so that its number can't belong to somebody else.
 void kill_group(pid_t leader);
+
+// The children of this process, zombies included: those that one of its threads has started, or of all threads (0).
+// What was orphaned below a child subreaper counts as started by its first thread. Empty where the kernel does not tell.
+std::vector<pid_t> children(pid_t thread = 0);
+
+// Sends SIGKILL to the children of this process, and to what these leave to it, and reaps them, until none is left or the
+// deadline (CLOCK_MONOTONIC) has passed. A child whose command line names `spared` lives on. Never throws.
+void end_children(std::string_view spared, std::uint64_t deadline_ns) noexcept;
 
 // How many cores the calling thread may run on, at least 1. Never throws.
 int usable_cores();

@@ -15,7 +15,7 @@ from harness.runtime.halves.post_mortems import write_after_death
 from harness.runtime.logs.stage_output import output_tail
 from harness.runtime.pipeline.settings import PipelineSettings
 from harness.runtime.pipeline.state import PipelineState
-from harness.runtime.processes import stacks
+from harness.runtime.processes import exit_handlers, stacks
 from harness.runtime.records.run_records import LOST
 from harness.runtime.shutdown.control import withdraw
 
@@ -119,6 +119,9 @@ class PipelineEnding(PipelineSettings):
             for text in self.statistics.describe_kept_blocks():
                 self._require_log().warn(text)
         self._require_master().shut_down()
+        if self._hard_stop:
+            # In good order: a pool whose processes are killed starts new ones.
+            exit_handlers.end_pools()
         for complaint in supervisor.end(self._require_run()):
             self._require_log().warn(complaint)
         if self._event_source is not None:
@@ -159,7 +162,9 @@ class PipelineEnding(PipelineSettings):
         if self._run is not None and self._supervisor is not None:
             # The watcher may have been told of a request after the loop had ended; killing takes its time.
             self._run.disarm_hard_stop()
-            for complaint in self._supervisor.kill(self._run):
+            # A program that does nothing but the run lets its pools end in good order first.
+            here = not self._hard_stop or self._ended
+            for complaint in self._supervisor.kill(self._run, with_left_behind=here):
                 self._require_log().warn(complaint)
             self._run.stop_watcher()
 

@@ -152,6 +152,7 @@ class Pipeline(PipelineEnding):
         self._foreign = flow.foreign
         set_location_map(config, self._run_id)
         supervisor = self._supervisor = Supervisor(config)
+        supervisor.whole_process = self._hard_stop is not None
         self._last_words = LastWords()
         if config.n_slices > 0:
             supervisor.start_nursery(

@@ -62,6 +62,7 @@ class DirectSupervisor(Supervisor):
                 self._born.add(pid)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._keep_from_forks()
 
     def _become_worker(self, context: RunContext, worker: int) -> NoReturn:
         try:

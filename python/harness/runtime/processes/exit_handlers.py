@@ -12,7 +12,7 @@ import atexit
 import sys
 import weakref
 
-__all__ = ["forget_inherited", "run_own"]
+__all__ = ["end_pools", "forget_inherited", "run_own"]
 
 
 def forget_inherited() -> None:
@@ -26,6 +26,13 @@ def forget_inherited() -> None:
     if util is not None:
         # It tells finalizers of other processes by their pid.
         atexit.register(util._exit_function)
+
+
+def end_pools() -> None:
+    """At the end of a run in a process that goes on: ends pools and managers of multiprocessing."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._run_finalizers(0)
 
 
 def run_own() -> None:

@@ -11,7 +11,7 @@ import sys
 from harness.errors import HarnessError
 from harness.runtime.processes.fresh import FreshStarts
 from harness.runtime.processes.keeper import ask_for_nursery, keeper_main
-from harness.runtime.processes.nursery import ImportStages, nursery_main
+from harness.runtime.processes.nursery import ImportStages, close_for_all, nursery_main
 from harness.runtime.processes.signals import ENDING_SIGNALS
 from harness.runtime.processes.worker import RunContext
 
@@ -80,6 +80,12 @@ class ForkedNurseries:
     def close(self) -> None:
         """Lets the keeper end. Safe to call twice."""
         if self._keeper is not None:
+            close_for_all(self._keeper)
+            self._keeper = None
+
+    def let_go(self) -> None:
+        """In a fork of this process: the keeper is its parent's."""
+        if self._keeper is not None:
             self._keeper.close()
             self._keeper = None
 
@@ -117,3 +123,6 @@ class FreshNurseries:
 
     def close(self) -> None:
         """Nothing has to end."""
+
+    def let_go(self) -> None:
+        """Nothing is held."""

@@ -62,6 +62,13 @@ def receive_message(connection: socket.socket) -> tuple | None:
     return None if body is None else pickle.loads(body)
 
 
+def close_for_all(connection: socket.socket) -> None:
+    """Closes a connection whose end the other side is to see, even where a fork has a copy of it."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
 def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
     data = b""
     while len(data) < count:

@@ -10,10 +10,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,8 +23,9 @@ from harness import _core
 from harness.errors import ConfigError, HarnessError, InternalError, describe_end
 from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.processes.fresh import FreshStarts, NoProcess
+from harness.runtime.processes.left_behind import LeftBehind
 from harness.runtime.processes.nurseries import ForkedNurseries, FreshNurseries
-from harness.runtime.processes.nursery import ImportStages, receive_message, send_message
+from harness.runtime.processes.nursery import ImportStages, close_for_all, receive_message, send_message
 from harness.runtime.processes.oom import OomWatch, describe_kill
 from harness.runtime.processes.worker import RunContext
 
@@ -34,6 +37,8 @@ FORKING = "forking the workers"
 
 LEAVE_TIMEOUT_S = 10.0
 LEAVE_STEP_S = 0.1
+HELPERS_LEAVE_S = 0.5
+"""For the nursery and its keeper, once the workers have left: they have nothing to finish."""
 KILL_TIMEOUT_S = 5.0
 BIRTH_TIMEOUT_S = 30.0
 LATE_BIRTH_S = 1.0
@@ -92,6 +97,9 @@ class Supervisor:
         """How many workers the nursery was asked for and has not answered."""
         self._born: set[int] = set()
         self._oom = OomWatch()
+        self._left_behind = LeftBehind()
+        self.whole_process = False
+        """Whether this process does nothing but the run, so that all its children are the run's."""
 
     def start_nursery(
         self,
@@ -114,6 +122,23 @@ class Supervisor:
         else:
             self._nurseries = ForkedNurseries(self._context, self._life_write_fd, import_stages)
         self._connection = self._nurseries.start()
+        self._keep_from_forks()
+
+    def _keep_from_forks(self) -> None:
+        """What stage code forks must not hold what tells others of this process's end."""
+        _guard_forks()
+        _supervisors.add(self)
+
+    def _let_go(self) -> None:
+        """In a fork: closes this process's own descriptors, which are the parent's to use."""
+        if self._life_write_fd >= 0:
+            os.close(self._life_write_fd)
+            self._life_write_fd = -1
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._nurseries is not None:
+            self._nurseries.let_go()
 
     def _fresh_starts(self) -> FreshStarts:
         if self._fresh is None:
@@ -327,31 +352,36 @@ class Supervisor:
             self._close_connection(polite=True)
             if self._nurseries is not None:
                 self._nurseries.close()
-            in_time = _wait_for_ends(run)
+            late = _wait_for_ends(run)
             complaints += [
                 f"worker {death.worker} (ranks {self.ranks_of(death.worker)}) ended by {death.cause}"
                 " while its stages were shut down"
                 for death in self.deaths(run)
                 if death.worker >= 0
             ]
-            if not in_time:
-                complaints.append(
-                    f"a worker did not leave within {LEAVE_TIMEOUT_S:g} s and was killed; see its slice logs"
-                )
+            complaints += [
+                f"worker {worker} (pid {pid}, ranks {self.ranks_of(worker)}) did not leave within"
+                f" {LEAVE_TIMEOUT_S:g} s and was killed; see its slice logs"
+                for worker, pid in late
+            ]
         return complaints + self.kill(run)
 
-    def kill(self, run: _core.Run) -> list[str]:
+    def kill(self, run: _core.Run, *, with_left_behind: bool = True) -> list[str]:
         """Ends everything at once: SIGKILL to every group, wait, close. Safe to call twice.
 
         Returns a text per process that has not ended: it sleeps where nothing wakes it, and may still write
-        to what it holds, which is therefore kept from everybody else.
+        to what it holds, which is therefore kept from everybody else. `with_left_behind`: what stages have
+        left ends, too, and is named.
         """
         complaints: list[str] = []
+        undead: list[int] = []
         self._take_late_answers()
         if self._watching:
             run.kill_all()
             if not run.wait_for_ends(KILL_TIMEOUT_S):
-                complaints = [self._undead(*process) for process in run.quarantine()]
+                quarantined = run.quarantine()
+                undead = [pid for _worker, pid, _blocks, _size in quarantined]
+                complaints = [self._undead(*process) for process in quarantined]
             run.stop_watcher()
             self._watching = False
             self._close_connection(polite=False)
@@ -370,8 +400,17 @@ class Supervisor:
             os.close(self._life_read_fd)
             self._life_write_fd = self._life_read_fd = -1
             self._reap_unwatched(run)
+            complaints += self._end_left_behind(with_left_behind, undead)
             _core.set_child_subreaper(False)
+        else:
+            complaints += self._end_left_behind(with_left_behind, undead)
+        _supervisors.discard(self)
         return complaints
+
+    def _end_left_behind(self, wanted: bool, undead: list[int]) -> list[str]:
+        if not wanted:
+            return []
+        return self._left_behind.end(whole_process=self.whole_process, others=undead)
 
     def _undead(self, worker: int, pid: int, blocks: int, size: int) -> str:
         ranks = f", ranks {self.ranks_of(worker)}" if worker >= 0 else ""
@@ -396,7 +435,7 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 # A nursery that is gone already needs no word.
                 send_message(self._connection, ("leave",))
-        self._connection.close()
+        close_for_all(self._connection)
         self._connection = None
         self._asked = 0
 
@@ -407,13 +446,35 @@ def _barren(message: tuple) -> HarnessError:
     )
 
 
-def _wait_for_ends(run: _core.Run) -> bool:
-    """Waits, in steps so short that a signal is answered, until all have left. Returns whether they did."""
-    deadline = time.monotonic() + LEAVE_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if run.wait_for_ends(LEAVE_STEP_S):
-            return True
-    return False
+_supervisors: weakref.WeakSet[Supervisor] = weakref.WeakSet()
+"""Those that have descriptors which no other process may hold."""
+
+
+@functools.cache
+def _guard_forks() -> None:
+    os.register_at_fork(after_in_child=_let_go_in_fork)
+
+
+def _let_go_in_fork() -> None:
+    for supervisor in list(_supervisors):
+        supervisor._let_go()
+    _supervisors.clear()
+
+
+def _wait_for_ends(run: _core.Run) -> list[tuple[int, int]]:
+    """Waits, in steps so short that a signal is answered, until all have left. Returns workers that have not.
+
+    The nursery and its keeper are not waited for when the workers have left.
+    """
+    now = time.monotonic()
+    deadline, helpers_deadline = now + LEAVE_TIMEOUT_S, now + HELPERS_LEAVE_S
+    workers: list[tuple[int, int]] = []
+    while not run.wait_for_ends(LEAVE_STEP_S):
+        now = time.monotonic()
+        workers = [(worker, pid) for worker, pid in run.alive() if worker >= 0]
+        if now > deadline or (not workers and now > helpers_deadline):
+            return workers
+    return []
 
 
 def _reap(pid: int) -> None:
