@@ -12,7 +12,7 @@ from typing import Any
 from harness.cli.output import complain, write
 from harness.cli.table import align, counted, megabytes
 
-EXIT_CODES = {"running": 0, "complete": 0, "stopped": 0, "partial": 3, "failed": 4}
+EXIT_CODES = {"starting": 0, "running": 0, "complete": 0, "stopped": 0, "partial": 3, "failed": 4}
 NO_LEDGER = 2
 CHECK_FAILED = 5
 MOST_SHOWN = 10
@@ -42,12 +42,18 @@ def handle(arguments: argparse.Namespace) -> int:
     from harness.ledger.checking import check
     from harness.ledger.reading import read_status
 
+    starting = _starting(arguments.rundir)
     try:
         status = read_status(arguments.rundir)
         problems = check(arguments.rundir) if arguments.check else None
     except LedgerError as error:
-        complain("pex-harness status", str(error))
-        return NO_LEDGER
+        if not starting:
+            complain("pex-harness status", str(error))
+            return NO_LEDGER
+        # Nothing is written before its stages are imported.
+        status, problems = {"run_dir": str(arguments.rundir), "runs": []}, None
+    if starting and not any(run["pid"] == starting for run in status["runs"]):
+        status.update(state="starting", pid=starting, reason=None)
     if problems is not None:
         status["contradictions"] = problems
     if arguments.json:
@@ -55,6 +61,16 @@ def handle(arguments: argparse.Namespace) -> int:
     else:
         write("\n".join(format_status(status)) + "\n")
     return CHECK_FAILED if problems else EXIT_CODES[status["state"]]
+
+
+def _starting(run_dir: Path) -> int:
+    """The process that a run goes on in; 0: there is none. Until the ledger names it, it starts."""
+    from harness.runtime.shutdown.control import NoMaster, find
+
+    try:
+        return find(run_dir).pid
+    except NoMaster:
+        return 0
 
 
 def format_status(status: dict[str, Any]) -> list[str]:
@@ -75,6 +91,8 @@ def format_status(status: dict[str, Any]) -> list[str]:
 
 def _headline(status: dict[str, Any]) -> str:
     reason = f": {status['reason']}" if status.get("reason") else ""
+    if status["state"] == "starting":
+        return f"{status['run_dir']}: starting in process {status['pid']}"
     if status["state"] != "running":
         return f"{status['run_dir']}: {status['state']}{reason}"
     now = status["now"]

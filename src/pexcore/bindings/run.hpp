@@ -5,6 +5,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <fcntl.h>
+
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -91,9 +93,20 @@ public:
         attach(m_process);
         sync::ProcessShm& self = m_state.process(m_process);
         self.busy_rank.store(-1, std::memory_order_relaxed);
+        self.since_ns.store(0, std::memory_order_relaxed);
         self.pid.store(pid, std::memory_order_seq_cst);
         self.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
         os::fault_point("worker: attached");
+    }
+
+    // Says, of a worker that sets its stages up, that it has come to this one; n + 1 for the failure stage.
+    void note_setup(std::uint16_t stage) {
+        sync::ProcessShm& self = m_state.process(m_process);
+        // A rank that is another worker's is set up within its step, which has a deadline.
+        if (self.state.load(std::memory_order_relaxed) != sync::ProcessState::STARTING) return;
+        self.busy_stage.store(stage, std::memory_order_relaxed);
+        // ORDER release: pairs with the acquire in Lateness::is_late_to_start().
+        self.since_ns.store(os::now_ns(), std::memory_order_release);
     }
 
     void set_spin(std::uint64_t least_ns, std::uint64_t most_ns) { m_spin = {least_ns, most_ns}; }
@@ -220,6 +233,8 @@ public:
         // ORDER seq_cst: before the cells are revoked; pairs with WorkerLoop::took_in_vain().
         process.incarnation.store(next, std::memory_order_seq_cst);
         process.busy_rank.store(-1, std::memory_order_relaxed);
+        // The fresh worker has begun nothing.
+        process.since_ns.store(0, std::memory_order_relaxed);
         process.admitted.store(0, std::memory_order_seq_cst);
         // The dead one's number may soon be another process's, whom nobody must kill for a worker.
         process.pid.store(0, std::memory_order_seq_cst);
@@ -345,6 +360,21 @@ public:
         for (const auto& [process, pid] : watcher().alive())
             out.append(py::make_tuple(process == sync::NURSERY_PROCESS ? -1 : process - 1, pid));
         return out;
+    }
+
+    // Has calls of the master's stages watched: seconds and names by number of the stage, as for SerialLimits, whose
+    // descriptors are copied; -1: none.
+    void set_serial_limits(std::vector<std::uint64_t> limits_ns, std::vector<std::string> names, int exit_code,
+                           int stacks_signal, int stacks_fd, int log_fd) {
+        watcher().set_serial_limits({std::move(limits_ns), std::move(names), exit_code, stacks_signal,
+                                     os::FileDescriptor(fcntl(stacks_fd, F_DUPFD_CLOEXEC, 0)),
+                                     os::FileDescriptor(fcntl(log_fd, F_DUPFD_CLOEXEC, 0))});
+    }
+
+    py::object late_call() {
+        const std::optional<sync::SerialCall> call = watcher().late_call();
+        if (!call) return py::none();
+        return py::make_tuple(call->visit, call->stage, call->half);
     }
 
     std::vector<int> worker_pids() {

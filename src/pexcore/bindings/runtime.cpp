@@ -78,6 +78,12 @@ void bind_run(py::module_& module) {
         .value("FAIL", sync::Verdict::FAIL)
         .value("SKIP", sync::Verdict::SKIP);
 
+    py::enum_<sync::SerialHalf>(module, "SerialHalf", "The halves of a stage that the master runs.")
+        .value("PREPROCESS", sync::SerialHalf::PREPROCESS)
+        .value("POSTPROCESS", sync::SerialHalf::POSTPROCESS)
+        .value("SETUP", sync::SerialHalf::SETUP)
+        .value("SHUTDOWN", sync::SerialHalf::SHUTDOWN);
+
     py::class_<Run, std::shared_ptr<Run>>(module, "Run", "Shared memory and rendezvous of one run.")
         .def(py::init<std::uint64_t, std::uint32_t, std::uint16_t, std::uint16_t, std::vector<std::uint16_t>,
                       std::uint16_t, std::uint64_t>(),
@@ -121,6 +127,18 @@ void bind_run(py::module_& module) {
         .def("set_hard_stop", [](Run& run, std::uint64_t grace_ns, std::string words, int at_once_status) {
                  run.watcher().set_hard_stop(grace_ns, std::move(words), at_once_status);
              }, py::arg("grace_ns"), py::arg("last_words"), py::arg("at_once_status"))
+        .def("arm_hard_stop", [](Run& run) { run.watcher().arm_hard_stop(); })
+        .def("set_serial_limits", &Run::set_serial_limits, py::arg("limits_ns"), py::arg("names"), py::arg("exit_code"),
+             py::arg("stacks_signal"), py::arg("stacks_fd"), py::arg("log_fd"))
+        .def("begin_call",
+             [](Run& run, std::uint32_t visit, std::uint16_t stage, sync::SerialHalf half) {
+                 run.watcher().begin_call({visit, stage, half});
+             },
+             py::arg("visit"), py::arg("stage"), py::arg("half"))
+        .def("end_call", [](Run& run) { run.watcher().end_call(); })
+        .def("late_call", &Run::late_call, "(visit, stage, half) of the master's call that has taken too long, or None.")
+        .def("set_interrupts", [](Run& run, bool may) { run.watcher().set_interrupts(may); }, py::arg("may"))
+        .def("note_setup", &Run::note_setup, py::arg("stage"))
         .def("alive", &Run::alive)
         .def("disarm_hard_stop", [](Run& run) { run.watcher().disarm_hard_stop(); })
         .def("kill_all", [](Run& run) { run.watcher().kill_all(); })

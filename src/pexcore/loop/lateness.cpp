@@ -23,6 +23,31 @@ bool Lateness::is_late(std::uint16_t worker, const Flight& flight, std::uint64_t
     return flight.clock.is_late(since, now_ns, limit) && owes(worker, flight);
 }
 
+bool Lateness::is_any_starting() {
+    for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker)
+        // ORDER seq_cst: as in is_late().
+        if (m_state.process(worker).state.load(std::memory_order_seq_cst) <= sync::ProcessState::STARTING) return true;
+    return false;
+}
+
+bool Lateness::is_late_to_start(std::uint16_t worker, const StageClock& clock, std::uint64_t now_ns) {
+    const sync::ProcessShm& process = m_state.process(worker);
+    // ORDER seq_cst: as in is_late().
+    if (process.state.load(std::memory_order_seq_cst) != sync::ProcessState::STARTING) return false;
+    // ORDER acquire: pairs with the release in Run::note_setup(): the stage is the one that began then, or a later one,
+    // whose beginning is seen at the next look.
+    const std::uint64_t since = process.since_ns.load(std::memory_order_acquire);
+    const std::int32_t stage = process.busy_stage.load(std::memory_order_relaxed);
+    return since != 0 && stage > 0 && clock.is_late(since, now_ns, limit_ns(static_cast<std::uint16_t>(stage)));
+}
+
+std::uint64_t Lateness::shortest_limit_ns() const {
+    std::uint64_t shortest = 0;
+    for (const std::uint64_t limit : m_limits_ns)
+        if (limit != 0 && (shortest == 0 || limit < shortest)) shortest = limit;
+    return shortest;
+}
+
 std::uint64_t Lateness::shortest_limit_ns(std::uint16_t step) const {
     std::uint64_t shortest = 0;
     for (std::uint16_t stage = step; stage <= m_state.last_of(step); ++stage)

@@ -22,6 +22,19 @@ public:
     // The least limit of the stages that a step runs through; 0: none has one, and nobody needs to look.
     std::uint64_t shortest_limit_ns(std::uint16_t step) const;
 
+    // The least limit of all stages; 0: none has one.
+    std::uint64_t shortest_limit_ns() const;
+
+    // Whether a worker sets its stages up, or has not come to that.
+    bool is_any_starting();
+
+    // Calls tell(worker from 0) for every worker that sets a stage up for longer than that may run.
+    template <class Tell>
+    void find_starting(const StageClock& clock, std::uint64_t now_ns, Tell&& tell) {
+        for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker)
+            if (is_late_to_start(worker, clock, now_ns)) tell(static_cast<std::uint16_t>(worker - 1));
+    }
+
     // Calls tell(worker from 0) for every worker that is late with what was asked of it in this visit.
     template <class Tell>
     void find(const Flight& flight, std::uint64_t now_ns, Tell&& tell) {
@@ -31,6 +44,7 @@ public:
     }
 
 private:
+    bool is_late_to_start(std::uint16_t worker, const StageClock& clock, std::uint64_t now_ns);
     bool is_late(std::uint16_t worker, const Flight& flight, std::uint64_t now_ns);
     std::uint64_t limit_ns(std::uint16_t step) const { return step < m_limits_ns.size() ? m_limits_ns[step] : 0; }
     // The limit of what a worker does, if that is a stage of this visit, or of the step it has not begun.

@@ -9,6 +9,26 @@
 
 namespace pex::loop {
 
+namespace {
+
+// While it is there, a call of stage code is watched, where any is.
+class WatchedCall {
+public:
+    WatchedCall(sync::Watcher& watcher, const sync::SerialCall& call) : m_watcher(watcher) {
+        if (watcher.watches_calls()) watcher.begin_call(call);
+    }
+    ~WatchedCall() {
+        if (m_watcher.watches_calls()) m_watcher.end_call();
+    }
+    WatchedCall(const WatchedCall&) = delete;
+    WatchedCall& operator=(const WatchedCall&) = delete;
+
+private:
+    sync::Watcher& m_watcher;
+};
+
+}  // namespace
+
 // --- ends
 
 void MasterLoop::request_stop(int level) {
@@ -91,23 +111,27 @@ void MasterLoop::answer_signals(MasterHooks& hooks) {
 bool MasterLoop::wait_ready(MasterHooks& hooks) {
     Flight start;
     start.waits = true;
+    m_setup_clock = StageClock(m_lateness.shortest_limit_ns(), os::now_ns());
     for (;;) {
         bool all = false;
         auto over = [&] {
             all = have_arrived(start);
-            return all || is_fatal() || somebody_died() || m_watcher.signalled() || asked_for(1);
+            return all || is_fatal() || somebody_died() || m_watcher.signalled() || asked_for(1) || is_newly_stopping();
         };
-        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.patience(true), os::NO_DEADLINE, over, [&] { hooks.waits(); });
+        sync::wait_for(m_state.door(sync::MASTER_PROCESS), m_spin.patience(true), next_look_at_setups(os::now_ns()), over,
+                       [&] { hooks.waits(); });
         answer_signals(hooks);
         if (asked_for(1)) return end_now(LoopEnd::AT_ONCE, nullptr);
         if (start.is_fatal || is_fatal()) return end_now(LoopEnd::SLICE_FATAL, nullptr);
         os::fault_point("master: waiting");
         if (all) {
             os::fault_point("master: arrived");
+            m_are_set_up = true;
             return true;
         }
         // There is nothing to go on with: stages that can't be set up end the run.
         if (somebody_died()) return end_now(LoopEnd::PROCESS_DIED, nullptr);
+        if (!look_at_setups(hooks, 0, nullptr)) return false;
     }
 }
 
@@ -324,6 +348,8 @@ MasterLoop::Walk MasterLoop::look_for_event(MasterHooks& hooks, Flight& flight, 
 void MasterLoop::serial(MasterHooks& hooks, const Step& step, const Flight& flight) {
     turn_to(hooks, flight);
     const bool before = step.kind == StepKind::PREPROCESS;
+    const WatchedCall watched(m_watcher, {flight.visit, step.stage,
+                                          before ? sync::SerialHalf::PREPROCESS : sync::SerialHalf::POSTPROCESS});
     const std::uint64_t took_ns =
         timed(before ? sync::SpanKind::PREPROCESS : sync::SpanKind::POSTPROCESS, step.stage, flight.visit,
               [&] { return before ? hooks.preprocess(step.stage) : hooks.postprocess(step.stage); });

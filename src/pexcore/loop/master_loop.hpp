@@ -12,6 +12,7 @@
 #include "loop/flight.hpp"
 #include "loop/lateness.hpp"
 #include "loop/schedule.hpp"
+#include "loop/stage_clock.hpp"
 #include "loop/traffic.hpp"
 #include "os/clock.hpp"
 #include "sync/run_state.hpp"
@@ -97,7 +98,8 @@ public:
     LoopResult run(MasterHooks& hooks);
 
     // Asks run() to return: 4 after this visit, 3 after this stage, 2 at the next synchronisation point, 1 at once.
-    // Before the first visit any level returns as soon as the slices are ready.
+    // Before the first visit any level returns as soon as the slices are ready. Who waits for stages to be set up, of the
+    // first workers or of replacements, waits no longer than STOP_PATIENCE_NS after a stop was asked for.
     void request_stop(int level);
 
     // Says that an event may have arrived. From any thread.
@@ -149,6 +151,14 @@ private:
     // The visit in which a slice has raised a fatal flag.
     const Flight& fatal_one() const;
 
+    // Deadlines of workers that set stages up, and of the patience with them once a stop was asked for. The first says until
+    // when to wait before the next look.
+    std::uint64_t next_look_at_setups(std::uint64_t now_ns);
+    // Returns false, with m_result set, when the run ends instead.
+    bool look_at_setups(MasterHooks& hooks, std::uint32_t visit, const Flight* where);
+    // Whether a stop was asked for since the last look at setups.
+    bool is_newly_stopping() const { return m_stop_seen_ns == 0 && is_stopping(); }
+
     void serial(MasterHooks& hooks, const Step& step, const Flight& flight);
     void publish(MasterHooks& hooks, const Step& step, const Flight& flight);
     // Returns the nanoseconds that it took.
@@ -187,6 +197,9 @@ private:
     std::uint32_t m_turned_to = 0;   // the visit that the hooks look at
     std::uint32_t m_ended_by = 0;    // the visit that has left the run; 0: none
     bool m_shares_core = false;      // with a worker that was asked last
+    bool m_are_set_up = true;        // false while a worker may be setting its stages up
+    StageClock m_setup_clock{0, 0};  // of these
+    std::uint64_t m_stop_seen_ns = 0;  // when a stop was first seen meanwhile; 0: none was
     bool m_is_held = false;          // one more visit was not admitted, and none has ended since
     std::uint32_t m_deaths_handled = 0;
     // ORDER seq_cst: set by a signal handler's thread or a stage, read between steps.

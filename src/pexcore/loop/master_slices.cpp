@@ -16,6 +16,8 @@ namespace {
 
 // Who published an event may have died before ringing: so often the master looks without being rung.
 constexpr std::uint64_t EVENT_LOOK_NS = 1'000'000'000;
+// How long slices may set stages up once a stop was asked for, and before the next look at whether they do.
+constexpr std::uint64_t STOP_PATIENCE_NS = 5'000'000'000;
 
 }  // namespace
 
@@ -108,12 +110,14 @@ bool MasterLoop::wait(MasterHooks& hooks) {
         // One that has not looked though it may is passed over for slices that are done soon.
         if (!flight.looks) deadline = std::min(deadline, flight.looked_ns + EVENT_LOOK_NS);
     }
+    if (!m_are_set_up) deadline = std::min(deadline, next_look_at_setups(start));
     // ORDER seq_cst: pairs with the store in notify_event(), which precedes its ring.
     auto rung = [&] { return for_event && (m_event_bell.load(std::memory_order_seq_cst) || is_stopping()); };
     // A worker that dies while no slice is asked for anything owes nothing: it is replaced once they are.
     auto died = [&] { return for_slices && somebody_died(); };
     auto over = [&] {
-        return have_slices_moved() || (for_slices && is_fatal()) || died() || rung() || m_watcher.signalled() || asked_for(1);
+        return have_slices_moved() || (for_slices && is_fatal()) || died() || rung() || m_watcher.signalled() ||
+               asked_for(1) || (!m_are_set_up && is_newly_stopping());
     };
     const sync::Patience patience = for_slices ? m_spin.patience(m_shares_core) : sync::Patience{};
     sync::wait_for(m_state.door(sync::MASTER_PROCESS), patience, deadline, over, [&] { hooks.waits(); });
@@ -134,11 +138,28 @@ bool MasterLoop::wait(MasterHooks& hooks) {
         return true;
     }
     if (somebody_died() && !handle_deaths(hooks)) return false;
+    if (!m_are_set_up && !look_at_setups(hooks, m_flights.front().visit, &m_flights.front())) return false;
     for (Flight& flight : m_flights)
         if (flight.waits)
             m_lateness.find(flight, os::now_ns(), [&](std::uint16_t worker) {
                 hooks.late(worker, flight.visit, flight.asked);
             });
+    return true;
+}
+
+std::uint64_t MasterLoop::next_look_at_setups(std::uint64_t now_ns) {
+    const std::uint64_t look = m_setup_clock.next_look(now_ns);
+    return m_stop_seen_ns == 0 ? look : std::min(look, m_stop_seen_ns + STOP_PATIENCE_NS);
+}
+
+bool MasterLoop::look_at_setups(MasterHooks& hooks, std::uint32_t visit, const Flight* where) {
+    const std::uint64_t now = os::now_ns();
+    m_setup_clock.look(now);
+    if (is_newly_stopping()) m_stop_seen_ns = now;
+    m_are_set_up = !m_lateness.is_any_starting();
+    if (m_are_set_up) return true;
+    if (m_stop_seen_ns != 0 && now >= m_stop_seen_ns + STOP_PATIENCE_NS) return end_now(LoopEnd::AT_ONCE, where);
+    m_lateness.find_starting(m_setup_clock, now, [&](std::uint16_t worker) { hooks.late(worker, visit, 0); });
     return true;
 }
 
@@ -163,6 +184,11 @@ bool MasterLoop::handle_deaths(MasterHooks& hooks) {
         if (flight.waits && first == nullptr) first = &flight;
     }
     const bool goes_on = hooks.workers_died(slices);
+    if (m_are_set_up) {
+        m_are_set_up = false;
+        m_stop_seen_ns = 0;
+        m_setup_clock = StageClock(m_lateness.shortest_limit_ns(), os::now_ns());
+    }
     // Handling them may have looked at any visit.
     m_turned_to = 0;
     return goes_on || end_now(LoopEnd::PROCESS_DIED, first);

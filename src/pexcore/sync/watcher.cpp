@@ -2,13 +2,18 @@
 // The watcher's thread: epoll over pidfds, the signal pipe and the quit event.
 #include "sync/watcher.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 #include "os/clock.hpp"
 #include "os/error.hpp"
@@ -22,6 +27,13 @@ namespace {
 constexpr std::uint64_t TAG_QUIT = 1;
 constexpr std::uint64_t TAG_SIGNAL = 2;
 constexpr std::uint64_t TAG_PIDFD = 3;
+
+// For what a process leaves behind that is ended hard, and for its own stacks.
+constexpr std::uint64_t LAST_WORDS_NS = 300'000'000;
+// The processes of Python that remove named semaphores and segments of others, once these have ended.
+constexpr std::string_view TRACKER = "resource_tracker";
+
+int to_ms(std::uint64_t ns) { return static_cast<int>(ns / 1'000'000u + 1); }
 
 void add_to_epoll(int epoll, int fd, std::uint64_t tag) {
     epoll_event event{};
@@ -107,15 +119,53 @@ void Watcher::kill_all() {
     for (const Watched& item : m_watched) os::kill_group(item.pid);
 }
 
+void Watcher::set_serial_limits(SerialLimits limits) {
+    m_limits = std::move(limits);
+    std::uint64_t shortest = 0;
+    for (const std::uint64_t limit : m_limits.by_stage_ns)
+        if (limit != 0 && (shortest == 0 || limit < shortest)) shortest = limit;
+    m_call_tick_ns = shortest == 0 ? 0 : std::clamp<std::uint64_t>(shortest / 8, 1'000'000, 250'000'000);
+}
+
+int Watcher::patience_ms() const {
+    if (m_hard_deadline_ns != os::NO_DEADLINE) {
+        const std::uint64_t now = os::now_ns();
+        return now >= m_hard_deadline_ns ? 0 : to_ms(m_hard_deadline_ns - now);
+    }
+    return m_call_tick_ns != 0 ? to_ms(m_call_tick_ns - 1) : -1;
+}
+
+void Watcher::look_at_call() {
+    const std::uint64_t now = os::now_ns();
+    const std::uint64_t since = now - std::exchange(m_call_looked_ns, now);
+    // ORDER relaxed: as in begin_call().
+    const std::uint64_t word = m_call.load(std::memory_order_relaxed);
+    if (word == 0 || word != m_call_seen) {
+        m_call_seen = word;
+        m_call_ran_ns = 0;
+        return;
+    }
+    // A look that comes much later than it was meant to says that this process was stopped, or the machine suspended.
+    m_call_ran_ns += std::min(since, 2 * m_call_tick_ns);
+    const std::uint16_t stage = unpack_call(word).stage;
+    const std::uint64_t limit = stage < m_limits.by_stage_ns.size() ? m_limits.by_stage_ns[stage] : 0;
+    if (limit == 0 || m_call_ran_ns < limit || m_late_call.load(std::memory_order_seq_cst) != 0) return;
+    const std::lock_guard lock(m_interrupt_mutex);
+    if (!m_interrupts) return;
+    m_late_call.store(word, std::memory_order_seq_cst);
+    if (m_grace_ns != 0 && m_hard_deadline_ns == os::NO_DEADLINE) {
+        m_status = m_limits.exit_code;
+        m_hard_deadline_ns = now + m_grace_ns;
+    }
+    // To the main thread itself: a system call that it sleeps in must end.
+    syscall(SYS_tgkill, getpid(), getpid(), SIGTERM);
+}
+
 void Watcher::loop() {
+    m_call_looked_ns = os::now_ns();
     for (;;) {
-        int timeout_ms = -1;
-        if (m_hard_deadline_ns != os::NO_DEADLINE) {
-            const std::uint64_t now = os::now_ns();
-            timeout_ms = now >= m_hard_deadline_ns ? 0 : static_cast<int>((m_hard_deadline_ns - now) / 1'000'000u + 1);
-        }
         epoll_event events[16];
-        const int count = epoll_wait(m_epoll.get(), events, 16, timeout_ms);
+        const int count = epoll_wait(m_epoll.get(), events, 16, patience_ms());
         bool quit = false;
         bool ended = false;
         for (int i = 0; i < count; ++i) {
@@ -125,6 +175,7 @@ void Watcher::loop() {
         }
         if (ended) note_ends();
         if (quit) return;
+        if (m_call_tick_ns != 0) look_at_call();
         if (m_hard_deadline_ns != os::NO_DEADLINE) {
             // ORDER seq_cst: pairs with disarm_hard_stop(); a master that answered in time is left alone.
             if (m_disarmed.load(std::memory_order_seq_cst))
@@ -174,6 +225,8 @@ void Watcher::note_signal() {
     while ((count = read(m_wakeup_read.get(), numbers, sizeof numbers)) > 0) {
         for (ssize_t i = 0; i < count; ++i) {
             const bool signal = numbers[i] != STOP_AT_ONCE;
+            // The one that interrupts a late call asks for nothing.
+            if ((!signal || numbers[i] == SIGTERM) && m_late_call.load(std::memory_order_seq_cst) != 0) continue;
             // Who asked for the end at once decides the status; a request is followed by a signal of our own.
             if (m_stop_level == 1 || (signal && !asks_to_stop(numbers[i]))) continue;
             m_stop_level = signal ? next_stop_level(m_stop_level, numbers[i]) : 1;
@@ -189,9 +242,48 @@ void Watcher::note_signal() {
 
 void Watcher::end_process_hard() {
     kill_all();
+    if (const std::optional<SerialCall> call = late_call()) tell_late_call(*call);
     // Nothing can be done about a standard error that is closed.
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, m_last_words.data(), m_last_words.size());
+    os::end_children(TRACKER, os::now_ns() + LAST_WORDS_NS);
     _exit(m_status);
+}
+
+void Watcher::tell_late_call(const SerialCall& call) {
+    static constexpr const char* HALVES[] = {"", "preprocess", "postprocess", "setup", "shutdown"};
+    const double seconds = static_cast<double>(m_limits.by_stage_ns[call.stage]) / 1e9;
+    char text[512];
+    const int length = snprintf(text, sizeof text,
+                                "the run has failed: %s.%s of the master has run for more than %g s in visit %u"
+                                " (stageTimeout), and does not answer signals\n",
+                                call.stage < m_limits.names.size() ? m_limits.names[call.stage].c_str() : "a stage",
+                                HALVES[static_cast<int>(call.half)], seconds, call.visit);
+    m_last_words = "pex-harness run: " + std::string(text, static_cast<std::size_t>(std::clamp(length, 0, 511)));
+    const std::string stacks = read_stacks();
+    const int place = m_limits.log ? m_limits.log.get() : STDERR_FILENO;
+    const std::string told = m_limits.log ? text + stacks : stacks;
+    // A log that can't be written must not keep the run.
+    [[maybe_unused]] const ssize_t written = write(place, told.data(), told.size());
+}
+
+std::string Watcher::read_stacks() {
+    std::string text;
+    if (!m_limits.stacks || ftruncate(m_limits.stacks.get(), 0) != 0) return text;
+    syscall(SYS_tgkill, getpid(), getpid(), m_limits.stacks_signal);
+    const std::uint64_t deadline = os::now_ns() + LAST_WORDS_NS;
+    off_t size = 0;
+    // Written by a handler, in pieces: complete when it has not grown for a moment.
+    while (os::now_ns() < deadline) {
+        os::pause_ns(20'000'000);
+        struct stat status {};
+        if (fstat(m_limits.stacks.get(), &status) != 0) return text;
+        if (status.st_size != 0 && status.st_size == size) break;
+        size = status.st_size;
+    }
+    text.resize(static_cast<std::size_t>(size));
+    const ssize_t count = pread(m_limits.stacks.get(), text.data(), text.size(), 0);
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    return text;
 }
 
 }  // namespace pex::sync

@@ -28,6 +28,35 @@ struct Death {
 
 inline constexpr std::uint16_t NURSERY_PROCESS = 0xffff;
 
+// The halves of a stage that the master runs.
+enum class SerialHalf : std::uint8_t { NONE = 0, PREPROCESS, POSTPROCESS, SETUP, SHUTDOWN };
+
+// A call of stage code in the master. Stages count from 1; the failure stage comes after the last. No two calls of a run
+// are alike.
+struct SerialCall {
+    std::uint32_t visit = 0;  // 0 before the first
+    std::uint16_t stage = 0;
+    SerialHalf half = SerialHalf::NONE;
+};
+
+constexpr std::uint64_t pack(const SerialCall& call) noexcept {
+    return (std::uint64_t{call.visit} << 32) | (std::uint64_t{call.stage} << 16) | static_cast<std::uint64_t>(call.half);
+}
+constexpr SerialCall unpack_call(std::uint64_t word) noexcept {
+    return {static_cast<std::uint32_t>(word >> 32), static_cast<std::uint16_t>(word >> 16),
+            static_cast<SerialHalf>(word & 0xffu)};
+}
+
+// How long the master's stages may take, and what is told of one that takes longer and can't be interrupted.
+struct SerialLimits {
+    std::vector<std::uint64_t> by_stage_ns;  // by the number of the stage; 0 or lacking: for ever
+    std::vector<std::string> names;          // by the number of the stage
+    int exit_code = 0;                       // of the process, if it has to be ended
+    int stacks_signal = 0;                   // has the process write its stacks
+    os::FileDescriptor stacks;               // where it writes them
+    os::FileDescriptor log;                  // where they are told; none: on standard error
+};
+
 // Never takes the interpreter's lock and never calls back: it writes what it saw and rings the master's bell.
 // Lifetime: start() after the last fork of the master, stop() before the run state goes away. A process that the
 // master's program forks later has no watcher: there, stop() and the destructor let go of what was inherited.
@@ -60,7 +89,29 @@ public:
         m_last_words = std::move(last_words);
         m_at_once_status = at_once_status;
     }
+    void arm_hard_stop() { m_disarmed.store(false, std::memory_order_seq_cst); }
     void disarm_hard_stop() { m_disarmed.store(true, std::memory_order_seq_cst); }
+
+    // Has calls of the master's stages watched. Call before start().
+    void set_serial_limits(SerialLimits limits);
+    bool watches_calls() const { return m_call_tick_ns != 0; }
+
+    // Between the two a call of stage code runs in the master's main thread.
+    // ORDER relaxed: the thread looks at the word now and then, and reads nothing else on its account.
+    void begin_call(const SerialCall& call) { m_call.store(pack(call), std::memory_order_relaxed); }
+    void end_call() { m_call.store(0, std::memory_order_relaxed); }
+
+    // Whether a late call may be interrupted: by SIGTERM to the main thread, whose handler asks late_call(). Without,
+    // SIGTERM is never sent.
+    void set_interrupts(bool may) {
+        const std::lock_guard lock(m_interrupt_mutex);
+        m_interrupts = may;
+    }
+    // The call that has taken longer than it may.
+    std::optional<SerialCall> late_call() const {
+        const std::uint64_t word = m_late_call.load(std::memory_order_seq_cst);
+        return word != 0 ? std::optional(unpack_call(word)) : std::nullopt;
+    }
 
     // How many workers have ended so far, orderly ends included. The nursery's end is noted, but not counted: the
     // workers go on without it.
@@ -91,7 +142,13 @@ private:
     void loop();
     void note_ends();
     void note_signal();
+    // How long to wait for the next event.
+    int patience_ms() const;
+    // Notes how long the call that runs has run, and interrupts it when that is too long.
+    void look_at_call();
     void end_process_hard();
+    void tell_late_call(const SerialCall& call);
+    std::string read_stacks();
 
     RunState& m_state;
     std::unique_ptr<std::thread> m_thread;
@@ -117,6 +174,18 @@ private:
     int m_at_once_status = 0;
     int m_status = 0;      // of a process that is ended hard
     int m_stop_level = 0;  // what the signals so far ask for
+
+    SerialLimits m_limits;
+    std::uint64_t m_call_tick_ns = 0;  // between two looks at the call; 0: none is watched
+    std::atomic<std::uint64_t> m_call{0};
+    // ORDER seq_cst: written by the thread before it sends the signal whose handler reads it.
+    std::atomic<std::uint64_t> m_late_call{0};
+    std::uint64_t m_call_seen = 0;     // the call of the last look
+    std::uint64_t m_call_ran_ns = 0;   // for how long it has run, gaps left out in which this process did not
+    std::uint64_t m_call_looked_ns = 0;
+    // Guards m_interrupts, so that no signal follows when it has become false.
+    std::mutex m_interrupt_mutex;
+    bool m_interrupts = false;
 };
 
 }  // namespace pex::sync

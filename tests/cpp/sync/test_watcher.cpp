@@ -158,6 +158,78 @@ PEX_TEST(a_signal_byte_wakes_the_master) {
                        [&] { return sut.signalled(); }) == WaitOutcome::READY);
 }
 
+namespace {
+
+volatile sig_atomic_t g_interrupted = 0;
+
+// How a process ends that makes one call of stage 1, which has 100 ms, and does what `stage(watcher)` does meanwhile.
+int end_of_call(bool may_interrupt, void (*stage)(Watcher&)) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGTERM, [](int) { g_interrupted = 1; });
+        SharedArea area;
+        RunState state(area.bytes(), SHAPE);
+        Watcher sut(state);
+        sut.set_hard_stop(100'000'000, "");
+        SerialLimits limits;
+        limits.by_stage_ns = {0, 100'000'000, 0};
+        limits.names = {"", "stage", "other"};
+        limits.exit_code = 3;
+        sut.set_serial_limits(std::move(limits));
+        sut.start();
+        sut.set_interrupts(may_interrupt);
+        stage(sut);
+        const auto call = sut.late_call();
+        if (call && (call->visit != 7 || call->stage != 1 || call->half != SerialHalf::POSTPROCESS)) _exit(98);
+        sut.disarm_hard_stop();
+        _exit(call && g_interrupted != 0 ? 1 : call || g_interrupted != 0 ? 99 : 0);
+    }
+    int status = -1;
+    PEX_CHECK_EQ(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+void run_for(std::uint64_t ns) {
+    const std::uint64_t until = os::now_ns() + ns;
+    while (os::now_ns() < until && g_interrupted == 0) usleep(1000);
+}
+
+}  // namespace
+
+PEX_TEST(a_call_that_takes_too_long_is_interrupted) {
+    PEX_CHECK_EQ(end_of_call(true, [](Watcher& sut) {
+        sut.begin_call({7, 1, SerialHalf::POSTPROCESS});
+        run_for(20'000'000'000u);
+        sut.end_call();
+    }), 1);
+}
+
+PEX_TEST(a_call_that_cannot_be_interrupted_ends_its_process) {
+    PEX_CHECK_EQ(end_of_call(true, [](Watcher& sut) {
+        sut.begin_call({7, 1, SerialHalf::POSTPROCESS});
+        const std::uint64_t until = os::now_ns() + 20'000'000'000u;
+        while (os::now_ns() < until) usleep(1000);
+    }), 3);
+}
+
+PEX_TEST(calls_in_time_calls_without_a_limit_and_those_that_nobody_may_interrupt_are_left_alone) {
+    PEX_CHECK_EQ(end_of_call(true, [](Watcher& sut) {
+        for (std::uint32_t visit = 1; visit < 50; ++visit) {
+            sut.begin_call({visit, 1, SerialHalf::POSTPROCESS});
+            usleep(5000);
+            sut.end_call();
+        }
+    }), 0);
+    PEX_CHECK_EQ(end_of_call(true, [](Watcher& sut) {
+        sut.begin_call({7, 2, SerialHalf::POSTPROCESS});
+        run_for(300'000'000u);
+    }), 0);
+    PEX_CHECK_EQ(end_of_call(false, [](Watcher& sut) {
+        sut.begin_call({7, 1, SerialHalf::POSTPROCESS});
+        run_for(300'000'000u);
+    }), 0);
+}
+
 PEX_TEST(the_first_signals_ask_for_an_orderly_end_and_the_last_for_one_at_once) {
     PEX_CHECK_EQ(next_stop_level(0, SIGINT), 4);
     PEX_CHECK_EQ(next_stop_level(4, SIGINT), 2);

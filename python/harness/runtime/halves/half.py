@@ -285,12 +285,17 @@ class Half(HalfState, Generic[StageT]):
 
     def shut_down(self) -> None:
         """Calls `shutdown()` of every instance once; one that raises is logged, and the others follow."""
-        instances = [*self.stages, *([self.failure_stage] if self.failure_stage is not None else [])]
-        for stage in instances:
-            try:
-                self.call_stage(stage.shutdown)
-            except Exception as error:
-                self.log.warn(f"{stage.getName()}.shutdown raised: {describe_failure(original_of(error))}")
+        for number, stage in enumerate(self.stages, 1):
+            self._shut_down_one(stage, number)
+        if self.failure_stage is not None:
+            self._shut_down_one(self.failure_stage, len(self.config.stages) + 1)
+
+    def _shut_down_one(self, stage: StageT, number: int) -> None:
+        """`number` is that of the stage; the failure stage comes after the last."""
+        try:
+            self.call_stage(stage.shutdown)
+        except Exception as error:
+            self.log.warn(f"{stage.getName()}.shutdown raised: {describe_failure(original_of(error))}")
 
 
 def _emptied(queue: Queue) -> list[Clipboard | None]:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,29 @@ class MasterHalf(Half[SerialProcessing]):
         self._awaits = 0
         self._reached = 0
         self._first = 0
+
+    def _make_one(
+        self,
+        make: Callable[[StageConfig, dict[str, Any]], SerialProcessing | None],
+        stage: StageConfig,
+        stage_id: int,
+    ) -> SerialProcessing | None:
+        with self._watched(stage_id, _core.SerialHalf.SETUP):
+            return super()._make_one(make, stage, stage_id)
+
+    def _shut_down_one(self, stage: SerialProcessing, number: int) -> None:
+        with self._watched(number, _core.SerialHalf.SHUTDOWN):
+            super()._shut_down_one(stage, number)
+
+    @contextlib.contextmanager
+    def _watched(self, number: int, half: _core.SerialHalf) -> Iterator[None]:
+        """While the block runs, stage code does, which has the stage's deadline."""
+        number = number if number > 0 else len(self.config.stages) + 1
+        self.run.begin_call(self.visit, number, half)
+        try:
+            yield
+        finally:
+            self.run.end_call()
 
     def require_methods_of_classes(self) -> None:
         """Raises `StageFailed` where a stage has a method that a schedule can't know of: its own."""

@@ -76,6 +76,16 @@ class SliceHalf(Half[ParallelProcessing]):
         if any(stage.stateful for stage in self.stages):
             self.run.set_stateful(self.rank)
 
+    def _make_one(
+        self,
+        make: Callable[[StageConfig, dict[str, Any]], ParallelProcessing | None],
+        stage: StageConfig,
+        stage_id: int,
+    ) -> ParallelProcessing | None:
+        # Its deadline begins.
+        self.run.note_setup(stage_id if stage_id > 0 else len(self.config.stages) + 1)
+        return super()._make_one(make, stage, stage_id)
+
     def run_step(self, visit: int, step: int, more: bool = False, already: Already | None = None) -> int:
         """Runs stage `step`, or closes the visit if it lies past the last stage. Returns the outcome bits.
 

@@ -98,11 +98,12 @@ class BriefPipeline(Pipeline):
             supervisor.start_nursery(
                 self._context, run, lambda: import_parallel_classes(config, watched=False)
             )
+            stacks.register("master")
+            self._start_watcher(config)
             supervisor.start_workers(run)
             self._slices_started = True
         else:
-            run.start_watcher()
-        stacks.register("master")
+            stacks.register("master")
         log = self._log = self._logs.open_pipeline()
         self._file_log = log
         follow_levels(log.root)

@@ -35,7 +35,8 @@ class PipelineEnding(PipelineSettings):
         if end == _core.LoopEnd.SLICE_FATAL:
             raise self._slice_fatal()
         if end == _core.LoopEnd.AT_ONCE:
-            raise self._stops.at_once()
+            late = "" if self._stops.level == 1 else ": slices had not set their stages up in time"
+            raise self._stops.at_once(late)
         reasons = {
             _core.LoopEnd.VISITS_DONE: "one loop done" if config.one_loop else "as many visits as asked for",
             _core.LoopEnd.NO_MORE: f"no more datasets, said in stage {stage}",
@@ -119,7 +120,7 @@ class PipelineEnding(PipelineSettings):
             for text in self.statistics.describe_kept_blocks():
                 self._require_log().warn(text)
         self._require_master().shut_down()
-        if self._hard_stop:
+        if self._hard_stop is not None:
             # In good order: a pool whose processes are killed starts new ones.
             exit_handlers.end_pools()
         for complaint in supervisor.end(self._require_run()):
@@ -163,7 +164,7 @@ class PipelineEnding(PipelineSettings):
             # The watcher may have been told of a request after the loop had ended; killing takes its time.
             self._run.disarm_hard_stop()
             # A program that does nothing but the run lets its pools end in good order first.
-            here = not self._hard_stop or self._ended
+            here = self._hard_stop is None or self._ended
             for complaint in self._supervisor.kill(self._run, with_left_behind=here):
                 self._require_log().warn(complaint)
             self._run.stop_watcher()

@@ -7,6 +7,7 @@ forked before this process imports any stage (with NumPy and its threads) or sta
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -44,8 +45,8 @@ from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.processes import stacks
 from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.processes.last_words import LastWords
-from harness.runtime.processes.replacing import Replacing, limits_ns
-from harness.runtime.processes.signals import raising_signals
+from harness.runtime.processes.replacing import Replacing, limits_ns, stage_names
+from harness.runtime.processes.signals import EXIT_LATE
 from harness.runtime.processes.strangers import CURE, strangers
 from harness.runtime.processes.supervisor import EXEC, FORK, Supervisor
 from harness.runtime.processes.worker import RunContext
@@ -141,8 +142,6 @@ class Pipeline(PipelineEnding):
         """Maps the arena, forks the nursery, sets the location map, checks every class."""
         config, log = self._require_config(), self._require_log()
         self._become_active()
-        self._here = Master.here(self._run_id)
-        announce(self.run_dir, self._here)
         stacks.register("master")
         tell_configuration(config, self._run_id, log)
         run = self._map_arena(config)
@@ -162,12 +161,20 @@ class Pipeline(PipelineEnding):
                 by_exec=self._starts_by_exec(config, log),
             )
         flow.start()
+        self._become_known()
         if self._post_mortems is not None:
             self._post_mortems.settle = flow.drain.drain
         self._take_classes(config, run, supervisor, log)
         self._open_ledger()
         self._open_events(config, log)
         log.log(-1, "configuration complete")
+
+    def _become_known(self) -> None:
+        """Commands find this process from now on. Not before the nursery is forked: a thread answers them."""
+        here = Master.here(self._run_id)
+        self._listener.start([ControlSocket(here)])
+        self._here = here
+        announce(self.run_dir, here)
 
     def _become_active(self) -> None:
         """Raises `ConfigError` where another run is open in this process."""
@@ -303,9 +310,38 @@ class Pipeline(PipelineEnding):
     def initializeStages(self) -> None:
         """Creates the serial halves; their `setup()` runs. Raises `StageFailed`."""
         master, config = self._require_master(), self._require_config()
-        master.set_up()
+        self._start_watcher(config)
+        with self._stops.signals():
+            master.set_up()
         if kind_of(config, *self._declared)[0] == FUSED or config.visits_in_flight > 1:
             master.require_methods_of_classes()
+
+    def _start_watcher(self, config: PipelineConfig) -> None:
+        """Has stages of the master watched, and guarded against: from their `setup()` on."""
+        if self._has_watcher:
+            return
+        self._has_watcher = True
+        run = self._require_run()
+        if self._hard_stop is not None:
+            run.set_hard_stop(
+                HARD_STOP_NS,
+                f"{self._hard_stop}: ended by a signal or a request while a stage held the master\n",
+                self._stops.at_once_code,
+            )
+        limits = limits_ns(config)
+        if any(limits):
+            # Lines that are no records would break a log of JSON.
+            path = self.log_file if config.log_format != "json" else None
+            with path.open("ab") if path is not None else contextlib.nullcontext() as log:
+                run.set_serial_limits(
+                    limits,
+                    stage_names(config),
+                    EXIT_LATE,
+                    stacks.SIGNAL,
+                    stacks.descriptor(),
+                    log.fileno() if log is not None else -1,
+                )
+        run.start_watcher()
 
     def startShutdownThread(self, *sources: LevelSource) -> None:
         """Listens for shutdown levels: those of `pex-harness stop`, of events, and of further `sources`."""
@@ -314,23 +350,15 @@ class Pipeline(PipelineEnding):
         events = [self._event_source] if self._event_source is not None else []
         for source in events:
             source.on_bell = self._require_run().notify_event
-        self._listener.start([ControlSocket(self._here), *events, *sources])
+        self._listener.start([*events, *sources])
         self._require_log().log(-3, f"listening on {self.getShutdownTopic()}")
 
     def startSlices(self) -> None:
         """Lets the workers begin, which set their slices up."""
         config, run = self._require_config(), self._require_run()
-        if self._hard_stop is not None:
-            run.set_hard_stop(
-                HARD_STOP_NS,
-                f"{self._hard_stop}: ended by a signal or a request while a stage held the master\n",
-                self._stops.at_once_code,
-            )
         if config.n_slices > 0:
             self._require_supervisor().start_workers(run)
             self._slices_started = True
-        else:
-            run.start_watcher()
 
     def startStagesLoop(self) -> None:
         """Runs the visits until an end, then lets every process leave. Raises when the end is disorderly."""
@@ -368,7 +396,7 @@ class Pipeline(PipelineEnding):
         """All steps in order, and `close` at the end whatever happens. Raises what went wrong."""
         try:
             self.initializeLogger()
-            with raising_signals():
+            with self._stops.whole():
                 self.configurePipeline()
                 self.initializeQueues()
                 self.initializeStages()

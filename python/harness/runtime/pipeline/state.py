@@ -19,7 +19,10 @@ from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.halves.run_events import RunEvents
 from harness.runtime.logs.log_flow import LogFlow
 from harness.runtime.logs.run_log import LogSettings
+from harness.runtime.processes import stacks
 from harness.runtime.processes.last_words import LastWords
+from harness.runtime.processes.replacing import limits_ns, stage_names
+from harness.runtime.processes.signals import SerialLate
 from harness.runtime.processes.supervisor import Supervisor
 from harness.runtime.records.recording import Recorder
 from harness.runtime.records.statistics import RunStatistics
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
     from harness.ledger.resume import ResumePlan
     from harness.runtime.configuration.schedule import Halves
     from harness.runtime.halves.master import MasterHalf
+
+
+STACKS_S = 0.3
+"""For this process's own, while the hard stop is near."""
 
 
 class PipelineState:
@@ -103,15 +110,38 @@ class PipelineState:
         self._feed_path: Path | None = None
         self._watched: tuple[WatchSettings, str | None, float | None] | None = None
         self._hard_stop: str | None = None
+        self._has_watcher = False
         self._event_timeout: int | None = None
         self._slices_started = False
         self._ended = False
-        self._stops = StopRequests(self._tell, lambda: self._master is not None and self._master.visit > 0)
-        self._listener = ShutdownListener(self._stops.request, self._tell)
+        self._stops = StopRequests(
+            self._tell, lambda: self._master is not None and self._master.visit > 0, self._late_stage
+        )
+        self._listener = ShutdownListener(self._stops.ask, self._tell)
         self._here: Master | None = None
         self.statistics: RunStatistics | None = None
         self.on_progress: Callable[[int, str], None] | None = None
         self.started_at = time.monotonic()
+
+    def _late_stage(self) -> BaseException | None:
+        """What to raise for a stage of the master that has taken too long; it is told, too."""
+        call = self._run.late_call() if self._run is not None else None
+        if call is None:
+            return None
+        visit, number, half = call
+        config = self._require_config()
+        name = stage_names(config)[number]
+        when = f"in visit {visit}" if visit else "before the first visit"
+        error = SerialLate(
+            f"{name}.{half.name.lower()} of the master has run for more than"
+            f" {limits_ns(config)[number] / 1e9:g} s {when} (stageTimeout)"
+        )
+        try:
+            where = stacks.dump(os.getpid(), STACKS_S)
+        except stacks.NoStacks as none:
+            where = f"no Python stacks: {none}"
+        self._tell(f"{error}, and the run ends\n{where}")
+        return error
 
     def _tell(self, text: str) -> None:
         self._require_log().warn(text)

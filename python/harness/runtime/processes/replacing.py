@@ -28,6 +28,12 @@ def limits_ns(config: PipelineConfig) -> list[int]:
     return [0 if limit is None else int(limit * 1e9) for limit in seconds]
 
 
+def stage_names(config: PipelineConfig) -> list[str]:
+    """What messages call a step, by its number as `limits_ns` has them; the last is the failure stage."""
+    failure = config.failure.name if config.failure is not None else ""
+    return ["", *(f"stage {stage.name!r}" for stage in config.stages), f"failure stage {failure!r}"]
+
+
 def _stacks_of(pid: int) -> str:
     try:
         return stacks.dump(pid)
@@ -113,20 +119,28 @@ class Replacing:
     def end_late(self, worker: int, visit: int, step: int) -> None:
         """Kills a worker that has run for too long; it is replaced when it has ended.
 
-        Raises `SliceDied` when it does not end: what it holds can't be given to another.
+        Step 0: it sets its stages up. Raises `SliceDied` when it does not end: what it holds can't be given
+        to another.
         """
         pid = self._run.worker_pids()[worker]
         told = self._late.get(pid)
         rank, stage = self._run.busy(worker)
         if told is None:
-            limit = limits_ns(self._config)[stage if rank >= 0 and stage > 0 else step] / 1e9
+            sets_up = step == 0
+            number = stage if stage > 0 and (rank >= 0 or sets_up) else step
+            limit = limits_ns(self._config)[number] / 1e9
             cause = f"a stageTimeout of {limit:g} s, after which it was killed,"
             self._late[pid] = time.monotonic(), cause
-            where = f"stage {stage_name(self._config, stage)} for rank {rank}" if rank >= 0 else "no stage"
             text = self._stacks[pid] = _stacks_of(pid)
+            where = "run no stage"
+            if sets_up:
+                where = f"set {stage_names(self._config)[number]} up"
+            elif rank >= 0:
+                where = f"run stage {stage_name(self._config, stage)} for rank {rank}"
+            when = f"in visit {visit}" if visit else "before the first visit"
             self._log.warn(
-                f"worker {worker} (pid {pid}, ranks {self._supervisor.ranks_of(worker)}) is late in visit"
-                f" {visit}: it has run {where} for more than {limit:g} s (stageTimeout) and is killed now"
+                f"worker {worker} (pid {pid}, ranks {self._supervisor.ranks_of(worker)}) is late {when}:"
+                f" it has {where} for more than {limit:g} s (stageTimeout) and is killed now"
                 f"\n{text}"
             )
             self._run.kill_worker(worker)

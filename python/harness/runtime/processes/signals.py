@@ -49,6 +49,23 @@ class StoppedAtOnce(Interrupted):
         return self._exit_code
 
 
+EXIT_LATE = 3
+"""As for a worker that was late, and whose slices could not go on."""
+
+
+class SerialLate(Interrupted):
+    """A stage of the master has run for longer than its stageTimeout."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(signal.SIGTERM)
+        self.args = (text,)
+
+    @property
+    def exit_code(self) -> int:
+        """`EXIT_LATE`."""
+        return EXIT_LATE
+
+
 def is_main_thread() -> bool:
     """Whether this is the thread in which Python takes signals."""
     return threading.current_thread() is threading.main_thread()
@@ -94,11 +111,6 @@ class _Taker:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self._handle(number)
-
-
-def raising_signals() -> contextlib.AbstractContextManager[None]:
-    """While the block runs, a signal that ends runs becomes `Interrupted` wherever the main thread is."""
-    return handling_signals(_raise)
 
 
 def leave_signals_to_master() -> None:
@@ -183,7 +195,3 @@ def _stays_ignored(number: int) -> bool:
 
 def _leave_alone(number: int, frame: FrameType | None) -> None:
     pass
-
-
-def _raise(number: int) -> None:
-    raise Interrupted(number)

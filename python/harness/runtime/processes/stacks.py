@@ -57,6 +57,11 @@ def unregister() -> None:
         _descriptor = -1
 
 
+def descriptor() -> int:
+    """The file that this process writes its stacks to; -1 where `register` was not called."""
+    return _descriptor
+
+
 def who(pid: int) -> str | None:
     """The name under which a process has called `register`; `None` if it did not, or is another user's."""
     found = _find_file(pid)

@@ -10,10 +10,12 @@ The socket has no file: it vanishes with the master, however that ends. Only its
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import socket
 import struct
+import weakref
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,6 +112,13 @@ def ask_to_stop(master: Master, level: int) -> str:
             connection.connect(master.address)
             connection.sendall(f"stop {level}\n".encode())
             answer = _receive_line(connection)
+        except TimeoutError:
+            raise NoMaster(
+                f"process {master.pid} has not answered within {TIMEOUT_S:g} s: it is stopped, or a stage"
+                " holds the interpreter. It may obey later"
+            ) from None
+        except ConnectionRefusedError:
+            raise NoMaster(f"process {master.pid} listens no more: its run is ending") from None
         except OSError as error:
             raise NoMaster(f"process {master.pid} does not answer: {error}") from None
     verdict, _, text = answer.partition(" ")
@@ -123,8 +132,19 @@ class ControlSocket:
 
     def __init__(self, master: Master) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(master.address)
-        self._socket.listen()
+        try:
+            self._socket.bind(master.address)
+            self._socket.listen()
+        except BaseException:
+            self._socket.close()
+            raise
+        # A fork that lives on would keep the name from the next run of this process.
+        _guard_forks()
+        _open.add(self)
+
+    def let_go(self) -> None:
+        """In a fork: the name is the parent's."""
+        self._socket.close()
 
     def listen(self, request: Request) -> None:
         """Serves one command after the other."""
@@ -139,9 +159,24 @@ class ControlSocket:
 
     def close(self) -> None:
         """Ends `listen`."""
+        _open.discard(self)
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+
+_open: weakref.WeakSet[ControlSocket] = weakref.WeakSet()
+
+
+@functools.cache
+def _guard_forks() -> None:
+    os.register_at_fork(after_in_child=_let_go_in_fork)
+
+
+def _let_go_in_fork() -> None:
+    for control in list(_open):
+        control.let_go()
+    _open.clear()
 
 
 def _answer(connection: socket.socket, request: Request) -> str:

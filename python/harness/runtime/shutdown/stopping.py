@@ -27,22 +27,33 @@ PLACES = {
     1: "at once",
 }
 """Where a run of which that level was asked ends."""
+BEFORE_ANY = "at once, for no visit has begun"
 
 
 class StopRequests:
     """What a run was asked for; the most urgent request counts. May be used from any thread.
 
     `tell` is given a line for people about every request; `begun` says whether visits have begun: before
-    that, a signal has nothing to spare and ends the run at once.
+    that, a signal has nothing to spare and ends the run at once. `late()` is what to raise when a stage of
+    the master is interrupted because it takes too long; None: that is not why.
     """
 
-    def __init__(self, tell: Callable[[str], None], begun: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[str], None],
+        begun: Callable[[], bool],
+        late: Callable[[], BaseException | None],
+    ) -> None:
         self._tell = tell
         self._begun = begun
+        self._late = late
         # Reentrant: a signal may come while the main thread makes a request itself.
         self._lock = threading.RLock()
         self._run: _core.Run | None = None
         self._handles_signals = False
+        self._wakes_watcher = False
+        self._is_whole = False
+        self._at_once = False
         self.level = 0
         self.cause = ""
         self.at_once_code = AT_ONCE_CODE
@@ -70,7 +81,18 @@ class StopRequests:
             self._end_at_once()
         return answer
 
-    def _note(self, level: int, cause: str, hint: str = "") -> str:
+    def ask(self, level: int, cause: str) -> str:
+        """`request` for other programs: before the first visit, any level ends a run that is in `whole`.
+
+        For threads beside the main one.
+        """
+        if not self._is_whole or self._begun():
+            return self.request(level, cause)
+        answer = self._note(level, cause, place=BEFORE_ANY)
+        self._end_at_once()
+        return answer
+
+    def _note(self, level: int, cause: str, hint: str = "", place: str = "") -> str:
         if level not in PLACES:
             raise ValueError(f"expected a shutdown level of 1 to 4, saw {level!r}")
         with self._lock:
@@ -78,7 +100,7 @@ class StopRequests:
             if more_urgent:
                 self.level, self.cause = level, cause
             now = self.level
-        answer = f"the run ends {PLACES[now]}{'' if more_urgent else ' already'}"
+        answer = f"the run ends {place or PLACES[now]}{'' if more_urgent else ' already'}"
         # First: a run that waits for an event ends as soon as it is asked, and its log with it.
         self._tell(f"{cause}: {answer}{hint}")
         with self._lock:
@@ -86,57 +108,91 @@ class StopRequests:
                 self._run.request_stop(self.level)
         return answer
 
-    def at_once(self) -> Interrupted:
+    def at_once(self, more: str = "") -> Interrupted:
         """What ends a run of which level 1 was asked: the first who asked for it decides the exit code."""
         if self._last_signal:
             return Interrupted(self._last_signal)
-        return StoppedAtOnce(self.cause, self.at_once_code)
+        return StoppedAtOnce(self.cause + more, self.at_once_code)
 
     def _end_at_once(self) -> None:
         if is_main_thread():
             raise self.at_once()
         with self._lock:
-            if not self._handles_signals or self._run is None:
+            if not self._handles_signals:
                 # The loop sees the level, between two half-steps of the master if it is in one.
                 return
-            os.write(self._run.wakeup_fd(), _core.STOP_AT_ONCE)
+            self._at_once = True
+            if self._wakes_watcher and self._run is not None:
+                os.write(self._run.wakeup_fd(), _core.STOP_AT_ONCE)
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """While the block runs, which is all of a run, a signal ends it at once wherever the main thread is.
+
+        But for where `signals` says otherwise.
+        """
+        if not is_main_thread():
+            yield
+            return
+        with handling_signals(self._take_early_signal):
+            try:
+                self._is_whole = True
+                self._set_handles_signals(True)
+                yield
+            finally:
+                self._set_handles_signals(False)
+                self._is_whole = False
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[None]:
         """While the block runs, signals are requests: SIGINT for 4, 2, then 1; others for 2, then 1.
 
-        The run's watcher is told, which wakes the loop and guards against stages that hold the main thread.
+        The run's watcher, which must have started, is told: it wakes the loop, interrupts stages of the
+        master that take too long, and guards against such as hold the main thread.
         """
         run = self._run
         if run is None or not is_main_thread():
             yield
             return
         with handling_signals(self._take_signal):
-            before = -1
+            before, handled = -1, self._handles_signals
             try:
+                run.arm_hard_stop()
                 before = use_wakeup_fd(run.wakeup_fd())
-                self._set_handles_signals(True)
+                self._set_handles_signals(True, wakes_watcher=True)
+                run.set_interrupts(True)
                 yield
             finally:
                 # A request that comes just now raises in here: nothing may be left out for it.
                 try:
-                    self._set_handles_signals(False)
+                    run.set_interrupts(False)
                 finally:
                     try:
-                        give_wakeup_fd_back(before)
+                        self._set_handles_signals(handled)
                     finally:
-                        run.disarm_hard_stop()
+                        try:
+                            give_wakeup_fd_back(before)
+                        finally:
+                            run.disarm_hard_stop()
 
-    def _set_handles_signals(self, value: bool) -> None:
+    def _set_handles_signals(self, value: bool, *, wakes_watcher: bool = False) -> None:
         with self._lock:
             self._handles_signals = value
+            self._wakes_watcher = wakes_watcher
+
+    def _take_early_signal(self, number: int) -> None:
+        if (late := self._late()) is not None:
+            raise late
+        if self._at_once or self.level == 1:
+            raise self.at_once()
+        raise Interrupted(number)
 
     def _take_signal(self, number: int) -> None:
-        if self.level == 1:
-            raise self.at_once()
-        if not self._begun():
-            raise Interrupted(number)
+        if self.level == 1 or self._at_once or not self._begun():
+            self._take_early_signal(number)
+        if (late := self._late()) is not None:
+            raise late
         name = signal.Signals(number).name
         level = _core.next_stop_level(self.level, number)
         if level == 1:
