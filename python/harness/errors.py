@@ -10,6 +10,9 @@ import copy
 import signal
 from typing import Any
 
+PLACE = "harness_place"
+"""The attribute of an exception that says where it was raised."""
+
 
 class HarnessError(Exception):
     """Base of every error the harness raises on its own account."""
@@ -118,6 +121,12 @@ class SliceDied(HarnessError):
         return f"{self.what}{follows}. Look {self.look}"
 
 
+class NoReplacement(HarnessError):
+    """A worker has died, and no other can be made in its place."""
+
+    exit_code = 3
+
+
 class ArenaFull(HarnessError, MemoryError):
     """Shared memory for an array could not be had.
 
@@ -171,3 +180,23 @@ def describe_end(signalled: bool, code: int) -> str:
         return f"{signal.Signals(code).name} (signal {code})"
     except ValueError:
         return f"signal {code}"
+
+
+def note_place(error: BaseException, place: str) -> None:
+    """Notes where stage code raised what ends the run: `stage 'isr' (preprocess, visit 3) of the master`.
+
+    An error with an exit code says itself what has ended the run.
+    """
+    if not hasattr(error, PLACE) and not hasattr(error, "exit_code"):
+        setattr(error, PLACE, place)
+
+
+def place_of(error: BaseException) -> str:
+    """What `note_place` has noted; empty: nothing."""
+    return getattr(error, PLACE, "")
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a run has ended that this error has ended, in words."""
+    place = place_of(error)
+    return f"ended by {place}: {error!r}" if place else str(error) or repr(error)

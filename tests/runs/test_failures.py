@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Stages that raise, failure stages, slices that die: others go on, nothing hangs, causes are named."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -177,9 +178,38 @@ def test_system_exit_and_keyboard_interrupt_of_a_stage_end_the_run(bench, except
             if "{half}" == "parallel" and self.rank == 0:
                 raise {exception}
     """)
-    bench.policy("leave S P", head="")
+    bench.policy("first - -", "leave S P", head="")
     done = bench.run()
-    assert done.code not in (0, None)
+    assert done.code == 2
+    name = exception.removesuffix("()")
+    place = "stage 'leave' (preprocess, visit 1) of the master"
+    if half == "parallel":
+        name, place = name.replace("(5)", ": 5"), "slice 0 ended the run in stage 'leave' of visit 1"
+        found = json.loads((bench.run_dir / "postmortem" / "visit-1-slice-0.json").read_text())
+        assert found["stage"] == 2 and found["kind"] == name.partition(":")[0]
+    text = done.err.splitlines()[-1]
+    assert place in text and name in text
+    status = bench.command_line("status", str(bench.run_dir))
+    assert status.code == 4 and place in status.out and name in status.out
+    if half == "parallel":
+        assert "visit 1, slice 0, stage leave: raised" in status.out
+
+
+@pytest.mark.parametrize("where", ["setup", "postprocess", "shutdown"])
+def test_a_stage_of_the_master_that_ends_the_run_is_named_with_the_half_it_was_in(bench, where):
+    bench.module(f"""
+    class S(SerialProcessing):
+        def {where}(self, *clipboard):
+            sys.exit(0)
+    """)
+    bench.policy("leave S -", slices=0)
+    done = bench.run()
+    assert done.code == 2
+    when = ", visit 1" if where == "postprocess" else ""
+    text = f"ended by stage 'leave' ({where}{when}) of the master: SystemExit(0)"
+    assert text in done.err.splitlines()[-1]
+    status = bench.command_line("status", str(bench.run_dir))
+    assert status.code == 4 and text in status.out
 
 
 @pytest.mark.contract("17.2")

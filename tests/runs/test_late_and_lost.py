@@ -140,7 +140,7 @@ def test_without_nursery_and_keeper_a_death_ends_the_run_and_says_why(bench):
     (bench.folder / "die").touch()
     (bench.folder / "go-1").touch()
     done = bench.finish(process)
-    assert done.code == 2
+    assert done.code == 3
     assert f"the nursery (pid {nursery}) has died" in done.err
     assert f"the keeper (pid {keeper}) can't make another" in done.err
 

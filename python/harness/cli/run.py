@@ -19,13 +19,13 @@ from harness.cli.leaving import leave
 from harness.cli.output import complain, write
 from harness.cli.terminal import terminal_destination
 from harness.cli.watch_options import add_watch_options, watch_settings
-from harness.errors import HarnessError
+from harness.errors import HarnessError, reason_of
 from harness.exceptions import Exception as LsstException
 from harness.log.verbosity import UsageError, verbosity2threshold
 from harness.runtime.pipeline.pipeline import Pipeline
 from harness.runtime.processes.left_behind import LeftBehind
 from harness.runtime.processes.signals import Interrupted
-from harness.runtime.records.run_records import EXIT_SLICES_LOST
+from harness.runtime.records.run_records import EXIT_SLICES_LOST, exit_code_of
 
 if TYPE_CHECKING:
     from harness.events.watching import WatchSettings
@@ -195,10 +195,9 @@ def _run(pipeline: Pipeline, customs: Customs) -> int:
         pipeline.run()
     except Interrupted as error:
         return complain(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return complain("ended by SIGINT", 130)
-    except SystemExit as error:
-        return complain(f"ended by a stage of the master: SystemExit({error.code!r})", 2, error)
+    except (KeyboardInterrupt, SystemExit) as error:
+        told = "ended by SIGINT" if exit_code_of(error) == 130 else reason_of(error)
+        return complain(told, exit_code_of(error), error)
     except HarnessError as error:
         return complain(str(error), error.exit_code, error)
     except LsstException as error:

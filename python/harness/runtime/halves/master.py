@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import _core
 from harness.clipboard import Clipboard, Pending
 from harness.dc3a import acts, find_half
-from harness.errors import StageFailed
+from harness.errors import StageFailed, note_place
 from harness.queue import Queue
 from harness.runtime.configuration.config import UPCOMING_VISITS
 from harness.runtime.halves.blocks import STAGE, VISIT
@@ -76,11 +76,11 @@ class MasterHalf(Half[SerialProcessing]):
         stage: StageConfig,
         stage_id: int,
     ) -> SerialProcessing | None:
-        with self._watched(stage_id, _core.SerialHalf.SETUP):
+        with self._watched(stage_id, _core.SerialHalf.SETUP), self._placed(stage_id, "setup"):
             return super()._make_one(make, stage, stage_id)
 
     def _shut_down_one(self, stage: SerialProcessing, number: int) -> None:
-        with self._watched(number, _core.SerialHalf.SHUTDOWN):
+        with self._watched(number, _core.SerialHalf.SHUTDOWN), self._placed(number, "shutdown"):
             super()._shut_down_one(stage, number)
 
     @contextlib.contextmanager
@@ -92,6 +92,21 @@ class MasterHalf(Half[SerialProcessing]):
             yield
         finally:
             self.run.end_call()
+
+    def _place(self, number: int, method: str) -> str:
+        stages = self.config.stages
+        name = f"stage {stages[number - 1].name!r}" if 1 <= number <= len(stages) else "the failure stage"
+        when = f", visit {self.visit}" if self.in_visit else ""
+        return f"{name} ({method}{when}) of the master"
+
+    @contextlib.contextmanager
+    def _placed(self, number: int, method: str) -> Iterator[None]:
+        """While the block runs, stage code does: what it raises to end the run is told with its place."""
+        try:
+            yield
+        except (SystemExit, KeyboardInterrupt) as error:
+            note_place(error, self._place(number, method))
+            raise
 
     def require_methods_of_classes(self) -> None:
         """Raises `StageFailed` where a stage has a method that a schedule can't know of: its own."""
@@ -234,9 +249,15 @@ class MasterHalf(Half[SerialProcessing]):
             else:
                 self._between = self.call_stage(already or stage.applyPreprocess)
         except Exception as error:
-            self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
+            with self._placed(number, "preprocess"):
+                self.fail(
+                    number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number)
+                )
             self.statistics.count_partial(self.visit)
             return _core.OUTCOME_RAISED
+        except (SystemExit, KeyboardInterrupt) as error:
+            note_place(error, self._place(number, "preprocess"))
+            raise
         return _core.OUTCOME_OK
 
     def _preprocess(self, stage: SerialProcessing, number: int) -> None:
@@ -362,9 +383,13 @@ class MasterHalf(Half[SerialProcessing]):
                     self.call_stage(already or stage.applyPostprocess, between)
                 self.count_clipboard(number)
             except Exception as error:
-                self._fail_postprocess(number, error, between)
+                with self._placed(number, "postprocess"):
+                    self._fail_postprocess(number, error, between)
                 self.statistics.count_partial(self.visit)
                 outcome = _core.OUTCOME_RAISED
+            except (SystemExit, KeyboardInterrupt) as error:
+                note_place(error, self._place(number, "postprocess"))
+                raise
         self._reached = number
         if self.transport.has_notes():
             self._tell_notes(number, UP)

@@ -20,7 +20,7 @@ from harness.runtime.halves.failure import (
     write_report,
 )
 from harness.runtime.halves.half import DEBUG, SILENT, TRACE, Half
-from harness.runtime.halves.post_mortems import keep_received
+from harness.runtime.halves.post_mortems import keep_received, write_after_raise
 from harness.runtime.halves.repeating import resume
 from harness.runtime.halves.stray_forks import end_if_stray
 from harness.stage import NoOpParallelProcessing, ParallelProcessing
@@ -184,6 +184,16 @@ class SliceHalf(Half[ParallelProcessing]):
         self._tell(number, self.transport.publish_notes())
         return _core.OUTCOME_RAISED
 
+    def leave_report(self, error: BaseException) -> str:
+        """Notes what ends the run, which the stage has raised that runs. Returns where that was, in words."""
+        number = self.stage_number
+        if not self.in_visit or not 1 <= number <= len(self.stages):
+            return f"visit {self.visit}" if self.in_visit else "its setup"
+        self.run.set_raised_stage(self.rank, number)
+        source = self.queues[number - 1]
+        write_after_raise(self, number, "process", error, source.element() if source.size() > 0 else None)
+        return f"stage {self.stages[number - 1].getName()!r} of visit {self.visit}"
+
     def repeat(self, number: int) -> None:
         """Runs stage `number` again, whose publications stand. Raises what the stage raises."""
         self.enter_stage(number)
@@ -290,12 +300,15 @@ class SliceHalf(Half[ParallelProcessing]):
             self.blocks.mark(VISIT, "end", TRACE, f"visit {self.visit}")
 
 
-def report_fatal(run: _core.Run, rank: int, error: BaseException) -> None:
-    """Leaves the text of what ends the run where the master finds it: one line, then the traceback."""
+def report_fatal(run: _core.Run, rank: int, error: BaseException, place: str) -> None:
+    """Leaves the text of what ends the run where the master finds it: one line, then the traceback.
+
+    `place` says where it was raised.
+    """
     if isinstance(error, StageFailed):
         text = f"{error}\n{error.details}"
     else:
-        text = f"slice {rank} ended the run: {describe_failure(error)}\n{format_failure(error)}"
+        text = f"slice {rank} ended the run in {place}: {describe_failure(error)}\n{format_failure(error)}"
     write_report(run, rank, text)
 
 

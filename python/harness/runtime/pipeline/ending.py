@@ -8,7 +8,7 @@ import os
 import time
 
 from harness import _core, arrays, current, outputs
-from harness.errors import HarnessError, LedgerError, SliceDied, StageFailed
+from harness.errors import HarnessError, LedgerError, SliceDied, StageFailed, reason_of
 from harness.log import set_default_log
 from harness.runtime.halves.failure import failure_record
 from harness.runtime.halves.post_mortems import write_after_death
@@ -33,7 +33,7 @@ class PipelineEnding(PipelineSettings):
             self._record_death(death)
             raise death
         if end == _core.LoopEnd.SLICE_FATAL:
-            raise self._slice_fatal()
+            raise self._slice_fatal(visit)
         if end == _core.LoopEnd.AT_ONCE:
             late = "" if self._stops.level == 1 else ": slices had not set their stages up in time"
             raise self._stops.at_once(late)
@@ -205,9 +205,13 @@ class PipelineEnding(PipelineSettings):
         }
         statistics.write(self.run_dir / "summary.json", extra)
 
-    def _slice_fatal(self) -> StageFailed:
-        for rank, report in self._require_run().fatal_reports():
+    def _slice_fatal(self, visit: int) -> StageFailed:
+        run = self._require_run()
+        for rank, report in run.fatal_reports():
             first, _, rest = report.decode("utf-8", "replace").partition("\n")
+            stage = run.raised_stage(rank)
+            if visit and 1 <= stage <= len(self._require_config().stages):
+                self._require_recorder().record_raise(rank, stage, first)
             return StageFailed(first, rank=rank, details=rest)
         return StageFailed("a slice ended the run, but left no report")
 
@@ -217,4 +221,4 @@ class PipelineEnding(PipelineSettings):
         import traceback
 
         details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
-        self._file_log.fatal(failure_record(f"the run has failed: {error}", details))
+        self._file_log.fatal(failure_record(f"the run has failed: {reason_of(error)}", details))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from harness import _core, arrays, current, outputs
 from harness._steps import MasterSteps
-from harness.errors import ConfigError, InternalError
+from harness.errors import ConfigError, InternalError, reason_of
 from harness.events.hosts import is_embedded
 from harness.ledger.journals import MASTER, journal_path, require_place
 from harness.ledger.lock import RunLock
@@ -365,7 +365,7 @@ class Pipeline(PipelineEnding):
         try:
             self._run_stages()
         except BaseException as error:
-            self._record_end(LOST, exit_code_of(error), str(error))
+            self._record_end(LOST, exit_code_of(error), reason_of(error))
             raise
 
     def _run_stages(self) -> None:
@@ -405,7 +405,7 @@ class Pipeline(PipelineEnding):
                 self.startStagesLoop()
         except BaseException as error:
             self._log_end(error)
-            self._record_end(LOST, exit_code_of(error), str(error))
+            self._record_end(LOST, exit_code_of(error), reason_of(error))
             self.close()
             raise
         self.close()

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness import _core
-from harness.errors import ConfigError, HarnessError, InternalError, describe_end
+from harness.errors import ConfigError, HarnessError, InternalError, NoReplacement, describe_end
 from harness.runtime.configuration.config import PipelineConfig
 from harness.runtime.processes.fresh import FreshStarts, NoProcess
 from harness.runtime.processes.left_behind import LeftBehind
@@ -196,8 +196,16 @@ class Supervisor:
     def replace(self, run: _core.Run, worker: int, incarnation: int) -> int:
         """Has a fresh worker made for the number of one that was reaped; its pid.
 
-        Raises `HarnessError` when it can't be forked, and there is no nursery that could.
+        Raises `NoReplacement` when it can't be forked, and there is no nursery that could.
         """
+        try:
+            return self._replace(run, worker, incarnation)
+        except InternalError:
+            raise
+        except HarnessError as error:
+            raise NoReplacement(f"worker {worker} has died and can't be replaced: {error}") from error
+
+    def _replace(self, run: _core.Run, worker: int, incarnation: int) -> int:
         if self._fresh_workers is not None:
             return self._replace_by_exec(run, self._fresh_workers, worker, incarnation)
         renewed = False
@@ -273,7 +281,7 @@ class Supervisor:
         try:
             self._connection = self._nurseries.renew()
         except HarnessError as error:
-            raise HarnessError(
+            raise NoReplacement(
                 f"the nursery (pid {before}) has died, and {error}; without it no worker can be"
                 " replaced"
             ) from error

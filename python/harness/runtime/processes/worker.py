@@ -81,11 +81,11 @@ class WorkerHooks:
         slices: dict[int, SliceHalf],
         output: StageOutput | None,
         set_up: Callable[[int], SliceHalf],
-        report: Callable[[int, BaseException], None],
+        report: Callable[[int, BaseException, str], None],
     ) -> None:
         """`set_up(rank)` makes a slice that belongs to another worker, when it runs here for the first time.
 
-        `report(rank, error)` leaves what ends the run where the master finds it.
+        `report(rank, error, place)` leaves what ends the run where the master finds it.
         """
         self._slices = slices
         self._set_up = set_up
@@ -124,9 +124,12 @@ class WorkerHooks:
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             end_if_stray(self._pid)
             if half is not None and not isinstance(error, HarnessError):
+            place = "its setup"
+            if half is not None and not isinstance(error, HarnessError):
                 headline = f"ending the run: {describe_failure(error)}"
                 off_console(half.log).fatal(failure_record(headline, traceback.format_exc()))
-            self._report(rank, error)
+                place = half.leave_report(error)
+            self._report(rank, error, place)
             return _core.OUTCOME_FATAL
 
 
@@ -204,7 +207,7 @@ def _begin(context: RunContext, worker: int, rank: int) -> SliceHalf | None:
     try:
         half = _set_up(context, worker, rank)
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        report_fatal(context.run, rank, error)
+        report_fatal(context.run, rank, error, "its setup")
         _arrive_ready(context.run, rank, _core.OUTCOME_FATAL)
         return None
     _arrive_ready(context.run, rank, _core.OUTCOME_OK)

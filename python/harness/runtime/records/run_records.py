@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import place_of
 from harness.ledger.provenance import code_versions, machine, sha256_of
 from harness.ledger.schema import LEDGER_NAME, describe
 from harness.ledger.writer import Ledger
@@ -28,7 +29,8 @@ LOST = "failed"
 
 def exit_code_of(error: BaseException) -> int:
     """The exit code of a run that `error` ended."""
-    code = getattr(error, "exit_code", 130 if isinstance(error, KeyboardInterrupt) else 2)
+    is_signal = isinstance(error, KeyboardInterrupt) and not place_of(error)
+    code = getattr(error, "exit_code", 130 if is_signal else 2)
     return code if isinstance(code, int) else 2
 
 
