@@ -41,6 +41,75 @@ def test_a_process_without_descriptors_ends_with_a_reason_or_does_its_work(bench
         assert done.code > 0 and "Too many open files" in done.err, (done.code, done.err)
 
 
+LEAKS = """
+    kept = []
+    def leak(visit):
+        open(f"leaks-{visit}", "w").close()
+        try:
+            while True:
+                kept.append(open("night.paf"))
+        except OSError:
+            pass
+"""
+
+
+def test_a_master_whose_stages_have_opened_too_many_files_ends_with_a_reason(bench):
+    bench.module(LEAKS + """
+    class Leaks(SerialProcessing):
+        visit = 0
+        def preprocess(self, clipboard):
+            self.visit += 1
+            if self.visit == 3 and not os.path.exists("leaks-3"):
+                leak(self.visit)
+    class Slice(ParallelProcessing):
+        def process(self, clipboard):
+            path = f"out-{self.rank}-{clipboard.get('visit', 0)}"
+            open(path, "a").close()
+            harness.record_output(path)
+    """)
+    bench.policy("leaks Leaks Slice", head="")
+    process = subprocess.Popen(
+        bench.command("--visits", "6"), cwd=bench.folder, env=bench.environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)),
+    )  # fmt: skip
+    done = bench.finish(process)
+    assert done.code == 2, (done.code, done.err)
+    text = done.err.splitlines()[-1]
+    assert "Too many open files" in text and f"most are {bench.folder}/night.paf (1" in text, done.err
+    assert "raise the limit (ulimit -n)" in text and "unexpected" not in done.err
+    again = bench.run("--resume", "--visits", "6")
+    assert again.code == 0, again.err
+    assert "resuming: 2 visits are complete and left out" in again.log()
+
+
+def test_a_slice_that_has_opened_too_many_files_fails_that_clipboard_alone(bench):
+    bench.module(LEAKS + """
+    class Leaks(ParallelProcessing):
+        visit = 0
+        def process(self, clipboard):
+            self.visit += 1
+            if self.visit == 2 and self.rank == 0:
+                leak(self.visit)
+                open("one-more")
+            open(f"done-{self.rank}-{self.visit}", "w").close()
+            kept.clear()
+    """)
+    bench.policy("leaks - Leaks", head="")
+    process = subprocess.Popen(
+        bench.command("--visits", "3", "--workers", "2"), cwd=bench.folder, env=bench.environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)),
+    )  # fmt: skip
+    done = bench.finish(process)
+    assert done.code == 0, (done.code, done.err)
+    assert done.summary["failures"] == [
+        {"visit": 2, "stage": 1, "rank": 0}, {"visit": 3, "stage": 1, "rank": 0},
+    ]  # fmt: skip
+    assert "Too many open files" in done.err
+    assert [(bench.folder / f"done-1-{visit}").exists() for visit in (1, 2, 3)] == [True] * 3
+
+
 class Group:
     """A control group: called by a process, it takes that in."""
 

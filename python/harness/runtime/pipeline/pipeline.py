@@ -45,6 +45,7 @@ from harness.runtime.pipeline.state import PipelineState
 from harness.runtime.processes import stacks
 from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
 from harness.runtime.processes.last_words import LastWords
+from harness.runtime.processes.open_files import SpareFiles, out_of_files
 from harness.runtime.processes.replacing import Replacing, limits_ns, stage_names
 from harness.runtime.processes.signals import EXIT_LATE
 from harness.runtime.processes.strangers import CURE, strangers
@@ -362,11 +363,21 @@ class Pipeline(PipelineEnding):
 
     def startStagesLoop(self) -> None:
         """Runs the visits until an end, then lets every process leave. Raises when the end is disorderly."""
+        spare = SpareFiles()
         try:
             self._run_stages()
+        except OSError as error:
+            told = out_of_files(error) or error
+            spare.give_back()
+            self._record_end(LOST, exit_code_of(told), reason_of(told))
+            if told is error:
+                raise
+            raise told from error
         except BaseException as error:
             self._record_end(LOST, exit_code_of(error), reason_of(error))
             raise
+        finally:
+            spare.give_back()
 
     def _run_stages(self) -> None:
         config, run = self._require_config(), self._require_run()

@@ -123,7 +123,6 @@ class WorkerHooks:
             return outcome
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             end_if_stray(self._pid)
-            if half is not None and not isinstance(error, HarnessError):
             place = "its setup"
             if half is not None and not isinstance(error, HarnessError):
                 headline = f"ending the run: {describe_failure(error)}"
