@@ -39,6 +39,8 @@ STAGES = """
                 image = np.full(20_000, float(10 * self.stageId + self.rank))
                 clipboard.put(f"image{self.stageId}", image, True)
                 clipboard.put("latest", self.stageId, True)
+            elif what == "all":
+                clipboard.put("latest", (self.stageId, self.rank), True)
             elif what == "change":
                 for key in sorted(clipboard):
                     if key.startswith("image") and "-" not in key:
@@ -65,14 +67,21 @@ def make_stages(bench, monkeypatch):
     bench.module(STAGES)
 
 
-def draw_plan(draw, visits):
-    """(slices, whether they exchange, stages): a stage has a serial half, actions by rank, shared or not."""
+def draw_plan(draw, visits, exchanging=False):
+    """(slices, whether they exchange, stages): a stage has a serial half, actions by rank, shared or not.
+
+    With `exchanging`, slices do so before most stages, of which few have serial halves or raise.
+    """
     slices, exchange = draw.choice([1, 3, 4]), draw.random() < 0.5
+    halves, actions, shared = HALVES, ACTIONS, 0.3
+    if exchanging:
+        slices, exchange, shared = draw.choice([4, 5, 6]), True, 0.7
+        halves, actions = ["-"] * 6 + HALVES, ["all"] * 30 + ACTIONS
     plan = [
         (
-            draw.choice(HALVES),
-            {str(rank): [draw.choice(ACTIONS) for _ in range(visits)] for rank in range(slices)},
-            draw.random() < 0.3,
+            draw.choice(halves),
+            {str(rank): [draw.choice(actions) for _ in range(visits)] for rank in range(slices)},
+            draw.random() < shared,
         )
         for _ in range(draw.randint(4, 7))
     ]

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from harness import _core
+from harness.runtime.halves.in_slices import InSlices
 from harness.runtime.processes.fates import FAIL, REPLAY, Fates
 from harness.runtime.processes.supervisor import Death
 
@@ -47,9 +48,9 @@ class Master:
         return lambda *_: 0
 
     def workers_died(self, slices):
-        ((_slot, visit, step),) = slices
+        (where,) = slices
         self.death = Death(*self.run.take_death())
-        self.judged = self.fates.judge(self.death, visit, step)
+        self.judged = self.fates.judge(self.death, InSlices(*where))
         self.run.revoke(0)
         return False
 

@@ -86,10 +86,10 @@ class Transport:
     def publish(self, clipboard: Clipboard, *, more: bool = False) -> tuple[Manifest, list[Entry]]:
         """Publishes what became shareable since the last call.
 
-        `more`: another publication may come before this one is read, see `bind`. Returns where the manifest
-        lies, and its entries. What was published is read-only for its maker from now on, unless the policy
-        asks for snapshots. Raises `ArenaFull` or `TransportError`; everything is then as unpublished as
-        before.
+        `more`: another publication may come before this one is read, see `bind` and `let_stand`. Returns
+        where the manifest lies, and its entries. What was published is read-only for its maker from now on,
+        unless the policy asks for snapshots. Raises `ArenaFull` or `TransportError`; everything is then as
+        unpublished as before.
         """
         if not clipboard._has_unpublished() and not self.notes.are_there:
             return NO_MANIFEST, []
@@ -119,6 +119,10 @@ class Transport:
             for stage, (ref, length) in batches
         ]
         return self._placer.write_manifest(_core.encode_manifest(entries), BOUND)
+
+    def let_stand(self) -> None:
+        """The next list of manifests gets a place of its own: nobody has read the last one yet."""
+        self._placer.let_stand(BOUND)
 
     def publish_notes(self) -> Manifest:
         """Publishes byte counts alone: of a step that failed, or whose clipboard is gone."""

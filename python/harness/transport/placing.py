@@ -241,6 +241,10 @@ class Placer:
         block.write(manifest)
         return block.ref, len(manifest)
 
+    def let_stand(self, slot: int) -> None:
+        """Leaves what was written last in this slot where it is until the visit is retired."""
+        self._manifests.pop(slot, None)
+
     # --- parts
 
     def _find(self, array: np.ndarray, pin_ratio: int) -> Place | tuple[str, str]:

@@ -104,12 +104,12 @@ cdef class MasterSteps:
         elif not _send_down(half, stage, <_Clipboard> clipboard, self._untold):
             return half.publish(number)
 
-    def gather(self, number, raised):
+    def gather(self, number, raised, earlier=()):
         """As `MasterHalf.gather`."""
         cdef HalfState half = self._half
         cdef int rank
         if raised or self._exchanges or _passes(half, _DEBUG):
-            return half.gather(number, raised)
+            return half.gather(number, raised, earlier)
         for rank in range(self._ranks):
             if half._up_lengths[rank]:
                 break

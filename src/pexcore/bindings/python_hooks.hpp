@@ -53,10 +53,17 @@ public:
         const births::Scope stage_code;
         call(m_publish, stage);
     }
-    void gather(std::uint16_t stage, const loop::Arrivals& arrivals) override {
+    void gather(std::uint16_t stage, const loop::Arrivals& arrivals, const std::vector<loop::LegEnd>& earlier) override {
         // A signal that came before the slices arrived is answered behind them, also where the watcher is not that fast.
         run_signal_handlers(m_interpreter);
-        call(m_gather, stage, arrivals.raised);
+        if (earlier.empty()) {
+            call(m_gather, stage, arrivals.raised);
+            return;
+        }
+        py::list told;
+        for (const loop::LegEnd& end : earlier)
+            told.append(py::make_tuple(end.rank, end.stage, end.outcome, py::make_tuple(end.manifest.ref, end.manifest.bytes)));
+        m_gather(stage, arrivals.raised, told);
     }
     std::uint8_t postprocess(std::uint16_t stage) override { return call_for_outcome(m_postprocess, stage); }
     void end_visit(std::uint32_t visit) override { call(m_end_visit, visit); }
@@ -65,7 +72,9 @@ public:
     bool workers_died(const std::vector<loop::InSlices>& slices) override {
         m_interpreter.take();
         py::list told;
-        for (const loop::InSlices& one : slices) told.append(py::make_tuple(one.slot, one.visit, one.step));
+        for (const loop::InSlices& one : slices)
+            told.append(py::make_tuple(one.slot, one.visit, one.step, py::tuple(py::cast(one.asked)),
+                                       py::tuple(py::cast(one.failed))));
         return m_workers_died(told).cast<bool>();
     }
     void late(std::uint16_t worker, std::uint32_t visit, std::uint16_t step) override {

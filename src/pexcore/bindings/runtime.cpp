@@ -28,13 +28,14 @@ void bind_schedule(py::module_& module) {
                          const std::vector<std::pair<std::uint32_t, std::uint32_t>>& skips,
                          std::map<std::uint16_t, std::string> topics, std::string kind,
                          std::set<std::uint16_t> joined, std::map<std::uint16_t, std::string> meetings,
-                         std::uint16_t visits_in_flight, std::set<std::uint16_t> holding) {
+                         std::uint16_t visits_in_flight, std::set<std::uint16_t> holding,
+                         std::set<std::uint16_t> ready, std::vector<std::vector<std::uint32_t>> neighbours) {
                  std::vector<loop::VisitRange> ranges;
                  for (const auto& [first, last] : skips) ranges.push_back({first, last});
                  return loop::Schedule::compile(
                      {std::move(stages), has_slices, max_visits, std::move(exchanges), std::move(ranges),
                       std::move(topics), std::move(kind), std::move(joined), std::move(meetings), visits_in_flight,
-                      std::move(holding)});
+                      std::move(holding), std::move(ready), std::move(neighbours)});
              }),
              py::arg("stage_names"), py::arg("has_slices"), py::arg("max_visits"),
              py::arg("exchanges") = std::map<std::uint16_t, std::string>{},
@@ -42,7 +43,8 @@ void bind_schedule(py::module_& module) {
              py::arg("topics") = std::map<std::uint16_t, std::string>{}, py::arg("kind") = "lockstep",
              py::arg("joined") = std::set<std::uint16_t>{},
              py::arg("meetings") = std::map<std::uint16_t, std::string>{}, py::arg("visits_in_flight") = 1,
-             py::arg("holding") = std::set<std::uint16_t>{})
+             py::arg("holding") = std::set<std::uint16_t>{}, py::arg("ready") = std::set<std::uint16_t>{},
+             py::arg("neighbours") = std::vector<std::vector<std::uint32_t>>{})
         .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
         .def_property_readonly("close_step", &loop::Schedule::close_step);
 
@@ -181,6 +183,8 @@ void bind_run(py::module_& module) {
         .def("set_raised_stage", &Run::set_raised_stage, py::arg("rank"), py::arg("stage"))
         .def("raised_stage", &Run::raised_stage, py::arg("rank"))
         .def("last_of", [](Run& run, std::uint16_t stage) { return run.state().last_of(stage); }, py::arg("stage"))
+        .def("meets_after", [](Run& run, std::uint16_t stage) { return run.state().meets_after(stage); }, py::arg("stage"))
+        .def("goes_on", [](Run& run, std::uint16_t stage) { return run.state().goes_on(stage); }, py::arg("stage"))
         .def("write_report", [](Run& run, std::uint32_t rank, const std::string& text) {
             run.state().write_report(rank, text, run.slot());
         })

@@ -5,16 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "loop/legs.hpp"
 #include "loop/stage_clock.hpp"
 
 namespace pex::loop {
-
-// How the slices ended a step.
-struct Arrivals {
-    std::uint32_t raised = 0;
-    std::uint32_t skipped = 0;
-    bool no_more = false;
-};
 
 // Thread/process safety: the master's main thread only.
 struct Flight {
@@ -22,7 +16,7 @@ struct Flight {
     std::uint16_t slot = 0;      // of the run's tables, its own until it has ended
     std::size_t next = 0;        // the step it comes to, an index into the schedule
     std::uint16_t stage = 0;     // the last stage it has come to; 0: none
-    std::uint16_t asked = 0;     // what the slices were asked for last: a stage, or the close of the visit; 0: nothing
+    std::uint16_t asked = 0;     // what all slices were asked for last: a stage, or the close of the visit; 0: nothing
     bool waits = false;          // for slices that have not ended that
     bool looks = true;           // for its event when it comes to one: one may have arrived
     bool listens = false;        // in the wait that is on: it has come to its event
@@ -34,6 +28,14 @@ struct Flight {
     std::uint32_t counted = 0;   // ranks, from the first, that have ended what was asked
     Arrivals arrivals;
     StageClock clock{0, 0};      // of what was asked
+    Legs legs;                   // of what was asked, where slices go on in it by themselves
+    std::uint16_t cut = 0;       // the stage behind which they were not let go on, although more belong to the step; 0: none
+
+    // What a rank was asked for last, and when.
+    std::uint16_t asked_of(std::uint32_t rank) const { return legs.are_there() ? legs.asked_of(rank) : asked; }
+    std::uint64_t asked_ns(std::uint32_t rank) const {
+        return legs.are_there() ? legs.asked_ns(rank) : clock.started_ns();
+    }
 };
 
 }  // namespace pex::loop

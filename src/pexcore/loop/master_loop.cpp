@@ -82,7 +82,10 @@ void MasterLoop::leave_if_asked(Flight& flight, int level) {
 
 LoopResult MasterLoop::run(MasterHooks& hooks) {
     for (const Step& step : m_schedule.steps())
-        if (step.kind == StepKind::RELEASE) m_state.set_last_of(step.stage, step.last);
+        if (step.kind == StepKind::RELEASE) tell_workers(step);
+    // Whoever arrives may be the one that a neighbour waits for.
+    // ORDER seq_cst: before the first release; pairs with the load in WorkerLoop::tell_master().
+    if (m_schedule.has_legs()) m_state.head().ring_always.store(1, std::memory_order_seq_cst);
     if (m_state.shape().ranks != 0 && !wait_ready(hooks)) return m_result;
     hooks.slices_ready();
     m_visit = m_schedule.next_visit(1);
@@ -99,6 +102,18 @@ LoopResult MasterLoop::run(MasterHooks& hooks) {
         if (begin_visit(hooks)) continue;
         if (m_flights.empty()) return m_result;
         if (!wait(hooks)) return m_result;
+    }
+}
+
+void MasterLoop::tell_workers(const Step& step) {
+    const std::vector<Leg>* legs = m_schedule.legs_from(step.stage);
+    if (legs == nullptr) {
+        m_state.set_last_of(step.stage, step.last);
+        return;
+    }
+    for (const Leg& leg : *legs) {
+        m_state.set_last_of(leg.first, leg.last);
+        if (leg.last != step.last) m_state.set_goes_on(leg.last);
     }
 }
 
@@ -254,7 +269,7 @@ bool MasterLoop::may_walk(std::size_t place) const {
 MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, std::size_t place) {
     if (!may_walk(place)) return Walk::WAITS;
     Flight& flight = m_flights[place];
-    const Step& step = m_schedule.steps()[flight.next];
+    Step step = m_schedule.steps()[flight.next];
     const bool is_in_slices = step.kind == StepKind::EXCHANGE || step.kind == StepKind::PROCESS ||
                               step.kind == StepKind::GATHER;
     if (flight.abandoned && !is_in_slices) flight.leaving = true;
@@ -264,6 +279,8 @@ MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, std::size_t place) {
         return Walk::MOVED;
     }
     if (asked_for(1)) return over(LoopEnd::AT_ONCE, flight);
+    // What was cut ends where a meeting would have been.
+    if (flight.cut != 0 && (step.kind == StepKind::GATHER || step.kind == StepKind::POSTPROCESS)) step.stage = flight.cut;
     if (step.stage != 0) flight.stage = step.stage;
     if (place == 0 && m_ended_by == 0) {
         m_result.visit = flight.visit;
@@ -293,14 +310,14 @@ MasterLoop::Walk MasterLoop::walk(MasterHooks& hooks, std::size_t place) {
             if (flight.is_fatal) return over(LoopEnd::SLICE_FATAL, flight);
             break;
         case StepKind::GATHER:
-            turn_to(hooks, flight);
-            hooks.gather(step.stage, flight.arrivals);
+            gather(hooks, step, flight);
             leave_if_asked(flight, 2);
             break;
         case StepKind::POSTPROCESS:
             serial(hooks, step, flight);
             if (flight.arrivals.no_more && !flight.leaving) leave(flight, LoopEnd::NO_MORE);
             leave_if_asked(flight, 3);
+            if (flight.cut != 0 && !flight.leaving) leave(flight, LoopEnd::STOPPED);
             break;
         case StepKind::CLOSE:
             // A visit that ends before its first release has no clipboards in the slices.
@@ -367,6 +384,11 @@ void MasterLoop::publish(MasterHooks& hooks, const Step& step, const Flight& fli
     span.start_ns = start_ns;
     span.kind = sync::SpanKind::PUBLISH;
     append(span, step.stage, flight.visit, start);
+}
+
+void MasterLoop::gather(MasterHooks& hooks, const Step& step, const Flight& flight) {
+    turn_to(hooks, flight);
+    hooks.gather(step.stage, flight.arrivals, flight.legs.are_there() ? flight.legs.earlier() : std::vector<LegEnd>{});
 }
 
 template <class Call>

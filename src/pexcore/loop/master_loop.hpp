@@ -11,6 +11,7 @@
 #include "loop/feeding.hpp"
 #include "loop/flight.hpp"
 #include "loop/lateness.hpp"
+#include "loop/legs.hpp"
 #include "loop/schedule.hpp"
 #include "loop/stage_clock.hpp"
 #include "loop/traffic.hpp"
@@ -34,6 +35,8 @@ struct InSlices {
     std::uint16_t slot;
     std::uint32_t visit;
     std::uint16_t step;
+    std::vector<std::uint16_t> asked;   // by rank, where ranks go on by themselves from `step` on; else empty
+    std::vector<std::uint32_t> failed;  // ranks that had failed in it when they went on
 };
 
 // What the loop calls. Implemented by the bindings; every method may throw, which ends the loop.
@@ -50,7 +53,8 @@ public:
     // Returns the outcome bits of sync::Outcome.
     virtual std::uint8_t preprocess(std::uint16_t stage) = 0;
     virtual void publish(std::uint16_t stage) = 0;
-    virtual void gather(std::uint16_t stage, const Arrivals& arrivals) = 0;
+    // `earlier` has the ends of legs behind which ranks went on before this; cells tell of the last ones.
+    virtual void gather(std::uint16_t stage, const Arrivals& arrivals, const std::vector<LegEnd>& earlier) = 0;
     virtual std::uint8_t postprocess(std::uint16_t stage) = 0;
     virtual void end_visit(std::uint32_t visit) = 0;
     // The run ends before any stage of the visit has begun.
@@ -117,6 +121,8 @@ private:
         OVER,   // the run ends at once; m_result says why
     };
 
+    // Before the first release: what workers have to know of a step that slices are released into.
+    void tell_workers(const Step& step);
     // Waits until the stages of all slices are set up. Returns false, with m_result set, when the run ends instead.
     bool wait_ready(MasterHooks& hooks);
     // Takes visits on: the oldest that can first, but for what feeds idle slices.
@@ -161,6 +167,7 @@ private:
 
     void serial(MasterHooks& hooks, const Step& step, const Flight& flight);
     void publish(MasterHooks& hooks, const Step& step, const Flight& flight);
+    void gather(MasterHooks& hooks, const Step& step, const Flight& flight);
     // Returns the nanoseconds that it took.
     template <class Call>
     std::uint64_t timed(sync::SpanKind kind, std::uint16_t stage, std::uint32_t visit, Call&& call);
@@ -169,8 +176,15 @@ private:
     void turn_to(MasterHooks& hooks, const Flight& flight);
     // Asks every rank for a step. Returns false when the run ends instead: a replacement could not be set up.
     bool ask(Flight& flight, std::uint16_t step);
-    // Counts who has ended what was asked. Returns whether all have.
+    // Asks one rank for a step. Returns the process that has to run it; the master's: the run ends instead.
+    std::uint16_t ask_rank(const Flight& flight, std::uint32_t rank, std::uint16_t step, bool to_all);
+    // Counts who has ended what was asked, and lets go on who may. Returns whether all have ended all of it.
     bool have_arrived(Flight& flight);
+    bool have_legs_ended(Flight& flight);
+    void let_go_on(Flight& flight, std::uint32_t rank);
+    // Whether the visit before has not yet come to the next leg of a rank.
+    bool would_overtake(const Flight& flight, std::uint32_t rank) const;
+    void note_ended(Flight& flight);
     // Whether the visit before the one at this place, counted from the oldest, lets it come to its next step.
     bool may_walk(std::size_t place) const;
     // Whether the slices have brought a visit on, however often it is asked.

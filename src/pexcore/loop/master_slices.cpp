@@ -26,32 +26,16 @@ bool MasterLoop::ask(Flight& flight, std::uint16_t step) {
     flight.waits = true;
     flight.counted = 0;
     flight.arrivals = {};
+    flight.cut = 0;
     flight.clock = StageClock(m_lateness.shortest_limit_ns(step), os::now_ns());
     const std::uint32_t ranks = m_state.shape().ranks;
-    const bool begins = step == 1;
+    if (const std::vector<Leg>* legs = m_schedule.legs_from(step)) flight.legs.begin(*legs, ranks, flight.clock.started_ns());
+    else flight.legs.clear();
     // ORDER relaxed: only this thread changes it.
-    const bool to_all = m_state.head().balances.load(std::memory_order_relaxed) != 0;
+    const bool to_all = step == 1 && m_state.head().balances.load(std::memory_order_relaxed) != 0;
     sync::expect_arrivals(m_state.arrivals(flight.slot), ranks);
     for (std::uint32_t rank = 0; rank < ranks; ++rank) {
-        sync::CellShm& cell = m_state.cell(rank, flight.slot);
-        // The visit of a rank is where its first step has run; it begins with the worker that the rank belongs to, or
-        // with whoever is idle.
-        // ORDER relaxed: only workers change it, and none does before the release below.
-        const std::uint16_t process = begins ? m_state.process_of(rank)
-                                             : unpack(cell.word.load(std::memory_order_relaxed)).process;
-        // ORDER relaxed: only this thread changes it.
-        const std::uint32_t incarnation = m_state.process(process).incarnation.load(std::memory_order_relaxed);
-        const CellWord before =
-            sync::release(cell, CellWord{flight.visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
-                                         sync::CellState::IDLE, static_cast<std::uint8_t>(process)},
-                          begins && to_all);
-        if (before.state == sync::CellState::ARRIVED && (before.outcome & sync::OUTCOME_FATAL) != 0) {
-            // Where its report is found. Nobody counts on the step any more.
-            // ORDER seq_cst: as in release().
-            cell.word.store(sync::pack(before), std::memory_order_seq_cst);
-            return false;
-        }
-        os::fault_point("master: releasing");
+        if (ask_rank(flight, rank, step, to_all) == sync::MASTER_PROCESS) return false;
     }
     os::fault_point("master: released");
     m_shares_core = false;
@@ -63,21 +47,96 @@ bool MasterLoop::ask(Flight& flight, std::uint16_t step) {
     return true;
 }
 
+std::uint16_t MasterLoop::ask_rank(const Flight& flight, std::uint32_t rank, std::uint16_t step, bool to_all) {
+    sync::CellShm& cell = m_state.cell(rank, flight.slot);
+    // The visit of a rank is where its first step has run; it begins with the worker that the rank belongs to, or
+    // with whoever is idle.
+    // ORDER relaxed: only workers change it, and none does before the release below.
+    const std::uint16_t process = step == 1 ? m_state.process_of(rank)
+                                            : unpack(cell.word.load(std::memory_order_relaxed)).process;
+    // ORDER relaxed: only this thread changes it.
+    const std::uint32_t incarnation = m_state.process(process).incarnation.load(std::memory_order_relaxed);
+    const CellWord before =
+        sync::release(cell, CellWord{flight.visit, step, static_cast<std::uint8_t>(incarnation), sync::OUTCOME_OK,
+                                     sync::CellState::IDLE, static_cast<std::uint8_t>(process)},
+                      to_all);
+    if (before.state == sync::CellState::ARRIVED && (before.outcome & sync::OUTCOME_FATAL) != 0) {
+        // Where its report is found. Nobody counts on the step any more.
+        // ORDER seq_cst: as in release().
+        cell.word.store(sync::pack(before), std::memory_order_seq_cst);
+        return sync::MASTER_PROCESS;
+    }
+    os::fault_point("master: releasing");
+    return process;
+}
+
 bool MasterLoop::have_arrived(Flight& flight) {
     if (!flight.waits || flight.is_fatal) return true;
+    if (flight.legs.are_there()) return have_legs_ended(flight);
     const std::uint32_t ranks = m_state.shape().ranks;
     for (; flight.counted < ranks; ++flight.counted) {
         std::uint8_t outcome = 0;
         if (!sync::has_arrived(m_state.cell(flight.counted, flight.slot), flight.visit, flight.asked, outcome))
             return flight.is_fatal;
-        if ((outcome & sync::OUTCOME_RAISED) != 0) ++flight.arrivals.raised;
-        if ((outcome & sync::OUTCOME_SKIPPED) != 0) ++flight.arrivals.skipped;
-        if ((outcome & sync::OUTCOME_NO_MORE) != 0) flight.arrivals.no_more = true;
+        flight.arrivals.add(outcome);
         if ((outcome & sync::OUTCOME_FATAL) != 0) flight.is_fatal = true;
     }
+    note_ended(flight);
+    return true;
+}
+
+void MasterLoop::note_ended(Flight& flight) {
     flight.waits = false;
     if (m_schedule.visits_in_flight() > 1) m_feeding.note_slices(flight.asked, os::now_ns() - flight.clock.started_ns());
+}
+
+bool MasterLoop::have_legs_ended(Flight& flight) {
+    const std::uint32_t ranks = m_state.shape().ranks;
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+        std::uint8_t outcome = 0;
+        if (!flight.legs.works(rank)) continue;
+        if (!sync::has_arrived(m_state.cell(rank, flight.slot), flight.visit, flight.legs.asked_of(rank), outcome)) continue;
+        flight.legs.note_arrival(rank, outcome);
+        if ((outcome & sync::OUTCOME_FATAL) != 0) flight.is_fatal = true;
+    }
+    if (flight.is_fatal) return true;
+    // A visit that is to be left ends with what a rank has begun.
+    if (flight.abandoned || asked_for(3)) flight.legs.stop();
+    for (std::uint32_t rank = 0; rank < ranks && !flight.is_fatal; ++rank)
+        if (flight.legs.may_go_on(rank, m_schedule.neighbours_of(rank)) && !would_overtake(flight, rank))
+            let_go_on(flight, rank);
+    if (flight.is_fatal) return true;
+    if (!flight.legs.have_ended()) return false;
+    flight.arrivals = flight.legs.arrivals();
+    flight.cut = flight.legs.cut_behind();
+    note_ended(flight);
     return true;
+}
+
+void MasterLoop::let_go_on(Flight& flight, std::uint32_t rank) {
+    sync::CellShm& cell = m_state.cell(rank, flight.slot);
+    const sync::ManifestPlaceShm published{cell.manifest_ref, cell.manifest_bytes};
+    // It is kept here. A worker that takes the place of one that died in the next leg must not seem to publish it again.
+    cell.manifest_ref = cell.manifest_bytes = 0;
+    sync::expect_arrivals(m_state.arrivals(flight.slot), 1);
+    const std::uint16_t process = ask_rank(flight, rank, flight.legs.next_of(rank), false);
+    if (process == sync::MASTER_PROCESS) {
+        flight.is_fatal = true;
+        return;
+    }
+    flight.legs.go_on(rank, published, os::now_ns());
+    sync::ring(m_state.door(process));
+}
+
+bool MasterLoop::would_overtake(const Flight& flight, std::uint32_t rank) const {
+    const Flight* before = nullptr;
+    for (const Flight& other : m_flights) {
+        if (&other == &flight) break;
+        before = &other;
+    }
+    // Who has the step behind it has come to all of its legs that it comes to.
+    return before != nullptr && before->asked == flight.asked && before->next <= flight.next &&
+           before->legs.leg_of(rank) <= flight.legs.leg_of(rank);
 }
 
 bool MasterLoop::have_slices_moved() {
@@ -141,8 +200,8 @@ bool MasterLoop::wait(MasterHooks& hooks) {
     if (!m_are_set_up && !look_at_setups(hooks, m_flights.front().visit, &m_flights.front())) return false;
     for (Flight& flight : m_flights)
         if (flight.waits)
-            m_lateness.find(flight, os::now_ns(), [&](std::uint16_t worker) {
-                hooks.late(worker, flight.visit, flight.asked);
+            m_lateness.find(flight, os::now_ns(), [&](std::uint16_t worker, std::uint16_t step) {
+                hooks.late(worker, flight.visit, step);
             });
     return true;
 }
@@ -167,7 +226,7 @@ const Flight& MasterLoop::fatal_one() const {
     for (const Flight& flight : m_flights)
         for (std::uint32_t rank = 0; rank < m_state.shape().ranks; ++rank) {
             std::uint8_t outcome = 0;
-            if (sync::has_arrived(m_state.cell(rank, flight.slot), flight.visit, flight.asked, outcome) &&
+            if (sync::has_arrived(m_state.cell(rank, flight.slot), flight.visit, flight.asked_of(rank), outcome) &&
                 (outcome & sync::OUTCOME_FATAL) != 0)
                 return flight;
         }
@@ -180,7 +239,8 @@ bool MasterLoop::handle_deaths(MasterHooks& hooks) {
     std::vector<InSlices> slices;
     const Flight* first = nullptr;
     for (const Flight& flight : m_flights) {
-        if (flight.asked != 0) slices.push_back({flight.slot, flight.visit, flight.asked});
+        if (flight.asked != 0)
+            slices.push_back({flight.slot, flight.visit, flight.asked, flight.legs.asked(), flight.legs.failed_before()});
         if (flight.waits && first == nullptr) first = &flight;
     }
     const bool goes_on = hooks.workers_died(slices);

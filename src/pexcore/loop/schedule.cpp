@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace pex::loop {
 
@@ -17,9 +18,7 @@ const char* describe(StepKind kind) {
         case StepKind::BEGIN_VISIT: return "begin the visit: a fresh clipboard in the master";
         case StepKind::WAIT_EVENT: return "wait for an event and put it on the clipboards";
         case StepKind::PREPROCESS: return "preprocess in the master";
-        case StepKind::EXCHANGE:
-            return "slices exchange what they mark shareable: offered at the end of the stage before, taken after the"
-                   " release; all have arrived by then, so nobody waits";
+        case StepKind::EXCHANGE: return "slices exchange what they mark shareable: ";
         case StepKind::RELEASE: return "release the slices: none may start before preprocess has returned";
         case StepKind::PROCESS: return "process in every slice; wait for all: postprocess may use what they found";
         case StepKind::GATHER: return "gather what the slices marked shareable";
@@ -50,9 +49,23 @@ void require_stages(const ScheduleInput& input) {
     require(input.topics, 1, key, "an event");
     require(input.joined, 2, [](std::uint16_t stage) { return stage; }, "a join");
     require(input.holding, 1, [](std::uint16_t stage) { return stage; }, "a hold");
+    require(input.ready, 2, [](std::uint16_t stage) { return stage; }, "a wait for neighbours");
     for (const std::uint16_t stage : input.joined)
         if (input.exchanges.count(stage) != 0 || input.topics.count(stage) != 0)
             throw std::invalid_argument("an exchange or event stands before a stage that is joined to the one before");
+    for (const std::uint16_t stage : input.ready)
+        if (input.exchanges.count(stage) == 0 || input.topics.count(stage) != 0)
+            throw std::invalid_argument("a stage that waits for neighbours alone has an exchange, and no event");
+}
+
+// Who looks at another's offer is looked at by it: else one could run two legs ahead of the other.
+void require_mutual(const std::vector<std::vector<std::uint32_t>>& neighbours) {
+    for (std::uint32_t rank = 0; rank < neighbours.size(); ++rank)
+        for (const std::uint32_t other : neighbours[rank]) {
+            const bool is_there = other < neighbours.size();
+            if (!is_there || std::count(neighbours[other].begin(), neighbours[other].end(), rank) == 0)
+                throw std::invalid_argument("neighbours: expected ranks of the run that name each other");
+        }
 }
 
 }  // namespace
@@ -73,6 +86,8 @@ Schedule Schedule::compile(const ScheduleInput& input) {
     if (input.visits_in_flight == 0) throw std::invalid_argument("a pipeline needs at least one visit in flight");
     schedule.m_visits_in_flight = input.visits_in_flight;
     require_stages(input);
+    require_mutual(input.neighbours);
+    schedule.m_neighbours = input.neighbours;
     schedule.add_stages(input);
     schedule.order_visits(input);
     return schedule;
@@ -84,20 +99,37 @@ void Schedule::add_stages(const ScheduleInput& input) {
     add(StepKind::BEGIN_VISIT, 0, 0);
     for (std::uint16_t first = 1; first <= count;) {
         std::uint16_t last = first;
-        while (last < count && input.joined.count(static_cast<std::uint16_t>(last + 1)) != 0) ++last;
+        for (; last < count; ++last) {
+            const auto next = static_cast<std::uint16_t>(last + 1);
+            if (input.joined.count(next) == 0 && input.ready.count(next) == 0) break;
+        }
         if (input.topics.count(first) != 0) add(StepKind::WAIT_EVENT, first, first);
         add(StepKind::PREPROCESS, first, first);
-        if (input.has_slices) {
-            add(StepKind::RELEASE, first, last);
-            if (input.exchanges.count(first) != 0) add(StepKind::EXCHANGE, first, first);
-            add(StepKind::PROCESS, first, last);
-            add(StepKind::GATHER, last, last);
-        }
+        if (input.has_slices) add_slices(input, first, last);
         add(StepKind::POSTPROCESS, last, last);
         first = static_cast<std::uint16_t>(last + 1);
     }
     if (input.has_slices) add(StepKind::CLOSE, 0, 0);
     add(StepKind::END_VISIT, 0, 0);
+}
+
+void Schedule::add_slices(const ScheduleInput& input, std::uint16_t first, std::uint16_t last) {
+    std::vector<Leg> legs;
+    m_steps.push_back({StepKind::RELEASE, first, last, 0});
+    for (std::uint16_t stage = first; stage <= last; ++stage) {
+        if (stage == first || input.ready.count(stage) != 0) legs.push_back({stage, stage});
+        legs.back().last = stage;
+        if (input.exchanges.count(stage) != 0) m_steps.push_back({StepKind::EXCHANGE, stage, stage, 0});
+    }
+    m_steps.push_back({StepKind::PROCESS, first, last, 0});
+    m_steps.push_back({StepKind::GATHER, last, last, 0});
+    if (legs.size() > 1) m_legs[first] = std::move(legs);
+}
+
+const std::vector<Leg>* Schedule::legs_from(std::uint16_t stage) const {
+    if (m_legs.empty()) return nullptr;
+    const auto found = m_legs.find(stage);
+    return found == m_legs.end() ? nullptr : &found->second;
 }
 
 void Schedule::order_visits(const ScheduleInput& input) {
@@ -142,13 +174,23 @@ std::string Schedule::explain() const {
         out << describe(step.kind);
         if (step.last != step.stage && step.kind == StepKind::RELEASE) out << "; each runs on through all of them";
         if (step.kind == StepKind::WAIT_EVENT) out << " (topic " << m_topics.at(step.stage) << ")";
-        if (step.kind == StepKind::EXCHANGE) out << " (" << m_exchanges.at(step.stage) << ")";
+        if (step.kind == StepKind::EXCHANGE) explain_exchange(out, step.stage);
         const auto why = m_meetings.find(step.stage);
         if (step.kind == StepKind::RELEASE && why != m_meetings.end()) out << " (they have met: " << why->second << ")";
         out << "\n";
     }
     if (m_visits_in_flight > 1) explain_flight(out);
     return out.str();
+}
+
+void Schedule::explain_exchange(std::ostream& out, std::uint16_t stage) const {
+    const auto begins = [&](const auto& step) { return step.kind == StepKind::RELEASE && step.stage == stage; };
+    if (std::any_of(m_steps.begin(), m_steps.end(), begins))
+        out << "offered at the end of the stage before, taken after the release; all have arrived by then, so nobody waits";
+    else
+        out << "a slice begins when it and its neighbours have ended stage " << stage - 1 << " (" << m_names[stage - 2u]
+            << "); no meeting with the master";
+    out << " (" << m_exchanges.at(stage) << ")";
 }
 
 void Schedule::explain_flight(std::ostream& out) const {

@@ -28,11 +28,18 @@ enum class StepKind : std::uint8_t {
 struct Step {
     StepKind kind;
     std::uint16_t stage;  // 1-based; 0 where the step belongs to no stage
-    std::uint16_t last;   // RELEASE and PROCESS: the last stage that slices run on with; else `stage`
+    std::uint16_t last;   // RELEASE and PROCESS: the last stage before slices meet the master again; else `stage`
     // The step (an index) that the visit before must have behind it when a visit in flight comes to this one: itself, or
     // for a preprocess the postprocess of the same stage, where one instance has both, and for the wait for an event the
     // last wait for one of the same topic, so that events go to visits in their order.
     std::size_t after = 0;
+};
+
+// Stages that a slice runs without waiting for anybody, both included. Before the first one, unless the master has just
+// released all, it waits for its neighbours.
+struct Leg {
+    std::uint16_t first;
+    std::uint16_t last;
 };
 
 // Visits `first` to `last`, both included.
@@ -62,19 +69,29 @@ struct ScheduleInput {
     std::uint16_t visits_in_flight = 1;
     // Stages (from 1) whose serial half holds a visit from its preprocess to its postprocess, for it has both.
     std::set<std::uint16_t> holding = {};
+    // Stages (from 2) with an exchange that a slice begins as soon as it and its neighbours have ended the stage before. The
+    // master does nothing between the two but to let it go on.
+    std::set<std::uint16_t> ready = {};
+    // The neighbours of each rank, in both directions, where there are such stages.
+    std::vector<std::vector<std::uint32_t>> neighbours = {};
 };
 
 // Lifetime: immutable once compiled. Thread/process safety: read-only, inherited by fork.
 class Schedule {
 public:
     // Errors: std::invalid_argument when there is no stage, or too many, or an exchange or event before a stage that
-    // isn't there or is joined to the one before, or skips that are out of order.
+    // isn't there or is joined to the one before, or a stage that waits for neighbours without an exchange, or neighbours
+    // that aren't mutual, or skips that are out of order.
     static Schedule compile(const ScheduleInput& input);
 
     const std::vector<Step>& steps() const { return m_steps; }
     std::uint16_t stage_count() const { return static_cast<std::uint16_t>(m_names.size()); }
     std::uint64_t max_visits() const { return m_max_visits; }
     std::uint16_t visits_in_flight() const { return m_visits_in_flight; }
+    // The legs of the step that is released into `stage`; nullptr: it is one leg.
+    const std::vector<Leg>* legs_from(std::uint16_t stage) const;
+    bool has_legs() const { return !m_legs.empty(); }
+    const std::vector<std::uint32_t>& neighbours_of(std::uint32_t rank) const { return m_neighbours[rank]; }
     // The first visit from `visit` on that is not to be skipped.
     std::uint32_t next_visit(std::uint32_t visit) const;
     // The step number the cells carry when the slices close a visit.
@@ -85,7 +102,10 @@ public:
 
 private:
     void add_stages(const ScheduleInput& input);
+    // Adds the steps of the stages that slices run between two meetings with the master.
+    void add_slices(const ScheduleInput& input, std::uint16_t first, std::uint16_t last);
     void order_visits(const ScheduleInput& input);
+    void explain_exchange(std::ostream& out, std::uint16_t stage) const;
     void explain_flight(std::ostream& out) const;
     std::string name_of(const Step& step) const;
 
@@ -94,6 +114,8 @@ private:
     std::map<std::uint16_t, std::string> m_exchanges;
     std::map<std::uint16_t, std::string> m_topics;
     std::map<std::uint16_t, std::string> m_meetings;
+    std::map<std::uint16_t, std::vector<Leg>> m_legs;  // by the stage of the release; of steps with more than one
+    std::vector<std::vector<std::uint32_t>> m_neighbours;
     std::string m_kind;
     std::uint64_t m_max_visits = 0;
     std::vector<VisitRange> m_skips;

@@ -21,6 +21,8 @@ public:
         : m_shortest_ns(shortest_ns), m_started_ns(now_ns), m_looked_ns(now_ns),
           m_tick_ns(std::clamp<std::uint64_t>(shortest_ns / 8, 1'000'000, 250'000'000)) {}
 
+    // Whether anybody has to look.
+    bool runs() const { return m_shortest_ns != 0; }
     // When the step was released.
     std::uint64_t started_ns() const { return m_started_ns; }
 

@@ -94,7 +94,8 @@ struct alignas(64) ReportShm {
 // | field         | written by        | read by  | order   | after owner death                               |
 // |---------------|-------------------|----------|---------|-------------------------------------------------|
 // | stop          | master            | workers  | seq_cst | workers follow the master (parent-death signal) |
-// | ring_always   | watcher           | workers  | seq_cst | -                                               |
+// | ring_always   | watcher; master,  | workers  | seq_cst | -                                               |
+// |               | at first          |          |         |                                                 |
 // | fatal         | workers           | master   | seq_cst | stays 1; says that a cell has to be looked for  |
 // | balances      | master, at first  | workers  | seq_cst | -                                               |
 struct alignas(64) RunHeadShm {
@@ -116,8 +117,8 @@ struct RunShape {
 //  +------------+----------------+------------+--------------+----------------+--------------+----------------+
 //  | RunHeadShm | processes[1+W] | doors[1+W] | ranks[ranks] | span rings[1+W] | LogPlacesShm | log rings[1+W] |
 //  +------------+----------------+------------+--------------+----------------+--------------+----------------+
-//  | lasts[stages+2] |                              with which stage a step ends that begins with one: the master
-//  +-----------------+                              writes it before the first release, workers read it
+//  | lasts[stages+2] |                              with which stage a step ends that begins with one, and whether who
+//  +-----------------+                              ends there goes on: the master writes it before the first release
 //  for each slot, in which one visit is at a time:
 //  +----------+--------------+--------------+----------------+----------------+--------------------------+
 //  | arrivals | cells[ranks] | fates[ranks] | reports[ranks] | down[stages+1] | across[ranks][exchanges] |
@@ -163,10 +164,22 @@ public:
     // With which stage the step ends that begins with `stage`: slices run all of them without meeting the master. Of
     // a step that is not one of stages: itself.
     std::uint16_t last_of(std::uint16_t stage) const {
-        return stage > m_shape.stages ? stage : std::max(stage, m_lasts[stage]);
+        return stage > m_shape.stages ? stage : std::max(stage, static_cast<std::uint16_t>(m_lasts[stage] & ~GOES_ON));
+    }
+    // Whether a slice that ends a step with `stage` may be asked for the next one before the master has read what it
+    // publishes: it waits for its neighbours alone.
+    bool goes_on(std::uint16_t stage) const { return stage <= m_shape.stages && (m_lasts[stage] & GOES_ON) != 0; }
+    // The last stage before slices meet the master, of those that follow a release into `stage`.
+    std::uint16_t meets_after(std::uint16_t stage) const {
+        std::uint16_t last = last_of(stage);
+        while (goes_on(last)) last = last_of(static_cast<std::uint16_t>(last + 1));
+        return last;
     }
     // Master only, before the first release.
-    void set_last_of(std::uint16_t stage, std::uint16_t last) { m_lasts[stage] = last; }
+    void set_last_of(std::uint16_t stage, std::uint16_t last) {
+        m_lasts[stage] = static_cast<std::uint16_t>(last | (m_lasts[stage] & GOES_ON));
+    }
+    void set_goes_on(std::uint16_t stage) { m_lasts[stage] |= GOES_ON; }
     SpanRing ring(std::uint16_t index) const;
     LogRing log_ring(std::uint16_t index) const { return LogRing(m_log_rings + index); }
     LogPlacesShm& log_places() { return *m_log_places; }
@@ -197,6 +210,9 @@ private:
     T* at(std::uint16_t slot, std::uint64_t offset) const {
         return reinterpret_cast<T*>(m_slots + slot * m_of_slot.bytes + offset);
     }
+
+    // In an entry of `lasts`, beside the number of the stage.
+    static constexpr std::uint16_t GOES_ON = 1u << 15;
 
     RunShape m_shape;
     OfSlot m_of_slot;

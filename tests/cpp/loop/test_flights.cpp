@@ -472,7 +472,7 @@ PEX_TEST(a_worker_is_late_with_the_visit_that_it_works_on_and_with_no_other) {
     worker.busy_rank.store(0);
     worker.busy_stage.store(1);
     int late = 0;
-    const auto count = [&](std::uint16_t) { ++late; };
+    const auto count = [&](std::uint16_t, std::uint16_t) { ++late; };
     lateness.find(younger, 2'000'000'000, count);
     PEX_CHECK_EQ(late, 0);
     lateness.find(older, 2'000'000'000, count);

@@ -121,3 +121,55 @@ PEX_TEST(a_stage_that_needs_the_master_or_others_before_it_is_not_joined) {
         PEX_CHECK_THROWS(Schedule::compile(absent), std::invalid_argument);
     }
 }
+
+PEX_TEST(stages_that_wait_for_neighbours_alone_are_legs_of_one_step) {
+    ScheduleInput input{{"one", "two", "three", "four"}, true, 0, {{std::uint16_t{3}, "ring, clockwise"}}};
+    input.kind = "fused";
+    input.joined = {2};
+    input.ready = {3};
+    input.neighbours = {{1}, {0}};
+    const Schedule sut = Schedule::compile(input);
+    std::vector<StepKind> kinds;
+    for (const Step& step : sut.steps()) kinds.push_back(step.kind);
+    const std::vector<StepKind> expected = {
+        StepKind::BEGIN_VISIT, StepKind::PREPROCESS,  StepKind::RELEASE,    StepKind::EXCHANGE, StepKind::PROCESS,
+        StepKind::GATHER,      StepKind::POSTPROCESS, StepKind::PREPROCESS, StepKind::RELEASE,  StepKind::PROCESS,
+        StepKind::GATHER,      StepKind::POSTPROCESS, StepKind::CLOSE,      StepKind::END_VISIT,
+    };
+    PEX_CHECK(kinds == expected);
+    PEX_CHECK_EQ(sut.steps()[2].last, std::uint16_t{3});
+    PEX_CHECK(sut.has_legs());
+    const auto* legs = sut.legs_from(1);
+    PEX_CHECK(legs != nullptr && legs->size() == 2);
+    PEX_CHECK((*legs)[0].first == 1 && (*legs)[0].last == 2 && (*legs)[1].first == 3 && (*legs)[1].last == 3);
+    PEX_CHECK(sut.legs_from(4) == nullptr);
+    const std::string text = sut.explain();
+    PEX_CHECK(text.find("stage 3 (three): slices exchange what they mark shareable: a slice begins when it and its"
+                        " neighbours have ended stage 2 (two); no meeting with the master (ring, clockwise)") !=
+              std::string::npos);
+    PEX_CHECK(text.find("they have met") == std::string::npos);
+}
+
+PEX_TEST(a_wait_for_neighbours_needs_an_exchange_no_event_and_neighbours_that_name_each_other) {
+    ScheduleInput sound{{"one", "two"}, true, 0, {{std::uint16_t{2}, "ring"}}};
+    sound.ready = {2};
+    sound.neighbours = {{1}, {0}};
+    PEX_CHECK(Schedule::compile(sound).has_legs());
+    ScheduleInput alone = sound;
+    alone.exchanges = {};
+    PEX_CHECK_THROWS(Schedule::compile(alone), std::invalid_argument);
+    ScheduleInput waiting = sound;
+    waiting.topics = {{std::uint16_t{2}, "t"}};
+    PEX_CHECK_THROWS(Schedule::compile(waiting), std::invalid_argument);
+    ScheduleInput one_way = sound;
+    one_way.neighbours = {{1}, {}};
+    PEX_CHECK_THROWS(Schedule::compile(one_way), std::invalid_argument);
+    ScheduleInput outside = sound;
+    outside.neighbours = {{2}, {0}};
+    PEX_CHECK_THROWS(Schedule::compile(outside), std::invalid_argument);
+    for (const std::uint16_t stage : {std::uint16_t{1}, std::uint16_t{3}}) {
+        ScheduleInput absent{{"one", "two"}, true, 0, {{std::uint16_t{1}, "ring"}}};
+        absent.ready = {stage};
+        PEX_CHECK_THROWS(Schedule::compile(absent), std::invalid_argument);
+    }
+}

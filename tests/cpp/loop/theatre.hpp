@@ -63,7 +63,12 @@ public:
     }
     std::uint8_t preprocess(std::uint16_t stage) override { return note("preprocess", stage); }
     void publish(std::uint16_t) override {}
-    void gather(std::uint16_t, const loop::Arrivals& arrivals) override { raised += arrivals.raised; }
+    void gather(std::uint16_t stage, const loop::Arrivals& arrivals, const std::vector<loop::LegEnd>& earlier) override {
+        raised += arrivals.raised;
+        skipped += arrivals.skipped;
+        ends[m_visit].insert(ends[m_visit].end(), earlier.begin(), earlier.end());
+        if (on_gather) on_gather(m_visit, stage);
+    }
     std::uint8_t postprocess(std::uint16_t stage) override { return note("postprocess", stage); }
     void end_visit(std::uint32_t visit) override {
         ++ended;
@@ -77,9 +82,13 @@ public:
     void drop_visit(std::uint32_t) override { ++dropped; }
     void check_signals() override {}
     std::function<void(const std::string&)> during_serial;
-    bool workers_died(const std::vector<loop::InSlices>&) override { return false; }
+    bool workers_died(const std::vector<loop::InSlices>& slices) override { return on_death && on_death(slices); }
     void late(std::uint16_t, std::uint32_t, std::uint16_t) override {}
+    std::function<bool(const std::vector<loop::InSlices>&)> on_death;
+    std::function<void(std::uint32_t, std::uint16_t)> on_gather;
+    std::map<std::uint32_t, std::vector<loop::LegEnd>> ends;  // by visit
     std::uint32_t raised = 0;
+    std::uint32_t skipped = 0;
     std::uint32_t ended = 0;
     std::uint32_t dropped = 0;
     std::function<loop::EventLook(std::uint32_t, std::uint16_t)> look;
@@ -120,6 +129,9 @@ public:
         std::vector<std::string> names(m_shape.stages, "stage");
         loop::ScheduleInput input{names, m_shape.ranks != 0, visits, {}, {}, topics};
         input.joined = joined;
+        input.ready = ready;
+        for (const std::uint16_t stage : ready) input.exchanges[stage] = "ring";
+        if (!ready.empty()) input.neighbours = neighbours;
         input.holding = holding;
         input.visits_in_flight = m_shape.slots;
         const loop::Schedule schedule = loop::Schedule::compile(input);
@@ -151,6 +163,8 @@ public:
     std::function<void()> after_the_loop;
     std::map<std::uint16_t, std::string> topics;
     std::set<std::uint16_t> joined;
+    std::set<std::uint16_t> ready;
+    std::vector<std::vector<std::uint32_t>> neighbours;
     std::set<std::uint16_t> holding;
     std::function<void(loop::MasterLoop&)> before_the_loop;
     std::atomic<loop::MasterLoop*> playing{nullptr};

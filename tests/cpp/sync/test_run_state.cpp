@@ -150,6 +150,25 @@ PEX_TEST(every_slot_has_tables_of_its_own) {
     PEX_CHECK(end <= area.aligned().data() + RunState::bytes_for(shape));
 }
 
+PEX_TEST(slices_that_go_on_meet_the_master_behind_the_last_of_their_legs) {
+    const RunShape shape{1, 1, 6};
+    Area area(shape);
+    RunState sut(area.aligned(), shape);
+    sut.set_goes_on(2);
+    sut.set_last_of(1, 2);
+    sut.set_last_of(3, 3);
+    sut.set_goes_on(3);
+    sut.set_last_of(4, 5);
+    PEX_CHECK_EQ(sut.last_of(1), std::uint16_t{2});
+    PEX_CHECK_EQ(sut.last_of(3), std::uint16_t{3});
+    PEX_CHECK_EQ(sut.last_of(2), std::uint16_t{2});
+    PEX_CHECK_EQ(sut.meets_after(1), std::uint16_t{5});
+    PEX_CHECK_EQ(sut.meets_after(3), std::uint16_t{5});
+    PEX_CHECK_EQ(sut.meets_after(6), std::uint16_t{6});
+    PEX_CHECK_EQ(sut.meets_after(7), std::uint16_t{7});
+    PEX_CHECK(sut.goes_on(2) && sut.goes_on(3) && !sut.goes_on(5) && !sut.goes_on(7));
+}
+
 PEX_TEST(the_cells_of_a_process_in_all_slots_go_to_its_next_incarnation) {
     const RunShape shape{3, 2, 1, 0, 2};
     Area area(shape);

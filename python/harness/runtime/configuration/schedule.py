@@ -43,8 +43,10 @@ def compile_schedule(
     """
     kind, why = kind_of(config, serial, parallel)
     meetings = {number: why for number in range(2, len(config.stages) + 1)}
+    ready: frozenset[int] = frozenset()
     if kind == FUSED:
         meetings = meeting_points(config, serial)
+        ready = config.exchanges - meetings.keys()
     return _core.Schedule(
         [stage.name for stage in config.stages],
         config.n_slices > 0,
@@ -53,11 +55,21 @@ def compile_schedule(
         skips,
         {stage.number: stage.event_topic for stage in config.stages if stage.event_topic is not None},
         kind,
-        {stage.number for stage in config.stages[1:]} - meetings.keys(),
+        {stage.number for stage in config.stages[1:]} - meetings.keys() - ready,
         meetings,
         config.visits_in_flight,
         _holding(serial),
+        set(ready),
+        _neighbours(config) if ready else [],
     )
+
+
+def _neighbours(config: PipelineConfig) -> list[list[int]]:
+    """By slice, with whom it exchanges: from whom it takes, and who takes from it."""
+    topology, ranks = config.topology, range(config.n_slices)
+    assert topology is not None, "who exchanges has somebody to do it with"
+    both = [{*topology.receives_from(rank), *topology.sends_to(rank)} for rank in ranks]
+    return [sorted(both[rank] - {rank}) for rank in ranks]
 
 
 def _holding(serial: Halves) -> set[int]:
@@ -89,7 +101,10 @@ def kind_of(config: PipelineConfig, serial: Halves, parallel: Halves) -> tuple[s
 
 
 def meeting_points(config: PipelineConfig, serial: Halves) -> dict[int, str]:
-    """Why slices have to meet the master before a stage (from 2), for each of which there is a reason."""
+    """Why slices have to meet the master before a stage (from 2), for each of which there is a reason.
+
+    An exchange is none: who takes part waits for its neighbours alone.
+    """
     reasons: dict[int, list[str]] = {}
     for stage in config.stages[1:]:
         before, here = serial.get(stage.number - 1), serial.get(stage.number)
@@ -100,8 +115,6 @@ def meeting_points(config: PipelineConfig, serial: Halves) -> dict[int, str]:
             found.append(f"{_stage(config, stage.number)} waits for an event")
         if here is not None and here.preprocesses:
             found.append(f"{_stage(config, stage.number)} has a preprocess")
-        if stage.number in config.exchanges:
-            found.append(f"{_stage(config, stage.number)} exchanges data")
         if found:
             reasons[stage.number] = found
     return {number: ", ".join(found) for number, found in reasons.items()}

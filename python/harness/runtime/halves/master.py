@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from harness.transport.entry import Entry
 from harness.transport.tally import ACROSS, DOWN, UP
 
 if TYPE_CHECKING:
+    from harness._core import _LegEnd as LegEnd
     from harness._steps import Already
     from harness.properties import PropertySet
     from harness.runtime.configuration.config import StageConfig
@@ -180,7 +181,7 @@ class MasterHalf(Half[SerialProcessing]):
         self._awaits = number
         self.enter_stage(number)
         if self.log.sends(VERB2):
-            self._mark_stages("start", number, self.run.last_of(number))
+            self._mark_stages("start", number, self.run.meets_after(number))
         if self.log.sends(TRACE):
             self.blocks.mark(HANDLE_EVENTS, "start", TRACE, self._handling(number))
 
@@ -196,7 +197,7 @@ class MasterHalf(Half[SerialProcessing]):
             return
         self._end_wait()
         if self.log.sends(VERB2):
-            self._mark_stages("end", number, self.run.last_of(number))
+            self._mark_stages("end", number, self.run.meets_after(number))
 
     def _handling(self, number: int) -> str:
         return f"{self.stages[number - 1].getName()}.handleEvents"
@@ -238,7 +239,7 @@ class MasterHalf(Half[SerialProcessing]):
         passes = self.log.getThreshold() if already is None else SILENT
         # With an event it has begun with the wait for that.
         if passes <= VERB2 and (self._event is None or self._event[0] != number):
-            self._mark_stages("start", number, self.run.last_of(number))
+            self._mark_stages("start", number, self.run.meets_after(number))
         self._between = None
         if self.error_flagged:
             self.log.log(TRACE, f"skipping {stage.getName()}: an earlier stage raised in this visit")
@@ -324,22 +325,33 @@ class MasterHalf(Half[SerialProcessing]):
         if notes := self.transport.take_notes():
             self.statistics.tally.add(number, direction, notes)
 
-    def gather(self, number: int, raised: int) -> None:
-        """Puts what the slices published on the master's clipboard, and makes their failures visible."""
+    def gather(self, number: int, raised: int, earlier: Sequence[LegEnd] = ()) -> None:
+        """Puts what the slices published on the master's clipboard, and makes their failures visible.
+
+        Where slices have gone on by themselves, `earlier` says how they ended what came before: rank, stage,
+        outcome, manifest of each end.
+        """
         if self.log.sends(DEBUG):
             self.log.logdebug(f"every slice has arrived behind stage {number}")
         clipboard = None if self.error_flagged else self._current(number)
-        for rank, manifest in self.run.up_manifests():
-            for stage, entries in self.transport.read_batches(manifest, number):
+        published = [(rank, stage, manifest) for rank, stage, _, manifest in earlier if manifest[1]]
+        # Who has gone on further than the others, when they were stopped, says so in its list, or not at all.
+        published += [(rank, number, manifest) for rank, manifest in self.run.up_manifests()]
+        for rank, last, manifest in published:
+            for stage, entries in self.transport.read_batches(manifest, last):
                 self.statistics.tally.add(stage, UP, entries)
                 if clipboard is not None:
                     self._receive_from(rank, entries, clipboard)
-        if number + 1 in self.config.exchanges:
-            for rank in range(self.config.n_slices):
-                offered = self.transport.read(self.run.across_manifest(rank, number + 1))
-                self.statistics.tally.add(number + 1, ACROSS, offered)
+        for stage in sorted(self.config.exchanges):
+            if self._first < stage <= number + 1:
+                self._count_offers(stage)
         if raised:
-            self._log_failures()
+            self._log_failures({rank for rank, _, outcome, _ in earlier if outcome & _core.OUTCOME_RAISED})
+
+    def _count_offers(self, stage: int) -> None:
+        for rank in range(self.config.n_slices):
+            offered = self.transport.read(self.run.across_manifest(rank, stage))
+            self.statistics.tally.add(stage, ACROSS, offered)
 
     def _receive_from(self, rank: int, entries: list[Entry], clipboard: Clipboard) -> None:
         def deliver(key: str, pending: Pending) -> None:
@@ -348,9 +360,10 @@ class MasterHalf(Half[SerialProcessing]):
         # Where slices exchange, neighbours receive the same blocks.
         self.transport.deliver(entries, 2 if self.config.exchanges else 1, deliver)
 
-    def _log_failures(self) -> None:
+    def _log_failures(self, before: set[int]) -> None:
+        """Of the ranks that have raised since the last meeting, `before` of them before they went on."""
         for rank in range(self.config.n_slices):
-            if self.run.outcome(rank) & _core.OUTCOME_RAISED:
+            if rank in before or self.run.outcome(rank) & _core.OUTCOME_RAISED:
                 number = self.run.raised_stage(rank)
                 self.enter_stage(number)
                 text = self.run.read_report(rank).decode("utf-8", "replace")
@@ -429,11 +442,12 @@ class MasterHalf(Half[SerialProcessing]):
 
         self.fail(number, error, "postprocess", apply)
 
-    def workers_died(self, slices: list[tuple[int, int, int]]) -> bool:
+    def workers_died(
+        self, slices: list[tuple[int, int, int, tuple[int, ...], tuple[int, ...]]]
+    ) -> bool:
         """Replaces the workers that have died. Returns whether the run goes on.
 
-        `slices` has, for each visit that slices have begun, its slot, its number, and the step they were
-        asked for last.
+        `slices` has the fields of an `InSlices` for each visit that slices have begun.
         """
         return self.replacing.workers_died([InSlices(*one) for one in slices], self._look_at)
 

@@ -96,6 +96,8 @@ class SliceHalf(Half[ParallelProcessing]):
         if not self._more:
             self._published.clear()
             self._has_no_more = False
+            if self.exchange is not None and self._goes_on(step - 1):
+                self.transport.let_stand()
         self._more = more
         if self.replaces and not is_known:
             return resume(self, visit, step)
@@ -160,7 +162,8 @@ class SliceHalf(Half[ParallelProcessing]):
             self.count_clipboard(number)
             if passes <= DEBUG:
                 then = f"ends stage {number}, and goes on"
-                waits = f"arrives behind stage {number}, and waits for the master"
+                whom = "its neighbours" if self._goes_on(number) else "the master"
+                waits = f"arrives behind stage {number}, and waits for {whom}"
                 self.log.logdebug(then if self._more else waits)
             if clipboard.contains("noMoreDatasets"):
                 # What follows before the run can end would lack the data.
@@ -231,8 +234,13 @@ class SliceHalf(Half[ParallelProcessing]):
             return None, ""
         return keep_received(self, self.post_mortems)
 
+    def _goes_on(self, number: int) -> bool:
+        """Whether slices begin the stage behind stage `number` before the master reads what they publish."""
+        return number > 0 and self.run.goes_on(number)
+
     def _publish(self, number: int, clipboard: Clipboard) -> None:
-        manifest, entries = self.transport.publish(clipboard, more=self._more)
+        stands = self._more or (self.exchange is not None and self._goes_on(number))
+        manifest, entries = self.transport.publish(clipboard, more=stands)
         if entries:
             # What is pickled has code of its own, which may have forked.
             end_if_stray(self._pid)

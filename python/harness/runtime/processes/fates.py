@@ -10,6 +10,7 @@ from harness import _core
 
 if TYPE_CHECKING:
     from harness.runtime.configuration.config import PipelineConfig
+    from harness.runtime.halves.in_slices import InSlices
     from harness.runtime.processes.supervisor import Death
 
 FAILED_BEFORE = _core.OUTCOME_RAISED | _core.OUTCOME_SKIPPED
@@ -63,16 +64,17 @@ class Fates:
         self._failed.add(rank)
         return self._condemned.pop(rank, None) is not None
 
-    def judge(self, death: Death, visit: int, step: int) -> Judged:
-        """The fates of all ranks of the worker in a visit whose slices were asked for `step` last.
+    def judge(self, death: Death, where: InSlices) -> Judged:
+        """The fates of all ranks of the worker in a visit that slices have begun.
 
         The run looks at the visit. In the one in which the worker died, who ran there answers for it.
         """
         judged = Judged()
-        if death.rank >= 0 and death.visit != visit:
+        if death.rank >= 0 and death.visit != where.visit:
             death = death._replace(rank=ELSEWHERE)
+        self._failed.update(where.failed)
         for rank in self._run.ranks_of(death.worker):
-            verdict = self._fate(rank, death, (visit, step), judged)
+            verdict = self._fate(rank, death, (where.visit, where.step_of(rank)), judged)
             judged.verdicts[rank] = verdict, self._condemned.get(rank, 0)
         return judged
 

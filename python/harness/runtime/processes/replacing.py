@@ -159,7 +159,7 @@ class Replacing:
         for where in slices:
             look_at(where)
             fates = self._fates[where.visit]
-            judged[where] = Judged() if death.starting else fates.judge(death, where.visit, where.step)
+            judged[where] = Judged() if death.starting else fates.judge(death, where)
         if why := self._why_the_run_ends(death, at, judged):
             self._error = error.followed_by(f"the run ends: {why}")
             # What is recorded at the run's end is that visit's.
