@@ -30,14 +30,14 @@ std::uint16_t Lateness::late_with(std::uint32_t rank, const Flight& flight, std:
 
 bool Lateness::is_any_starting() {
     for (std::uint16_t worker = 1; worker <= m_state.shape().workers; ++worker)
-        // ORDER seq_cst: as in is_late().
+        // ORDER seq_cst: as in late_with().
         if (m_state.process(worker).state.load(std::memory_order_seq_cst) <= sync::ProcessState::STARTING) return true;
     return false;
 }
 
 bool Lateness::is_late_to_start(std::uint16_t worker, const StageClock& clock, std::uint64_t now_ns) {
     const sync::ProcessShm& process = m_state.process(worker);
-    // ORDER seq_cst: as in is_late().
+    // ORDER seq_cst: as in late_with().
     if (process.state.load(std::memory_order_seq_cst) != sync::ProcessState::STARTING) return false;
     // ORDER acquire: pairs with the release in Run::note_setup(): the stage is the one that began then, or a later one,
     // whose beginning is seen at the next look.
