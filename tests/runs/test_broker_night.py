@@ -20,6 +20,8 @@ STAGES = """
                 out.write(f"{number}\\n")
             while os.path.exists(f"hold-{number}"):
                 time.sleep(0.01)
+            if os.path.exists(f"fail-{number}"):
+                raise ValueError("on purpose")
 
     class Slice(ParallelProcessing):
         def process(self, clipboard):
@@ -191,6 +193,24 @@ def test_a_night_through_a_spool_with_the_pipeline_killed_has_every_visit_once(b
     stop(bench, process)
     assert len(set(complete_inputs(bench))) == len(complete_inputs(bench)) == 10
     assert sorted(seen(bench)) == sorted([*range(1, 11), 4])
+
+
+def test_a_fed_event_whose_visit_failed_goes_through_the_broker_again_when_the_run_is_resumed(bench, broker):
+    policy(bench, broker.host, login(bench, broker), "eventTimeout: 1", slices=0)
+    lines = [json.dumps({"visitId": number}) for number in (1, 2, 3)]
+    (bench.folder / "night.jsonl").write_text("\n".join(lines) + "\n")
+    (bench.folder / "fail-2").touch()
+    assert bench.run("--feed", "night.jsonl").code == 0
+    (bench.folder / "fail-2").unlink()
+    # Of itself it does not come: the broker has forgotten what was acknowledged.
+    done = bench.run("--resume")
+    assert done.code == 0 and "1 event of visits that are to run again will not come by itself" in done.err
+    assert seen(bench) == [1, 2, 3]
+    done = bench.run("--feed", "night.jsonl", "--resume")
+    assert done.code == 0, done.err
+    assert seen(bench) == [1, 2, 3, 2] and "will not come" not in done.err
+    told = bench.command_line("status", str(bench.run_dir), "--check")
+    assert told.code == 0 and "visits: 3 complete\n" in told.out, told.out
 
 
 @pytest.mark.contract("4.1.broker", "4.1.exitTopic", "7.6.logs")

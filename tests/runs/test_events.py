@@ -277,6 +277,24 @@ def test_an_event_whose_visit_failed_comes_again_to_a_resumed_run_and_no_other_d
     assert bench.run("--resume").code == 0 and visits(bench) == [2, 5]
 
 
+def test_a_visit_that_was_cut_off_before_its_event_came_is_no_work_that_is_left(bench):
+    pipeline(bench, ("one", "Before", "", "None"), ("two", "Serial", "", "newFrame"), slices=0)
+    bench.module(STAGES + """
+    class Before(SerialProcessing):
+        def preprocess(self, clipboard):
+            if harness.current_visit() == 2 and not os.path.exists("died"):
+                open("died", "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    options = feed(bench, 1, 2, 3)
+    assert bench.run(*options).code == -signal.SIGKILL
+    assert bench.run(*options, "--resume").code == 0
+    assert visits(bench) == [1, 2, 3]
+    # The last visit has waited in vain.
+    told = bench.command_line("status", str(bench.run_dir), "--check")
+    assert "visits: 3 complete, 1 partial\n" in told.out and "visit 5 is partial" in told.out, told.out
+
+
 def test_an_event_that_fails_again_counts_once(bench):
     faulty(bench)
     (bench.folder / "fail-2").touch()
