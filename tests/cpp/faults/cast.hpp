@@ -23,7 +23,7 @@ using namespace pex;
 inline constexpr sync::RunShape SHAPE{3, 2, 2, 0};
 inline constexpr std::uint32_t VISITS = 4;
 inline constexpr std::uint32_t STEPS = 3;  // two stages and the close
-inline constexpr std::uint32_t RANK = 1;   // whose worker has the accident, in visit 2, step 1
+inline constexpr std::uint32_t RANK = 1;   // whose worker has the accident, in visit 2, step 1 if not told otherwise
 inline constexpr std::uint16_t VICTIM = 2;
 
 // What the processes of a case share.
@@ -34,6 +34,7 @@ struct Shared {
     std::atomic<int> fired;
     std::atomic<int> replaced;
     std::atomic<int> others_wait;  // until the death was handled
+    std::atomic<std::uint16_t> step;
     std::atomic<std::uint32_t> runs;
     std::atomic<std::uint32_t> ghosts;  // steps that a worker ran, and arrivals that went through, after it was replaced
     std::atomic<pid_t> pids[16];
@@ -65,6 +66,7 @@ inline void prepare(const char* point, int signal = SIGKILL, const char* without
     if (shared == nullptr) shared = new (map_shared(sizeof(Shared))) Shared{};
     else std::memset(static_cast<void*>(shared), 0, sizeof(Shared));
     shared->point.store(point);
+    shared->step.store(1);
     shared->signal.store(signal);
     os::fault_hook = meet_fault;
     os::removed_defence = without;
@@ -75,7 +77,7 @@ public:
     std::uint8_t run_step(const loop::Task& task, std::uint16_t step, bool) override {
         shared->runs.fetch_add(1);
         if (acts_as_ghost()) shared->ghosts.fetch_add(1);
-        const bool is_place = task.visit == 2 && step == 1;
+        const bool is_place = task.visit == 2 && step == shared->step.load();
         if (task.rank == RANK && is_place) shared->armed.store(1);
         if (task.rank != RANK && is_place && shared->others_wait.load() != 0) {
             while (shared->replaced.load() == 0) os::pause_ns(1'000'000);
@@ -102,7 +104,13 @@ public:
     loop::LoopResult play(std::uint64_t limit_ns = 0) {
         watcher.start();
         for (std::uint16_t process = 1; process <= SHAPE.workers; ++process) bear(process, 0);
-        const loop::Schedule schedule = loop::Schedule::compile({{"one", "two"}, true, VISITS});
+        loop::ScheduleInput input{{"one", "two"}, true, VISITS};
+        if (has_legs) {
+            input.exchanges = {{std::uint16_t{2}, "ring"}};
+            input.ready = {2};
+            input.neighbours = {{1, 2}, {0, 2}, {0, 1}};
+        }
+        const loop::Schedule schedule = loop::Schedule::compile(input);
         loop::Traffic traffic;
         loop::MasterLoop master(schedule, state, watcher, traffic, {20'000, 20'000});
         if (limit_ns != 0) master.set_limits({0, limit_ns, limit_ns, limit_ns});
@@ -124,7 +132,7 @@ public:
     }
     std::uint8_t preprocess(std::uint16_t) override { return sync::OUTCOME_OK; }
     void publish(std::uint16_t) override {}
-    void gather(std::uint16_t, const loop::Arrivals&) override {}
+    void gather(std::uint16_t, const loop::Arrivals&, const std::vector<loop::LegEnd>&) override {}
     std::uint8_t postprocess(std::uint16_t) override { return sync::OUTCOME_OK; }
     void end_visit(std::uint32_t visit) override {
         ++ended;
@@ -168,6 +176,7 @@ public:
     std::uint32_t ended = 0;
     std::uint32_t deaths = 0;
     std::uint32_t unnamed_steps = 0;  // that a worker died in, and its entry did not name
+    bool has_legs = false;            // ranks wait for each other, and not for the master, before the second stage
     bool stops_the_fresh = false;     // from the beginning of visit 3, until somebody has run its first step
 
 private:

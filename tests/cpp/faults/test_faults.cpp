@@ -29,6 +29,23 @@ PEX_TEST(a_worker_that_is_killed_at_any_point_of_its_step_loses_nothing_and_arri
     }
 }
 
+PEX_TEST(a_worker_that_is_killed_in_a_leg_loses_nothing_and_its_neighbours_go_on) {
+    for (const Case& one : {Case{"worker: took", 0, 1}, Case{"worker: ran", 1, 1}, Case{"worker: arrived", 0, 0},
+                            Case{"worker: counted", 0, 0}, Case{"bell: between", 0, 0}})
+    for (const std::uint16_t step : {std::uint16_t{1}, std::uint16_t{2}}) {
+        prepare(one.point);
+        shared->step.store(step);
+        Master sut;
+        sut.has_legs = true;
+        const loop::LoopResult result = sut.play();
+        PEX_CHECK(result.end == loop::LoopEnd::VISITS_DONE);
+        PEX_CHECK_EQ(shared->fired.load(), 1);
+        PEX_CHECK_EQ(sut.ended, VISITS);
+        PEX_CHECK_EQ(shared->runs.load(), VISITS * STEPS * SHAPE.ranks + one.runs_again);
+        PEX_CHECK_EQ(sut.unnamed_steps, one.unnamed);
+    }
+}
+
 PEX_TEST(a_master_that_is_killed_at_any_point_leaves_no_worker) {
     for (const char* point : {"master: releasing", "master: released", "master: waiting", "master: arrived"}) {
         prepare(point);

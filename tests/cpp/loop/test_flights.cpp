@@ -18,6 +18,8 @@
 #include "theatre.hpp"
 
 using namespace pex;
+using theatre::comes;
+using theatre::OK;
 using theatre::Theatre;
 
 namespace {
@@ -37,19 +39,6 @@ std::ptrdiff_t last(const Theatre& sut, const std::string& line) {
     const auto found = std::find(lines.rbegin(), lines.rend(), line);
     return found == lines.rend() ? -1 : lines.rend() - found - 1;
 }
-
-// Returns whether it came within the time in which a test gives up.
-template <class Ready>
-bool comes(Ready&& ready) {
-    const std::uint64_t give_up = os::now_ns() + 20'000'000'000u;
-    while (!ready()) {
-        if (os::now_ns() > give_up) return false;
-        std::this_thread::yield();
-    }
-    return true;
-}
-
-constexpr std::uint8_t OK = sync::OUTCOME_OK;
 
 // Visits up to OLD are alone. The next two begin during the slices' last stage of OLD, the younger without its event, which
 // comes while the master is in its last postprocess of OLD; there it is held until the slices have been through the first

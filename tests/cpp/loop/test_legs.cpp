@@ -17,11 +17,11 @@
 #include "theatre.hpp"
 
 using namespace pex;
+using theatre::comes;
+using theatre::OK;
 using theatre::Theatre;
 
 namespace {
-
-constexpr std::uint8_t OK = sync::OUTCOME_OK;
 
 std::vector<std::vector<std::uint32_t>> ring(std::uint32_t ranks) {
     std::vector<std::vector<std::uint32_t>> neighbours(ranks);
@@ -34,17 +34,6 @@ Theatre& with_ring(Theatre& sut, std::uint32_t ranks) {
     sut.ready = {2, 3};
     sut.neighbours = ring(ranks);
     return sut;
-}
-
-// Returns whether it came within the time in which a test gives up.
-template <class Ready>
-bool comes(Ready&& ready) {
-    const std::uint64_t give_up = os::now_ns() + 20'000'000'000u;
-    while (!ready()) {
-        if (os::now_ns() > give_up) return false;
-        std::this_thread::yield();
-    }
-    return true;
 }
 
 // Which stages ranks have begun and ended, by visit.

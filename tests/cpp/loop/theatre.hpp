@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -15,10 +16,24 @@
 #include "check.hpp"
 #include "loop/master_loop.hpp"
 #include "loop/worker_loop.hpp"
+#include "os/clock.hpp"
 
 namespace theatre {
 
 using namespace pex;
+
+constexpr std::uint8_t OK = sync::OUTCOME_OK;
+
+// Returns whether it came within the time in which a test gives up.
+template <class Ready>
+bool comes(Ready&& ready) {
+    const std::uint64_t give_up = os::now_ns() + 20'000'000'000u;
+    while (!ready()) {
+        if (os::now_ns() > give_up) return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
 
 struct Journal {
     std::mutex mutex;
