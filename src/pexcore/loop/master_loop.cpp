@@ -11,15 +11,13 @@ namespace pex::loop {
 
 namespace {
 
-// While it is there, a call of stage code is watched, where any is.
+// While it is there, the watcher knows that stage code holds the master.
 class WatchedCall {
 public:
     WatchedCall(sync::Watcher& watcher, const sync::SerialCall& call) : m_watcher(watcher) {
-        if (watcher.watches_calls()) watcher.begin_call(call);
+        watcher.begin_call(call);
     }
-    ~WatchedCall() {
-        if (m_watcher.watches_calls()) m_watcher.end_call();
-    }
+    ~WatchedCall() { m_watcher.end_call(); }
     WatchedCall(const WatchedCall&) = delete;
     WatchedCall& operator=(const WatchedCall&) = delete;
 

@@ -30,6 +30,8 @@ constexpr std::uint64_t TAG_PIDFD = 3;
 
 // For what a process leaves behind that is ended hard, and for its own stacks.
 constexpr std::uint64_t LAST_WORDS_NS = 300'000'000;
+// How much longer a master is waited for that no stage holds: it lacks a core, or waits for a disk.
+constexpr std::uint64_t UNHELD_NS = 5'000'000'000;
 // The processes of Python that remove named semaphores and segments of others, once these have ended.
 constexpr std::string_view TRACKER = "resource_tracker";
 
@@ -180,10 +182,18 @@ void Watcher::loop() {
             // ORDER seq_cst: pairs with disarm_hard_stop(); a master that answered in time is left alone.
             if (m_disarmed.load(std::memory_order_seq_cst))
                 m_hard_deadline_ns = os::NO_DEADLINE;
-            else if (os::now_ns() >= m_hard_deadline_ns)
+            else if (os::now_ns() >= m_hard_deadline_ns && !waits_on())
                 end_process_hard();
         }
     }
+}
+
+bool Watcher::waits_on() {
+    // ORDER relaxed: as in begin_call().
+    if (m_has_waited_on || m_call.load(std::memory_order_relaxed) != 0) return false;
+    m_has_waited_on = true;
+    m_hard_deadline_ns = os::now_ns() + UNHELD_NS;
+    return true;
 }
 
 void Watcher::note_ends() {
@@ -242,6 +252,7 @@ void Watcher::note_signal() {
 
 void Watcher::end_process_hard() {
     kill_all();
+    m_last_words += m_has_waited_on ? ": it did not answer, though no stage held it\n" : " while a stage held the master\n";
     if (const std::optional<SerialCall> call = late_call()) tell_late_call(*call);
     // Nothing can be done about a standard error that is closed.
     [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, m_last_words.data(), m_last_words.size());

@@ -94,7 +94,6 @@ public:
 
     // Has calls of the master's stages watched. Call before start().
     void set_serial_limits(SerialLimits limits);
-    bool watches_calls() const { return m_call_tick_ns != 0; }
 
     // Between the two a call of stage code runs in the master's main thread.
     // ORDER relaxed: the thread looks at the word now and then, and reads nothing else on its account.
@@ -140,6 +139,8 @@ private:
     };
 
     void loop();
+    // Whether the hard stop is put off, once, for no stage holds the master.
+    bool waits_on();
     void note_ends();
     void note_signal();
     // How long to wait for the next event.
@@ -171,6 +172,7 @@ private:
     std::uint64_t m_grace_ns = 0;
     std::string m_last_words;
     std::uint64_t m_hard_deadline_ns = os::NO_DEADLINE;
+    bool m_has_waited_on = false;  // past the first deadline
     int m_at_once_status = 0;
     int m_status = 0;      // of a process that is ended hard
     int m_stop_level = 0;  // what the signals so far ask for

@@ -170,7 +170,7 @@ int end_of_call(bool may_interrupt, void (*stage)(Watcher&)) {
         SharedArea area;
         RunState state(area.bytes(), SHAPE);
         Watcher sut(state);
-        sut.set_hard_stop(100'000'000, "");
+        sut.set_hard_stop(100'000'000, "", 0);
         SerialLimits limits;
         limits.by_stage_ns = {0, 100'000'000, 0};
         limits.names = {"", "stage", "other"};
@@ -263,6 +263,7 @@ PEX_TEST(a_master_that_is_stuck_is_ended_after_the_signal_that_asks_for_it_and_n
             RunState state(area.bytes(), SHAPE);
             Watcher sut(state);
             sut.set_hard_stop(50'000'000, "", AT_ONCE);
+            sut.begin_call({1, 1, SerialHalf::PREPROCESS});
             sut.start();
             for (const unsigned char number : item.signals) {
                 if (write(sut.wakeup_fd(), &number, 1) != 1) _exit(99);
@@ -276,4 +277,25 @@ PEX_TEST(a_master_that_is_stuck_is_ended_after_the_signal_that_asks_for_it_and_n
         PEX_CHECK(WIFEXITED(status));
         PEX_CHECK_EQ(WEXITSTATUS(status), item.code);
     }
+}
+
+PEX_TEST(a_master_that_no_stage_holds_is_waited_for_longer) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+        SharedArea area;
+        RunState state(area.bytes(), SHAPE);
+        Watcher sut(state);
+        sut.set_hard_stop(50'000'000, "", AT_ONCE);
+        sut.begin_call({1, 1, SerialHalf::PREPROCESS});
+        sut.end_call();
+        sut.start();
+        if (write(sut.wakeup_fd(), &STOP_AT_ONCE, 1) != 1) _exit(99);
+        usleep(400'000);
+        sut.disarm_hard_stop();
+        _exit(7);
+    }
+    int status = -1;
+    PEX_CHECK_EQ(waitpid(pid, &status, 0), pid);
+    PEX_CHECK(WIFEXITED(status));
+    PEX_CHECK_EQ(WEXITSTATUS(status), 7);
 }

@@ -326,7 +326,7 @@ class Pipeline(PipelineEnding):
         if self._hard_stop is not None:
             run.set_hard_stop(
                 HARD_STOP_NS,
-                f"{self._hard_stop}: ended by a signal or a request while a stage held the master\n",
+                f"{self._hard_stop}: ended by a signal or a request",
                 self._stops.at_once_code,
             )
         limits = limits_ns(config)
