@@ -14,6 +14,7 @@ SAMPLES = [
     errors.ArenaFull("no shared memory", asked_bytes=5, stats={"live_bytes": 1}),
     errors.TransportError("clipboard item 'x'"),
     errors.LedgerError("ledger run/ledger.sqlite: no such file"),
+    errors.NoReplacement("worker 1 has died and can't be replaced: no process"),
     errors.ResumeRefused("the policy differs", differences=("nSlices: 2, was 3",)),
     errors.InternalError("a defect"),
 ]

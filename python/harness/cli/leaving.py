@@ -69,7 +69,7 @@ class Leaving:
         try:
             if threads := threads_left():
                 self._tell(f"ended with threads that stages have left behind: {', '.join(threads)}")
-            for text in self._before.end(whole_process=True):
+            for text in self._before.end():
                 self._tell(text)
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:

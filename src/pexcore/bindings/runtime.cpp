@@ -213,8 +213,7 @@ void bind_processes(py::module_& module) {
     module.def("die_with_pipe", &os::die_with_pipe, py::arg("read_fd"));
     module.def("hold_ending_signals", &os::hold_ending_signals);
     module.def("release_ending_signals", &os::release_ending_signals);
-    module.def("children", &os::children, py::arg("thread") = 0,
-               "The children of this process that a thread has started, or any thread (0).");
+    module.def("children", &os::children, "The children of this process, zombies included.");
     module.def("kill_group", [](int leader) { os::kill_group(leader); }, py::arg("leader"));
 }
 

@@ -140,12 +140,8 @@ void add_children(const std::string& thread, std::vector<pid_t>& found) {
 
 }  // namespace
 
-std::vector<pid_t> children(pid_t thread) {
+std::vector<pid_t> children() {
     std::vector<pid_t> found;
-    if (thread != 0) {
-        add_children(std::to_string(thread), found);
-        return found;
-    }
     DIR* const threads = opendir("/proc/self/task");
     if (threads == nullptr) return found;
     while (const dirent* entry = readdir(threads))

@@ -68,9 +68,9 @@ bool reap(int pidfd, ExitStatus& status);
 // The leader must not have been reaped, so that its number can't belong to somebody else.
 void kill_group(pid_t leader);
 
-// The children of this process, zombies included: those that one of its threads has started, or of all threads (0).
-// What was orphaned below a child subreaper counts as started by its first thread. Empty where the kernel does not tell.
-std::vector<pid_t> children(pid_t thread = 0);
+// The children of this process, zombies included, whichever of its threads has started them. Empty where the kernel does
+// not tell.
+std::vector<pid_t> children();
 
 // Sends SIGKILL to the children of this process, and to what these leave to it, and reaps them, until none is left or the
 // deadline (CLOCK_MONOTONIC) has passed. A child whose command line names `spared` lives on. Never throws.

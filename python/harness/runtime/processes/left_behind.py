@@ -26,6 +26,8 @@ GRACE_S = 0.2
 PATIENCE_S = 2.0
 LOOK_S = 0.001
 LONGEST_NAME = 60
+MARK = "PEX_HARNESS_RUN"
+"""The variable that programs inherit which slices start."""
 TRACKER = "resource_tracker"
 """In the command line of what removes semaphores and segments of others, once these have ended."""
 
@@ -35,20 +37,21 @@ class LeftBehind:
 
     def __init__(self) -> None:
         self._before = {(pid, start_time(pid)) for pid in _core.children()}
-        self._thread = threading.get_native_id()
+        self._mark = f"{MARK}={mark_of(os.getpid())}".encode()
 
-    def end(self, *, whole_process: bool, others: Collection[int] = ()) -> list[str]:
+    def end(self, others: Collection[int] = (), segments: Collection[int] | None = None) -> list[str]:
         """Ends what is left but `others`. Returns a text that names it, and one for what does not end.
 
-        `whole_process`: this process does nothing but the run, so that every child is the run's. Else there
-        may be threads that have children of their own: what counts is what the thread of the run has started,
-        and orphans; and pools of multiprocessing that are left are the program's.
+        `segments` are the descriptors of the run's memory where this process does more than the run: then
+        only forks that have that memory, and what slices have started, are the run's for certain; what
+        objects of multiprocessing stand for is the program's. None: every child is the run's.
         """
         told: dict[int, str] = {}
-        self._wait(whole_process, others)
+        nodes = None if segments is None else {os.fstat(one).st_ino for one in segments}
+        self._wait(others, nodes)
         deadline = time.monotonic() + PATIENCE_S
         # What one leaves behind in turn is adopted as soon as it has ended.
-        while found := list(self._find(whole_process, others)):
+        while found := list(self._find(others, nodes)):
             if time.monotonic() > deadline:
                 break
             for pid in found:
@@ -69,19 +72,26 @@ class LeftBehind:
             )
         return texts
 
-    def _wait(self, whole_process: bool, others: Collection[int]) -> None:
+    def _wait(self, others: Collection[int], nodes: set[int] | None) -> None:
         """Until nothing is left, or a little while."""
         deadline = time.monotonic() + GRACE_S
-        while any(not _reaped(pid) for pid in self._find(whole_process, others)):
+        while any(not _reaped(pid) for pid in self._find(others, nodes)):
             if time.monotonic() > deadline:
                 return
             time.sleep(LOOK_S)
 
-    def _find(self, whole_process: bool, others: Collection[int]) -> Iterator[int]:
-        theirs = set(others) if whole_process else _of_multiprocessing().union(others)
-        for pid in _core.children(0 if whole_process else self._thread):
-            if pid not in theirs and (pid, start_time(pid)) not in self._before and not _is_tracker(pid):
+    def _find(self, others: Collection[int], nodes: set[int] | None) -> Iterator[int]:
+        theirs = set(others) if nodes is None else _of_multiprocessing().union(others)
+        for pid in _core.children():
+            if pid in theirs or (pid, start_time(pid)) in self._before or _is_tracker(pid):
+                continue
+            if nodes is None or self._mark in _read(pid, "environ").split(b"\0") or _maps(pid, nodes):
                 yield pid
+
+
+def mark_of(master_pid: int) -> str:
+    """What `MARK` is in the environment of workers of that master's."""
+    return f"{master_pid}-{start_time(master_pid)}"
 
 
 def threads_left() -> list[str]:
@@ -107,10 +117,20 @@ def _reaped(pid: int) -> bool:
         return True
 
 
-def _command_line(pid: int | str) -> bytes:
+def _read(pid: int | str, name: str) -> bytes:
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/{name}").read_bytes()
     return b""
+
+
+def _maps(pid: int, nodes: set[int]) -> bool:
+    """Whether a process has one of these files of this user's mapped."""
+    fields = (line.split(None, 5) for line in _read(pid, "maps").splitlines() if b"pex-" in line)
+    return any(int(words[4]) in nodes for words in fields)
+
+
+def _command_line(pid: int | str) -> bytes:
+    return _read(pid, "cmdline")
 
 
 def _is_ending(pid: int) -> bool:

@@ -152,6 +152,14 @@ def fork_with_handlers() -> int:
         _kept_in_forks = False
 
 
+def call_in_forks(call: Callable[[], None]) -> None:
+    """Has `call` called in what stage code forks from now on, before a signal can come there."""
+    _guard_forks()
+    _calls_in_forks.append(call)
+
+
+_calls_in_forks: list[Callable[[], None]] = []
+
 _usual: dict[int, Any] = {}
 """The handlers of before, of the signals that the harness handles in this process."""
 
@@ -175,6 +183,8 @@ def _guard_forks() -> None:
 def _take_back() -> None:
     if _kept_in_forks:
         return
+    for call in _calls_in_forks:
+        call()
     for number, handler in _usual.items():
         # Stage code may have put its own there.
         if isinstance(current := signal.getsignal(number), _Taker) or current is _leave_alone:

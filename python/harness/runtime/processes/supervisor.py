@@ -27,6 +27,7 @@ from harness.runtime.processes.left_behind import LeftBehind
 from harness.runtime.processes.nurseries import ForkedNurseries, FreshNurseries
 from harness.runtime.processes.nursery import ImportStages, close_for_all, receive_message, send_message
 from harness.runtime.processes.oom import OomWatch, describe_kill
+from harness.runtime.processes.signals import call_in_forks
 from harness.runtime.processes.worker import RunContext
 
 if TYPE_CHECKING:
@@ -408,17 +409,17 @@ class Supervisor:
             os.close(self._life_read_fd)
             self._life_write_fd = self._life_read_fd = -1
             self._reap_unwatched(run)
-            complaints += self._end_left_behind(with_left_behind, undead)
+            complaints += self._end_left_behind(run, with_left_behind, undead)
             _core.set_child_subreaper(False)
         else:
-            complaints += self._end_left_behind(with_left_behind, undead)
+            complaints += self._end_left_behind(run, with_left_behind, undead)
         _supervisors.discard(self)
         return complaints
 
-    def _end_left_behind(self, wanted: bool, undead: list[int]) -> list[str]:
+    def _end_left_behind(self, run: _core.Run, wanted: bool, undead: list[int]) -> list[str]:
         if not wanted:
             return []
-        return self._left_behind.end(whole_process=self.whole_process, others=undead)
+        return self._left_behind.end(undead, None if self.whole_process else run.segment_fds())
 
     def _undead(self, worker: int, pid: int, blocks: int, size: int) -> str:
         ranks = f", ranks {self.ranks_of(worker)}" if worker >= 0 else ""
@@ -460,7 +461,7 @@ _supervisors: weakref.WeakSet[Supervisor] = weakref.WeakSet()
 
 @functools.cache
 def _guard_forks() -> None:
-    os.register_at_fork(after_in_child=_let_go_in_fork)
+    call_in_forks(_let_go_in_fork)
 
 
 def _let_go_in_fork() -> None:

@@ -28,6 +28,7 @@ from harness.runtime.logs.stage_output import StageOutput
 from harness.runtime.processes import exit_handlers, stacks
 from harness.runtime.processes.cores import ThreadCheck, keep_to_place
 from harness.runtime.processes.last_words import leave_last_words
+from harness.runtime.processes.left_behind import MARK, mark_of
 from harness.runtime.processes.signals import leave_signals_to_master
 from harness.stage import ParallelProcessing
 
@@ -149,6 +150,7 @@ def _live(context: RunContext, worker: int, incarnation: int) -> int:
     os.setpgid(0, 0)
     leave_signals_to_master()
     exit_handlers.forget_inherited()
+    os.environ[MARK] = mark_of(context.master_pid)
     stacks.register(f"worker {worker}")
     if context.last_words is not None:
         leave_last_words(context.last_words, worker)

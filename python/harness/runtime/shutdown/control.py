@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from harness.errors import HarnessError
 from harness.process_identity import start_time
+from harness.runtime.processes.signals import call_in_forks
 from harness.runtime.shutdown.listener import Request
 from harness.whole_files import write_atomically
 
@@ -170,7 +171,7 @@ _open: weakref.WeakSet[ControlSocket] = weakref.WeakSet()
 
 @functools.cache
 def _guard_forks() -> None:
-    os.register_at_fork(after_in_child=_let_go_in_fork)
+    call_in_forks(_let_go_in_fork)
 
 
 def _let_go_in_fork() -> None:
