@@ -111,17 +111,18 @@ DEATHS = """
                         value = clipboard.get(key)
                         file.write(f"{key} {value if isinstance(value, float) else value[0]}" + chr(10))
 """
+# Slices 2 and 5 have one worker: of three, with six slices.
 PLACES = [
-    f"died{rank}.{stage}.{when}" for stage in (1, 2, 3, 4) for rank in (1, 4) for when in ("first", "last")
+    f"died{rank}.{stage}.{when}" for stage in (1, 2, 3, 4) for rank in (1, 5) for when in ("first", "last")
 ]
 
 
-def found_of(bench, monkeypatch, dies, fails, schedule, in_flight=1):
+def found_of(bench, monkeypatch, dies, fails, schedule, in_flight=1, stages=DEATHS):
     monkeypatch.setenv("DIES", " ".join(dies))
-    bench.module(DEATHS.replace("FAILS", str(fails)))
+    bench.module(stages.replace("FAILS", str(fails)))
     head = f'schedule: "{schedule}"\nvisitsInFlight: {in_flight}\nsliceRetries: 20'
-    stages = "one - Work", "two - Work:share", "three - Work", "four Look Work:share"
-    bench.policy(*stages, slices=6, head=head, tail=RING)
+    plan = "one - Work", "two - Work:share", "three - Work", "four Look Work:share"
+    bench.policy(*plan, slices=6, head=head, tail=RING)
     for name in ("found", *PLACES):
         (bench.folder / name).unlink(missing_ok=True)
     done = bench.run("--workers", "3", "--visits", "3")
@@ -144,6 +145,16 @@ def test_workers_that_are_killed_in_any_stage_between_exchanges_cost_nothing(
         done, found = found_of(bench, monkeypatch, dies, fails, "fused", in_flight)
         assert found[:4] == expected[:4], (dies, done.err)
         assert len(done.summary["deaths"]) == sum((bench.folder / name).exists() for name in dies) > 0
+
+
+def test_a_slice_that_had_failed_before_it_went_on_is_not_run_again_with_its_worker(bench, monkeypatch):
+    _, expected = found_of(bench, monkeypatch, [], True, "lockstep")
+    # Slice 2 is asked for its last stage meanwhile, which its worker has not come to.
+    slow = DEATHS.replace('fate(self, "last")', 'time.sleep(0.3 * (self.rank == 5)); fate(self, "last")')
+    done, found = found_of(bench, monkeypatch, ["died5.3.last"], True, "fused", stages=slow)
+    assert found[:4] == expected[:4]
+    (death,) = done.summary["deaths"]
+    assert (death["rank"], death["stage"], death["replayed"], death["failed"]) == (5, 3, [5], [])
 
 
 def test_a_slice_whose_retries_are_used_up_fails_in_its_leg_and_its_neighbours_go_on_without_it(
