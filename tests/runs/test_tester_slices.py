@@ -281,7 +281,7 @@ def test_arguments_that_do_not_fit_are_refused(tester):
         tester.runSlices([3])
     with pytest.raises(TypeError, match="expected Visit"):
         tester.runVisits([{"raw": 1.0}], 1)
-    with pytest.raises(ValueError, match="no stage was added with shareData=True"):
+    with pytest.raises(ValueError, match="no stage was added so: addStage"):
         tester.runSlices({"raw": 1.0}, 2, topology={"type": "ring", "param1": "clockwise"})
     with pytest.raises(ValueError, match="has no stage"):
         SimpleStageTester().runSlices({}, 1)
