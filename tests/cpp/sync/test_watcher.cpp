@@ -285,7 +285,7 @@ PEX_TEST(a_master_that_no_stage_holds_is_waited_for_longer) {
         SharedArea area;
         RunState state(area.bytes(), SHAPE);
         Watcher sut(state);
-        sut.set_hard_stop(50'000'000, "", AT_ONCE);
+        sut.set_hard_stop(50'000'000, "", 0);
         sut.begin_call({1, 1, SerialHalf::PREPROCESS});
         sut.end_call();
         sut.start();
