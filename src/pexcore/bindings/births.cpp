@@ -63,6 +63,7 @@ Home* free_home() {
     for (Home* home = g_homes.load(std::memory_order_acquire); home != nullptr; home = home->next)
         if (!home->arena) return home;
     Home* const fresh = new Home;
+    // ORDER relaxed: only use() comes here, in the stage thread; nobody else changes the list.
     fresh->next = g_homes.load(std::memory_order_relaxed);
     // ORDER release: pairs with the acquire in home_of().
     g_homes.store(fresh, std::memory_order_release);
@@ -73,6 +74,7 @@ Home* home_for(std::shared_ptr<shm::Arena> arena) {
     const std::byte* const first = arena->pixel_segment().data();
     if (Home* const known = home_of(first)) return known;
     Home* const home = free_home();
+    // ORDER relaxed: see home_of(); the home is used once g_current leads to it, which use() stores with release.
     home->begin.store(reinterpret_cast<std::uintptr_t>(first), std::memory_order_relaxed);
     const std::byte* const last = first + arena->pixel_segment().bytes();
     home->end.store(reinterpret_cast<std::uintptr_t>(last), std::memory_order_relaxed);
@@ -116,6 +118,7 @@ shm::Block try_birth(std::size_t bytes, bool may_hold_pointers) noexcept {
             count_refused(bytes);
         }
     }
+    // ORDER release: pairs with the load in forget_empty_homes(). Relaxed on the count: a figure for a report.
     if (block.data == nullptr)
         home->alive.fetch_sub(1, std::memory_order_release);
     else
@@ -126,6 +129,7 @@ shm::Block try_birth(std::size_t bytes, bool may_hold_pointers) noexcept {
 }  // namespace
 
 void use(std::shared_ptr<shm::Arena> arena, std::uint64_t threshold_bytes) {
+    // ORDER relaxed: as in try_birth(); of counts: figures for a report.
     g_threshold.store(threshold_bytes, std::memory_order_relaxed);
     g_current.store(nullptr, std::memory_order_seq_cst);  // ORDER: see try_birth()
     forget_empty_homes();
@@ -139,6 +143,7 @@ void use(std::shared_ptr<shm::Arena> arena, std::uint64_t threshold_bytes) {
 Scope::Scope() noexcept { enter(); }
 Scope::~Scope() { leave(); }
 
+// ORDER relaxed on g_scopes: as in try_birth().
 void enter() noexcept { g_scopes.fetch_add(1, std::memory_order_relaxed); }
 
 void leave() noexcept {
@@ -146,6 +151,7 @@ void leave() noexcept {
     release_ended_guests();
 }
 
+// ORDER relaxed: in a process that has one thread yet.
 void close_all() noexcept { g_scopes.store(0, std::memory_order_relaxed); }
 
 void* allocate(std::size_t bytes) noexcept { return try_birth(bytes, false).data; }
@@ -175,10 +181,12 @@ void release(void* address) noexcept {
 }
 
 std::uint64_t set_threshold(std::uint64_t bytes) noexcept {
+    // ORDER relaxed: as in try_birth().
     return g_threshold.exchange(bytes, std::memory_order_relaxed);
 }
 
 bool can_bear() noexcept {
+    // ORDER acquire: pairs with the release in use(). Relaxed on the threshold: as in try_birth().
     const Home* const home = g_current.load(std::memory_order_acquire);
     return home != nullptr && home->arena->is_attached() &&
            g_threshold.load(std::memory_order_relaxed) <= home->arena->arena_bytes() / LARGEST_PART;
@@ -186,6 +194,7 @@ bool can_bear() noexcept {
 
 Counts counts() noexcept {
     Counts now;
+    // ORDER relaxed, all counts: figures for a report. Acquire on the list: pairs with the release in free_home().
     now.shared = g_shared.load(std::memory_order_relaxed);
     now.refused = g_refused.load(std::memory_order_relaxed);
     now.refused_bytes = g_refused_bytes.load(std::memory_order_relaxed);

@@ -30,6 +30,7 @@ struct Guests {
     std::mutex mutex;
     std::vector<std::weak_ptr<shm::Arena>> arenas;
     std::vector<Guest> guests;
+    // ORDER relaxed throughout: a hint whether it pays to take the mutex, under which the truth is read.
     std::atomic<bool> any{false};
     bool installed = false;
     // From the prepare handler to the other two: the fork in progress, on the thread that has the mutex.

@@ -92,6 +92,8 @@ public:
         births::close_all();
         attach(m_process);
         sync::ProcessShm& self = m_state.process(m_process);
+        // ORDER relaxed: published by the store of the state below, which is seq_cst and pairs with the loads in Lateness
+        // and in the watcher. The pid is seq_cst for the nursery's worker_pids(), which kills after the master's death.
         self.busy_rank.store(-1, std::memory_order_relaxed);
         self.since_ns.store(0, std::memory_order_relaxed);
         self.pid.store(pid, std::memory_order_seq_cst);
@@ -103,6 +105,7 @@ public:
     void note_setup(std::uint16_t stage) {
         sync::ProcessShm& self = m_state.process(m_process);
         // A rank that is another worker's is set up within its step, which has a deadline.
+        // ORDER relaxed: this process alone changes it. Of the stage: published by the store of the time.
         if (self.state.load(std::memory_order_relaxed) != sync::ProcessState::STARTING) return;
         self.busy_stage.store(stage, std::memory_order_relaxed);
         // ORDER release: pairs with the acquire in Lateness::is_late_to_start().
@@ -121,6 +124,7 @@ public:
     }
 
     bool run_worker(const py::object& target) {
+        // ORDER relaxed: published by the store of the state, seq_cst, which pairs with the loads in Lateness.
         m_state.process(m_process).since_ns.store(os::now_ns(), std::memory_order_relaxed);
         m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
         loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
@@ -132,6 +136,7 @@ public:
     void leave() {
         os::fault_point("worker: leaving");
         note_births();
+        // ORDER seq_cst: pairs with the watcher's load once this process has ended.
         m_state.process(m_process).state.store(sync::ProcessState::LEAVING, std::memory_order_seq_cst);
         os::fault_point("worker: left");
     }
@@ -140,6 +145,7 @@ public:
     py::tuple births() {
         note_births();
         std::uint64_t shared = 0, refused = 0, bytes = 0;
+        // ORDER relaxed: figures for a report; workers have left, which the wait for their end orders before this.
         for (std::uint16_t index = 0; index <= m_shape.workers; ++index) {
             const sync::ProcessShm& process = m_state.process(index);
             shared += process.births_shared.load(std::memory_order_relaxed);
@@ -175,6 +181,7 @@ public:
 
     // Tells every worker to leave; each ends its loop, shuts its stages down and exits.
     void stop_workers() {
+        // ORDER seq_cst: pairs with the load in WorkerLoop::run(); before the rings.
         m_state.head().stop.store(1, std::memory_order_seq_cst);
         for (std::uint16_t worker = 1; worker <= m_shape.workers; ++worker) sync::ring(m_state.door(worker));
     }
@@ -248,6 +255,7 @@ public:
     std::vector<std::uint32_t> ranks_of(std::uint16_t worker) {
         std::vector<std::uint32_t> ranks;
         for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
+            // ORDER seq_cst: pairs with take(), which names the worker.
             const sync::CellWord word = sync::unpack(m_state.cell(rank, m_slot).word.load(std::memory_order_seq_cst));
             // Before the first rendezvous a cell names nobody.
             const std::uint16_t process = word.process == 0 ? m_state.process_of(rank) : word.process;
@@ -257,6 +265,7 @@ public:
     }
 
     // From the next visit on, idle workers take waiting ranks of others. Before the loops run.
+    // ORDER seq_cst: pairs with the load in WorkerLoop::balances(); before the first release.
     void balance() { m_state.head().balances.store(1, std::memory_order_seq_cst); }
 
     // Says that `pid` is the worker: what a nursery has forked and not told of, because it died, is none.
@@ -290,6 +299,7 @@ public:
         return py::make_tuple(word.state == sync::CellState::ARRIVED, word.outcome);
     }
 
+    // ORDER relaxed: set while the rank's stages are set up, read after it has arrived from that, or its worker has died.
     void set_stateful(std::uint32_t rank) { m_state.rank(rank).is_stateful.store(1, std::memory_order_relaxed); }
     bool is_stateful(std::uint32_t rank) {
         return m_state.rank(rank).is_stateful.load(std::memory_order_relaxed) != 0;
@@ -298,6 +308,8 @@ public:
     // Notes that the visit of the rank that runs in this process can't be repeated from its beginning.
     void spend(sync::Spent why) {
         if (m_process == sync::MASTER_PROCESS) return;
+        // ORDER relaxed: this process alone writes its busy_rank, and what it spends of its rank; the master reads that
+        // when the worker has died. The cell's word is this worker's while it runs.
         const int rank = m_state.process(m_process).busy_rank.load(std::memory_order_relaxed);
         if (rank < 0) return;
         sync::FateShm& entry = m_state.fate(static_cast<std::uint32_t>(rank), m_slot);
@@ -307,6 +319,7 @@ public:
     }
     sync::Spent spent(std::uint32_t rank, std::uint32_t visit) {
         const sync::FateShm& entry = m_state.fate(rank, m_slot);
+        // ORDER relaxed: who wrote it has ended, which the watcher's reap orders before this.
         if (entry.spent_visit.load(std::memory_order_relaxed) != visit) return sync::Spent::NOT;
         return entry.spent_why.load(std::memory_order_relaxed);
     }
@@ -326,6 +339,7 @@ public:
     // Notes that a stage of an earlier step runs again: for messages, and for the step's deadline.
     void note_replay(std::uint16_t stage) {
         sync::ProcessShm& self = m_state.process(m_process);
+        // ORDER relaxed: published by the store below.
         self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
         // ORDER release: pairs with the acquire in Lateness::limit_now_ns().
         self.busy_stage.store(stage, std::memory_order_release);
@@ -380,6 +394,7 @@ public:
     std::vector<int> worker_pids() {
         std::vector<int> pids;
         for (std::uint16_t worker = 1; worker <= m_shape.workers; ++worker)
+            // ORDER seq_cst: pairs with the stores in attach_worker() and revoke().
             pids.push_back(m_state.process(worker).pid.load(std::memory_order_seq_cst));
         return pids;
     }
@@ -433,6 +448,7 @@ public:
     // (rank, report) of the slices that have raised the fatal flag.
     py::list fatal_reports() {
         py::list out;
+        // ORDER seq_cst: pairs with arrive(); a report is whole when the cell says so.
         for (std::uint16_t slot = 0; slot < m_shape.slots; ++slot)
             for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
                 const sync::CellWord word = sync::unpack(m_state.cell(rank, slot).word.load(std::memory_order_seq_cst));
@@ -442,6 +458,7 @@ public:
         return out;
     }
     std::uint8_t outcome(std::uint32_t rank) {
+        // ORDER seq_cst: pairs with arrive().
         return sync::unpack(m_state.cell(rank, m_slot).word.load(std::memory_order_seq_cst)).outcome;
     }
 
@@ -492,6 +509,7 @@ private:
     void note_births() {
         const births::Counts now = births::counts();
         sync::ProcessShm& self = m_state.process(m_process);
+        // ORDER relaxed: read when this process has ended, see births(); or by itself.
         self.births_shared.store(now.shared, std::memory_order_relaxed);
         self.births_refused.store(now.refused, std::memory_order_relaxed);
         self.births_refused_bytes.store(now.refused_bytes, std::memory_order_relaxed);

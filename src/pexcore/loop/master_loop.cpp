@@ -30,12 +30,14 @@ private:
 // --- ends
 
 void MasterLoop::request_stop(int level) {
+    // ORDER seq_cst: before the ring; pairs with the loads below.
     m_stop_level.store(level, std::memory_order_seq_cst);
     // A master that waits for its slices looks up.
     sync::ring(m_state.door(sync::MASTER_PROCESS));
 }
 
 bool MasterLoop::asked_for(int level) const {
+    // ORDER seq_cst: pairs with the store in request_stop().
     const int asked = m_stop_level.load(std::memory_order_seq_cst);
     return asked != 0 && asked <= level;
 }

@@ -108,6 +108,7 @@ public:
 
     // Says that an event may have arrived. From any thread.
     void notify_event() {
+        // ORDER seq_cst: before the ring; pairs with the exchange in run() and the load in wait().
         m_event_bell.store(true, std::memory_order_seq_cst);
         sync::ring(m_state.door(sync::MASTER_PROCESS));
     }

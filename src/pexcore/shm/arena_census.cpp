@@ -144,6 +144,7 @@ std::vector<HolderInfo> Arena::biggest_holders(std::size_t n) const {
                 holder.bytes += bytes;
             }
         };
+        // ORDER relaxed: figures for a report, of a moment.
         for (unsigned w = 0; w < MAX_PROCESSES / 64; ++w)
             count(header.holders[w].load(std::memory_order_relaxed), w * 64);
         count(header.roots.load(std::memory_order_relaxed), MAX_PROCESSES);
