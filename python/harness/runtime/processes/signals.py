@@ -8,9 +8,10 @@ import functools
 import os
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from harness import _core
 
@@ -152,13 +153,25 @@ def fork_with_handlers() -> int:
         _kept_in_forks = False
 
 
-def call_in_forks(call: Callable[[], None]) -> None:
-    """Has `call` called in what stage code forks from now on, before a signal can come there."""
+class LetsGo(Protocol):
+    """What has descriptors that no fork of stage code may hold."""
+
+    def let_go(self) -> None:
+        """In a fork: closes this process's own descriptors, which are the parent's to use."""
+
+
+def let_go_in_forks(one: LetsGo) -> None:
+    """Has `one.let_go` called in what stage code forks from now on, before a signal can come there."""
     _guard_forks()
-    _calls_in_forks.append(call)
+    _let_go.add(one)
 
 
-_calls_in_forks: list[Callable[[], None]] = []
+def keep_in_forks(one: LetsGo) -> None:
+    """Undoes `let_go_in_forks`."""
+    _let_go.discard(one)
+
+
+_let_go: weakref.WeakSet[LetsGo] = weakref.WeakSet()
 
 _usual: dict[int, Any] = {}
 """The handlers of before, of the signals that the harness handles in this process."""
@@ -183,8 +196,9 @@ def _guard_forks() -> None:
 def _take_back() -> None:
     if _kept_in_forks:
         return
-    for call in _calls_in_forks:
-        call()
+    for one in list(_let_go):
+        one.let_go()
+    _let_go.clear()
     for number, handler in _usual.items():
         # Stage code may have put its own there.
         if isinstance(current := signal.getsignal(number), _Taker) or current is _leave_alone:

@@ -10,12 +10,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import signal
 import socket
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +25,7 @@ from harness.runtime.processes.left_behind import LeftBehind
 from harness.runtime.processes.nurseries import ForkedNurseries, FreshNurseries
 from harness.runtime.processes.nursery import ImportStages, close_for_all, receive_message, send_message
 from harness.runtime.processes.oom import OomWatch, describe_kill
-from harness.runtime.processes.signals import call_in_forks
+from harness.runtime.processes.signals import keep_in_forks, let_go_in_forks
 from harness.runtime.processes.worker import RunContext
 
 if TYPE_CHECKING:
@@ -127,10 +125,9 @@ class Supervisor:
 
     def _keep_from_forks(self) -> None:
         """What stage code forks must not hold what tells others of this process's end."""
-        _guard_forks()
-        _supervisors.add(self)
+        let_go_in_forks(self)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """In a fork: closes this process's own descriptors, which are the parent's to use."""
         if self._life_write_fd >= 0:
             os.close(self._life_write_fd)
@@ -413,7 +410,7 @@ class Supervisor:
             _core.set_child_subreaper(False)
         else:
             complaints += self._end_left_behind(run, with_left_behind, undead)
-        _supervisors.discard(self)
+        keep_in_forks(self)
         return complaints
 
     def _end_left_behind(self, run: _core.Run, wanted: bool, undead: list[int]) -> list[str]:
@@ -453,21 +450,6 @@ def _barren(message: tuple) -> HarnessError:
     return HarnessError(
         f"forking worker {message[1]}: {message[2]}; look at the limits on processes and memory"
     )
-
-
-_supervisors: weakref.WeakSet[Supervisor] = weakref.WeakSet()
-"""Those that have descriptors which no other process may hold."""
-
-
-@functools.cache
-def _guard_forks() -> None:
-    call_in_forks(_let_go_in_fork)
-
-
-def _let_go_in_fork() -> None:
-    for supervisor in list(_supervisors):
-        supervisor._let_go()
-    _supervisors.clear()
 
 
 def _wait_for_ends(run: _core.Run) -> list[tuple[int, int]]:

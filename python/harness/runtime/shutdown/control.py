@@ -10,18 +10,16 @@ The socket has no file: it vanishes with the master, however that ends. Only its
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import socket
 import struct
-import weakref
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import HarnessError
 from harness.process_identity import start_time
-from harness.runtime.processes.signals import call_in_forks
+from harness.runtime.processes.signals import keep_in_forks, let_go_in_forks
 from harness.runtime.shutdown.listener import Request
 from harness.whole_files import write_atomically
 
@@ -140,8 +138,7 @@ class ControlSocket:
             self._socket.close()
             raise
         # A fork that lives on would keep the name from the next run of this process.
-        _guard_forks()
-        _open.add(self)
+        let_go_in_forks(self)
 
     def let_go(self) -> None:
         """In a fork: the name is the parent's."""
@@ -160,24 +157,10 @@ class ControlSocket:
 
     def close(self) -> None:
         """Ends `listen`."""
-        _open.discard(self)
+        keep_in_forks(self)
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-
-
-_open: weakref.WeakSet[ControlSocket] = weakref.WeakSet()
-
-
-@functools.cache
-def _guard_forks() -> None:
-    call_in_forks(_let_go_in_fork)
-
-
-def _let_go_in_fork() -> None:
-    for control in list(_open):
-        control.let_go()
-    _open.clear()
 
 
 def _answer(connection: socket.socket, request: Request) -> str:
