@@ -76,6 +76,23 @@ def test_a_nursery_that_still_imports_dies_with_its_master(bench):
     bench.wait_until(lambda: not bench.processes(), "the nursery to end", timeout=5.0)
 
 
+@pytest.mark.parametrize(
+    ("end", "cause"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL (signal 9)"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV (signal 11)"),
+        ("os._exit(0)", "exit code 0"),
+    ],
+)
+def test_a_nursery_that_dies_while_it_imports_is_named_with_its_cause(bench, end, cause):
+    bench.module(f"{end}\n")
+    bench.policy("quick - Quick")
+    done = bench.run()
+    assert done.code == 2
+    assert "importing the stage modules: the nursery (pid " in done.err
+    assert f"ended by {cause}" in done.err
+
+
 def test_the_death_that_ends_a_run_is_told_when_the_nursery_died_before(bench):
     bench.module("""
     class Dies(ParallelProcessing):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -28,7 +29,7 @@ LOOK_S = 0.002
 GONE_S = 10.0
 ALLOWED_ENDS = {0, -signal.SIGKILL, 3, 6}
 """Done; killed; a worker died before the first visit, or too often; slices have lost a visit."""
-NURSERY_DIED = "the nursery (pid"
+NURSERY_DIED = re.compile(r"the nursery \(pid \d+\) ended by SIGKILL")
 """In the last words of a run that ended with 2: before the first visit there is nothing to go on with."""
 
 
@@ -79,7 +80,7 @@ class Round:
                 os.kill(pid, signal.SIGKILL)
         said = (self._folder / "err").read_text(errors="replace")
         last = said.rstrip().rpartition("\n")[2]
-        if process.returncode in ALLOWED_ENDS or (process.returncode == 2 and NURSERY_DIED in last):
+        if process.returncode in ALLOWED_ENDS or (process.returncode == 2 and NURSERY_DIED.search(last)):
             return
         self._figures.wrong.append(f"the run ended with exit code {process.returncode}: {said[-2000:]}")
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness import _core
 from harness.errors import ConfigError, HarnessError, InternalError, NoReplacement, describe_end
 from harness.runtime.configuration.config import PipelineConfig
+from harness.runtime.processes.ends import how_it_ended, reap
 from harness.runtime.processes.fresh import FreshStarts, NoProcess
 from harness.runtime.processes.left_behind import LeftBehind
 from harness.runtime.processes.nurseries import ForkedNurseries, FreshNurseries
@@ -90,7 +91,7 @@ class Supervisor:
         self._fresh: FreshStarts | None = None
         self._fresh_workers: FreshStarts | None = None
         """What starts the workers, where the nursery must not fork them."""
-        self._watching = False
+        self._watching = self._helpers_watched = False
         self._watched: set[int] = set()
         self._asked = 0
         """How many workers the nursery was asked for and has not answered."""
@@ -179,8 +180,14 @@ class Supervisor:
         """Starts the watcher, then admits worker after worker. Raises `HarnessError` where one is lacking."""
         run.start_watcher()
         self._watching = True
-        for pid in self._helpers():
-            run.watch(-1, pid)
+        try:
+            self._admit_workers(run)
+        finally:
+            for pid in self._helpers():
+                run.watch(-1, pid)
+            self._helpers_watched = True
+
+    def _admit_workers(self, run: _core.Run) -> None:
         if self._fresh_workers is not None:
             for worker in range(self._config.n_workers):
                 self._start_fresh(run, self._fresh_workers, worker, 0)
@@ -247,10 +254,7 @@ class Supervisor:
         try:
             send_message(self._require_connection(), ("fork", worker, incarnation))
         except OSError as error:
-            raise NurseryGone(
-                f"{doing}: the nursery (pid {self._nursery_pid}) can't be asked for worker {worker}: {error};"
-                " has it ended?"
-            ) from error
+            raise self._nursery_gone(doing, f"can't be asked for worker {worker}: {error}") from error
         self._asked += 1
 
     def _take_answer(self, doing: str, timeout: float = BIRTH_TIMEOUT_S) -> tuple:
@@ -306,15 +310,18 @@ class Supervisor:
         try:
             message = receive_message(connection)
         except TimeoutError:
-            raise NurseryGone(f"{doing}: the nursery did not answer within {timeout:g} s") from None
+            raise self._nursery_gone(doing, f"did not answer within {timeout:g} s") from None
         except OSError as error:
-            raise NurseryGone(f"{doing}: the connection to the nursery failed: {error}") from error
+            raise self._nursery_gone(doing, f"does not answer: {error}") from error
         if message is None:
-            raise NurseryGone(
-                f"{doing}: the nursery (pid {self._nursery_pid}) ended unexpectedly;"
-                " its last words are on stderr"
-            )
+            raise self._nursery_gone(doing, "has closed its connection")
         return message
+
+    def _nursery_gone(self, doing: str, seen: str) -> NurseryGone:
+        # Later the watcher takes the ends, and tells of them.
+        cause = "" if self._helpers_watched else how_it_ended(self._nursery_pid, self._oom)
+        told = f"ended by {cause} before it had done so; its last words, if any, are on stderr"
+        return NurseryGone(f"{doing}: the nursery (pid {self._nursery_pid}) {told if cause else seen}")
 
     def ranks_of(self, worker: int) -> str:
         """The ranks that a worker runs, for messages: `0,2,4`."""
@@ -395,7 +402,7 @@ class Supervisor:
             self._close_connection(polite=False)
             for pid in self._helpers():
                 _core.kill_group(pid)
-                _reap(pid)
+                reap(pid, KILL_TIMEOUT_S)
         if self._nurseries is not None:
             self._nurseries.close()
             self._nurseries = None
@@ -432,7 +439,7 @@ class Supervisor:
         """Workers that were born while the start was broken off: the life pipe has just killed them."""
         for pid in self._born.union(run.worker_pids()) - self._watched:
             if pid > 0:
-                _reap(pid)
+                reap(pid, KILL_TIMEOUT_S)
 
     def _close_connection(self, *, polite: bool) -> None:
         if self._connection is None:
@@ -466,15 +473,3 @@ def _wait_for_ends(run: _core.Run) -> list[tuple[int, int]]:
         if now > deadline or (not workers and now > helpers_deadline):
             return workers
     return []
-
-
-def _reap(pid: int) -> None:
-    """Reaps a killed child. Gives up after a while: a process in uninterruptible sleep stays."""
-    deadline = time.monotonic() + KILL_TIMEOUT_S
-    while time.monotonic() < deadline:
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0] != 0:
-                return
-        except ChildProcessError:
-            return
-        time.sleep(0.001)
