@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import _core
@@ -13,11 +11,11 @@ from harness.clipboard import Clipboard, Pending
 from harness.dc3a import acts, find_half
 from harness.errors import StageFailed, note_place
 from harness.queue import Queue
-from harness.runtime.configuration.config import UPCOMING_VISITS
-from harness.runtime.halves.blocks import STAGE, VISIT
+from harness.runtime.halves.blocks import VISIT
 from harness.runtime.halves.failure import describe_failure, original_of
-from harness.runtime.halves.half import DEBUG, SILENT, TRACE, VERB2, Half
+from harness.runtime.halves.half import DEBUG, SILENT, TRACE, VERB2
 from harness.runtime.halves.in_slices import InSlices
+from harness.runtime.halves.master_events import MasterEvents
 from harness.runtime.halves.stray_forks import end_if_stray
 from harness.stage import NoOpSerialProcessing, SerialProcessing
 from harness.transport.entry import Entry
@@ -26,19 +24,15 @@ from harness.transport.tally import ACROSS, DOWN, UP
 if TYPE_CHECKING:
     from harness._core import _LegEnd as LegEnd
     from harness._steps import Already
-    from harness.properties import PropertySet
     from harness.runtime.configuration.config import StageConfig
     from harness.runtime.halves.admission import Admission
     from harness.runtime.halves.run_events import RunEvents
     from harness.runtime.processes.replacing import Replacing
     from harness.runtime.records.recording import Recorder
     from harness.runtime.records.statistics import RunStatistics
-    from harness.transport import Manifest
-
-HANDLE_EVENTS = f"{STAGE}.handleEvents"
 
 
-class MasterHalf(Half[SerialProcessing]):
+class MasterHalf(MasterEvents):
     """Rank -1. Its methods without underscore after `set_up` are what `Run.run_master` calls."""
 
     statistics: RunStatistics
@@ -64,50 +58,10 @@ class MasterHalf(Half[SerialProcessing]):
 
         self.build(make)
         self._between: Queue | None = None
-        self.published: list[tuple[int, Manifest]] = []
-        """Where it stands what the slices have received in this visit, by the stage before which they did."""
-        self._event: tuple[int, str, PropertySet] | None = None
-        self._awaits = 0
+        self.published = []
+        self._forget_event()
         self._reached = 0
         self._first = 0
-
-    def _make_one(
-        self,
-        make: Callable[[StageConfig, dict[str, Any]], SerialProcessing | None],
-        stage: StageConfig,
-        stage_id: int,
-    ) -> SerialProcessing | None:
-        with self._watched(stage_id, _core.SerialHalf.SETUP), self._placed(stage_id, "setup"):
-            return super()._make_one(make, stage, stage_id)
-
-    def _shut_down_one(self, stage: SerialProcessing, number: int) -> None:
-        with self._watched(number, _core.SerialHalf.SHUTDOWN), self._placed(number, "shutdown"):
-            super()._shut_down_one(stage, number)
-
-    @contextlib.contextmanager
-    def _watched(self, number: int, half: _core.SerialHalf) -> Iterator[None]:
-        """While the block runs, stage code does, which has the stage's deadline."""
-        number = number if number > 0 else len(self.config.stages) + 1
-        self.run.begin_call(self.visit, number, half)
-        try:
-            yield
-        finally:
-            self.run.end_call()
-
-    def _place(self, number: int, method: str) -> str:
-        stages = self.config.stages
-        name = f"stage {stages[number - 1].name!r}" if 1 <= number <= len(stages) else "the failure stage"
-        when = f", visit {self.visit}" if self.in_visit else ""
-        return f"{name} ({method}{when}) of the master"
-
-    @contextlib.contextmanager
-    def _placed(self, number: int, method: str) -> Iterator[None]:
-        """While the block runs, stage code does: what it raises to end the run is told with its place."""
-        try:
-            yield
-        except (SystemExit, KeyboardInterrupt) as error:
-            note_place(error, self._place(number, method))
-            raise
 
     def require_methods_of_classes(self) -> None:
         """Raises `StageFailed` where a stage has a method that a schedule can't know of: its own."""
@@ -148,67 +102,12 @@ class MasterHalf(Half[SerialProcessing]):
         self._between = None
         self.replacing.begin_visit(visit)
         self.admission.begin_visit()
-        self._event, self._awaits, self._reached, self._first = None, 0, 0, 0
+        self._forget_event()
+        self._reached = self._first = 0
         self.events.begin_visit(visit)
         self.statistics.tally.turn_to(visit)
         if self.log.sends(TRACE):
             self.blocks.mark(VISIT, "start", TRACE, f"visit {visit}")
-
-    def take_event(self, number: int) -> _core.EventLook:
-        """Looks for the event that stage `number` waits for; it goes on the clipboard before the stage."""
-
-        def accept(topic: str, payload: PropertySet) -> None:
-            clipboard = self.queues[number - 1].element()
-            if clipboard is not None:
-                clipboard.put(topic, payload)
-                self._foresee(number, clipboard)
-            self._event = (number, topic, payload)
-            identity = " ".join(self.events.idents)
-            if number == 1:
-                self.recorder.begin_visit(self.visit, identity)
-            else:
-                self.recorder.note_input(identity)
-
-        if self._awaits != number:
-            self._begin_wait(number)
-        look = self.events.look(number, accept)
-        if look == _core.EventLook.TAKEN:
-            self._end_wait()
-        return look
-
-    def _begin_wait(self, number: int) -> None:
-        """The wait for an event is a part of its stage (contract 5.2)."""
-        self._awaits = number
-        self.enter_stage(number)
-        if self.log.sends(VERB2):
-            self._mark_stages("start", number, self.run.meets_after(number))
-        if self.log.sends(TRACE):
-            self.blocks.mark(HANDLE_EVENTS, "start", TRACE, self._handling(number))
-
-    def _end_wait(self) -> None:
-        if self.log.sends(TRACE):
-            self.blocks.mark(HANDLE_EVENTS, "end", TRACE, self._handling(self._awaits))
-        self._awaits = 0
-
-    def _leave_wait(self) -> None:
-        """The visit ends while a stage waits for its event."""
-        number = self._awaits
-        if not number:
-            return
-        self._end_wait()
-        if self.log.sends(VERB2):
-            self._mark_stages("end", number, self.run.meets_after(number))
-
-    def _handling(self, number: int) -> str:
-        return f"{self.stages[number - 1].getName()}.handleEvents"
-
-    def _foresee(self, number: int, clipboard: Clipboard) -> None:
-        """Stages that read ahead find the events of the next visits, beside what is known of them already."""
-        coming = self.events.coming(number)
-        known = clipboard.get(UPCOMING_VISITS) or []
-        if coming:
-            merged: Iterable[Any] = zip_longest(known, coming, fillvalue={})
-            clipboard.put(UPCOMING_VISITS, [{**before, **event} for before, event in merged])
 
     def drop_visit(self, visit: int) -> None:
         """The run ends before any stage of the visit has begun."""
@@ -299,26 +198,6 @@ class MasterHalf(Half[SerialProcessing]):
             self._between = None
             self.fail(number, error, "preprocess", lambda failure: self._failure_preprocess(failure, number))
             self._tell_notes(number, DOWN)
-
-    def _let_event_ride(self, number: int, clipboard: Clipboard) -> None:
-        """Has the event of the stage cross with what is marked shareable, without being marked to stages."""
-        if self._event is None or self._event[0] != number:
-            return
-        _, topic, payload = self._event
-        if clipboard.get(topic) is payload:
-            clipboard._publish_once(topic)
-            if self.config.reads_ahead and clipboard.contains(UPCOMING_VISITS):
-                clipboard._publish_once(UPCOMING_VISITS)
-
-    def _publish_event_alone(self, number: int) -> None:
-        """Slices go on when the master has failed, and get the event of their stage all the same."""
-        manifest = (0, 0)
-        if self._event is not None and self._event[0] == number:
-            alone = Clipboard()
-            alone.put(self._event[1], self._event[2], True)
-            manifest, _ = self.transport.publish(alone)
-            self.published.append((number, manifest))
-        self.run.set_down_manifest(number, *manifest)
 
     def _tell_notes(self, number: int, direction: str) -> None:
         """Counts what `take` copied, and a crossing that failed."""
@@ -411,11 +290,6 @@ class MasterHalf(Half[SerialProcessing]):
             self._mark_stages("end", self._first, number)
         return outcome
 
-    def _mark_stages(self, status: str, first: int, last: int) -> None:
-        for number in range(first, last + 1):
-            name = self.stages[number - 1].getName()
-            self.blocks.mark(STAGE, status, VERB2, f"stage {number} {name}", name)
-
     def fail(
         self,
         number: int,
@@ -442,9 +316,7 @@ class MasterHalf(Half[SerialProcessing]):
 
         self.fail(number, error, "postprocess", apply)
 
-    def workers_died(
-        self, slices: list[tuple[int, int, int, tuple[int, ...], tuple[int, ...]]]
-    ) -> bool:
+    def workers_died(self, slices: list[tuple[int, int, int, tuple[int, ...], tuple[int, ...]]]) -> bool:
         """Replaces the workers that have died. Returns whether the run goes on.
 
         `slices` has the fields of an `InSlices` for each visit that slices have begun.
@@ -494,12 +366,6 @@ class MasterHalf(Half[SerialProcessing]):
             return self._between.element()
         after, before = self.queues[number], self.queues[number - 1]
         return after.element() if after.size() > 0 else before.element()
-
-    def _traced(self, stage: SerialProcessing, method: str, call: Callable[[], None]) -> None:
-        what = f"{stage.getName()}.{method}"
-        self.blocks.mark(f"{STAGE}.{method}", "start", TRACE, what)
-        self.call_stage(call)
-        self.blocks.mark(f"{STAGE}.{method}", "end", TRACE, what)
 
 
 def _drain(queue: Queue) -> list[Clipboard]:
