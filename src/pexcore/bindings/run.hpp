@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A run: the arena with the run's tables, the two loops, the watcher.
+// A run: what its master does with the tables, its loop and the watcher.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -14,43 +14,24 @@
 #include <utility>
 #include <vector>
 
-#include "births.hpp"
 #include "fault_spec.hpp"
-#include "fork_guests.hpp"
 #include "loop/master_loop.hpp"
-#include "loop/worker_loop.hpp"
 #include "os/clock.hpp"
 #include "os/fault_point.hpp"
 #include "os/futex.hpp"
 #include "os/process.hpp"
 #include "python_hooks.hpp"
-#include "shm/arena.hpp"
-#include "sync/run_state.hpp"
+#include "run_worker.hpp"
 #include "sync/stop_ladder.hpp"
 #include "sync/watcher.hpp"
 
 namespace pex::bindings {
 
-inline std::shared_ptr<shm::Arena> create_arena(std::uint64_t arena_bytes, std::uint64_t application_bytes,
-                                                std::uint64_t lend_bytes) {
-    shm::ArenaConfig config;
-    config.arena_bytes = arena_bytes;
-    config.lend_bytes = lend_bytes;
-    config.application_bytes = application_bytes;
-    return shm::Arena::create(config);
-}
-
 // A run as Python sees it: created in the master, inherited by what is forked from there, and adopted by processes that
 // are started by exec.
-class Run {
+class Run : public RunWorker {
 public:
-    Run(std::uint64_t arena_bytes, std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
-        std::vector<std::uint16_t> exchanges, std::uint16_t slots = 1,
-        std::uint64_t lend_bytes = 0)
-        : m_exchanges(std::move(exchanges)),
-          m_shape(shape_of(ranks, workers, stages, m_exchanges, slots)),
-          m_arena(create_arena(arena_bytes, sync::RunState::bytes_for(m_shape), lend_bytes)),
-          m_state(m_arena->application(), m_shape) {}
+    using RunWorker::RunWorker;
 
     // The run behind the descriptors that segment_fds() of another process's Run names, made with the same numbers.
     // Owns both descriptors from now on, also on error. Throws os::Error, std::invalid_argument.
@@ -63,96 +44,9 @@ public:
         return std::shared_ptr<Run>(new Run(shape, std::move(exchanges), std::move(arena)));
     }
 
-    // (control, pixels): the descriptors that another process needs to adopt the run. They stay this one's.
-    py::tuple segment_fds() const {
-        return py::make_tuple(m_arena->control_segment().fd(), m_arena->pixel_segment().fd());
-    }
-
-    const std::shared_ptr<shm::Arena>& arena() const { return m_arena; }
-    sync::RunState& state() { return m_state; }
-
-    // The slot of the visit that this process looks at: what is said of a rank, and of manifests, is said of it there.
-    std::uint16_t slot() const { return m_slot; }
-    std::uint16_t slots() const { return m_shape.slots; }
-    void turn_to(std::uint16_t slot) {
-        if (slot >= m_shape.slots) throw py::index_error("no such slot in this run");
-        m_slot = slot;
-    }
-    loop::Traffic& traffic() { return m_traffic; }
-
     void attach_master() {
         play_role(Role::MASTER);
         attach(0);
-    }
-
-    void attach_worker(std::uint16_t worker, int pid, std::uint32_t incarnation) {
-        m_process = static_cast<std::uint16_t>(1 + worker);
-        m_incarnation = static_cast<std::uint8_t>(incarnation);
-        // What the process that forked this one was doing is not what this one does.
-        births::close_all();
-        attach(m_process);
-        sync::ProcessShm& self = m_state.process(m_process);
-        // ORDER relaxed: published by the store of the state below, which is seq_cst and pairs with the loads in Lateness
-        // and in the watcher. The pid is seq_cst for the nursery's worker_pids(), which kills after the master's death.
-        self.busy_rank.store(-1, std::memory_order_relaxed);
-        self.since_ns.store(0, std::memory_order_relaxed);
-        self.pid.store(pid, std::memory_order_seq_cst);
-        self.state.store(sync::ProcessState::STARTING, std::memory_order_seq_cst);
-        os::fault_point("worker: attached");
-    }
-
-    // Says, of a worker that sets its stages up, that it has come to this one; n + 1 for the failure stage.
-    void note_setup(std::uint16_t stage) {
-        sync::ProcessShm& self = m_state.process(m_process);
-        // A rank that is another worker's is set up within its step, which has a deadline.
-        // ORDER relaxed: this process alone changes it. Of the stage: published by the store of the time.
-        if (self.state.load(std::memory_order_relaxed) != sync::ProcessState::STARTING) return;
-        self.busy_stage.store(stage, std::memory_order_relaxed);
-        // ORDER release: pairs with the acquire in Lateness::is_late_to_start().
-        self.since_ns.store(os::now_ns(), std::memory_order_release);
-    }
-
-    void set_spin(std::uint64_t least_ns, std::uint64_t most_ns) { m_spin = {least_ns, most_ns}; }
-
-    bool arrive_ready(std::uint32_t rank, std::uint8_t outcome) {
-        loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
-        worker.set_incarnation(m_incarnation);
-        os::fault_point("worker: set up");
-        const bool counts = worker.arrive_ready(rank, outcome);
-        os::fault_point("worker: ready");
-        return counts;
-    }
-
-    bool run_worker(const py::object& target) {
-        // ORDER relaxed: published by the store of the state, seq_cst, which pairs with the loads in Lateness.
-        m_state.process(m_process).since_ns.store(os::now_ns(), std::memory_order_relaxed);
-        m_state.process(m_process).state.store(sync::ProcessState::WORKING, std::memory_order_seq_cst);
-        loop::WorkerLoop worker(m_state, m_process, m_traffic, m_spin);
-        worker.set_incarnation(m_incarnation);
-        PythonWorker hooks(target, m_slot);
-        return worker.run(hooks);
-    }
-
-    void leave() {
-        os::fault_point("worker: leaving");
-        note_births();
-        // ORDER seq_cst: pairs with the watcher's load once this process has ended.
-        m_state.process(m_process).state.store(sync::ProcessState::LEAVING, std::memory_order_seq_cst);
-        os::fault_point("worker: left");
-    }
-
-    // (shared, refused, refused bytes) of the master now and of the workers that have left.
-    py::tuple births() {
-        note_births();
-        std::uint64_t shared = 0, refused = 0, bytes = 0;
-        // ORDER relaxed: figures for a report; workers have left, which the wait for their end orders before this.
-        for (std::uint16_t index = 0; index <= m_shape.workers; ++index) {
-            const sync::ProcessShm& process = m_state.process(index);
-            shared += process.births_shared.load(std::memory_order_relaxed);
-            refused += process.births_refused.load(std::memory_order_relaxed);
-            bytes += process.births_refused_bytes.load(std::memory_order_relaxed);
-        }
-        return py::make_tuple(shared, refused, bytes);
     }
 
     py::tuple run_master(const loop::Schedule& schedule, const py::object& target,
@@ -276,82 +170,6 @@ public:
         os::futex_wake(admitted);
         os::fault_point("master: admitted");
     }
-    // Waits until the master says who is the worker; below 0: for as long as that takes. Returns whether it is `pid`.
-    bool await_admission(std::uint16_t worker, int pid, int timeout_ms) {
-        const sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
-        const std::uint64_t deadline =
-            timeout_ms < 0 ? os::NO_DEADLINE : os::now_ns() + static_cast<std::uint64_t>(timeout_ms) * 1'000'000u;
-        // ORDER relaxed: for tests; written before this process was asked for.
-        play_role(process.incarnation.load(std::memory_order_relaxed) == 0 ? Role::WORKER : Role::FRESH);
-        os::fault_point("worker: born");
-        const py::gil_scoped_release unlocked;
-        for (;;) {
-            // ORDER seq_cst: pairs with admit(), which follows all that the master did for this worker.
-            const std::uint32_t admitted = process.admitted.load(std::memory_order_seq_cst);
-            if (admitted != 0 || os::now_ns() > deadline) return admitted == static_cast<std::uint32_t>(pid);
-            os::futex_wait(process.admitted, 0, deadline);
-        }
-    }
-
-    // (has arrived, outcome) of a rank in the step that was released last.
-    py::tuple arrival(std::uint32_t rank) {
-        const sync::CellWord word = sync::unpack(m_state.cell(rank, m_slot).word.load(std::memory_order_seq_cst));
-        return py::make_tuple(word.state == sync::CellState::ARRIVED, word.outcome);
-    }
-
-    // ORDER relaxed: set while the rank's stages are set up, read after it has arrived from that, or its worker has died.
-    void set_stateful(std::uint32_t rank) { m_state.rank(rank).is_stateful.store(1, std::memory_order_relaxed); }
-    bool is_stateful(std::uint32_t rank) {
-        return m_state.rank(rank).is_stateful.load(std::memory_order_relaxed) != 0;
-    }
-
-    // Notes that the visit of the rank that runs in this process can't be repeated from its beginning.
-    void spend(sync::Spent why) {
-        if (m_process == sync::MASTER_PROCESS) return;
-        // ORDER relaxed: this process alone writes its busy_rank, and what it spends of its rank; the master reads that
-        // when the worker has died. The cell's word is this worker's while it runs.
-        const int rank = m_state.process(m_process).busy_rank.load(std::memory_order_relaxed);
-        if (rank < 0) return;
-        sync::FateShm& entry = m_state.fate(static_cast<std::uint32_t>(rank), m_slot);
-        const auto bits = m_state.cell(static_cast<std::uint32_t>(rank), m_slot).word.load(std::memory_order_seq_cst);
-        entry.spent_why.store(why, std::memory_order_relaxed);
-        entry.spent_visit.store(sync::unpack(bits).visit, std::memory_order_relaxed);
-    }
-    sync::Spent spent(std::uint32_t rank, std::uint32_t visit) {
-        const sync::FateShm& entry = m_state.fate(rank, m_slot);
-        // ORDER relaxed: who wrote it has ended, which the watcher's reap orders before this.
-        if (entry.spent_visit.load(std::memory_order_relaxed) != visit) return sync::Spent::NOT;
-        return entry.spent_why.load(std::memory_order_relaxed);
-    }
-
-    void set_verdict(std::uint32_t rank, std::uint32_t visit, std::uint16_t stage, sync::Verdict verdict) {
-        sync::FateShm& entry = m_state.fate(rank, m_slot);
-        entry.verdict_visit = visit;
-        entry.verdict_stage = stage;
-        entry.verdict = verdict;
-    }
-    py::tuple verdict(std::uint32_t rank, std::uint32_t visit) {
-        const sync::FateShm& entry = m_state.fate(rank, m_slot);
-        if (entry.verdict_visit != visit) return py::make_tuple(sync::Verdict::REPLAY, 0);
-        return py::make_tuple(entry.verdict, entry.verdict_stage);
-    }
-
-    // Notes that a stage of an earlier step runs again: for messages, and for the step's deadline.
-    void note_replay(std::uint16_t stage) {
-        sync::ProcessShm& self = m_state.process(m_process);
-        // ORDER relaxed: published by the store below.
-        self.since_ns.store(os::now_ns(), std::memory_order_relaxed);
-        // ORDER release: pairs with the acquire in Lateness::limit_now_ns().
-        self.busy_stage.store(stage, std::memory_order_release);
-        os::fault_point("worker: repeats");
-    }
-
-    // (rank, stage) that a worker (from 0) runs; rank -1: none.
-    py::tuple busy(std::uint16_t worker) {
-        const sync::ProcessShm& process = m_state.process(static_cast<std::uint16_t>(1 + worker));
-        return py::make_tuple(process.busy_rank.load(std::memory_order_relaxed),
-                              process.busy_stage.load(std::memory_order_relaxed));
-    }
 
     // Puts every process that was killed and has not ended in quarantine; (worker, pid, blocks, bytes) of each, with
     // worker -1 for the nursery, which holds nothing.
@@ -399,69 +217,6 @@ public:
         return pids;
     }
 
-    void set_down_manifest(std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
-        os::fault_point("master: publishes");
-        m_state.down(stage, m_slot) = {ref, bytes};
-    }
-    // Of a slot: pairs of reference and length of all stages from 0 on, as 64-bit numbers that can be read without a call.
-    py::memoryview down_table(std::uint16_t slot) {
-        return py::memoryview::from_buffer(&m_state.down(0, slot).ref, {2 * (py::ssize_t{1} + m_shape.stages)},
-                                           {static_cast<py::ssize_t>(sizeof(std::uint64_t))}, true);
-    }
-    py::tuple down_manifest(std::uint16_t stage) {
-        return py::make_tuple(m_state.down(stage, m_slot).ref, m_state.down(stage, m_slot).bytes);
-    }
-    void set_up_manifest(std::uint32_t rank, std::uint64_t ref, std::uint64_t bytes) {
-        os::fault_point("worker: publishes");
-        m_state.cell(rank, m_slot).manifest_ref = ref;
-        os::fault_point("worker: half a manifest");
-        m_state.cell(rank, m_slot).manifest_bytes = bytes;
-    }
-    py::tuple up_manifest(std::uint32_t rank) {
-        return py::make_tuple(m_state.cell(rank, m_slot).manifest_ref, m_state.cell(rank, m_slot).manifest_bytes);
-    }
-    // (rank, manifest) of the ranks that have published upwards.
-    py::list up_manifests() {
-        py::list out;
-        for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank)
-            if (m_state.cell(rank, m_slot).manifest_bytes != 0) out.append(py::make_tuple(rank, up_manifest(rank)));
-        return out;
-    }
-    // Of a slot: the lengths of what the ranks have published upwards, in their order, that can be read without a call.
-    py::memoryview up_lengths(std::uint16_t slot) {
-        static std::uint64_t nothing = 0;
-        return py::memoryview::from_buffer(m_shape.ranks != 0 ? &m_state.cell(0, slot).manifest_bytes : &nothing,
-                                           {static_cast<py::ssize_t>(m_shape.ranks)},
-                                           {static_cast<py::ssize_t>(sizeof(sync::CellShm))}, true);
-    }
-    // The stage that raised, of those that the step of a rank ran through.
-    void set_raised_stage(std::uint32_t rank, std::uint16_t stage) { m_state.cell(rank, m_slot).raised_stage = stage; }
-    std::uint16_t raised_stage(std::uint32_t rank) { return m_state.cell(rank, m_slot).raised_stage; }
-    void set_across_manifest(std::uint32_t rank, std::uint16_t stage, std::uint64_t ref, std::uint64_t bytes) {
-        os::fault_point("worker: offers");
-        m_state.across(rank, exchange_before(stage), m_slot) = {ref, bytes};
-    }
-    py::tuple across_manifest(std::uint32_t rank, std::uint16_t stage) {
-        const sync::ManifestPlaceShm& place = m_state.across(rank, exchange_before(stage), m_slot);
-        return py::make_tuple(place.ref, place.bytes);
-    }
-    // (rank, report) of the slices that have raised the fatal flag.
-    py::list fatal_reports() {
-        py::list out;
-        // ORDER seq_cst: pairs with arrive(); a report is whole when the cell says so.
-        for (std::uint16_t slot = 0; slot < m_shape.slots; ++slot)
-            for (std::uint32_t rank = 0; rank < m_shape.ranks; ++rank) {
-                const sync::CellWord word = sync::unpack(m_state.cell(rank, slot).word.load(std::memory_order_seq_cst));
-                if (word.state == sync::CellState::ARRIVED && (word.outcome & sync::OUTCOME_FATAL) != 0)
-                    out.append(py::make_tuple(rank, py::bytes(m_state.read_report(rank, slot))));
-            }
-        return out;
-    }
-    std::uint8_t outcome(std::uint32_t rank) {
-        // ORDER seq_cst: pairs with arrive().
-        return sync::unpack(m_state.cell(rank, m_slot).word.load(std::memory_order_seq_cst)).outcome;
-    }
-
     py::list drain_spans() {
         if (m_rings.empty())
             for (std::uint16_t index = 0; index <= m_shape.workers; ++index) m_rings.push_back(m_state.ring(index));
@@ -483,47 +238,8 @@ public:
 
 private:
     Run(const sync::RunShape& shape, std::vector<std::uint16_t> exchanges, std::shared_ptr<shm::Arena> arena)
-        : m_exchanges(std::move(exchanges)),
-          m_shape(shape),
-          m_arena(std::move(arena)),
-          m_state(m_arena->application(), m_shape) {}
+        : RunWorker(shape, std::move(exchanges), std::move(arena)) {}
 
-    static sync::RunShape shape_of(std::uint32_t ranks, std::uint16_t workers, std::uint16_t stages,
-                                   const std::vector<std::uint16_t>& exchanges, std::uint16_t slots) {
-        if (slots == 0 || slots > shm::MAX_VISITS)
-            throw std::invalid_argument("visits in flight: expected 1 to " + std::to_string(shm::MAX_VISITS));
-        return {ranks, workers, stages, static_cast<std::uint16_t>(exchanges.size()), slots};
-    }
-
-    std::uint16_t exchange_before(std::uint16_t stage) const {
-        for (std::size_t i = 0; i < m_exchanges.size(); ++i)
-            if (m_exchanges[i] == stage) return static_cast<std::uint16_t>(i);
-        throw std::invalid_argument("no exchange belongs to that stage");
-    }
-
-    void attach(std::uint16_t process) {
-        m_arena->attach(shm::ProcessSlot{static_cast<std::uint8_t>(process)});
-        make_forks_guests(m_arena);
-    }
-
-    void note_births() {
-        const births::Counts now = births::counts();
-        sync::ProcessShm& self = m_state.process(m_process);
-        // ORDER relaxed: read when this process has ended, see births(); or by itself.
-        self.births_shared.store(now.shared, std::memory_order_relaxed);
-        self.births_refused.store(now.refused, std::memory_order_relaxed);
-        self.births_refused_bytes.store(now.refused_bytes, std::memory_order_relaxed);
-    }
-
-    std::vector<std::uint16_t> m_exchanges;
-    sync::RunShape m_shape;
-    std::shared_ptr<shm::Arena> m_arena;
-    sync::RunState m_state;
-    loop::Traffic m_traffic;
-    sync::SpinBudget m_spin{50'000, 1'000'000};
-    std::uint16_t m_process = sync::MASTER_PROCESS;
-    std::uint16_t m_slot = 0;
-    std::uint8_t m_incarnation = 0;
     std::unique_ptr<sync::Watcher> m_watcher;
     std::optional<loop::MasterLoop> m_loop;
     int m_stop_level = 0;
