@@ -4,7 +4,8 @@
 A file is written without a name, where the file system can do that (O_TMPFILE), and gets its name when it is
 complete: a process that is killed while it writes leaves nothing behind. An existing file can only be
 replaced by another name, `.NAME.tmp`, which is there for a moment; it is the same in every process, so that
-whoever writes the file again after a death in that moment takes it away.
+whoever writes the file again after a death in that moment takes it away. Other file systems have
+`harness.workspaces`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["own_temporary_name", "temporary_name", "whole_file", "write_atomically"]
+from harness.workspaces import temporary_name, workspace
 
-NAME_MAX = 255
+__all__ = ["whole_file", "write_atomically"]
+
 UNABLE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL, errno.ENOSYS, errno.EXDEV, errno.EPERM)
 """How file systems and kernels say that they have no files without names, or give them none later."""
 
@@ -31,25 +33,23 @@ def whole_file(path: str, *, sync: bool) -> Iterator[io.BufferedWriter]:
     Raises `OSError`.
     """
     descriptor = _open_nameless(os.path.dirname(path) or ".")
-    named = descriptor < 0
-    temporary = own_temporary_name(path) if named else temporary_name(path)
-    if named:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            if sync:
-                os.fsync(descriptor)
-            if not named:
-                _name(descriptor, temporary, path)
-        if named:
+    if descriptor < 0:
+        with workspace(path) as temporary:
+            with open(temporary, "xb") as stream:
+                yield stream
+                _flush(stream, sync)
             os.replace(temporary, path)
-    except BaseException:
-        if named:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-        raise
+        return
+    with os.fdopen(descriptor, "wb") as stream:
+        yield stream
+        _flush(stream, sync)
+        _name(descriptor, temporary_name(path), path)
+
+
+def _flush(stream: io.BufferedWriter, sync: bool) -> None:
+    stream.flush()
+    if sync:
+        os.fsync(stream.fileno())
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -61,24 +61,6 @@ def write_atomically(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(os.fspath(path), sync=False) as stream:
         stream.write(data)
-
-
-def temporary_name(path: str) -> str:
-    """The name of a file for a moment before it is `path`: in the same directory, another for every path."""
-    directory, name = os.path.split(path)
-    hidden = f".{name}.tmp"
-    if len(os.fsencode(hidden)) > NAME_MAX - 30:
-        # Here, and not above: every process of a run imports this module, and names are not so long.
-        import hashlib
-
-        digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
-        hidden = f".{name[:40]}.{digest}.tmp"
-    return os.path.join(directory, hidden)
-
-
-def own_temporary_name(path: str) -> str:
-    """As `temporary_name`, but of this process and this call alone."""
-    return f"{temporary_name(path)[:-4]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
 
 
 def _open_nameless(directory: str) -> int:
@@ -103,9 +85,9 @@ def _name(descriptor: int, temporary: str, path: str) -> None:
     try:
         _link(descriptor, temporary)
     except FileExistsError:
-        own = own_temporary_name(path)
-        _link(descriptor, own)
-        os.replace(own, temporary)
+        with workspace(path) as own:
+            _link(descriptor, own)
+            os.replace(own, temporary)
     try:
         os.replace(temporary, path)
     except FileNotFoundError:

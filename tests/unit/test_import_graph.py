@@ -20,7 +20,7 @@ CORE = ROOT / "src" / "pexcore"
 LAYERS = [
     {"_core", "_clipboard", "_crossing", "_records", "_steps", "errors", "exceptions"},
     {"current"},
-    {"arrays", "births", "clipboard", "inotify", "properties", "outputs", "streams"},
+    {"arrays", "births", "clipboard", "inotify", "properties", "outputs", "streams", "workspaces"},
     {"log", "locations", "name_patterns", "ordered_process", "policy", "process_identity", "queue",
      "whole_files"},
     {"dataset", "directories", "ledger", "stage", "transport"},

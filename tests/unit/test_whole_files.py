@@ -8,7 +8,8 @@ import threading
 
 import pytest
 from harness import whole_files
-from harness.whole_files import temporary_name, whole_file, write_atomically
+from harness.whole_files import whole_file, write_atomically
+from harness.workspaces import temporary_name
 
 
 def write(path, data: bytes, parts: int = 1) -> None:
@@ -72,6 +73,25 @@ def test_what_a_writer_that_was_killed_before_the_last_rename_left_is_taken_away
     assert os.listdir(tmp_path) == [os.path.basename(temporary_name("a"))]
     write(path, b"again")
     assert os.listdir(tmp_path) == ["a"] and path.read_bytes() == b"again"
+
+
+@pytest.mark.parametrize("nameless", [True, False])
+def test_what_a_chain_of_killed_writers_left_is_taken_away_by_the_next(tmp_path, monkeypatch, nameless):
+    if not nameless:
+        refuse_nameless(monkeypatch)
+    # The second finds what the first has left, and dies at the same call, for another name.
+    for _ in range(2):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+                write(tmp_path / "a", b"never")
+            finally:
+                os._exit(1)
+        assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    assert os.listdir(tmp_path)
+    write(tmp_path / "a", b"again")
+    assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == b"again"
 
 
 def test_writers_of_one_file_at_once_leave_one_of_their_texts_and_no_other_file(tmp_path):

@@ -7,13 +7,13 @@ import contextlib
 import errno
 import io
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from harness.exceptions import IoError
 from harness.outputs import record_output
 from harness.storage.exchange import exchange_names
-from harness.whole_files import own_temporary_name, whole_file
+from harness.whole_files import whole_file
+from harness.workspaces import workspace
 
 __all__ = ["atomic_directory", "atomic_file", "atomic_path"]
 
@@ -48,7 +48,8 @@ def atomic_path(path: str) -> Iterator[str]:
     Raises:
         harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
     """
-    with _named_at_the_end(path, os.unlink) as temporary:
+    path = os.path.abspath(path)
+    with _recorded(path), workspace(path) as temporary:
         yield temporary
         _sync(temporary)
         os.replace(temporary, path)
@@ -66,7 +67,8 @@ def atomic_directory(path: str) -> Iterator[str]:
     Raises:
         harness.exceptions.IoError: (an OSError) naming the path and the cause, chained.
     """
-    with _named_at_the_end(path, shutil.rmtree) as temporary:
+    path = os.path.abspath(path)
+    with _recorded(path), workspace(path) as temporary:
         os.mkdir(temporary)
         yield temporary
         _sync_tree(temporary)
@@ -75,20 +77,6 @@ def atomic_directory(path: str) -> Iterator[str]:
             os.rename(temporary, path)
         else:
             exchange_names(temporary, path)
-            shutil.rmtree(temporary)
-
-
-@contextlib.contextmanager
-def _named_at_the_end(path: str, remove: Callable[[str], None]) -> Iterator[str]:
-    """A temporary name beside `path`; what the block makes of it must have the final name at its end."""
-    temporary = own_temporary_name(os.path.abspath(path))
-    with _recorded(path):
-        try:
-            yield temporary
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                remove(temporary)
-            raise
 
 
 @contextlib.contextmanager
