@@ -5,6 +5,7 @@ import re
 import sqlite3
 
 import pytest
+from invariants import Fault, held_up, unnamed
 
 LOST = 6
 
@@ -185,6 +186,8 @@ def test_a_slice_that_always_kills_its_worker_does_not_take_its_neighbours_along
     assert lines[4:] == expected[4:]
     assert done.summary["failures"] == [{"visit": 2, "stage": 2, "rank": 2}]
     assert [death["failed"] for death in done.summary["deaths"]] == [[], [], [2]]
+    assert unnamed(done.run_dir, [Fault(2, 2, 2, "SIGKILL (signal 9)")]) == []
+    assert held_up(done.run_dir, VISITS, {(2, 2)}) == []
     assert "sliceRetries (2) are used up" in done.log()
     with sqlite3.connect(done.run_dir / "ledger.sqlite") as ledger:
         told = ledger.execute("SELECT rank, stage, cause, retried FROM failures").fetchall()
