@@ -239,45 +239,81 @@ while not os.path.exists("let go"):
 """
 
 
-def test_a_worker_that_does_not_die_is_reported_with_what_it_holds(bench):
-    # A thread that a tracer has not buried keeps its process from ending, as a sleep in the kernel would.
-    bench.module("""
+UNDEAD = """
     import subprocess, threading
+
+    class Hold(ParallelProcessing):
+        def process(self, clipboard):
+            if self.rank != 1:
+                return
+            self.image = harness.zeros((256, 1024))
+            ready = threading.Event()
+            def linger():
+                self.thread = threading.get_native_id()
+                ready.set()
+                time.sleep(60)
+            threading.Thread(target=linger, daemon=True).start()
+            ready.wait()
+            subprocess.Popen([sys.executable, "tracer.py", str(self.thread)], start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while not os.path.exists("tracer"):
+                time.sleep(0.01)
 
     class Slice(ParallelProcessing):
         def process(self, clipboard):
-            if self.rank == 1:
-                self.image = harness.zeros((256, 1024))
-                ready = threading.Event()
-                def linger():
-                    self.thread = threading.get_native_id()
-                    ready.set()
-                    time.sleep(60)
-                threading.Thread(target=linger, daemon=True).start()
-                ready.wait()
-                subprocess.Popen([sys.executable, "tracer.py", str(self.thread)], start_new_session=True,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                while not os.path.exists("tracer"):
-                    time.sleep(0.01)
+            if self.rank == 1 and os.environ["DIES"]:
                 os.kill(os.getpid(), signal.SIGKILL)
-            time.sleep(30)
-    """)
-    (bench.folder / "tracer.py").write_text(TRACER)
-    bench.policy("undead - Slice", slices=2)
-    process = bench.start("--workers", "2")
-    tracer = bench.folder / "tracer"
-    try:
-        bench.wait_until(lambda: tracer.exists() and tracer.read_text(), "the tracer to hold the thread")
-        if tracer.read_text().startswith("refused"):
-            process.kill()
-            process.communicate()
-            pytest.skip("tracing is not permitted here")
-        bench.end_at_once(process)
-        done = bench.finish(process)
-    finally:
-        (bench.folder / "let go").touch()
-    assert done.code == 143, done.err
-    log = done.log()
+            if self.rank == 1 or os.environ["DIES"]:
+                time.sleep(30)
+"""
+"""A thread that a tracer has not buried keeps its process from ending, as a sleep in the kernel would."""
+
+
+@pytest.fixture
+def undead(bench, monkeypatch):
+    """`undead(dies, end)`: a run whose worker 1 outlives its death, or is late; `end(process)` comes then."""
+
+    def run(dies: bool, end):
+        monkeypatch.setenv("DIES", "1" if dies else "")
+        bench.module(UNDEAD)
+        (bench.folder / "tracer.py").write_text(TRACER)
+        path = bench.policy("hold - Hold", "undead - Slice", slices=2)
+        if not dies:
+            path.write_text(path.read_text().replace('.Slice"', '.Slice"\n    stageTimeout: 1.0'))
+        process = bench.start("--workers", "2")
+        tracer = bench.folder / "tracer"
+        try:
+            bench.wait_until(
+                lambda: tracer.exists() and tracer.read_text(), "the tracer to hold the thread", timeout=60.0
+            )
+            if tracer.read_text().startswith("refused"):
+                process.kill()
+                process.communicate()
+                pytest.skip("tracing is not permitted here")
+            end(process)
+            return bench.finish(process)
+        finally:
+            (bench.folder / "let go").touch()
+
+    return run
+
+
+def require_quarantine(log: str) -> None:
     for words in ("worker 1 (pid", "ranks 1) has not ended 5 s after SIGKILL", "Its 1 blocks (2097152 bytes)",
                   "in quarantine"):  # fmt: skip
         assert words in log, log
+
+
+def test_a_worker_that_does_not_die_is_reported_with_what_it_holds(bench, undead):
+    done = undead(True, bench.end_at_once)
+    assert done.code == 143, done.err
+    require_quarantine(done.log())
+
+
+def test_a_late_worker_that_does_not_end_when_it_is_killed_ends_the_run(bench, undead):
+    done = undead(False, lambda process: None)
+    assert done.code == 3, done.err
+    assert "died of a stageTimeout of 1 s, after which it was killed, while it ran stage 'undead'" in done.err
+    assert "the run ends: it has not ended yet, so what it holds can't be given away" in done.err
+    assert "is late in visit 1: it has run stage 'undead' for rank 1 for more than 1 s" in done.log()
+    require_quarantine(done.log())

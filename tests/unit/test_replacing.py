@@ -7,7 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 from harness import _core
+from harness.errors import SliceDied
 from harness.runtime.halves.in_slices import InSlices
+from harness.runtime.processes import replacing as replacing_module
 from harness.runtime.processes.replacing import Replacing
 from harness.runtime.processes.supervisor import Death
 
@@ -121,6 +123,20 @@ def test_a_worker_with_the_number_of_one_that_was_late_is_not_taken_for_it():
     assert reason(run, 1).cause == "SIGSEGV (signal 11)"
     replacing.end_late(0, 2, 2)
     assert run.kills == 2
+
+
+def test_a_late_worker_that_outlives_its_kill_is_waited_for_and_then_ends_the_run(monkeypatch):
+    run, nursery, replacing = make_scene(OneNumber(_core.Run(1 << 20, RANKS, 1, 2)))
+    for _ in range(3):
+        replacing.end_late(0, 1, 2)
+    assert run.kills == 1
+    later = replacing_module.time.monotonic() + replacing_module.KILL_TIMEOUT_S + 1.0
+    monkeypatch.setattr(replacing_module, "time", SimpleNamespace(monotonic=lambda: later))
+    with pytest.raises(SliceDied) as caught:
+        replacing.end_late(0, 1, 2)
+    assert run.kills == 1 and caught.value.pid == 1000
+    assert caught.value.cause == "a stageTimeout of 2 s, after which it was killed"
+    assert caught.value.follows == "the run ends: it has not ended yet, so what it holds can't be given away"
 
 
 def test_only_the_visit_that_ran_has_to_answer_for_a_death_with_several_in_flight():
