@@ -4,9 +4,11 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from families import children_of
+from harness.ledger.checking import check
 
 LOST = 6
 
@@ -18,6 +20,69 @@ HANGS = {
     "fifo": "os.mkfifo('fifo'); open('fifo').read()",
     "stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
 }
+
+
+REVIVED = """
+    class Stops(ParallelProcessing):
+        def process(self, clipboard):
+            visit = harness.current_visit()
+            if (visit, self.rank) == (1, 1) and not os.path.exists("stopped"):
+                worker, child = os.getpid(), os.fork()
+                if child == 0:
+                    os.setsid()
+                    os.kill(os.getpid(), signal.SIGSTOP)
+                    # As the worker would go on, with all that it knew.
+                    clipboard.put("sum", -1000, True)
+                    open("revived", "w").close()
+                    return
+                with open("stops", "w") as out:
+                    out.write(f"{worker} {child}")
+                os.rename("stops", "stopped")
+                os.kill(worker, signal.SIGSTOP)
+            if visit == 2:
+                open(f"second-{self.rank}", "w").close()
+                while not os.path.exists("go"):
+                    time.sleep(0.005)
+            clipboard.put("sum", 10 * visit + self.rank, True)
+
+    class Sums(SerialProcessing):
+        def postprocess(self, clipboard):
+            with open("sums", "a") as out:
+                out.write(f"{list(clipboard.gather('sum'))} ")
+"""
+
+
+def state_of(pid: int) -> str:
+    """Of a process, in a letter; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def test_a_worker_that_was_stopped_and_replaced_can_t_be_revived_and_a_fork_of_it_acts_for_nobody(bench):
+    bench.module(REVIVED)
+    # Rank 0 waits longer in the second visit.
+    path = bench.policy("stops Sums Stops", head="sliceRetries: 9")
+    path.write_text(path.read_text().replace('.Stops"', '.Stops"\n    stageTimeout: 1.0'))
+    process = bench.start("--workers", "2", "--visits", "2")
+    bench.wait_until((bench.folder / "stopped").exists, "the worker to stop", timeout=60.0)
+    worker, fork = map(int, (bench.folder / "stopped").read_text().split())
+    bench.wait_until((bench.folder / "second-1").exists, "the second visit", timeout=60.0)
+    # It was buried before another took its place: there is nobody to be woken.
+    assert state_of(worker) == ""
+    assert state_of(fork) == "T"
+    os.kill(fork, signal.SIGCONT)
+    bench.wait_until((bench.folder / "revived").exists, "the fork to go on", timeout=60.0)
+    bench.wait_until(lambda: state_of(fork) in ("", "Z"), "the fork to end", timeout=60.0)
+    (bench.folder / "go").touch()
+    done = bench.finish(process)
+    assert done.code == 0, done.err
+    assert (bench.folder / "sums").read_text() == "[10, 11] [20, 21] "
+    assert check(done.run_dir) == []
+    causes = [death["cause"] for death in done.summary["deaths"]]
+    assert causes and all("stageTimeout of 1 s" in cause for cause in causes), causes
+    assert done.summary["partial_visits"] == []
 
 
 @pytest.mark.parametrize("how", HANGS)
