@@ -7,15 +7,17 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keys import policies_know
 from measured_runs import Measured, run
-from model import Costs, Job, Stage, fused, simulate
-from predictions import MODES, STAGES, VARIATION, Mode
+from model import Costs, Job, Stage, simulate
+from predictions import MODES, STAGES, VARIATION, Mode, scheduled
+from topologies import policy, topology
 
-CHECKED = ("lockstep", "balanced", "fused", "loose", "flight2", "flight3", "fused2", "all")
+CHECKED = ("lockstep", "balanced", "fused", "loose", "flight2", "flight3", "fused2", "all",
+           "meeting", "ring", "plane", "ring2")  # fmt: skip
 RANKS_PER_WORKER = 3
 
 
@@ -71,7 +73,9 @@ def compare(check: Check, mode: Mode, costs: Costs, visits: int) -> dict[str, fl
     name = f"Loose{check.name}" if mode.balanced else check.name
     found = run(
         [name] * STAGES, ranks, check.workers, visits, head=mode.head, serial=check.serial,
-        stage_policy=f"    mean: {check.mean}\n    variation: {VARIATION}\n",
+        stage_policy=f"    mean: {check.mean}\n    variation: {VARIATION}\n"
+        f"    offers: {'true' if mode.exchange else 'false'}\n",
+        topology=policy(topology(mode.exchange, ranks)) if mode.exchange else "",
     )  # fmt: skip
     took = {
         (visit - 1, stage - 1, rank): seconds
@@ -95,16 +99,14 @@ def predicted_ends(
         max(1e-9, statistics.mean(found.seconds(step, stage)) - costs.serial) if check.serial else 0.0
         for step, stage in (("preprocess", 1), ("postprocess", STAGES))
     )
-    stages = (Stage(before=before), *[Stage()] * (STAGES - 2), Stage(after=after))
-    job = Job(
-        check.workers, RANKS_PER_WORKER * check.workers, stages, found.warm + visits,
-        mode.in_flight, mode.balanced,
-    )  # fmt: skip
-    # What slices did beside the stage's work is in the measured times already.
+    last = Stage(after=after, hands_over=bool(mode.exchange))
+    stages = (Stage(before=before), *[Stage()] * (STAGES - 2), last)
+    job = Job(check.workers, RANKS_PER_WORKER * check.workers, stages, found.warm + visits)
+    # What slices did beside the stage's work is in the measured times already, exchanges too.
+    beside = replace(costs, exchange=0.0)
     durations = lambda visit, stage, rank: max(0.0, took[visit, stage, rank] - costs.step)  # noqa: E731
-    if mode.is_fused:
-        job, durations = fused(job, durations)
-    return simulate(job, costs, durations).ends
+    job, durations = scheduled(mode, job, durations)
+    return simulate(job, beside, durations).ends
 
 
 def make_checks(

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measures what steps of a run cost, for the model: release, arrive, exchange, gather, serial halves, visits.
+"""Measures what steps of a run cost, for the model: releases, arrivals, exchanges, serial halves, visits.
 
 Usage: measure.py [--rounds N] [--visits N] [FILE]. All costs but that of waking a process (ring.py) are
 differences of moments in the ledger, of runs with one rank and with many, on one worker, which with the
 master needs two cores: from the end of a `preprocess` to the first slice's begin, from slice to slice,
 from the last slice's end to `postprocess`, from visit to visit. What grows with the ranks is the cost of
-a rank, what does not is that of a step. Of the moments of a kind the quickest tenth counts, for others on
-the machine can only add; of the rounds the median. FILE gets the costs as JSON, with the surroundings.
+a rank, what does not is that of a step. What it costs the master to let a slice go on behind an exchange,
+and to look who may, is seen where all others wait for one. Of the moments of a kind the quickest tenth
+counts, for others on the machine can only add; of the rounds the median. FILE gets the costs as JSON, with
+the surroundings.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
@@ -26,11 +29,15 @@ from figures import Surroundings, quantile  # noqa: E402
 from measured_runs import MASTER, Measured, run  # noqa: E402
 from model import Costs  # noqa: E402
 from ring import ring_seconds  # noqa: E402
+from topologies import policy, topology  # noqa: E402
 
 STAGES, MANY = 6, 33
 PAUSE = 0.004
 """Seconds after which whoever waits sleeps: the harness yields for 1 ms at most."""
 QUICK = 0.1
+FEW_LOOKED_AT, LOOKED_AT = 5, 257
+"""Ranks of a ring in which all wait for the first one."""
+FUSED = 'schedule: "fused"\n'
 
 
 def quick(seconds: list[float]) -> float:
@@ -65,7 +72,7 @@ class Moments:
 def measure_once(visits: int) -> Costs:
     """The costs as one round finds them."""
     empty = {ranks: run(["Empty"] * STAGES, ranks, 1, visits) for ranks in (1, MANY)}
-    offering = run(["Offering"] * STAGES, MANY, 1, visits, share=True)
+    offering = run(["Offering"] * STAGES, MANY, 1, visits, topology=policy(topology("ring", MANY)))
     pausing = {
         ranks: run(["Sleeping"] * 2, ranks, 1, max(20, visits // 4), serial=PAUSE,
                    stage_policy=f"    mean: {PAUSE / ranks}\n    variation: 0.0\n")
@@ -78,6 +85,7 @@ def measure_once(visits: int) -> Costs:
     step = quick(many.between)
     process = quick(empty[MANY].seconds("process"))
     gather = max(0.0, (quick(many.end) - quick(few.end)) / (MANY - 1))
+    alone, among = (behind_first(ranks, max(10, visits // 4)) for ranks in (FEW_LOOKED_AT, LOOKED_AT))
     visit = quick(few.visits) - (quick(few.begin) + step + quick(few.end))
     return Costs(
         serial=statistics.mean(quick(empty[1].seconds(name)) for name in ("preprocess", "postprocess")),
@@ -90,7 +98,28 @@ def measure_once(visits: int) -> Costs:
         gather=gather,
         item=max(0.0, (quick(offered.end) - quick(few.end)) / MANY - gather),
         visit=max(0.0, visit),
+        look=max(0.0, (among - alone) / (LOOKED_AT - FEW_LOOKED_AT)),
+        go_on=max(0.0, alone - quick(slept[1].end)),
     )
+
+
+def behind_first(ranks: int, visits: int) -> float:
+    """Seconds until slice 0, which all others wait for, is let go on behind an exchange.
+
+    Two workers: one has that slice, while the other takes all other slices as far as they get.
+    """
+    with tempfile.NamedTemporaryFile() as place:
+        found = run(
+            ["LooseLast"] * 2, ranks, 2, visits, warm=2, head=FUSED, topology=policy(topology("ring", ranks)),
+            stage_policies=[f'    place: "{place.name}"\n    pause: {PAUSE}\n    first: {first}\n'
+                            for first in ("true", "false")],
+        )  # fmt: skip
+    began = {(visit, stage): start for visit, rank, stage, name, start, _ in found.steps
+             if (name, rank) == ("process", 0)}  # fmt: skip
+    return quick([
+        began[visit, 2] - (start + seconds) for visit, rank, stage, name, start, seconds in found.steps
+        if (name, rank, stage) == ("process", 0, 1) and visit > found.warm
+    ])  # fmt: skip
 
 
 def measure(rounds: int, visits: int) -> Costs:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,27 +49,31 @@ def run(
     warm: int = 5,
     head: str = 'schedule: "lockstep"\n',
     stage_policy: str = "",
-    share: bool = False,
+    stage_policies: Sequence[str] = (),
+    topology: str = "",
     serial: float = 0.0,
 ) -> Measured:
     """Runs parallel halves, one class of `scaling_stages` per stage.
 
-    With `serial`, the master sleeps so many seconds before the slices of the first stage, and behind those of
-    the last. Raises `RuntimeError` if a stage fails.
+    All stages have the `stage_policy`, and each its own of `stage_policies`, if there are any. With a
+    `topology` (the block's content), slices exchange before every stage but the first. With `serial`, the
+    master sleeps so many seconds before the slices of the first stage, and behind those of the last. Raises
+    `RuntimeError` if a stage fails.
     """
     text = f'nSlices: {ranks}\narenaSize: "64 MiB"\n{head}'
-    if share:
-        text += 'shareDataOn: true\ntopology: {\n  type: "ring"\n  param1: "clockwise"\n}\n'
+    if topology:
+        text += f"shareDataOn: true\ntopology: {{\n{topology}}}\n"
     if serial:
         stage_policy += f"    serial: {serial}\n"
     for number, name in enumerate(classes, 1):
         text += f'appStage: {{\n  name: "s{number}"\n  parallelClass: "scaling_stages.{name}"\n'
-        text += "  shareData: true\n" if share and number > 1 else ""
+        text += "  shareData: true\n" if topology and number > 1 else ""
         if serial and number == 1:
             text += '  serialClass: "scaling_stages.HandOut"\n'
         elif serial and number == len(classes):
             text += '  serialClass: "scaling_stages.SumUp"\n'
-        text += f"  stagePolicy: {{\n{stage_policy}  }}\n" if stage_policy else ""
+        own = stage_policy + (stage_policies[number - 1] if stage_policies else "")
+        text += f"  stagePolicy: {{\n{own}  }}\n" if own else ""
         text += "}\n"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -4,118 +4,30 @@
 Every visit in flight has a place in the steps of the schedule (program.py). The master does one thing at
 a time: while slices have something to do, for the oldest visit that is ready, else for the one that they can
 be released to soonest. A visit executes a step only when the visit before it has.
-Workers run released ranks, the oldest visit first, their own ranks in order. All times are in seconds.
+Workers run released ranks, the oldest visit first, their own ranks in order. Where slices exchange without a
+meeting of all, the master looks at a visit whenever one of its slices has arrived, and lets those go on whose
+neighbours are as far as they are. All times are in seconds.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
+from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import simpy
+from jobs import Costs, Durations, Job, Stage, fused
 from program import Kind, Step, compile_steps
 
-Durations = Callable[[int, int, int], float]
-"""Seconds that `process` takes in (visit, stage, rank), all from 0."""
-
+__all__ = ["Costs", "Durations", "Job", "Outcome", "SliceRun", "Stage", "fused", "simulate"]
 
 SOON, WORTH, SLOWER = 32, 2, 9 / 8
 """As `Feeding` of the harness has them: slices that take less than one part in so many of the master's step
 are waited for; a step is put off for slices that take at most so many times as long; a usual time grows so
 fast.
 """
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What a run costs beside the stages' own work; all are measured by `measure.py`.
-
-    Attributes:
-        serial: a serial half that does nothing, before or after the slices: its call, its span.
-        release: in the master, for each rank of a step: publishing to it and releasing its cell.
-        ring: in the master, for each worker of a step.
-        wake: from the ring until a worker that waits has taken its first rank.
-        step: in a worker, for each rank and stage, beside the stage's work: receiving, publishing, arriving.
-        exchange: the same for each neighbour of a rank in a stage that begins with an exchange.
-        master_wake: from the last arrival until the master goes on.
-        gather: in the master, for each rank of a step.
-        item: in the master, for each rank of a step whose slices hand it something.
-        visit: in the master, for each visit: beginning, ending, ledger.
-    """
-
-    serial: float = 0.0
-    release: float = 0.0
-    ring: float = 0.0
-    wake: float = 0.0
-    step: float = 0.0
-    exchange: float = 0.0
-    master_wake: float = 0.0
-    gather: float = 0.0
-    item: float = 0.0
-    visit: float = 0.0
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage, or several that slices run on through.
-
-    Attributes:
-        before: seconds of its `preprocess` beyond `Costs.serial`; 0 stands for none of its own.
-        after: the same of its `postprocess`.
-        neighbours: slices that a slice exchanges with before it.
-        event: when the event of a visit (from 0) arrives that the stage waits for; None if it waits for none.
-        length: stages that it stands for.
-        hands_over: whether every slice hands the master something behind it.
-    """
-
-    before: float = 0.0
-    after: float = 0.0
-    neighbours: int = 0
-    event: Callable[[int], float] | None = None
-    length: int = 1
-    hands_over: bool = False
-
-    @property
-    def runs_on(self) -> bool:
-        """Whether slices may begin it without meeting the master."""
-        return self.before == 0 and self.neighbours == 0 and self.event is None
-
-    @property
-    def keeps_a_visit(self) -> bool:
-        """Whether one serial instance has a visit from `preprocess` to `postprocess`."""
-        return self.before > 0 and self.after > 0 and self.length == 1
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is run.
-
-    Attributes:
-        workers: processes; rank r is worker r modulo `workers`'s.
-        ranks: slices.
-        stages: in their order.
-        visits: how many.
-        in_flight: visits in the loop at once, behind the first, which is alone.
-        balanced: an idle worker takes a waiting rank of another where a visit begins, and keeps it for the
-            visit.
-    """
-
-    workers: int
-    ranks: int
-    stages: tuple[Stage, ...]
-    visits: int
-    in_flight: int = 1
-    balanced: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("workers", "ranks", "visits", "in_flight"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected 1 or more, saw {getattr(self, name)}")
-        if not self.stages:
-            raise ValueError("stages: expected one or more")
 
 
 @dataclass(frozen=True)
@@ -170,46 +82,42 @@ def simulate(job: Job, costs: Costs, durations: Durations, *, keep: bool = False
     return _Simulation(job, costs, durations, keep).run()
 
 
-def fused(job: Job, durations: Durations) -> tuple[Job, Durations]:
-    """The job with parallel-only neighbours made one stage, which takes as long as all of them.
-
-    A group begins with any stage, and goes on while the one before has no `postprocess` and the next has no
-    `preprocess`, waits for no event and exchanges nothing.
-    """
-    groups: list[list[int]] = []
-    for number, stage in enumerate(job.stages):
-        if groups and stage.runs_on and job.stages[groups[-1][-1]].after == 0:
-            groups[-1].append(number)
-        else:
-            groups.append([number])
-    stages = tuple(
-        replace(job.stages[group[0]], after=job.stages[group[-1]].after,
-                length=sum(job.stages[number].length for number in group),
-                hands_over=any(job.stages[number].hands_over for number in group))
-        for group in groups
-    )  # fmt: skip
-
-    def together(visit: int, stage: int, rank: int) -> float:
-        return sum(durations(visit, number, rank) for number in groups[stage])
-
-    return replace(job, stages=stages), together
-
-
 @dataclass
 class _Visit:
     """A visit in flight: its number, its place in the program, ranks of the step that have not arrived."""
 
     number: int
+    slot: int
     place: int = 0
     missing: int = 0
     # Who ran a rank's first step runs the later ones.
     owners: dict[int, int] = field(default_factory=dict)
     # Ranks of the first step that nobody has taken, in order; those taken are dropped when they are met.
     open: list[int] = field(default_factory=list)
-    # The stage that slices are released to, and the one whose event is waited for.
+    # First and last stage of the step that slices are released to, and the stage whose event is waited for.
     stage: int = -1
+    last: int = -1
     expects: int = -1
     released: float = 0.0
+    # By rank: the stage that it was asked for last, and whether it has not arrived from it.
+    asked: list[int] = field(default_factory=list)
+    works: list[bool] = field(default_factory=list)
+    # Whether somebody may be able to go on.
+    calls: bool = False
+
+    @property
+    def has_legs(self) -> bool:
+        """Whether slices are in a step that exchanges divide."""
+        return self.stage != self.last
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """Where a worker is among the ranks of a visit: beyond `rank`, or before it on the way back."""
+
+    visit: int
+    rank: int
+    is_back: bool = False
 
 
 class _Simulation:
@@ -217,11 +125,18 @@ class _Simulation:
         self._job, self._costs, self._durations, self._keep = job, costs, durations, keep
         self._steps = compile_steps(job.stages)
         self._close = len(job.stages)
+        # Where one step is divided by exchanges, every arrival of the run rings the master.
+        self._rings_always = any(stage.is_ready for stage in job.stages)
+        self._received = [job.received(rank) for rank in range(job.ranks)]
+        self._neighbours = [job.neighbours(rank) for rank in range(job.ranks)] if self._rings_always else []
         self._env = simpy.Environment()
         self._flight: deque[_Visit] = deque()
         self._begun = 0
-        # Per worker: (visit, rank) released to it, as a heap.
+        # The visit that was released last in each slot of the run's tables.
+        self._slots = [-1] * job.in_flight
+        # Per worker: (visit, rank) released to it, in order, and where it is among the ranks.
         self._waiting: list[list[tuple[int, int]]] = [[] for _ in range(job.workers)]
+        self._passes: list[_Pass | None] = [None] * job.workers
         self._bells: dict[int, simpy.Event] = {}
         self._master_bell: simpy.Event | None = None
         # What slices usually take from a release until all have arrived, by stage; unknown, for long.
@@ -247,16 +162,64 @@ class _Simulation:
                 yield self._master_bell
                 yield env.timeout(self._costs.master_wake)
                 continue
+            if visit.calls:
+                yield from self._look(visit)
+                continue
             step = self._steps[visit.place]
             if seconds := self._master_seconds(step):
                 yield env.timeout(seconds)
             self._execute(visit, step)
 
+    def _look(self, visit: _Visit) -> Iterator[simpy.Event]:
+        """Lets those of its ranks go on whose neighbours have come as far as they have."""
+        visit.calls = False
+        yield self._env.timeout(self._costs.look * self._job.ranks)
+        before = None if visit is self._flight[0] else self._visit(visit.number - 1)
+        ready = [rank for rank in range(self._job.ranks) if self._may_go_on(visit, before, rank)]
+        for rank in ready:
+            owner = visit.owners[rank]
+            yield self._env.timeout(self._costs.go_on + (self._costs.ring if owner in self._bells else 0.0))
+            visit.asked[rank] += 1
+            visit.works[rank] = True
+            insort(self._waiting[owner], (visit.number, rank))
+            if (bell := self._bells.pop(owner, None)) is not None:
+                bell.succeed()
+        if ready:
+            self._call_behind(visit)
+
+    def _may_go_on(self, visit: _Visit, before: _Visit | None, rank: int) -> bool:
+        asked = visit.asked[rank]
+        if visit.works[rank] or asked == visit.last:
+            return False
+        # No rank overtakes itself in the visit before.
+        if before is not None and before.stage == visit.stage and before.place <= visit.place:
+            if before.asked[rank] <= asked:
+                return False
+        return all(
+            visit.asked[other] > asked or (visit.asked[other] == asked and not visit.works[other])
+            for other in self._neighbours[rank]
+        )
+
+    def _call_behind(self, visit: _Visit) -> None:
+        """Ranks of younger visits may have waited for this one's."""
+        for other in self._flight:
+            if other.number > visit.number and other.has_legs and other.missing:
+                other.calls = True
+
+    def _calling(self) -> _Visit | None:
+        """The oldest visit with slices that may be able to go on."""
+        return next((visit for visit in self._flight if visit.calls), None)
+
     def _next(self) -> _Visit | None:
         """The visit whose step is due, perhaps a new one; None if there is nothing to do."""
         before: _Visit | None = None
         for visit in self._flight:
+            if visit.calls:
+                return visit
             if self._is_ready(visit, before):
+                # Before a serial half the master looks at all slices.
+                if self._is_serial(visit) and (calling := self._calling()) is not None:
+                    return calling
                 is_found, fed = self._feed(visit)
                 return fed if is_found else visit
             before = visit
@@ -265,7 +228,8 @@ class _Simulation:
     def _begin(self) -> _Visit | None:
         """A new visit, if one may begin."""
         if self._has_room() and self._begun < self._job.visits:
-            fresh = _Visit(self._begun)
+            slot = (self._flight[-1].slot + 1) % self._job.in_flight if self._flight else 0
+            fresh = _Visit(self._begun, slot)
             if self._is_ready(fresh, self._flight[-1] if self._flight else None):
                 self._begun += 1
                 self._flight.append(fresh)
@@ -278,7 +242,7 @@ class _Simulation:
     def _feed(self, due: _Visit) -> tuple[bool, _Visit | None]:
         """Whether slices can be given work before the long step that is due, and whose step leads there."""
         step = self._steps[due.place]
-        if self._job.in_flight == 1 or step.kind not in (Kind.PREPROCESS, Kind.POSTPROCESS):
+        if self._job.in_flight == 1 or not self._is_serial(due):
             return False, None
         seconds = self._master_seconds(step)
         # To close a visit is no work that a stage waits for.
@@ -310,6 +274,9 @@ class _Simulation:
             elif not has_room and self._usual[self._close] <= seconds / SOON:
                 return True, oldest if self._is_ready(oldest, None) else None
         return False, None
+
+    def _is_serial(self, visit: _Visit) -> bool:
+        return self._steps[visit.place].kind in (Kind.PREPROCESS, Kind.POSTPROCESS)
 
     def _until_release(self, place: int) -> tuple[float, int]:
         """Seconds of the serial halves from a place to the next release, and of which stage that is.
@@ -356,15 +323,18 @@ class _Simulation:
         if step.kind in (Kind.RELEASE, Kind.CLOSE):
             return costs.release * job.ranks + costs.ring * job.workers
         if step.kind is Kind.GATHER:
-            return (costs.gather + (costs.item if stage.hands_over else 0.0)) * job.ranks
+            legs = job.stages[step.stage : step.last + 1]
+            return sum(costs.gather + (costs.item if leg.hands_over else 0.0) for leg in legs) * job.ranks
         return 0.0
 
     def _execute(self, visit: _Visit, step: Step) -> None:
         if self._keep:
             self._outcome.executed.append((visit.number, step))
         visit.place += 1
+        if self._rings_always:
+            self._call_behind(visit)
         if step.kind in (Kind.RELEASE, Kind.CLOSE):
-            self._release(visit, step.stage)
+            self._release(visit, step)
         elif step.kind is Kind.END_VISIT:
             self._flight.popleft()
             self._outcome.ends.append(self._env.now)
@@ -374,13 +344,15 @@ class _Simulation:
             self._master_bell.succeed()
             self._master_bell = None
 
-    def _release(self, visit: _Visit, stage: int) -> None:
+    def _release(self, visit: _Visit, step: Step) -> None:
         workers, ranks = self._job.workers, self._job.ranks
-        visit.stage, visit.missing, visit.released = stage, ranks, self._env.now
-        if stage == 0 and self._job.balanced:
+        visit.stage, visit.last, visit.missing, visit.released = step.stage, step.last, ranks, self._env.now
+        visit.asked, visit.works, visit.calls = [step.stage] * ranks, [True] * ranks, False
+        self._slots[visit.slot] = visit.number
+        if step.stage == 0 and self._job.balanced:
             visit.open = list(range(ranks))
         for rank in range(ranks):
-            heapq.heappush(self._waiting[visit.owners.get(rank, rank % workers)], (visit.number, rank))
+            insort(self._waiting[visit.owners.get(rank, rank % workers)], (visit.number, rank))
         bells, self._bells = self._bells, {}
         for bell in bells.values():
             bell.succeed()
@@ -397,7 +369,7 @@ class _Simulation:
                 yield env.timeout(costs.wake)
                 continue
             visit, rank = task
-            start, stage = env.now, visit.stage
+            start, stage = env.now, visit.asked[rank]
             seconds = costs.step
             if stage != self._close:
                 work = self._durations(visit.number, stage, rank)
@@ -405,37 +377,98 @@ class _Simulation:
                 if visit.number == 0:
                     self._outcome.first_work += work
                 passed = self._job.stages[stage]
-                seconds = work + costs.step * passed.length + costs.exchange * passed.neighbours
+                received = self._received[rank] if passed.exchanges else 0
+                seconds = work + costs.step * passed.length + costs.exchange * received
             yield env.timeout(seconds)
             if self._keep:
                 self._outcome.slices.append(SliceRun(number, visit.number, stage, rank, start, env.now))
+            if self._arrive(visit, rank):
+                yield env.timeout(costs.ring)
+
+    def _arrive(self, visit: _Visit, rank: int) -> bool:
+        """Whether it costs the worker the waking of the master, beside what this costs the last of a step."""
+        visit.works[rank] = False
+        is_last = False
+        if visit.asked[rank] == visit.last:
             visit.missing -= 1
-            if visit.missing == 0:
-                took = env.now - visit.released
-                self._usual[stage] = min(took, self._usual[stage] * SLOWER)
-                self._ring_master()
+            is_last = visit.missing == 0
+        if is_last:
+            took = self._env.now - visit.released
+            self._usual[visit.stage] = min(took, self._usual[visit.stage] * SLOWER)
+        elif self._rings_always:
+            visit.calls = visit.has_legs
+        else:
+            return False
+        slept = self._master_bell is not None
+        self._ring_master()
+        return slept and not is_last
 
     def _take(self, worker: int) -> tuple[_Visit, int] | None:
-        """The next rank to run: of the oldest visit that has any, the worker's own before those of others."""
+        """The next rank to run: further on among those of the visit where it is, or from the first."""
+        found = self._further(worker) or self._from_first(worker)
+        if found is None:
+            return None
+        visit, rank = found
         own = self._waiting[worker]
-        # What others have taken meanwhile is dropped.
-        while own and self._visit(own[0][0]).owners.get(own[0][1], worker) != worker:
-            heapq.heappop(own)
+        if (at := bisect_right(own, (visit.number, rank))) and own[at - 1] == (visit.number, rank):
+            del own[at - 1]
+        visit.owners[rank] = worker
+        return found
+
+    def _further(self, worker: int) -> tuple[_Visit, int] | None:
+        """Who goes through the oldest visit does not turn back for a rank that was let go on meanwhile."""
+        place = self._passes[worker]
+        if place is None or not self._flight or place.visit < self._flight[0].number:
+            self._passes[worker] = None
+            return None
+        visit, own = self._visit(place.visit), self._waiting[worker]
+        self._drop_taken(worker)
+        if not place.is_back:
+            at = bisect_right(own, (visit.number, place.rank))
+            if at < len(own) and own[at][0] == visit.number:
+                self._passes[worker] = _Pass(visit.number, own[at][1])
+                return visit, own[at][1]
+            place = _Pass(visit.number, self._job.ranks, True)
+        if self._job.balanced:
+            mine = [rank for number, rank in own if number == visit.number and rank < place.rank]
+            others = self._last_open(visit)
+            if mine or others is not None:
+                rank = max([*mine[-1:], *([] if others is None else [others])])
+                self._passes[worker] = _Pass(visit.number, rank, True)
+                return visit, rank
+        self._passes[worker] = None
+        return None
+
+    def _from_first(self, worker: int) -> tuple[_Visit, int] | None:
+        """Of the oldest visit that has any, the worker's own before those of others."""
+        self._drop_taken(worker)
+        own = self._waiting[worker]
         oldest = own[0][0] if own else self._begun
+        found, is_back = None, False
         for visit in self._flight:
             if visit.number >= oldest:
                 break
-            while visit.open:
-                rank = visit.open.pop()
-                if rank not in visit.owners:
-                    visit.owners[rank] = worker
-                    return visit, rank
-        if not own:
-            return None
-        number, rank = heapq.heappop(own)
-        visit = self._visit(number)
-        visit.owners[rank] = worker
-        return visit, rank
+            if (rank := self._last_open(visit)) is not None:
+                found, is_back = (visit, rank), True
+                break
+        if found is None and own:
+            found = self._visit(own[0][0]), own[0][1]
+        if found is not None and found[0].number == min(self._slots):
+            self._passes[worker] = _Pass(found[0].number, found[1], is_back)
+        return found
+
+    def _drop_taken(self, worker: int) -> None:
+        """What others have taken meanwhile is the worker's no more."""
+        if self._job.balanced:
+            own = self._waiting[worker]
+            own[:] = [one for one in own if self._visit(one[0]).owners.get(one[1], worker) == worker]
+
+    def _last_open(self, visit: _Visit) -> int | None:
+        while visit.open:
+            if visit.open[-1] not in visit.owners:
+                return visit.open[-1]
+            visit.open.pop()
+        return None
 
     def _visit(self, number: int) -> _Visit:
         return self._flight[number - self._flight[0].number]

@@ -12,7 +12,8 @@ WIDTH, HEIGHT = 12.0, 10.0
 """In inches."""
 STYLES = {
     "lockstep": "C0-", "balanced": "C0--", "fused": "C2-", "loose": "C2--", "flight2": "C1-",
-    "flight3": "C3-", "fused2": "C4-", "all": "k-",
+    "flight3": "C3-", "fused2": "C4-", "all": "k-", "meeting": "C5-", "ring": "C5--", "plane": "C6--",
+    "ring2": "C9--",
 }  # fmt: skip
 """The modes that are drawn."""
 COLUMNS = 3
@@ -46,7 +47,7 @@ def draw(predicted: list[dict[str, Any]], checked: list[dict[str, Any]], path: P
         axes.set_xlabel("workers", fontsize=8)
     for axes in panels[::COLUMNS]:
         axes.set_ylabel("efficiency")
-    panels[0].legend(fontsize=8, loc="lower left")
+    panels[0].legend(fontsize=7, loc="lower left", ncols=2)
     _draw_checks(figure.add_subplot(grid[lines, :]), checked)
     figure.suptitle("Predicted efficiency of runs, and how far off predictions were", fontsize=11)
     figure.savefig(path, dpi=100)
@@ -66,7 +67,7 @@ def _draw_checks(axes: Any, checked: list[dict[str, Any]]) -> None:
         ]  # fmt: skip
         style = STYLES.get(mode, "C5-")
         axes.errorbar(
-            at, middle, yerr=spread, fmt="o", color=style.rstrip("-"), markersize=4, capsize=2,
+            at, middle, yerr=spread, fmt="o", color=style.strip("-"), markersize=4, capsize=2,
             mfc="none" if style.endswith("--") else None, label=MODES[mode].label,
         )  # fmt: skip
     axes.axhline(1.0, color="0.5", linewidth=0.8)
@@ -76,6 +77,6 @@ def _draw_checks(axes: Any, checked: list[dict[str, Any]]) -> None:
     axes.grid(alpha=0.3, axis="y")
     axes.set_ylabel("predicted / measured time")
     if checked:
-        axes.legend(fontsize=8, ncols=len(modes), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+        axes.legend(fontsize=8, ncols=-(-len(modes) // 2), loc="lower center", bbox_to_anchor=(0.5, 1.0))
     else:
         axes.set_title("nothing was checked", fontsize=9)

@@ -9,6 +9,7 @@ from typing import Any
 
 from distributions import stragglers
 from model import Costs, Durations, Job, Stage, fused, simulate
+from topologies import topology
 
 STAGES, RANKS_PER_WORKER, FOCAL_PLANE = 4, 4, 189
 """Stages of a visit; ranks a worker; CCDs of a large camera."""
@@ -20,12 +21,16 @@ VARIATION = 0.3
 
 @dataclass(frozen=True)
 class Mode:
-    """How a run is scheduled: `head` is what its policy says, `needs` the key that this version must know."""
+    """How a run is scheduled: `head` is what its policy says, `needs` the key that this version must know.
+
+    With an `exchange`, the name of a topology, slices exchange before every stage but the first.
+    """
 
     label: str
     is_fused: bool = False
     in_flight: int = 1
     balanced: bool = False
+    exchange: str = ""
 
     @property
     def needs(self) -> str:
@@ -50,6 +55,11 @@ MODES = {
     "fused2": Mode("fused, 2 in flight", True, 2),
     "fused3": Mode("fused, 3 in flight", True, 3),
     "all": Mode("fused, balanced, 3 in flight", True, 3, True),
+    "meeting": Mode("ring, lockstep", exchange="ring"),
+    "ring": Mode("ring, fused", True, exchange="ring"),
+    "plane": Mode("focal plane, fused", True, exchange="focalplane"),
+    "leaders": Mode("slice leaders, fused", True, exchange="sliceleaders"),
+    "ring2": Mode("ring, fused, 2 in flight", True, 2, exchange="ring"),
 }
 
 
@@ -97,12 +107,25 @@ CASES = {
 }
 
 
+def scheduled(mode: Mode, job: Job, durations: Durations) -> tuple[Job, Durations]:
+    """A job in lockstep of one visit after the other, as the mode has it.
+
+    Before an exchange every slice hands the master what it offers.
+    """
+    job = replace(job, in_flight=mode.in_flight, balanced=mode.balanced)
+    if mode.exchange:
+        stages = [
+            replace(stage, exchanges=number > 0, hands_over=stage.hands_over or number + 1 < len(job.stages))
+            for number, stage in enumerate(job.stages)
+        ]
+        job = replace(job, stages=tuple(stages), topology=topology(mode.exchange, job.ranks))
+    return fused(job, durations) if mode.is_fused else (job, durations)
+
+
 def efficiency(mode: Mode, case: Case, workers: int, costs: Costs, visits: int = VISITS) -> float:
     """Of a run: its slices' own work over what the workers could have done in the time."""
     job, durations = case.work(workers, visits)
-    job = replace(job, in_flight=mode.in_flight, balanced=mode.balanced)
-    if mode.is_fused:
-        job, durations = fused(job, durations)
+    job, durations = scheduled(mode, job, durations)
     return simulate(job, costs, durations).efficiency
 
 

@@ -30,6 +30,24 @@ def scaling():
                 del sys.modules[name]
 
 
+class Given:
+    """Who receives from whom, by slice."""
+
+    def __init__(self, receives):
+        self.receives = receives
+
+    def receives_from(self, rank):
+        return self.receives.get(rank, ())
+
+    def sends_to(self, rank):
+        return tuple(other for other, found in self.receives.items() if rank in found)
+
+
+def ring(ranks):
+    """Every slice receives from the one before it."""
+    return Given({rank: ((rank - 1) % ranks,) for rank in range(ranks)})
+
+
 def job(model, **changes):
     values = {"workers": 4, "ranks": 4, "stages": (model.Stage(), model.Stage()), "visits": 10, **changes}
     return model.Job(**values)
@@ -51,13 +69,15 @@ def test_every_cost_is_paid_once_where_it_belongs(scaling):
     model, distributions = scaling
     costs = model.Costs(
         serial=1.0, release=0.1, ring=0.01, wake=0.5, step=0.2, exchange=0.05, master_wake=0.3, gather=0.02,
-        item=0.04, visit=7.0,
+        item=0.04, visit=7.0, look=100.0, go_on=100.0,
     )  # fmt: skip
-    stages = (model.Stage(), model.Stage(before=2.0, after=3.0, neighbours=2, hands_over=True))
-    one = job(model, workers=1, ranks=3, stages=stages, visits=4)
+    stages = (model.Stage(), model.Stage(before=2.0, after=3.0, exchanges=True, hands_over=True))
+    # Of three slices in a line the middle one receives from two.
+    line = Given({1: (0, 2), 0: (1,), 2: (1,)})
+    one = job(model, workers=1, ranks=3, stages=stages, visits=4, topology=line)
     found = model.simulate(one, costs, distributions.constant(1.0))
     per_step = 3 * 0.1 + 0.01 + 0.5 + 3 * 0.2 + 0.3
-    expected = 7.0 + 2 * (2 * 1.0 + 3 * 1.0 + 3 * 0.02) + 5.0 + 3 * 2 * 0.05 + 3 * 0.04 + 3 * per_step
+    expected = 7.0 + 2 * (2 * 1.0 + 3 * 1.0 + 3 * 0.02) + 5.0 + 4 * 0.05 + 3 * 0.04 + 3 * per_step
     assert found.wall / 4 == pytest.approx(expected)
 
 
@@ -97,17 +117,125 @@ def _in_order(model, one, durations):
 def test_slices_run_on_until_there_is_a_reason_to_meet(scaling):
     model, distributions = scaling
     stage = model.Stage
-    one = job(model, stages=(
-        stage(before=1.0), stage(), stage(after=2.0), stage(), stage(neighbours=2), stage(event=float),
-        stage(),
+    one = job(model, topology=ring(4), stages=(
+        stage(before=1.0), stage(), stage(after=2.0), stage(), stage(exchanges=True), stage(),
+        stage(event=float), stage(), stage(after=1.0), stage(exchanges=True), stage(exchanges=True),
     ))  # fmt: skip
     fused, together = model.fused(one, distributions.constant(1.0))
-    assert [together(0, number, 0) for number in range(len(fused.stages))] == [3.0, 1.0, 1.0, 2.0]
-    assert [made.length for made in fused.stages] == [3, 1, 1, 2]
-    assert [(made.before, made.after, made.neighbours) for made in fused.stages] == [
-        (1.0, 2.0, 0), (0.0, 0.0, 0), (0.0, 0.0, 2), (0.0, 0.0, 0)
+    assert [together(0, number, 0) for number in range(len(fused.stages))] == [3.0, 1.0, 2.0, 3.0, 1.0, 1.0]
+    assert [made.length for made in fused.stages] == [3, 1, 2, 3, 1, 1]
+    assert [(made.before, made.after, made.exchanges, made.is_ready) for made in fused.stages] == [
+        (1.0, 2.0, False, False), (0.0, 0.0, False, False), (0.0, 0.0, True, True), (0.0, 1.0, False, False),
+        # Behind a postprocess slices meet in any case.
+        (0.0, 0.0, True, False), (0.0, 0.0, True, True),
     ]  # fmt: skip
-    assert [made.event for made in fused.stages] == [None, None, None, float]
+    assert [made.event for made in fused.stages] == [None, None, None, float, None, None]
+
+
+def exchanging(model, stages, ranks, **changes):
+    """Fused stages with an exchange before all but the first; a rank a worker, if `changes` say nothing."""
+    found = tuple(model.Stage(exchanges=number > 0, is_ready=number > 0) for number in range(stages))
+    usual = {"workers": ranks, "ranks": ranks, "stages": found, "topology": ring(ranks)}
+    return job(model, **{**usual, **changes})
+
+
+def begins(found, visit=0):
+    return {(ran.stage, ran.rank): ran.start for ran in found.slices if ran.visit == visit}
+
+
+def test_a_slice_goes_on_when_its_neighbours_are_as_far_and_waits_for_nobody_else(scaling):
+    model, _ = scaling
+    one = exchanging(model, 4, 8, visits=1)
+    # Slice 0 takes 10 s for its first stage: news of it travel by one slice a stage.
+    found = model.simulate(
+        one, model.Costs(), lambda visit, stage, rank: 10.0 if (stage, rank) == (0, 0) else 1.0, keep=True
+    )
+    at = begins(found)
+    for stage in range(1, 4):
+        for rank in range(8):
+            away = min(rank, 8 - rank)
+            assert at[stage, rank] == pytest.approx(9.0 + stage if away <= stage else stage), (stage, rank)
+    assert found.wall == pytest.approx(13.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_exchanges_take_as_long_as_the_longest_way_through_neighbours(scaling, seed):
+    model, distributions = scaling
+    ranks, stages = 12, 6
+    durations = distributions.exponential(1.0, (1, stages, ranks), seed)
+    found = model.simulate(exchanging(model, stages, ranks, visits=1), model.Costs(), durations, keep=True)
+    ended = [0.0] * ranks
+    for stage in range(stages):
+        starts = [max(ended[rank - 1], ended[rank], ended[(rank + 1) % ranks]) for rank in range(ranks)]
+        for rank in range(ranks):
+            assert begins(found)[stage, rank] == pytest.approx(starts[rank] if stage else 0.0)
+        ended = [
+            (start if stage else 0.0) + durations(0, stage, rank) for rank, start in enumerate(starts)
+        ]
+    assert found.wall == pytest.approx(max(ended))
+
+
+def test_with_a_ring_of_three_all_are_neighbours_and_meet(scaling):
+    model, distributions = scaling
+    visits, ranks = 200, 3
+    durations = distributions.exponential(1.0, (visits, 3, ranks))
+    ready = model.simulate(exchanging(model, 3, ranks, visits=visits), model.Costs(), durations)
+    meeting = model.simulate(
+        job(model, workers=ranks, ranks=ranks, stages=(model.Stage(),) * 3, visits=visits),
+        model.Costs(), durations,
+    )  # fmt: skip
+    assert ready.wall == pytest.approx(meeting.wall)
+
+
+def test_a_leader_waits_for_its_group_and_the_group_for_its_leader(scaling):
+    model, _ = scaling
+    one = exchanging(model, 2, 6, visits=1, topology=Given({0: (1, 2), 3: (4, 5)}))
+    times = [1.0, 2.0, 7.0, 3.0, 1.0, 1.0]
+    found = model.simulate(one, model.Costs(), lambda visit, stage, rank: times[rank], keep=True)
+    # 1 waits for itself and its leader alone, 0 for 2.
+    assert [begins(found)[1, rank] for rank in range(6)] == pytest.approx([7.0, 2.0, 7.0, 3.0, 3.0, 3.0])
+
+
+def test_an_exchange_without_a_meeting_costs_looks_releases_and_rings(scaling):
+    model, distributions = scaling
+    costs = model.Costs(
+        release=0.1, ring=0.01, wake=0.5, step=0.2, exchange=0.05, master_wake=0.3, gather=0.02, look=0.003,
+        go_on=0.04,
+    )  # fmt: skip
+    one = exchanging(model, 2, 1, visits=4, topology=Given({}))
+    found = model.simulate(one, costs, distributions.constant(1.0))
+    meetings = 2 * (0.1 + 0.01 + 0.5 + 0.2 + 0.3) + 1.0 + 2 * 0.02
+    # A rank alone: the worker rings the master that sleeps, and waits; it looks, and lets the rank go on.
+    between = 0.3 + 0.003 + 0.04 + 0.01 + 0.5 + 0.2 + 1.0
+    assert found.wall / 4 == pytest.approx(meetings + between)
+
+
+def test_a_worker_turns_back_for_a_slice_that_was_let_go_on_when_it_is_through(scaling):
+    model, distributions = scaling
+    one = exchanging(model, 2, 4, visits=1, workers=1, topology=Given({}))
+    found = model.simulate(one, model.Costs(), distributions.constant(1.0), keep=True)
+    ran = [(run.stage, run.rank) for run in sorted(found.slices, key=lambda run: run.start) if run.stage < 2]
+    assert ran == [(stage, rank) for stage in (0, 1) for rank in range(4)]
+    # With others in flight it looks for the oldest visit's first rank behind each.
+    two = exchanging(model, 2, 4, visits=3, workers=1, topology=Given({}), in_flight=2)
+    found = model.simulate(two, model.Costs(), distributions.constant(1.0), keep=True)
+    of_one = [
+        (run.stage, run.rank) for run in sorted(found.slices, key=lambda run: run.start)
+        if run.visit == 1 and run.stage < 2
+    ]  # fmt: skip
+    assert sorted(of_one) == [(stage, rank) for stage in (0, 1) for rank in range(4)]
+
+
+@pytest.mark.parametrize("change", [
+    {"exchanges": False}, {"before": 1.0}, {"event": float},
+])  # fmt: skip
+def test_who_waits_for_neighbours_alone_has_an_exchange_and_nothing_of_the_master_s(scaling, change):
+    model, _ = scaling
+    wrong = model.Stage(**{"exchanges": True, "is_ready": True, **change})
+    with pytest.raises(ValueError, match="stage 1: is_ready: expected an exchange"):
+        job(model, stages=(model.Stage(), wrong), topology=ring(4))
+    with pytest.raises(ValueError, match="topology: expected one"):
+        job(model, stages=(model.Stage(), model.Stage(exchanges=True)))
 
 
 def test_what_a_rank_costs_beside_its_work_is_paid_for_every_stage_of_a_fused_step(scaling):
@@ -234,17 +362,23 @@ def any_job(model, seed):
 
     random = np.random.default_rng(seed)
     stages = tuple(
-        model.Stage(before=float(before), after=float(after), event=event)
-        for before, after, event in zip(
+        model.Stage(before=float(before), after=float(after), event=event, exchanges=bool(exchanges))
+        for before, after, event, exchanges in zip(
             random.choice([0.0, 0.31, 1.7], 4), random.choice([0.0, 0.23, 1.1], 4),
-            random.choice([None, lambda visit: 1.3 * visit], 4, p=[0.8, 0.2]), strict=True,
+            random.choice([None, lambda visit: 1.3 * visit], 4, p=[0.8, 0.2]),
+            random.choice([False, True], 4), strict=True,
         )
     )  # fmt: skip
     workers, ranks = int(random.integers(1, 5)), int(random.integers(1, 9))
-    one = model.Job(workers, ranks, stages, 9, int(random.integers(1, 5)), bool(random.integers(2)))
-    costs = model.Costs(*random.uniform(0.001, 0.05, 10).tolist())
+    one = model.Job(
+        workers, ranks, stages, 9, int(random.integers(1, 5)), bool(random.integers(2)), ring(ranks)
+    )
+    costs = model.Costs(*random.uniform(0.001, 0.05, 12).tolist())
     values = random.exponential(1.0, (one.visits, len(stages), ranks))
-    return one, costs, lambda visit, stage, rank: float(values[visit, stage, rank])
+    durations = lambda visit, stage, rank: float(values[visit, stage, rank])  # noqa: E731
+    if seed % 2:
+        one, durations = model.fused(one, durations)
+    return one, costs, durations
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -266,6 +400,16 @@ def test_no_rule_of_the_schedule_is_broken(scaling, seed):
                 assert done[visit - 1] > place[id(step)] + 1, "visits are closed one after the other"
         open_visits = [number for number in done if 0 < done[number] < len(program)]
         assert len(open_visits) <= (one.in_flight if done[0] == len(program) else 1)
+    ends = {(ran.visit, ran.stage, ran.rank): ran.end for ran in found.slices}
+    for ran in found.slices:
+        if ran.stage < len(one.stages) and one.stages[ran.stage].is_ready:
+            for rank in {ran.rank, *one.neighbours(ran.rank)}:
+                assert ends[ran.visit, ran.stage - 1, rank] <= ran.start, "a slice waits for its neighbours"
+    starts = {(ran.visit, ran.stage, ran.rank): ran.start for ran in found.slices}
+    for (visit, stage, rank), start in starts.items():
+        # Where a rank has one worker in all visits.
+        if visit and not one.balanced:
+            assert starts[visit - 1, stage, rank] < start, "no rank overtakes itself"
     assert set(done.values()) == {len(program)} and found.ends == sorted(found.ends)
     count = one.visits * one.ranks * (len(one.stages) + 1)
     assert len({(ran.visit, ran.stage, ran.rank) for ran in found.slices}) == len(found.slices) == count

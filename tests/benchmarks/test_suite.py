@@ -353,7 +353,7 @@ def test_costs_of_a_run_are_measured_and_scaling_is_predicted_from_them(programs
     assert all(value >= 0 for value in json.loads(costs.read_text())["costs"].values())
     file = tmp_path / "found.json"
     picture = tmp_path / "scaling.png"
-    modes = ["lockstep", "fused", "fused2"]
+    modes = ["lockstep", "fused", "fused2", "ring"]
     options = ["--rounds", "1", "--visits", "3", "--most-workers", "1", "--modes", *modes]
     options += ["--json", str(file), "--plot", str(picture)]
     done = programs.run("scaling/scaling.py", "--costs", str(costs), *options)
