@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What stages draw and where they are does not depend on how slices are spread over workers."""
 
+import subprocess
+import sys
+
 import pytest
 
 STAGES = """
@@ -84,3 +87,54 @@ def test_never_leaves_stages_alone(bench, stages):
     assert {line.partition(" moves ")[2] for line in lines if " moves " in line} != {
         f"[{bench.folder.name!r}, 18]"
     }
+
+
+LEAVES = """
+    class Leaves(SerialProcessing):
+        def preprocess(self, clipboard):
+            os.chdir(os.path.join(os.environ["HOME_HERE"], "elsewhere"))
+            self.log.info("away")
+        def postprocess(self, clipboard):
+            self.log.info(f"gathered {clipboard.gather('rank')}")
+
+    class Dies(ParallelProcessing):
+        def process(self, clipboard):
+            died = os.path.join(os.environ["HOME_HERE"], "died")
+            if self.rank == 0 and harness.current.current_visit() == 2 and not os.path.exists(died):
+                open(died, "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.log.info("here")
+            clipboard.put("rank", self.rank, True)
+"""
+EMBEDS = """
+from lsst.pex.harness.Pipeline import Pipeline
+Pipeline("r1", "night.paf", run_dir="run", max_visits=3).run()
+"""
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_run_directory_that_was_named_from_here_is_the_same_when_a_stage_has_gone_elsewhere(
+    bench, monkeypatch, embedded
+):
+    monkeypatch.setenv("HOME_HERE", str(bench.folder))
+    monkeypatch.setenv("PYTHONPATH", str(bench.folder))
+    bench.module(LEAVES)
+    bench.policy("a Leaves Dies", slices=2, head='isolateStages: "never"')
+    (bench.folder / "elsewhere").mkdir()
+    command = [sys.executable, "-m", "harness.cli.main", "run", "night.paf", "r1", "--run-dir", "run"]
+    command = [sys.executable, "-c", EMBEDS] if embedded else [*command, "--visits", "3"]
+    done = bench.finish(bench.start_in(bench.folder, command))
+    assert done.code == 0, done.err
+    assert list((bench.folder / "elsewhere").iterdir()) == []
+    assert done.summary["visits"] == 3 and len(done.summary["deaths"]) == 1
+    assert done.log().count("gathered [0, 1]") == 3
+    assert done.log("Slice0").count("here") == done.log("Slice1").count("here") == 3
+    names = {path.name for path in bench.run_dir.iterdir()}
+    told = subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", "status", "run", "--check"], cwd=bench.folder,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 0 and "run: complete" in told.stdout, told.stdout + told.stderr
+    # No word of a living process is left.
+    asked = bench.command_line("stop", str(bench.run_dir))
+    assert "no run is going on here\n" in asked.err and "ledger.sqlite" in names

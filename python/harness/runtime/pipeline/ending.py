@@ -182,7 +182,7 @@ class PipelineEnding(PipelineSettings):
         if self._last_words is not None:
             self._last_words.close()
         if self._here is not None:
-            withdraw(self.run_dir, self._here)
+            withdraw(self._require_home()[0], self._here)
 
     def write_summary(self) -> None:
         """Writes `summary.json` into the run directory."""
@@ -203,7 +203,7 @@ class PipelineEnding(PipelineSettings):
                 **dict(zip(BIRTHS, self._require_run().births(), strict=True)),
             },
         }
-        statistics.write(self.run_dir / "summary.json", extra)
+        statistics.write(self._require_home()[0] / "summary.json", extra)
 
     def _slice_fatal(self, visit: int) -> StageFailed:
         run = self._require_run()

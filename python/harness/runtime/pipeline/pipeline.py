@@ -89,18 +89,18 @@ class Pipeline(PipelineEnding):
         config = self._config = load_config(
             self._policy_path, pipeline_name=self._name, workers=self._workers
         )
-        directory = log_directory(
-            config, self.run_dir, self._log_dir, honours_local=self.honours_local_log_mode
-        )
         require_run_id(self._run_id, names_directory=self._run_dir_option is None)
-        for folder in (self.run_dir, directory):
+        # Stage code may change the current directory.
+        self._home = home = self.run_dir.absolute()
+        directory = log_directory(
+            config, home, self._log_dir, honours_local=self.honours_local_log_mode
+        ).absolute()
+        for folder in (home, directory):
             make_directory(folder)
         self._unlock()
-        self._lock = RunLock(self.run_dir)
-        # Stage code may change the current directory.
-        self._home = self.run_dir.absolute()
-        self._post_mortems = PostMortems(self._home, directory)
-        self._config = config = config._replace(event_broker=broker_of(config, self.run_dir))
+        self._lock = RunLock(home)
+        self._post_mortems = PostMortems(home, directory)
+        self._config = config = config._replace(event_broker=broker_of(config, home))
         screen = self._screen_threshold if is_embedded(config.event_broker) else None
         if screen is not None:
             self._destinations = [ScreenDestination(IndentedFormatter(), screen)]
@@ -175,7 +175,7 @@ class Pipeline(PipelineEnding):
         here = Master.here(self._run_id)
         self._listener.start([ControlSocket(here)])
         self._here = here
-        announce(self.run_dir, here)
+        announce(self._require_home()[0], here)
 
     def _become_active(self) -> None:
         """Raises `ConfigError` where another run is open in this process."""

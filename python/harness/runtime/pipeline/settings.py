@@ -123,7 +123,10 @@ class PipelineSettings(PipelineState):
 
     @property
     def run_dir(self) -> Path:
-        """The run directory: what the caller gave, else the policy's default, else `./<run id>`."""
+        """The run directory: what the caller gave, else the policy's default, else `./<run id>`.
+
+        As it was given: where it is relative, it is from the current directory at the start of the run.
+        """
         if self._run_dir_option is not None:
             return Path(self._run_dir_option)
         return default_run_dir(self._require_config(), self._run_id)
