@@ -434,9 +434,32 @@ def test_status_of_failures_names_slices_and_post_mortems(night):
     night.run("--visits", "2")
     told = status(night, "--check")
     assert told.returncode == 3 and ": partial:" in told.stdout
-    assert "visit 1, slice 1, stage write: raised: ValueError" in told.stdout
+    assert "visit 1, slice 1, stage write: raised: ValueError: no sky in visit 1\n" in told.stdout
     assert str(night.run_dir / "postmortem" / "visit-1-slice-1.json") in told.stdout
     assert "no contradictions" in told.stdout
+
+
+def test_status_tells_the_first_line_of_what_was_raised_and_no_more_of_it_than_fits_a_line(bench):
+    bench.module("""
+        class Far(Exception):
+            pass
+
+        class Work(ParallelProcessing):
+            def process(self, clipboard):
+                if self.rank == 0:
+                    raise Far("first" + chr(10) + "second: ValueError: no")
+                try:
+                    raise KeyError("cause")
+                except KeyError as cause:
+                    raise ValueError("x" * 5000) from cause
+    """)
+    bench.policy("one - Work")
+    assert bench.run().code == 0
+    told = status(bench).stdout
+    assert "visit 1, slice 0, stage one: raised: Far: first\n" in told and "second" not in told
+    assert f"slice 1, stage one: raised: ValueError: {'x' * 197}...\n" in told
+    found = read_status(bench.run_dir)["failures"]
+    assert [one["message"] for one in found] == ["first", "x" * 197 + "..."]
 
 
 def test_status_exits_with_5_where_the_ledger_contradicts_itself(night):

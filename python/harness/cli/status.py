@@ -148,7 +148,8 @@ def _failures(failures: list[dict[str, Any]]) -> list[str]:
         who = "master" if one["rank"] < 0 else f"slice {one['rank']}"
         again = ", run again" if one["retried"] else ""
         where = f"visit {one['visit']}, {who}, stage {one['name']}"
-        lines.append(f"{where}: {one['cause']}: {one['kind']}{again}")
+        said = f": {one['message']}" if one["message"] else ""
+        lines.append(f"{where}: {one['cause']}: {one['kind']}{said}{again}")
         if one["post_mortem"]:
             lines.append(f"  {one['post_mortem']}")
     return lines

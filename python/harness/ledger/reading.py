@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from harness.ledger.lock import running_process
 from harness.ledger.progress import read_progress
 from harness.ledger.schema import LEDGER_NAME, describe, open_for_reading
 from harness.ledger.set_aside import set_aside
+from harness.ledger.visit import RAISED
 
 RUNNING, COMPLETE, PARTIAL, STOPPED, FAILED = "running", "complete", "partial", "stopped", "failed"
 ORDERLY_ENDS = ("visits done", "no more", "stopped", "event timeout", "drained")
 """As `LoopEnd` has them."""
+MOST_SAID = 200
+"""Characters that are told of what an exception says."""
 
 
 def read_status(run_dir: Path) -> dict[str, Any]:
@@ -157,9 +161,20 @@ def _failures(connection: sqlite3.Connection, names: list[str]) -> list[dict[str
         " ORDER BY failure DESC LIMIT 100"
     )
     return [
-        {**dict(row), "name": names[row["stage"] - 1] if 1 <= row["stage"] <= len(names) else None}
+        {
+            **dict(row),
+            "name": names[row["stage"] - 1] if 1 <= row["stage"] <= len(names) else None,
+            "message": _message(row["kind"], row["text"]) if row["cause"] == RAISED else "",
+        }
         for row in rows
     ][::-1]
+
+
+def _message(kind: str, text: str) -> str:
+    """The first line of what the exception says: it stands behind its class at the end of a traceback."""
+    said = re.findall(rf"^(?:[\w.]+\.)?{re.escape(kind)}: (.*)", text, re.MULTILINE)
+    line = said[-1].strip() if said else "" if text.startswith("Traceback") else text.partition("\n")[0]
+    return line if len(line) <= MOST_SAID else line[: MOST_SAID - 3] + "..."
 
 
 def _outputs(connection: sqlite3.Connection) -> dict[str, Any]:
