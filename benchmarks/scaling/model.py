@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import simpy
@@ -102,8 +102,9 @@ class _Visit:
     # By rank: the stage that it was asked for last, and whether it has not arrived from it.
     asked: list[int] = field(default_factory=list)
     works: list[bool] = field(default_factory=list)
-    # Whether somebody may be able to go on.
+    # Whether the master has to look who may go on, and of whom alone that can have become true.
     calls: bool = False
+    maybe: set[int] = field(default_factory=set)
 
     @property
     def has_legs(self) -> bool:
@@ -175,7 +176,8 @@ class _Simulation:
         visit.calls = False
         yield self._env.timeout(self._costs.look * self._job.ranks)
         before = None if visit is self._flight[0] else self._visit(visit.number - 1)
-        ready = [rank for rank in range(self._job.ranks) if self._may_go_on(visit, before, rank)]
+        maybe, visit.maybe = sorted(visit.maybe), set()
+        ready = [rank for rank in maybe if self._may_go_on(visit, before, rank)]
         for rank in ready:
             owner = visit.owners[rank]
             yield self._env.timeout(self._costs.go_on + (self._costs.ring if owner in self._bells else 0.0))
@@ -185,7 +187,7 @@ class _Simulation:
             if (bell := self._bells.pop(owner, None)) is not None:
                 bell.succeed()
         if ready:
-            self._call_behind(visit)
+            self._call_behind(visit, ready)
 
     def _may_go_on(self, visit: _Visit, before: _Visit | None, rank: int) -> bool:
         asked = visit.asked[rank]
@@ -200,11 +202,12 @@ class _Simulation:
             for other in self._neighbours[rank]
         )
 
-    def _call_behind(self, visit: _Visit) -> None:
-        """Ranks of younger visits may have waited for this one's."""
+    def _call_behind(self, visit: _Visit, ranks: Iterable[int]) -> None:
+        """Ranks of younger visits may have waited for these of this one."""
         for other in self._flight:
             if other.number > visit.number and other.has_legs and other.missing:
                 other.calls = True
+                other.maybe.update(ranks)
 
     def _calling(self) -> _Visit | None:
         """The oldest visit with slices that may be able to go on."""
@@ -332,7 +335,7 @@ class _Simulation:
             self._outcome.executed.append((visit.number, step))
         visit.place += 1
         if self._rings_always:
-            self._call_behind(visit)
+            self._call_behind(visit, range(self._job.ranks))
         if step.kind in (Kind.RELEASE, Kind.CLOSE):
             self._release(visit, step)
         elif step.kind is Kind.END_VISIT:
@@ -347,7 +350,8 @@ class _Simulation:
     def _release(self, visit: _Visit, step: Step) -> None:
         workers, ranks = self._job.workers, self._job.ranks
         visit.stage, visit.last, visit.missing, visit.released = step.stage, step.last, ranks, self._env.now
-        visit.asked, visit.works, visit.calls = [step.stage] * ranks, [True] * ranks, False
+        visit.asked, visit.works = [step.stage] * ranks, [True] * ranks
+        visit.calls, visit.maybe = False, set()
         self._slots[visit.slot] = visit.number
         if step.stage == 0 and self._job.balanced:
             visit.open = list(range(ranks))
@@ -395,10 +399,11 @@ class _Simulation:
         if is_last:
             took = self._env.now - visit.released
             self._usual[visit.stage] = min(took, self._usual[visit.stage] * SLOWER)
-        elif self._rings_always:
-            visit.calls = visit.has_legs
-        else:
+        elif not self._rings_always:
             return False
+        elif visit.has_legs:
+            visit.calls = True
+            visit.maybe.update((rank, *self._neighbours[rank]))
         slept = self._master_bell is not None
         self._ring_master()
         return slept and not is_last
