@@ -506,3 +506,75 @@ def test_an_include_of_the_only_stage_is_missing_from_the_stage_with_its_number(
     (found,) = check.problems(stage("WarpSerial", "stagePolicy: @none.paf"))
     assert found["breadcrumb"] == "appStage[0].stagePolicy"
     assert "where all includes are looked up" in found["expected"]
+
+
+ITEMS = """
+nSlices: 2
+appStage: {
+    name: "in"
+    parallelClass: "lsst.pex.harness.IOStage.InputStageParallel"
+    stagePolicy: { parameters: { inputItems: {
+        raw: {
+            pythonType: "TYPE"
+            storagePolicy: { storage: "NpyStorage"
+                             location: "RAW" }
+        }
+    } } }
+}
+appStage: {
+    name: "link"
+    serialClass: "lsst.pex.harness.SymLinkStage.SymLinkStageSerial"
+    stagePolicy: { RunMode: "preprocess"
+        Links: { sourcePath: "a%03d.npy"
+                 destPath: "b%03d(visit).npy" }
+    }
+}
+"""
+
+
+def checked_items(bench, location, python_type):
+    (bench.folder / "night.paf").write_text(ITEMS.replace("RAW", location).replace("TYPE", python_type))
+    done = bench.command_line("check", "night.paf", "--json")
+    return done.code, [one for one in json.loads(done.out) if "[1]" not in one["breadcrumb"]]
+
+
+@pytest.mark.parametrize(("location", "meant"), [
+    ("raw/v%03d.npy", "%03d(visit)"), ("raw/v%06d_c%02d(ccd).npy", "%06d(visit)"),
+    ("raw/v%(visit)03d.npy", "%03d(visit)"),
+])  # fmt: skip
+def test_a_format_that_no_name_stands_behind_is_told_with_what_may_be_meant(bench, location, meant):
+    code, (problem,) = checked_items(bench, location, "ndarray")
+    # It is a template all the same.
+    assert code == 0 and problem["severity"] == "warning" and problem["seen"] == location
+    assert "is plain text in every location" in problem["message"] and problem["hint"].endswith(meant)
+    assert problem["breadcrumb"] == "appStage[0].stagePolicy.parameters.inputItems.raw.storagePolicy.location"
+    assert problem["line"] == 10
+
+
+@pytest.mark.parametrize("location", [
+    "raw/v%03d(visit).npy", "%(input)/%(filt)_v%d(visit)/50%/100%dust.npy",
+    "raw/v%-4d(visit)x%5.1f(airmass).npy",
+])  # fmt: skip
+def test_templates_that_say_what_they_mean_are_left_alone(bench, location):
+    assert checked_items(bench, location, "numpy.ndarray") == (0, [])
+
+
+@pytest.mark.parametrize(("python_type", "suggestion", "said"), [
+    ("ndaray", "ndarray", "the name must be a module, a dot and a class"),
+    ("harness.storage.image.Imag", "harness.storage.image.Image", "has no attribute 'Imag'"),
+    ("nosuch.module.Thing", "", "there is no module 'nosuch'"),
+])  # fmt: skip
+def test_a_class_to_make_that_is_not_there_is_an_error_with_the_near_name(
+    bench, python_type, suggestion, said
+):
+    code, (problem,) = checked_items(bench, "raw/v%03d(visit).npy", python_type)
+    assert code != 0 and problem["severity"] == "error" and said in problem["message"]
+    assert problem["suggestion"] == suggestion and problem["seen"] == f'"{python_type}"'
+    assert problem["breadcrumb"].endswith("inputItems.raw.pythonType")
+
+
+def test_templates_of_links_are_looked_at_too(bench):
+    (bench.folder / "night.paf").write_text(ITEMS.replace("RAW", "a.npy").replace("TYPE", "ndarray"))
+    done = bench.command_line("check", "night.paf", "--json")
+    (problem,) = json.loads(done.out)
+    assert problem["breadcrumb"] == "appStage[1].stagePolicy.Links.sourcePath" and done.code == 0

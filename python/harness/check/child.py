@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from harness.check.items import judge_items
 from harness.check.jobs import ONE_CLASS, PARALLEL, SERIAL, Job, encode, problem_to_json
 from harness.check.judging import judge_by_dictionary, judge_by_setup
 from harness.check.places import block_of, name_problem
@@ -18,6 +19,8 @@ from harness.policy.problems import Problem
 from harness.runtime.configuration.policy_file import PolicyText, read_policy_text
 
 HERE = str(Path(__file__).resolve().parents[1])
+ITEMS = "harness.iostage"
+"""Whose stages read and write files by location templates."""
 LOCATING = ("importlib", "<frozen", "<string>", os.path.join(HERE, "stage"), os.path.join(HERE, "check"))
 
 
@@ -79,13 +82,17 @@ def _run(text: PolicyText, job: Job, fd: int) -> list[Problem]:
         return [name_problem(text, job, message, expected="def process(self, clipboard) in the class")]
     if not job.judge:
         return []
+    found = []
+    if any(base.__module__.startswith(ITEMS) for base in cls.__mro__):
+        _answer(fd, phase=f"importing the classes that {name} makes")
+        found = judge_items(block, job)
     declared = getattr(cls, "policy_dictionary", None)
     if declared is not None:
-        return judge_by_dictionary(block, job, declared)
+        return found + judge_by_dictionary(block, job, declared)
     if not job.setup:
-        return []
+        return found
     _answer(fd, phase=f"setup() of {name}")
-    return judge_by_setup(text, block, job, cls, _relevant_line)
+    return found + judge_by_setup(text, block, job, cls, _relevant_line)
 
 
 def _does_nothing(cls: Any) -> bool:
