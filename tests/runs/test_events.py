@@ -61,6 +61,7 @@ def feed(bench, *visits):
 
 
 def command(bench, *arguments):
+    bench.run_dir.mkdir(exist_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli.main", *arguments, "--run-dir", str(bench.run_dir)],
         cwd=bench.folder, env=bench.environment(), capture_output=True, text=True, timeout=60,
@@ -187,6 +188,27 @@ def test_a_shutdown_event_in_a_visit_ends_it_where_the_level_says_and_the_run_in
 
 
 @pytest.mark.contract("4.1.spool")
+def test_events_may_be_published_before_the_run_into_a_directory_that_is_there_and_no_other(bench):
+    pipeline(bench, ("one", "Serial", "Slice", "newFrame"))
+    words = ["publish", "newFrame", "visitId=7", "filter=r", "--run-dir"]
+
+    def publish(name):
+        command = [sys.executable, "-m", "harness.cli.main", *words, name]
+        return subprocess.run(command, cwd=bench.folder, capture_output=True, text=True, timeout=60)
+
+    (bench.folder / "file").touch()
+    for name, seen_there in (("rnu", "nothing"), ("file", "something else")):
+        refused = publish(name)
+        assert refused.returncode == 2 and refused.stdout == ""
+        told = f"--run-dir {name}: expected the directory of a run, saw {seen_there} at"
+        assert f"{told} {bench.folder / name};" in refused.stderr and "start the run first" in refused.stderr
+    assert not (bench.folder / "rnu").exists()
+    bench.run_dir.mkdir()
+    assert publish("run").returncode == 0
+    assert bench.run("--visits", "1").code == 0
+    assert visits(bench) == [7]
+
+
 def test_a_run_without_events_makes_no_spool_and_obeys_a_shutdown_event_all_the_same(bench):
     bench.module("""
     class Slow(SerialProcessing):

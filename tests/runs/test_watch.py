@@ -237,6 +237,7 @@ def test_what_makes_no_sense_is_refused_before_any_visit(bench, options, words):
 
 def test_a_directory_is_published_without_a_run_and_nothing_is_published_twice(bench):
     watching(bench)
+    bench.run_dir.mkdir()
     for visit in (1, 2):
         put(bench, visit)
     publish = ("publish", "newFrame", "--watch", str(bench.folder / "in"), "--pattern", PATTERN,

@@ -39,10 +39,21 @@ def spool_host(arguments: argparse.Namespace) -> str | None:
 
 
 def _host_of_run(run_dir: Path) -> str:
-    """The host of the directory's last run, as its ledger says; before that there is only the spool in it."""
+    """The host of the directory's last run, as its ledger says; before that there is only the spool in it.
+
+    Raises `SpoolError` where there is no such directory: nobody would look there.
+    """
+    from harness.events.errors import SpoolError
     from harness.ledger.reading import read_policy
     from harness.runtime.halves.run_events import SPOOL_NAME
 
+    if not run_dir.is_dir():
+        seen = "something else" if run_dir.exists() else "nothing"
+        raise SpoolError(
+            f"--run-dir {run_dir}: expected the directory of a run, saw {seen} at {run_dir.absolute()};"
+            f" look at the name, start the run first, or make the directory for a run to come:"
+            f" mkdir -p {run_dir}"
+        )
     known = read_policy(run_dir)
     policy, file = known if known is not None else ({}, run_dir)
     host = str(policy.get("eventBrokerHost", "")).strip()
