@@ -164,6 +164,39 @@ def test_a_stage_that_raises_in_setup_ends_the_run_before_any_visit(bench, half)
     assert 'raise KeyError("threshold")' in done.log()
 
 
+@pytest.mark.parametrize("half", ["Serial", "Parallel"])
+def test_all_that_setup_says_is_told_as_far_as_a_person_reads_and_the_traceback_is_in_the_log(bench, half):
+    bench.module(f"""
+    class Bad({half}Processing):
+        def setup(self):
+            lines = ["three keys are wrong:", "  mean: too large", "  gain: not there"]
+            raise ValueError(chr(10).join(lines))
+    """)
+    bench.policy("bad Bad -" if half == "Serial" else "bad - Bad")
+    done = bench.run()
+    assert done.code == 2
+    assert "three keys are wrong:\n  mean: too large\n  gain: not there" in done.err
+    assert "Traceback" not in done.err and "raise ValueError" in done.log()
+    told = bench.command_line("status", str(bench.run_dir))
+    assert "gain: not there" in told.out
+
+
+@pytest.mark.parametrize("half", ["Serial", "Parallel"])
+@pytest.mark.parametrize(("text", "whole"), [
+    ('chr(10).join(f"line {number}" for number in range(500))', 500), ('"x" * 100000', 1),
+])  # fmt: skip
+def test_a_very_long_message_of_setup_is_cut_and_says_so(bench, half, text, whole):
+    bench.module(f"""
+    class Bad({half}Processing):
+        def setup(self):
+            raise ValueError({text})
+    """)
+    bench.policy("bad Bad -" if half == "Serial" else "bad - Bad")
+    done = bench.run()
+    assert done.code == 2 and len(done.err) < 3000 and done.err.count("\n") < 25
+    assert f"characters in {whole} lines)" in done.err
+
+
 @pytest.mark.contract("17.7")
 @pytest.mark.parametrize("exception", ["SystemExit(5)", "KeyboardInterrupt()"])
 @pytest.mark.parametrize("half", ["serial", "parallel"])

@@ -17,6 +17,13 @@ READ_ONLY_CURE = (
     " as a canvas, clipboard.put(key, array, True, writeable=True)"
 )
 
+MOST_LINES, MOST_CHARACTERS = 20, 2000
+BOUNDARY = "\0"
+"""Between message and details of a report."""
+MOST_REPORTED = 8000
+"""Bytes of a report, less than a slice has room for."""
+GAP = "\n[...]\n"
+
 
 class Uncommon(Exception):
     """In the place of what stage code has raised that is no `Exception`, and no wish to end the run."""
@@ -59,9 +66,41 @@ def is_read_only_error(error: BaseException) -> bool:
 
 
 def describe_failure(error: BaseException) -> str:
-    """One line: class and message."""
+    """Class and message, which may have several lines."""
     text = f"{type(error).__name__}: {message_of(error)}"
     return f"{text}. {READ_ONLY_CURE}" if is_read_only_error(error) else text
+
+
+def bounded(text: str) -> str:
+    """As much of what a stage has raised as a person wants to read who is told that the run has ended."""
+    lines = text.split("\n")
+    kept = "\n".join(lines[:MOST_LINES])[:MOST_CHARACTERS]
+    return text if kept == text else f"{kept}\n... ({len(text)} characters in {len(lines)} lines)"
+
+
+def fatal_report(message: str, details: str) -> str:
+    """What a slice leaves of an error that ends the run; either part may have several lines.
+
+    Of details that would be too long their beginning and end are kept: cut elsewhere, the boundary might go.
+    """
+    said = _within(message.replace(BOUNDARY, "?"), MOST_REPORTED // 2)
+    left = MOST_REPORTED - len(said.encode("utf-8", "replace"))
+    return f"{said}{BOUNDARY}{_within(details, left)}"
+
+
+def _within(text: str, most: int) -> str:
+    """A text of so many bytes at most, without its middle where it has more."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= most:
+        return text
+    half = (most - len(GAP)) // 2
+    return data[:half].decode("utf-8", "ignore") + GAP + data[-half:].decode("utf-8", "ignore")
+
+
+def parts_of_report(report: str) -> tuple[str, str]:
+    """Message and details of such a text."""
+    message, _, details = report.partition(BOUNDARY)
+    return message, details
 
 
 def write_report(run: _core.Run, rank: int, text: str) -> None:

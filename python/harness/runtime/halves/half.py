@@ -17,6 +17,7 @@ from harness.queue import Queue
 from harness.runtime.halves.blocks import Blocks
 from harness.runtime.halves.failure import (
     Uncommon,
+    bounded,
     describe_failure,
     failure_record,
     format_failure,
@@ -147,7 +148,7 @@ class Half(HalfState, Generic[StageT]):
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
             raise StageFailed(
                 f"stage {stage.name!r} ({stage.where}) could not be set up in {who}:"
-                f" {describe_failure(cause)}",
+                f" {bounded(describe_failure(cause))}",
                 rank=self.rank,
                 details=format_failure(cause),
             ) from cause
@@ -278,7 +279,7 @@ class Half(HalfState, Generic[StageT]):
         except Exception as error:
             cause = original_of(error)
             who = "the master" if self.rank < 0 else f"slice {self.rank}"
-            told = describe_failure(cause)
+            told = bounded(describe_failure(cause))
             text = f"failure stage {stage.getName()!r} raised in {who}, visit {self.visit}: {told}"
             off_console(self.log).fatal(failure_record(text, format_failure(cause)))
             raise StageFailed(text, rank=self.rank, details=format_failure(cause)) from cause

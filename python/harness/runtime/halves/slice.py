@@ -14,7 +14,9 @@ from harness.errors import StageFailed
 from harness.runtime.halves.blocks import STAGE, VISIT
 from harness.runtime.halves.exchange import make_exchange
 from harness.runtime.halves.failure import (
+    bounded,
     describe_failure,
+    fatal_report,
     format_failure,
     original_of,
     write_report,
@@ -309,14 +311,15 @@ class SliceHalf(Half[ParallelProcessing]):
 
 
 def report_fatal(run: _core.Run, rank: int, error: BaseException, place: str) -> None:
-    """Leaves the text of what ends the run where the master finds it: one line, then the traceback.
+    """Leaves the text of what ends the run where the master finds it: a message, then the traceback.
 
     `place` says where it was raised.
     """
     if isinstance(error, StageFailed):
-        text = f"{error}\n{error.details}"
+        text = fatal_report(str(error), error.details)
     else:
-        text = f"slice {rank} ended the run in {place}: {describe_failure(error)}\n{format_failure(error)}"
+        told = f"slice {rank} ended the run in {place}: {bounded(describe_failure(error))}"
+        text = fatal_report(told, format_failure(error))
     write_report(run, rank, text)
 
 

@@ -10,7 +10,7 @@ import time
 from harness import _core, arrays, current, outputs
 from harness.errors import HarnessError, LedgerError, SliceDied, StageFailed, reason_of
 from harness.log import set_default_log
-from harness.runtime.halves.failure import failure_record
+from harness.runtime.halves.failure import failure_record, parts_of_report
 from harness.runtime.halves.post_mortems import write_after_death
 from harness.runtime.logs.stage_output import output_tail
 from harness.runtime.pipeline.settings import PipelineSettings
@@ -208,11 +208,11 @@ class PipelineEnding(PipelineSettings):
     def _slice_fatal(self, visit: int) -> StageFailed:
         run = self._require_run()
         for rank, report in run.fatal_reports():
-            first, _, rest = report.decode("utf-8", "replace").partition("\n")
+            message, details = parts_of_report(report.decode("utf-8", "replace"))
             stage = run.raised_stage(rank)
             if visit and 1 <= stage <= len(self._require_config().stages):
-                self._require_recorder().record_raise(rank, stage, first)
-            return StageFailed(first, rank=rank, details=rest)
+                self._require_recorder().record_raise(rank, stage, message)
+            return StageFailed(message, rank=rank, details=details)
         return StageFailed("a slice ended the run, but left no report")
 
     def _log_end(self, error: BaseException) -> None:
