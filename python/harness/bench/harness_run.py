@@ -17,7 +17,7 @@ from harness.bench.memory import family, pss_bytes
 from harness.bench.order import Answer, Order
 from harness.bench.pipelines import write_pipeline
 from harness.bench.shares import read_shares
-from harness.errors import ConfigError, SliceDied
+from harness.errors import ConfigError, SliceDied, StageFailed
 from harness.ledger import LEDGER_NAME
 from harness.runtime.pipeline.pipeline import Pipeline
 
@@ -51,8 +51,13 @@ def run_harness(order: Order) -> Answer:
             answer.pss_workers = [pss_bytes(pid) for pid in sorted(pids)]
 
     pipeline.on_progress = progress
-    pipeline.run()
-    _raise_failures(run_dir)
+    try:
+        pipeline.run()
+    except StageFailed as error:
+        raise StageFailed(
+            f"{error}{_cure(order, error.details)}", rank=error.rank, details=error.details
+        ) from error
+    _raise_failures(run_dir, order)
     if len(stamps) < last:
         raise ConfigError(
             f"the run ended after {len(stamps)} visits: expected {last}, of which {order.warm_up} warm up."
@@ -72,7 +77,17 @@ def run_harness(order: Order) -> Answer:
     return answer
 
 
-def _raise_failures(run_dir: Path) -> None:
+def _cure(order: Order, details: str) -> str:
+    """What to do where a stage has looked for its policy, and there is none."""
+    if order.stage is None or order.policy is not None or "NoneType" not in details:
+        return ""
+    return (
+        f"; {order.stage} was measured without a policy, so that self.policy is None: if it reads one,"
+        " name its file with --policy"
+    )
+
+
+def _raise_failures(run_dir: Path, order: Order) -> None:
     """A run goes on when a stage raises; a benchmark does not. Raises for the first failure."""
     with closing(sqlite3.connect(run_dir / LEDGER_NAME)) as ledger:
         rows = ledger.execute(
@@ -82,7 +97,7 @@ def _raise_failures(run_dir: Path) -> None:
         where = "in the master" if rank < 0 else f"on slice {rank}"
         lines = [line for line in text.splitlines() if line.strip()]
         words = lines[-1].strip() if lines else kind
-        error = ConfigError(f"stage {stage} has failed {where} in visit {visit}: {words}")
+        error = ConfigError(f"stage {stage} has failed {where} in visit {visit}: {words}{_cure(order, text)}")
         error.details = text
         raise error
 
