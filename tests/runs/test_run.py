@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A run from start to end: visits, order of the half-steps, ends, logs and figures."""
 
+import re
+
 import pytest
 
 ORDER = """
@@ -176,6 +178,31 @@ def test_explain_prints_the_schedule_and_runs_nothing(bench):
     assert done.code == 0, done.err
     assert "stage 1 (one): release the slices" in done.out
     assert not (bench.folder / "journal").exists()
+
+
+@pytest.mark.parametrize("schedule", ["lockstep", "fused"])
+def test_explain_tells_of_serial_methods_that_are_there_and_of_no_others(bench, schedule):
+    bench.module("""
+        class Before(SerialProcessing):
+            def preprocess(self, clipboard):
+                pass
+        class Behind(SerialProcessing):
+            def postprocess(self, clipboard):
+                pass
+        class Slice(ParallelProcessing):
+            def process(self, clipboard):
+                pass
+    """)
+    bench.policy("one Before Slice", "two - Slice", "three Behind Slice", head=f'schedule: "{schedule}"')
+    done = bench.run("--explain")
+    assert done.code == 0, done.err
+    assert re.findall(r"(\w+)\): (\w+) in the master", done.out) == [
+        ("one", "preprocess"), ("three", "postprocess")
+    ]  # fmt: skip
+    assert done.out.count("none may start before preprocess has returned") == 1
+    assert done.out.count("postprocess may use what they found") == 1
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", done.out, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_the_table_names_every_stage_that_does_something(bench):

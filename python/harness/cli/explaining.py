@@ -27,16 +27,17 @@ STARTS = {
 
 
 def explain(policy: str, workers: int | None) -> int:
-    """Prints the schedule of a policy; imports the stages where it depends on what they declare."""
+    """Prints the schedule of a policy; imports serial halves, and parallel ones where it depends on them."""
     from harness.runtime.configuration.config import load_config
     from harness.runtime.configuration.schedule import LOCKSTEP, NO_HALVES, compile_schedule
     from harness.runtime.processes.classes import import_parallel_classes, import_serial_classes
 
     try:
         config = load_config(policy, workers=workers)
+        halves = import_serial_classes(config)
         serial, parallel = NO_HALVES, NO_HALVES
         if config.schedule != LOCKSTEP or config.n_workers < config.n_slices or config.visits_in_flight > 1:
-            serial, parallel = import_serial_classes(config), import_parallel_classes(config)[1]
+            serial, parallel = halves, import_parallel_classes(config)[1]
         schedule = compile_schedule(config, serial=serial, parallel=parallel)
     except (HarnessError, LsstException) as error:
         print(f"pex-harness run: {error}", file=sys.stderr)
@@ -45,7 +46,12 @@ def explain(policy: str, workers: int | None) -> int:
     head = f"{config.n_slices} slices on {config.n_workers} workers, arena {size}"
     if config.n_slices > 0:
         head += f"\nstartMethod {config.start_method}: {STARTS[config.start_method]}"
-    steps = schedule.explain() + "".join(_workers(config, parallel))
+    numbers = {stage.number for stage in config.stages}
+    told = schedule.explain(
+        numbers - {number for number, half in halves.items() if half.preprocesses},
+        numbers - {number for number, half in halves.items() if half.postprocesses},
+    )
+    steps = told + "".join(_workers(config, parallel))
     write("\n".join([head, steps, *_reading_ahead(config)]))
     return 0
 

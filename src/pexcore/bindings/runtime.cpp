@@ -45,7 +45,9 @@ void bind_schedule(py::module_& module) {
              py::arg("meetings") = std::map<std::uint16_t, std::string>{}, py::arg("visits_in_flight") = 1,
              py::arg("holding") = std::set<std::uint16_t>{}, py::arg("ready") = std::set<std::uint16_t>{},
              py::arg("neighbours") = std::vector<std::vector<std::uint32_t>>{})
-        .def("explain", &loop::Schedule::explain, "One line per step, with the reason for each synchronisation.")
+        .def("explain", &loop::Schedule::explain, py::arg("without_preprocess") = std::set<std::uint16_t>{},
+             py::arg("without_postprocess") = std::set<std::uint16_t>{},
+             "One line per step, with the reason for each synchronisation; serial methods that a stage lacks are left out.")
         .def_property_readonly("close_step", &loop::Schedule::close_step);
 
     py::enum_<loop::LoopEnd>(module, "LoopEnd", "Why the master's loop returned.")

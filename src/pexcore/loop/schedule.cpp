@@ -19,8 +19,8 @@ const char* describe(StepKind kind) {
         case StepKind::WAIT_EVENT: return "wait for an event and put it on the clipboards";
         case StepKind::PREPROCESS: return "preprocess in the master";
         case StepKind::EXCHANGE: return "slices exchange what they mark shareable: ";
-        case StepKind::RELEASE: return "release the slices: none may start before preprocess has returned";
-        case StepKind::PROCESS: return "process in every slice; wait for all: postprocess may use what they found";
+        case StepKind::RELEASE: return "release the slices";
+        case StepKind::PROCESS: return "process in every slice; wait for all";
         case StepKind::GATHER: return "gather what the slices marked shareable";
         case StepKind::POSTPROCESS: return "postprocess in the master; no slice starts the next stage before it returns";
         case StepKind::CLOSE: return "close the slices' clipboards; wait for all: blocks are freed after it";
@@ -162,16 +162,23 @@ std::string Schedule::name_of(const Step& step) const {
     return text.append(")");
 }
 
-std::string Schedule::explain() const {
+std::string Schedule::explain(const std::set<std::uint16_t>& without_preprocess,
+                              const std::set<std::uint16_t>& without_postprocess) const {
+    const auto has_preprocess = [&](std::uint16_t stage) { return without_preprocess.count(stage) == 0; };
+    const auto has_postprocess = [&](std::uint16_t stage) { return without_postprocess.count(stage) == 0; };
     std::ostringstream out;
     out << m_kind << " schedule of one visit";
     if (m_max_visits != 0) out << ", " << m_max_visits << (m_max_visits == 1 ? " visit" : " visits");
     out << "\n";
     std::size_t number = 0;
     for (const Step& step : m_steps) {
+        if (step.kind == StepKind::PREPROCESS && !has_preprocess(step.stage)) continue;
+        if (step.kind == StepKind::POSTPROCESS && !has_postprocess(step.stage)) continue;
         out << ++number << ". ";
         if (step.stage != 0) out << name_of(step) << ": ";
         out << describe(step.kind);
+        if (step.kind == StepKind::RELEASE && has_preprocess(step.stage)) out << ": none may start before preprocess has returned";
+        if (step.kind == StepKind::PROCESS && has_postprocess(step.last)) out << ": postprocess may use what they found";
         if (step.last != step.stage && step.kind == StepKind::RELEASE) out << "; each runs on through all of them";
         if (step.kind == StepKind::WAIT_EVENT) out << " (topic " << m_topics.at(step.stage) << ")";
         if (step.kind == StepKind::EXCHANGE) explain_exchange(out, step.stage);

@@ -97,8 +97,10 @@ public:
     // The step number the cells carry when the slices close a visit.
     std::uint16_t close_step() const { return static_cast<std::uint16_t>(m_names.size() + 1); }
 
-    // One line per step with the reason for each synchronisation, for people.
-    std::string explain() const;
+    // One line per step with the reason for each synchronisation, for people. Of stages (from 1) whose serial half lacks
+    // one of its methods, or that have none, that method is not told of.
+    std::string explain(const std::set<std::uint16_t>& without_preprocess = {},
+                        const std::set<std::uint16_t>& without_postprocess = {}) const;
 
 private:
     void add_stages(const ScheduleInput& input);
