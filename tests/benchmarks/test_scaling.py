@@ -196,6 +196,20 @@ def test_a_leader_waits_for_its_group_and_the_group_for_its_leader(scaling):
     assert [begins(found)[1, rank] for rank in range(6)] == pytest.approx([7.0, 2.0, 7.0, 3.0, 3.0, 3.0])
 
 
+def test_no_rank_goes_on_before_it_was_let_go_on_in_the_visit_before(scaling):
+    model, _ = scaling
+    one = exchanging(model, 2, 6, visits=3, in_flight=2, balanced=True)
+    # Others take slice 0 of the third visit, while it holds its worker in the second.
+    durations = lambda *which: 9.0 if which == (1, 0, 0) else 1.0  # noqa: E731
+    found = model.simulate(one, model.Costs(), durations, keep=True)
+    second, third = begins(found, 1), begins(found, 2)
+    start = min(second.values())
+    assert third[0, 0] < start + 9.0 <= min(second[1, 1], second[1, 5])
+    for rank in range(6):
+        assert third[1, rank] >= second[1, rank], rank
+    assert second[1, 3] < start + 9.0 and third[1, 3] < start + 9.0 <= third[1, 1]
+
+
 def test_an_exchange_without_a_meeting_costs_looks_releases_and_rings(scaling):
     model, distributions = scaling
     costs = model.Costs(
@@ -405,6 +419,9 @@ def test_no_rule_of_the_schedule_is_broken(scaling, seed):
         if ran.stage < len(one.stages) and one.stages[ran.stage].is_ready:
             for rank in {ran.rank, *one.neighbours(ran.rank)}:
                 assert ends[ran.visit, ran.stage - 1, rank] <= ran.start, "a slice waits for its neighbours"
+                # By then the same rank of the visit before has been asked for it.
+                if ran.visit:
+                    assert ends[ran.visit - 1, ran.stage - 1, rank] <= ran.start, "no rank is let overtake"
     starts = {(ran.visit, ran.stage, ran.rank): ran.start for ran in found.slices}
     for (visit, stage, rank), start in starts.items():
         # Where a rank has one worker in all visits.
