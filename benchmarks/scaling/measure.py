@@ -35,8 +35,8 @@ STAGES, MANY = 6, 33
 PAUSE = 0.004
 """Seconds after which whoever waits sleeps: the harness yields for 1 ms at most."""
 QUICK = 0.1
-FEW_LOOKED_AT, LOOKED_AT = 5, 257
-"""Ranks of a ring in which all wait for the first one."""
+FEW_LOOKED_AT, LOOKED_AT = 65, 257
+"""Ranks of a ring in which all wait for the first: so many that whoever waits has learnt to sleep soon."""
 FUSED = 'schedule: "fused"\n'
 
 
@@ -85,7 +85,8 @@ def measure_once(visits: int) -> Costs:
     step = quick(many.between)
     process = quick(empty[MANY].seconds("process"))
     gather = max(0.0, (quick(many.end) - quick(few.end)) / (MANY - 1))
-    alone, among = (behind_first(ranks, max(10, visits // 4)) for ranks in (FEW_LOOKED_AT, LOOKED_AT))
+    rounds = max(10, visits // 2)
+    few_there, many_there = behind_first(FEW_LOOKED_AT, rounds), behind_first(LOOKED_AT, rounds)
     visit = quick(few.visits) - (quick(few.begin) + step + quick(few.end))
     return Costs(
         serial=statistics.mean(quick(empty[1].seconds(name)) for name in ("preprocess", "postprocess")),
@@ -98,8 +99,8 @@ def measure_once(visits: int) -> Costs:
         gather=gather,
         item=max(0.0, (quick(offered.end) - quick(few.end)) / MANY - gather),
         visit=max(0.0, visit),
-        look=max(0.0, (among - alone) / (LOOKED_AT - FEW_LOOKED_AT)),
-        go_on=max(0.0, alone - quick(slept[1].end)),
+        look=max(0.0, (many_there - few_there) / (LOOKED_AT - FEW_LOOKED_AT)),
+        go_on=max(0.0, min(few_there, many_there) - quick(slept[1].end)),
     )
 
 
