@@ -37,7 +37,30 @@ void destroy_level_by_level(Node& node) {
     }
 }
 
+// Memory of a text's room, which each keeps alive: the last of them ends behind the node and its reference counts.
+template <class T>
+struct RoomAllocator {
+    using value_type = T;
+
+    explicit RoomAllocator(const std::shared_ptr<const Source>& text) noexcept : source(text) {}
+    template <class U>
+    RoomAllocator(const RoomAllocator<U>& other) noexcept : source(other.source) {}
+
+    T* allocate(std::size_t count) { return source->room().template take<T>(count); }
+    void deallocate(T* /*memory*/, std::size_t /*count*/) noexcept {}
+    template <class U>
+    bool operator==(const RoomAllocator<U>& other) const noexcept {
+        return source == other.source;
+    }
+
+    std::shared_ptr<const Source> source;
+};
+
 }  // namespace
+
+NodePtr new_node(const std::shared_ptr<const Source>& source, std::uint32_t opened_at) {
+    return std::allocate_shared<Node>(RoomAllocator<Node>(source), Place{source, opened_at});
+}
 
 std::size_t Entry::size() const noexcept {
     return std::visit(
@@ -80,6 +103,7 @@ const Entry* Node::find(std::string_view name) const noexcept {
 }
 
 std::size_t Node::locate(std::string_view name) const noexcept {
+    if ((m_marks & mark_of(name)) == 0) return NOWHERE;
     const auto matches = [&](std::size_t at) {
         return m_entries[at].name == name && m_entries[at].type() != ValueType::UNDEF;
     };
@@ -101,8 +125,11 @@ Entry& Node::find_or_create(std::string_view name, const Source* kept) {
     const std::size_t found = locate(name);
     if (found != NOWHERE) return m_entries[found];
     if (m_dead > m_entries.size() / 2) compact();
-    Entry& entry = m_entries.emplace_back();
-    entry.name = kept != nullptr && kept->holds(name) ? StringValue::viewing(name) : StringValue(name);
+    if (m_entries.size() == m_entries.capacity() && kept != nullptr && kept == m_opened.source.get())
+        m_entries.reserve(std::max(std::size_t{1}, 2 * m_entries.size()), kept->room());
+    Entry& entry = m_entries.emplace_back(kept != nullptr && kept->holds(name) ? StringValue::viewing(name)
+                                                                               : StringValue(name));
+    m_marks |= mark_of(name);
     if (has_index() && m_entries.size() * 2 <= m_rest->slots.size()) {
         index_entry(m_entries.size() - 1);
     } else if (m_entries.size() > LINEAR_LIMIT) {
@@ -129,6 +156,11 @@ const Source* Node::keep(const std::shared_ptr<const Source>& source) {
     auto& kept = rest().kept;
     if (std::find(kept.rbegin(), kept.rend(), source) == kept.rend()) kept.push_back(source);
     return source.get();
+}
+
+void Node::reserve(std::size_t count) {
+    if (m_opened.source == nullptr) return m_entries.reserve(count);
+    m_entries.reserve(count, m_opened.source->room());
 }
 
 void Node::remove(std::string_view name) {
@@ -161,7 +193,9 @@ void Node::rebuild_index(std::size_t slot_count) {
 }
 
 void Node::compact() {
-    std::erase_if(m_entries, [](const Entry& entry) { return entry.type() == ValueType::UNDEF; });
+    Entry* const end = std::remove_if(m_entries.begin(), m_entries.end(),
+                                      [](const Entry& entry) { return entry.type() == ValueType::UNDEF; });
+    m_entries.shorten(static_cast<std::size_t>(end - m_entries.begin()));
     m_dead = 0;
     if (has_index()) rebuild_index(m_rest->slots.size());
 }

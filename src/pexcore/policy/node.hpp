@@ -38,6 +38,7 @@ struct Entry {
     std::uint32_t name_offset = NO_OFFSET;
 
     Entry() = default;
+    explicit Entry(StringValue&& called) noexcept : name(std::move(called)) {}
     Entry(Entry&&) noexcept = default;
     Entry& operator=(Entry&&) noexcept = default;
     Entry(const Entry&) = delete;
@@ -51,6 +52,9 @@ struct Entry {
     // Where a value stands; where its name stands if only that is known.
     Place place_of(std::size_t index) const;
 };
+
+// Few blocks are empty, and an entry is large: none is kept in the array itself.
+using Entries = SmallArray<Entry, 0>;
 
 // Lifetime: shared between the policies that show it. Thread safety: none for writers.
 class Node {
@@ -70,7 +74,8 @@ class Node {
     Entry* find(std::string_view name) noexcept;
     const Entry* find(std::string_view name) const noexcept;
     // The entry of that name, new and without values where there was none. References to entries end here.
-    // A name that is a piece of a kept source's text is shown, not copied.
+    // A name that is a piece of a kept source's text is shown, not copied. Where that is the text the node opened in,
+    // entries grow in its room.
     Entry& find_or_create(std::string_view name, const Source* kept = nullptr);
     // The entry of that name gets the values and places of another, whose sub-policies it then shares.
     Entry& copy_entry(const Entry& from, std::string_view name);
@@ -80,7 +85,8 @@ class Node {
     // What an entry of this node may name as its source: the text lives as long as the node.
     const Source* keep(const std::shared_ptr<const Source>& source);
 
-    void reserve(std::size_t count) { m_entries.reserve(count); }
+    // Room for so many entries, with memory of the opening text's own (Source::room()).
+    void reserve(std::size_t count);
 
     // Calls f(entry) for every entry, in order.
     template <class F>
@@ -96,11 +102,17 @@ class Node {
         }
     }
     // The entries in order, to be walked by position. Those of type UNDEF were removed: skip them.
-    const std::vector<Entry>& entries() const noexcept { return m_entries; }
-    std::vector<Entry>& entries() noexcept { return m_entries; }
+    const Entries& entries() const noexcept { return m_entries; }
+    Entries& entries() noexcept { return m_entries; }
 
  private:
     std::size_t locate(std::string_view name) const noexcept;
+    // One of 64 bits, the same for the same name.
+    static std::uint64_t mark_of(std::string_view name) noexcept {
+        if (name.empty()) return 1;
+        const auto byte = [](char c) { return static_cast<unsigned char>(c); };
+        return std::uint64_t{1} << ((name.size() * 5 + byte(name.front()) + byte(name.back()) * 3U) % 64);
+    }
     bool has_index() const noexcept { return m_rest != nullptr && !m_rest->slots.empty(); }
     void index_entry(std::size_t position) noexcept;
     void rebuild_index(std::size_t slot_count);
@@ -113,12 +125,15 @@ class Node {
     };
     Rest& rest();
 
-    std::vector<Entry> m_entries;
-    Place m_opened;
+    Place m_opened;  // the first of all: it holds the memory of what follows
+    Entries m_entries;
     std::unique_ptr<Rest> m_rest;
+    std::uint64_t m_marks = 0;  // of all names that ever stood here: most new ones need not be looked for
     std::uint32_t m_dead = 0;
 };
 
+// A node that opened there, with memory of the text's own.
+NodePtr new_node(const std::shared_ptr<const Source>& source, std::uint32_t opened_at);
 // A copy that shares nothing with the original but file references and source texts.
 NodePtr deep_copy(const Node& node);
 // Same names with the same types and values; the order of names plays no role. NaN equals NaN here.

@@ -6,6 +6,8 @@
 
 #include "policy/name_path.hpp"
 #include "policy/paf.hpp"
+#include "policy/paf_find.hpp"
+#include "policy/paf_number.hpp"
 #include "policy/paf_scan.hpp"
 #include "policy/tree_builder.hpp"
 
@@ -127,7 +129,7 @@ class PafParser {
 
     void parse_parameter() {
         const char* const start = m_at;
-        const char* at = skip(start, NAME_START);
+        const char* at = skip_name(start, m_end);
         const bool is_dotted = *at == '.';
         if (is_dotted) at = skip(at, NAME);
         const std::string_view text{start, static_cast<std::size_t>(at - start)};
@@ -159,11 +161,13 @@ class PafParser {
             case '@': return parse_include(name);
             default: break;
         }
-        const NumberToken token = scan_number(m_at, m_end);
-        if (token.kind == NumberKind::DOUBLE)
-            return parse_numbers<double, NumberKind::DOUBLE>(name, token, "a double", double_value);
-        if (token.kind == NumberKind::INT)
-            return parse_numbers<std::int32_t, NumberKind::INT>(name, token, "an integer", int_value);
+        if (is_a(*m_at, NUMBER_START)) {
+            const NumberToken token = scan_number(m_at, m_end);
+            if (token.kind == NumberKind::DOUBLE)
+                return parse_numbers<double, NumberKind::DOUBLE>(name, token, "a double", double_value);
+            if (token.kind == NumberKind::INT)
+                return parse_numbers<std::int32_t, NumberKind::INT>(name, token, "an integer", int_value);
+        }
         if (at_bool(m_at)) return parse_bools(name);
         parse_bare_string(name);
     }
@@ -236,7 +240,7 @@ class PafParser {
             m_offsets.push_back(offset_of(m_at));
             values.push_back(element());
         } while (another_element(name, kind));
-        m_tree.add(name, values.move_packed(), m_offsets.move_packed());
+        m_tree.add(name, values.move_packed(m_source->room()), m_offsets.move_packed(m_source->room()));
     }
 
     // A row of numbers whose first is scanned already; `value_of` turns a token into a value.
@@ -282,6 +286,11 @@ class PafParser {
 
     StringValue quoted_string(const ParsedName& name) {
         const char* const begin = m_at + 1;
+        const char* const near = find_quote_or_newline(begin, m_end, *m_at);
+        if (near != m_end && *near != '\n') {
+            m_at = near + 1;
+            return StringValue::viewing({begin, static_cast<std::size_t>(near - begin)});
+        }
         const void* found = std::memchr(begin, *m_at, static_cast<std::size_t>(m_end - begin));
         if (found == nullptr) {
             const std::string quote(1, *m_at);
@@ -296,8 +305,6 @@ class PafParser {
 
     // Joins the lines of a quoted string: each line end becomes one blank, blanks around it are dropped.
     static StringValue unfolded(const char* at, const char* close) {
-        const auto length = static_cast<std::size_t>(close - at);
-        if (length == 0 || std::memchr(at, '\n', length) == nullptr) return StringValue::viewing({at, length});
         std::string text;
         while (true) {
             const void* found = std::memchr(at, '\n', static_cast<std::size_t>(close - at));
@@ -317,7 +324,8 @@ class PafParser {
     // The text up to a comment, a closing brace or the line end, without the blanks around it.
     std::string_view bare_text() {
         const char* const begin = m_at;
-        while (!is_a(*m_at, END_OF_BARE) || !ends_bare_text()) ++m_at;
+        m_at = find_end_of_bare(m_at, m_end);
+        while (!ends_bare_text()) m_at = find_end_of_bare(m_at + 1, m_end);
         return trimmed(begin, m_at);
     }
 
@@ -346,11 +354,7 @@ class PafParser {
 
     template <class T>
     void add_one(const ParsedName& name, T value, std::uint32_t offset) {
-        SmallArray<T> values;
-        values.push_back(std::move(value));
-        SmallArray<std::uint32_t> offsets;
-        offsets.push_back(offset);
-        m_tree.add(name, std::move(values), std::move(offsets));
+        m_tree.add_one(name, std::move(value), offset);
     }
 
     std::shared_ptr<const Source> m_source;

@@ -58,7 +58,7 @@ class PafWriter {
     }
 
     void step_node(Open& top) {
-        const std::vector<Entry>& entries = top.node->entries();
+        const Entries& entries = top.node->entries();
         if (top.next == entries.size()) return m_open.pop_back();
         const Entry& entry = entries[top.next++];
         if (entry.type() == ValueType::UNDEF) return;

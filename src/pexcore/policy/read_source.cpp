@@ -8,9 +8,9 @@
 #include <string>
 #include <system_error>
 
+#include "policy/char_class.hpp"
 #include "policy/error.hpp"
 #include "policy/loading.hpp"
-#include "policy/paf_scan.hpp"
 #include "policy/policy_file.hpp"
 
 namespace pex::policy {

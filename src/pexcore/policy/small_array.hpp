@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// An array that keeps a single element in itself: nearly every parameter has exactly one value.
+// An array that can keep a single element in itself: nearly every parameter has exactly one value.
 #pragma once
 
 #include <algorithm>
@@ -12,15 +12,19 @@
 #include <type_traits>
 #include <utility>
 
+#include "policy/room.hpp"
+
 namespace pex::policy {
 
-// Grows only at its end. T must not throw when it is moved.
-template <class T>
+// Grows only at its end. T must not throw when it is moved. KEPT is how many elements it keeps in itself: one or none.
+// Lifetime: what has memory of a Room must not outlive it. Moving keeps that memory, every copy has its own, and so has
+// what grows out of it.
+template <class T, std::uint32_t KEPT = 1>
 class SmallArray {
-    static_assert(std::is_nothrow_move_constructible_v<T>);
+    static_assert(std::is_nothrow_move_constructible_v<T> && KEPT <= 1);
 
  public:
-    SmallArray() noexcept : m_heap(nullptr) {}
+    SmallArray() noexcept : m_outside(nullptr) {}
     SmallArray(const SmallArray& other) : SmallArray() {
         reserve(other.m_size);
         std::uninitialized_copy_n(other.data(), other.m_size, data());
@@ -38,9 +42,10 @@ class SmallArray {
     }
     ~SmallArray() { clear(); }
 
-    T* data() noexcept { return on_heap() ? m_heap : inline_slot(); }
-    const T* data() const noexcept { return on_heap() ? m_heap : inline_slot(); }
+    T* data() noexcept { return is_outside() ? m_outside : inline_slot(); }
+    const T* data() const noexcept { return is_outside() ? m_outside : inline_slot(); }
     std::size_t size() const noexcept { return m_size; }
+    std::size_t capacity() const noexcept { return m_capacity & ~BORROWED; }
     bool empty() const noexcept { return m_size == 0; }
     T& operator[](std::size_t i) noexcept { return data()[i]; }
     const T& operator[](std::size_t i) const noexcept { return data()[i]; }
@@ -52,26 +57,35 @@ class SmallArray {
     const T* end() const noexcept { return data() + m_size; }
     std::span<const T> span() const noexcept { return {data(), m_size}; }
 
-    void push_back(T value) {
-        if (m_size == m_capacity) reserve(m_size < 4 ? std::size_t{8} : std::size_t{m_size} * 2);
-        std::construct_at(data() + m_size, std::move(value));
+    void push_back(T value) { emplace_back(std::move(value)); }
+
+    // The arguments must not stand in this array.
+    template <class... Arguments>
+    T& emplace_back(Arguments&&... arguments) {
+        if (m_size == capacity()) grow();
+        T* const made = std::construct_at(data() + m_size, std::forward<Arguments>(arguments)...);
         ++m_size;
+        return *made;
     }
 
     void reserve(std::size_t wanted) {
-        if (wanted <= m_capacity) return;
-        if (wanted > UINT32_MAX) throw std::length_error("more than 2^32 values in one parameter");
-        T* grown = std::allocator<T>().allocate(wanted);
-        std::uninitialized_move_n(data(), m_size, grown);
-        release_elements();
-        m_heap = grown;
-        m_capacity = static_cast<std::uint32_t>(wanted);
+        if (wanted > capacity()) move_to(std::allocator<T>().allocate(checked(wanted)), wanted, 0);
+    }
+    // The same with memory of a room.
+    void reserve(std::size_t wanted, Room& room) {
+        if (wanted > capacity()) move_to(room.take<T>(checked(wanted)), wanted, BORROWED);
+    }
+
+    // Ends elements behind so many.
+    void shorten(std::size_t wanted) noexcept {
+        std::destroy_n(data() + wanted, m_size - wanted);
+        m_size = static_cast<std::uint32_t>(wanted);
     }
 
     void clear() noexcept {
         release_elements();
         m_size = 0;
-        m_capacity = 1;
+        m_capacity = KEPT;
     }
 
     // Ends the elements, keeps their room.
@@ -80,10 +94,11 @@ class SmallArray {
         m_size = 0;
     }
 
-    // The elements, moved into an array without room to spare. This array is left without elements, its room kept.
-    SmallArray move_packed() {
+    // The elements, moved into memory of a room, without any to spare. This array is left without elements, its own
+    // memory kept.
+    SmallArray move_packed(Room& room) {
         SmallArray packed;
-        packed.reserve(m_size);
+        packed.reserve(m_size, room);
         std::uninitialized_move_n(data(), m_size, packed.data());
         packed.m_size = m_size;
         forget();
@@ -95,20 +110,42 @@ class SmallArray {
     }
 
  private:
+    // In m_capacity: the memory is that of a room.
+    static constexpr std::uint32_t BORROWED = std::uint32_t{1} << 31;
+
     T* inline_slot() noexcept { return std::launder(reinterpret_cast<T*>(m_inline)); }
     const T* inline_slot() const noexcept { return std::launder(reinterpret_cast<const T*>(m_inline)); }
 
-    // Ends the elements and gives back the heap block; size and capacity are left to the caller.
+    static std::size_t checked(std::size_t wanted) {
+        if (wanted >= BORROWED) throw std::length_error("2^31 or more values in one parameter");
+        return wanted;
+    }
+
+    // Apart from what fills an array, which is short and stands wherever one is filled.
+    [[gnu::noinline]] void grow() {
+        // What keeps none in itself holds large elements.
+        constexpr std::size_t LEAST = KEPT == 0 ? 1 : 8;
+        reserve(std::max(LEAST, std::size_t{m_size} * 2));
+    }
+
+    void move_to(T* outside, std::size_t room_for, std::uint32_t borrowed) noexcept {
+        std::uninitialized_move_n(data(), m_size, outside);
+        release_elements();
+        m_outside = outside;
+        m_capacity = static_cast<std::uint32_t>(room_for) | borrowed;
+    }
+
+    // Ends the elements and gives back their memory; size and capacity are left to the caller.
     void release_elements() noexcept {
         std::destroy_n(data(), m_size);
-        if (on_heap()) std::allocator<T>().deallocate(m_heap, m_capacity);
+        if (is_outside() && (m_capacity & BORROWED) == 0) std::allocator<T>().deallocate(m_outside, m_capacity);
     }
 
     // What this array held must have ended.
     void take(SmallArray& other) noexcept {
-        if (other.on_heap()) {
-            m_heap = other.m_heap;
-            m_capacity = std::exchange(other.m_capacity, 1);
+        if (other.is_outside()) {
+            m_outside = other.m_outside;
+            m_capacity = std::exchange(other.m_capacity, KEPT);
             m_size = std::exchange(other.m_size, 0);
             return;
         }
@@ -117,14 +154,14 @@ class SmallArray {
         other.clear();
     }
 
-    bool on_heap() const noexcept { return m_capacity > 1; }
+    bool is_outside() const noexcept { return m_capacity > KEPT; }
 
     union {
-        T* m_heap;  // where the capacity is more than one
-        alignas(T) std::byte m_inline[sizeof(T)];
+        T* m_outside;  // where the capacity is more than what is kept inside
+        alignas(KEPT == 0 ? alignof(T*) : alignof(T)) std::byte m_inline[KEPT == 0 ? 1 : sizeof(T)];
     };
     std::uint32_t m_size = 0;
-    std::uint32_t m_capacity = 1;
+    std::uint32_t m_capacity = KEPT;
 };
 
 }  // namespace pex::policy

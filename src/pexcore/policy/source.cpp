@@ -15,13 +15,17 @@ namespace {
 
 constexpr std::string_view BYTE_ORDER_MARK = "\xEF\xBB\xBF";
 
+// The arrays of a tree take about three times the room of its text.
+constexpr std::size_t ROOM_FOR_A_BYTE = 3;
+
 }  // namespace
 
 Source::Source(std::string name, std::string text, std::string path, Place included_from)
     : m_name(std::move(name)),
       m_text(std::move(text)),
       m_path(std::move(path)),
-      m_included_from(std::move(included_from)) {
+      m_included_from(std::move(included_from)),
+      m_room(ROOM_FOR_A_BYTE * m_text.size()) {
     if (m_text.size() >= NO_OFFSET)
         throw std::length_error(m_name + ": policy texts of 4 GiB and more cannot be read");
 }

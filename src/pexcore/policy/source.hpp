@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/room.hpp"
+
 namespace pex::policy {
 
 class Source;
@@ -43,6 +45,10 @@ class Source : public std::enable_shared_from_this<Source> {
     const std::string& path() const noexcept { return m_path; }
     const Place& included_from() const noexcept { return m_included_from; }
 
+    // Memory that lives as long as the text, for what is read from it. Thread safety: none, so that one thread at a time
+    // reads a text into a tree.
+    Room& room() const noexcept { return m_room; }
+
     // Whether the characters are a piece of this very text, not merely equal to one.
     bool holds(std::string_view piece) const noexcept;
 
@@ -57,6 +63,7 @@ class Source : public std::enable_shared_from_this<Source> {
     std::string m_text;
     std::string m_path;
     Place m_included_from;
+    mutable Room m_room;
     mutable std::once_flag m_indexed;
     mutable std::vector<std::uint32_t> m_line_starts;
 };

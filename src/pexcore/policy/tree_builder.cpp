@@ -16,6 +16,8 @@ using Children = SmallArray<NodePtr>;
 
 // Room for more entries than this is not made in advance.
 constexpr std::size_t LARGEST_EXPECTATION = 64;
+// Room in the first block at each depth: most blocks of deep texts hold a single one.
+constexpr std::size_t FIRST_EXPECTATION = 1;
 
 }  // namespace
 
@@ -44,7 +46,7 @@ Entry& TreeBuilder::entry_for(const ParsedName& name) {
 Node* TreeBuilder::step_into(Node* node, const ParsedName& name, std::string_view field, std::string_view so_far) {
     Entry& entry = node->find_or_create(field, node->keep(m_source));
     if (entry.type() == ValueType::UNDEF) {
-        auto fresh = std::make_shared<Node>(Place{m_source, name.offset});
+        NodePtr fresh = policy::new_node(m_source, name.offset);
         Children children;
         children.push_back(std::move(fresh));
         entry.values = std::move(children);
@@ -67,11 +69,7 @@ void TreeBuilder::open(const ParsedName& name, std::uint32_t brace) {
     if (m_blocks.back().depth + name.fields > MAX_DEPTH) refuse_depth(name);
     NodePtr fresh = new_node(brace);
     Node* node = fresh.get();
-    Children children;
-    children.push_back(std::move(fresh));
-    SmallArray<std::uint32_t> offsets;
-    offsets.push_back(brace);
-    const std::size_t count = add(name, std::move(children), std::move(offsets));
+    const std::size_t count = add_one(name, std::move(fresh), brace);
     push_block(name, node, count - 1, brace);
 }
 
@@ -85,9 +83,9 @@ void TreeBuilder::push_block(const ParsedName& name, Node* node, std::size_t ind
 }
 
 NodePtr TreeBuilder::new_node(std::uint32_t brace) {
-    auto node = std::make_shared<Node>(Place{m_source, brace});
+    NodePtr node = policy::new_node(m_source, brace);
     // Blocks beside each other are mostly of one make.
-    if (m_expected.size() > m_blocks.size()) node->reserve(m_expected[m_blocks.size()]);
+    node->reserve(m_expected.size() > m_blocks.size() ? m_expected[m_blocks.size()] : FIRST_EXPECTATION);
     return node;
 }
 

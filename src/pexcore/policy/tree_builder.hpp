@@ -33,14 +33,23 @@ class TreeBuilder {
             entry.offsets = std::move(offsets);
             return entry.offsets.size();
         }
-        auto* array = std::get_if<SmallArray<T>>(&entry.values);
-        if (array == nullptr) refuse_type(entry, name, type_of<T>(), offsets[0]);
-        // Values that came without a place keep theirs unknown.
-        while (entry.offsets.size() < array->size()) entry.offsets.push_back(NO_OFFSET);
-        for (T& value : values) array->push_back(std::move(value));
-        const bool same_text = entry.source == m_source.get();
-        for (const std::uint32_t offset : offsets) entry.offsets.push_back(same_text ? offset : NO_OFFSET);
-        return array->size();
+        return append(entry, name, std::move(values), offsets);
+    }
+
+    // The same for a single value.
+    template <class T>
+    std::size_t add_one(const ParsedName& name, T&& value, std::uint32_t offset) {
+        Entry& entry = entry_for(name);
+        if (entry.type() == ValueType::UNDEF) {
+            entry.values.template emplace<SmallArray<T>>().push_back(std::move(value));
+            entry.offsets.push_back(offset);
+            return 1;
+        }
+        SmallArray<T> values;
+        values.push_back(std::move(value));
+        SmallArray<std::uint32_t> offsets;
+        offsets.push_back(offset);
+        return append(entry, name, std::move(values), offsets);
     }
 
     // Opens a block that starts at the given brace. Errors: as for add().
@@ -67,6 +76,20 @@ class TreeBuilder {
     template <class T>
     static constexpr ValueType type_of() {
         return static_cast<ValueType>(Values(SmallArray<T>()).index());
+    }
+
+    // To values that the name has already.
+    template <class T>
+    std::size_t append(Entry& entry, const ParsedName& name, SmallArray<T>&& values,
+                       const SmallArray<std::uint32_t>& offsets) {
+        auto* array = std::get_if<SmallArray<T>>(&entry.values);
+        if (array == nullptr) refuse_type(entry, name, type_of<T>(), offsets[0]);
+        // Values that came without a place keep theirs unknown.
+        while (entry.offsets.size() < array->size()) entry.offsets.push_back(NO_OFFSET);
+        for (T& value : values) array->push_back(std::move(value));
+        const bool same_text = entry.source == m_source.get();
+        for (const std::uint32_t offset : offsets) entry.offsets.push_back(same_text ? offset : NO_OFFSET);
+        return array->size();
     }
 
     Entry& entry_for(const ParsedName& name);

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "check.hpp"
-#include "policy/paf_scan.hpp"
+#include "policy/paf_number.hpp"
 #include "policy/text.hpp"
 
 using namespace pex::policy;
