@@ -32,10 +32,11 @@ using Values = std::variant<std::monostate, SmallArray<bool>, SmallArray<std::in
 // One name with its values. Moves, but is copied by its node only (Node::copy_entry), for the node keeps the source.
 struct Entry {
     StringValue name;
-    Values values;
+    // What comes next stands in the bytes that this leaves unused at its end.
+    [[no_unique_address]] Values values;
+    std::uint32_t name_offset = NO_OFFSET;
     const Source* source = nullptr;     // of the name and of every value that has an offset
     SmallArray<std::uint32_t> offsets;  // of the values, NO_OFFSET or missing where they came by a call
-    std::uint32_t name_offset = NO_OFFSET;
 
     Entry() = default;
     explicit Entry(StringValue&& called) noexcept : name(std::move(called)) {}
@@ -52,6 +53,9 @@ struct Entry {
     // Where a value stands; where its name stands if only that is known.
     Place place_of(std::size_t index) const;
 };
+
+// Most of a tree is entries, and most of the time of a large text goes into first touches of their memory.
+static_assert(sizeof(Entry) <= 72);
 
 // Few blocks are empty, and an entry is large: none is kept in the array itself.
 using Entries = SmallArray<Entry, 0>;
