@@ -58,6 +58,15 @@ def at_least(least: float) -> Callable[[Seen], bool]:
     return lambda seen: seen.found is not None and seen.found >= least
 
 
+def limit_reaches(least: float) -> Callable[[Seen], bool]:
+    """Whether the limit is clearly more than what was found, and at least so much."""
+    return lambda seen: (
+        seen.found is not None
+        and seen.limit is not None
+        and seen.limit >= max(least, NEARLY * seen.found)
+    )
+
+
 def fewer_are_faster(seen: Seen) -> bool:
     """Whether as many workers as cores take clearly less."""
     return seen.found is not None and seen.by_cores is not None and seen.by_cores * NEARLY < seen.found
@@ -65,6 +74,7 @@ def fewer_are_faster(seen: Seen) -> bool:
 
 COPY = "the copy, which takes as long in bare C"
 READING = "reading a byte of every page, which takes as long in bare C"
+PAGES = "first touches of pages: in memory that glibc keeps, the limit, the same program reaches the goal"
 CROWDED = "more processes than cores: each has its half-step, cold, and a core changes hands for it"
 CAUSES = (
     Cause(r"empty step, N=[48], N workers", CROWDED, fewer_are_faster),
@@ -107,6 +117,7 @@ CAUSES = (
         r"four passes over 64", "the limit: keeping memory saves no more here, where fresh pages cost less",
         near_limit,
     ),
+    Cause(r"policy of 5 MB, the core alone", PAGES, limit_reaches(200.0)),
     Cause(
         r"whole job, of two",
         "the master sums while workers wait, or on a core that they need: 5 % of the work", at_least(93.0),

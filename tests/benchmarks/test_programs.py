@@ -110,7 +110,7 @@ def test_policies_are_read_beside_json_and_alike(programs):
     promised = ["PAF from a file", "PAF from a string", "PAF to nested dicts", "json.loads"]
     if core.exists():
         options += ["--core", str(core)]
-        promised.append("core alone, C++")
+        promised += ["core alone, C++", "core, memory kept"]
     done = programs.run("policy/read_policies.py", *options)
     assert done.returncode == 0, done.stderr
     for name in promised:
