@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+from families import children_of
 
 QUICK = """
     class Quick(ParallelProcessing):
@@ -105,8 +106,7 @@ def test_the_death_that_ends_a_run_is_told_when_the_nursery_died_before(bench):
     bench.policy("die - Dies", slices=1, head='sliceRetries: 0\nonSliceFailure: "run"')
     process = bench.start()
     bench.wait_until((bench.folder / "started").exists, "the slice to run")
-    # The nursery is the first child of the master: its worker has a higher number.
-    os.kill(min(pid for pid in bench.processes() if pid != process.pid), signal.SIGKILL)
+    os.kill(children_of(process.pid)[0], signal.SIGKILL)
     time.sleep(0.2)
     (bench.folder / "go").touch()
     done = bench.finish(process)

@@ -85,6 +85,7 @@ def test_the_wait_for_an_event_begins_when_the_visit_before_has_ended(bench, in_
     slow = [("", "Work", "None")] * 30
     stages = [("Take", "Work", "newFrame"), *slow, ("Tell", "", "None")]
     pipeline(bench, in_flight, *stages, head="eventTimeout: 1")
+    bench.run_dir.mkdir()
     subprocess.run(
         [sys.executable, "-m", "harness.cli.main", "publish", "newFrame", "n=2", "--runid", "r1",
          "--run-dir", str(bench.run_dir)], cwd=bench.folder, check=True, timeout=60,

@@ -5,9 +5,9 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 
 import pytest
+from families import children_of
 
 STAGES = """
     class Quick(ParallelProcessing):
@@ -407,12 +407,7 @@ def test_the_run_goes_on_without_its_nursery(bench):
     bench.policy("wait - Waits")
     process = bench.start()
     bench.wait_until((bench.folder / "started").exists, "the slices to run")
-    workers = set()
-    for pid in bench.processes():
-        if pid != process.pid and f"PPid:\t{process.pid}\n" in Path(f"/proc/{pid}/status").read_text():
-            workers.add(pid)
-    # The nursery is the first child: the workers are forked after it and have higher numbers.
-    nursery = min(workers)
+    nursery = children_of(process.pid)[0]
     os.kill(nursery, signal.SIGKILL)
     (bench.folder / "go").touch()
     done = bench.finish(process)
