@@ -37,19 +37,19 @@ void destroy_level_by_level(Node& node) {
     }
 }
 
-// Memory of a text's room, which each keeps alive: the last of them ends behind the node and its reference counts.
+// Memory of a text's own, which each keeps alive: the last of them ends behind the node and its reference counts.
 template <class T>
-struct RoomAllocator {
+struct BufferAllocator {
     using value_type = T;
 
-    explicit RoomAllocator(const std::shared_ptr<const Source>& text) noexcept : source(text) {}
+    explicit BufferAllocator(const std::shared_ptr<const Source>& text) noexcept : source(text) {}
     template <class U>
-    RoomAllocator(const RoomAllocator<U>& other) noexcept : source(other.source) {}
+    BufferAllocator(const BufferAllocator<U>& other) noexcept : source(other.source) {}
 
-    T* allocate(std::size_t count) { return source->room().template take<T>(count); }
+    T* allocate(std::size_t count) { return source->memory().template take<T>(count); }
     void deallocate(T* /*memory*/, std::size_t /*count*/) noexcept {}
     template <class U>
-    bool operator==(const RoomAllocator<U>& other) const noexcept {
+    bool operator==(const BufferAllocator<U>& other) const noexcept {
         return source == other.source;
     }
 
@@ -59,7 +59,7 @@ struct RoomAllocator {
 }  // namespace
 
 NodePtr new_node(const std::shared_ptr<const Source>& source, std::uint32_t opened_at) {
-    return std::allocate_shared<Node>(RoomAllocator<Node>(source), Place{source, opened_at});
+    return std::allocate_shared<Node>(BufferAllocator<Node>(source), Place{source, opened_at});
 }
 
 std::size_t Entry::size() const noexcept {
@@ -126,7 +126,7 @@ Entry& Node::find_or_create(std::string_view name, const Source* kept) {
     if (found != NOWHERE) return m_entries[found];
     if (m_dead > m_entries.size() / 2) compact();
     if (m_entries.size() == m_entries.capacity() && kept != nullptr && kept == m_opened.source.get())
-        m_entries.reserve(std::max(std::size_t{1}, 2 * m_entries.size()), kept->room());
+        m_entries.reserve(std::max(std::size_t{1}, 2 * m_entries.size()), kept->memory());
     Entry& entry = m_entries.emplace_back(kept != nullptr && kept->holds(name) ? StringValue::viewing(name)
                                                                                : StringValue(name));
     m_marks |= mark_of(name);
@@ -160,7 +160,7 @@ const Source* Node::keep(const std::shared_ptr<const Source>& source) {
 
 void Node::reserve(std::size_t count) {
     if (m_opened.source == nullptr) return m_entries.reserve(count);
-    m_entries.reserve(count, m_opened.source->room());
+    m_entries.reserve(count, m_opened.source->memory());
 }
 
 void Node::remove(std::string_view name) {

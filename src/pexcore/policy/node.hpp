@@ -79,7 +79,7 @@ class Node {
     const Entry* find(std::string_view name) const noexcept;
     // The entry of that name, new and without values where there was none. References to entries end here.
     // A name that is a piece of a kept source's text is shown, not copied. Where that is the text the node opened in,
-    // entries grow in its room.
+    // entries grow in its memory.
     Entry& find_or_create(std::string_view name, const Source* kept = nullptr);
     // The entry of that name gets the values and places of another, whose sub-policies it then shares.
     Entry& copy_entry(const Entry& from, std::string_view name);
@@ -89,7 +89,7 @@ class Node {
     // What an entry of this node may name as its source: the text lives as long as the node.
     const Source* keep(const std::shared_ptr<const Source>& source);
 
-    // Room for so many entries, with memory of the opening text's own (Source::room()).
+    // Room for so many entries, with memory of the opening text's own (Source::memory()).
     void reserve(std::size_t count);
 
     // Calls f(entry) for every entry, in order.

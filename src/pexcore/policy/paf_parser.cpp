@@ -240,7 +240,7 @@ class PafParser {
             m_offsets.push_back(offset_of(m_at));
             values.push_back(element());
         } while (another_element(name, kind));
-        m_tree.add(name, values.move_packed(m_source->room()), m_offsets.move_packed(m_source->room()));
+        m_tree.add(name, values.move_packed(m_source->memory()), m_offsets.move_packed(m_source->memory()));
     }
 
     // A row of numbers whose first is scanned already; `value_of` turns a token into a value.

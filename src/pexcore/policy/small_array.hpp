@@ -12,12 +12,12 @@
 #include <type_traits>
 #include <utility>
 
-#include "policy/room.hpp"
+#include "policy/monotonic_buffer.hpp"
 
 namespace pex::policy {
 
 // Grows only at its end. T must not throw when it is moved. KEPT is how many elements it keeps in itself: one or none.
-// Lifetime: what has memory of a Room must not outlive it. Moving keeps that memory, every copy has its own, and so has
+// Lifetime: what has memory of a buffer must not outlive it. Moving keeps that memory, every copy has its own, and so has
 // what grows out of it.
 template <class T, std::uint32_t KEPT = 1>
 class SmallArray {
@@ -71,9 +71,9 @@ class SmallArray {
     void reserve(std::size_t wanted) {
         if (wanted > capacity()) move_to(std::allocator<T>().allocate(checked(wanted)), wanted, 0);
     }
-    // The same with memory of a room.
-    void reserve(std::size_t wanted, Room& room) {
-        if (wanted > capacity()) move_to(room.take<T>(checked(wanted)), wanted, BORROWED);
+    // The same with memory of a buffer.
+    void reserve(std::size_t wanted, MonotonicBuffer& buffer) {
+        if (wanted > capacity()) move_to(buffer.take<T>(checked(wanted)), wanted, BORROWED);
     }
 
     // Ends elements behind so many.
@@ -94,11 +94,11 @@ class SmallArray {
         m_size = 0;
     }
 
-    // The elements, moved into memory of a room, without any to spare. This array is left without elements, its own
+    // The elements, moved into memory of a buffer, without any to spare. This array is left without elements, its own
     // memory kept.
-    SmallArray move_packed(Room& room) {
+    SmallArray move_packed(MonotonicBuffer& buffer) {
         SmallArray packed;
-        packed.reserve(m_size, room);
+        packed.reserve(m_size, buffer);
         std::uninitialized_move_n(data(), m_size, packed.data());
         packed.m_size = m_size;
         forget();
@@ -110,7 +110,7 @@ class SmallArray {
     }
 
  private:
-    // In m_capacity: the memory is that of a room.
+    // In m_capacity: the memory is that of a buffer.
     static constexpr std::uint32_t BORROWED = std::uint32_t{1} << 31;
 
     T* inline_slot() noexcept { return std::launder(reinterpret_cast<T*>(m_inline)); }

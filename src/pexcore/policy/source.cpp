@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::string_view BYTE_ORDER_MARK = "\xEF\xBB\xBF";
 
-// The arrays of a tree take about three times the room of its text.
-constexpr std::size_t ROOM_FOR_A_BYTE = 3;
+// The arrays of a tree take about three times the memory of its text.
+constexpr std::size_t TREE_OF_A_BYTE = 3;
 
 }  // namespace
 
@@ -25,7 +25,7 @@ Source::Source(std::string name, std::string text, std::string path, Place inclu
       m_text(std::move(text)),
       m_path(std::move(path)),
       m_included_from(std::move(included_from)),
-      m_room(ROOM_FOR_A_BYTE * m_text.size()) {
+      m_memory(TREE_OF_A_BYTE * m_text.size()) {
     if (m_text.size() >= NO_OFFSET)
         throw std::length_error(m_name + ": policy texts of 4 GiB and more cannot be read");
 }

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "policy/room.hpp"
+#include "policy/monotonic_buffer.hpp"
 
 namespace pex::policy {
 
@@ -47,7 +47,7 @@ class Source : public std::enable_shared_from_this<Source> {
 
     // Memory that lives as long as the text, for what is read from it. Thread safety: none, so that one thread at a time
     // reads a text into a tree.
-    Room& room() const noexcept { return m_room; }
+    MonotonicBuffer& memory() const noexcept { return m_memory; }
 
     // Whether the characters are a piece of this very text, not merely equal to one.
     bool holds(std::string_view piece) const noexcept;
@@ -63,7 +63,7 @@ class Source : public std::enable_shared_from_this<Source> {
     std::string m_text;
     std::string m_path;
     Place m_included_from;
-    mutable Room m_room;
+    mutable MonotonicBuffer m_memory;
     mutable std::once_flag m_indexed;
     mutable std::vector<std::uint32_t> m_line_starts;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pieces of memory for a Room.
-#include "policy/room.hpp"
+// Pieces of memory for a MonotonicBuffer.
+#include "policy/monotonic_buffer.hpp"
 
 #include <algorithm>
 #include <new>
@@ -27,9 +27,10 @@ constexpr bool EACH_BY_ITSELF = false;
 
 }  // namespace
 
-Room::Room(std::size_t expected) noexcept : m_next_size(std::clamp(expected, SMALLEST_PIECE, LARGEST_PIECE)) {}
+MonotonicBuffer::MonotonicBuffer(std::size_t expected) noexcept
+    : m_next_size(std::clamp(expected, SMALLEST_PIECE, LARGEST_PIECE)) {}
 
-Room::~Room() {
+MonotonicBuffer::~MonotonicBuffer() {
     while (m_last != nullptr) {
         Piece* const before = m_last->before;
         ::operator delete(m_last);
@@ -37,7 +38,7 @@ Room::~Room() {
     }
 }
 
-void* Room::take_piece(std::size_t bytes) {
+void* MonotonicBuffer::take_piece(std::size_t bytes) {
     // What is large gets a piece of its own, and the rest of the last one stays in use.
     if (EACH_BY_ITSELF || bytes > m_next_size / 4) return add_piece(bytes);
     m_free = add_piece(m_next_size);
@@ -46,7 +47,7 @@ void* Room::take_piece(std::size_t bytes) {
     return take_bytes(bytes);
 }
 
-std::byte* Room::add_piece(std::size_t bytes) {
+std::byte* MonotonicBuffer::add_piece(std::size_t bytes) {
     static_assert(sizeof(Piece) % ALIGNMENT == 0);
     void* const memory = ::operator new(sizeof(Piece) + bytes);
     m_last = new (memory) Piece{m_last};

@@ -8,15 +8,15 @@ namespace pex::policy {
 
 // Where the arrays of a tree lie that is read from a text: thousands of small ones, which end together.
 // Thread safety: none.
-class Room {
+class MonotonicBuffer {
  public:
     // `expected` is about how many bytes will be taken in all; pieces of memory are measured by it.
-    explicit Room(std::size_t expected) noexcept;
-    Room(const Room&) = delete;
-    Room& operator=(const Room&) = delete;
-    ~Room();
+    explicit MonotonicBuffer(std::size_t expected) noexcept;
+    MonotonicBuffer(const MonotonicBuffer&) = delete;
+    MonotonicBuffer& operator=(const MonotonicBuffer&) = delete;
+    ~MonotonicBuffer();
 
-    // Room for so many objects, which nobody constructs or destroys here. Lifetime: that of this Room.
+    // Memory for so many objects, which nobody constructs or destroys here. Lifetime: that of the buffer.
     template <class T>
     T* take(std::size_t count) {
         static_assert(alignof(T) <= ALIGNMENT);

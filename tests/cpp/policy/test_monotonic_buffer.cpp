@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A Room gives memory that nobody else has, and arrays in it behave as those with memory of their own.
+// A MonotonicBuffer gives memory that nobody else has, and arrays in it behave as those with memory of their own.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -11,7 +11,7 @@
 #include "check.hpp"
 #include "policy/node.hpp"
 #include "policy/paf.hpp"
-#include "policy/room.hpp"
+#include "policy/monotonic_buffer.hpp"
 #include "policy/small_array.hpp"
 
 namespace {
@@ -22,7 +22,7 @@ std::string nth_name(int number) { return std::string("n").append(std::to_string
 
 PEX_TEST(everything_taken_is_apart_from_everything_else) {
     for (const std::size_t expected : {std::size_t{0}, std::size_t{1000}, std::size_t{1} << 24}) {
-        Room sut(expected);
+        MonotonicBuffer sut(expected);
         std::vector<std::pair<unsigned char*, std::size_t>> taken;
         for (std::size_t i = 1; i < 3000; ++i) {
             const std::size_t size = i % 100 == 0 ? i * 50 : i % 37 + 1;
@@ -38,19 +38,19 @@ PEX_TEST(everything_taken_is_apart_from_everything_else) {
     }
 }
 
-PEX_TEST(elements_in_a_room_end_exactly_once) {
+PEX_TEST(elements_in_a_buffer_end_exactly_once) {
     const auto value = std::make_shared<int>(1);
-    Room room(100);
+    MonotonicBuffer buffer(100);
     {
         SmallArray<std::shared_ptr<int>> kept;
         for (int i = 0; i < 5; ++i) kept.push_back(value);
-        SmallArray<std::shared_ptr<int>> sut = kept.move_packed(room);
+        SmallArray<std::shared_ptr<int>> sut = kept.move_packed(buffer);
         PEX_CHECK_EQ(sut.size(), 5U);
         PEX_CHECK_EQ(sut.capacity(), 5U);
         PEX_CHECK(kept.empty());
         PEX_CHECK_EQ(value.use_count(), 6L);
         const SmallArray<std::shared_ptr<int>> copy = sut;
-        // Grows out of the room.
+        // Grows out of the buffer.
         for (int i = 0; i < 20; ++i) sut.push_back(value);
         PEX_CHECK_EQ(value.use_count(), 31L);
         const SmallArray<std::shared_ptr<int>> moved = std::move(sut);
@@ -60,13 +60,13 @@ PEX_TEST(elements_in_a_room_end_exactly_once) {
     PEX_CHECK_EQ(value.use_count(), 1L);
 }
 
-PEX_TEST(copies_outlive_the_room) {
+PEX_TEST(copies_outlive_the_buffer) {
     SmallArray<int> copy;
     {
-        Room room(100);
+        MonotonicBuffer buffer(100);
         SmallArray<int> numbers;
         for (int i = 0; i < 5; ++i) numbers.push_back(i);
-        const SmallArray<int> sut = numbers.move_packed(room);
+        const SmallArray<int> sut = numbers.move_packed(buffer);
         copy = sut;
     }
     for (int i = 0; i < 5; ++i) PEX_CHECK_EQ(copy[static_cast<std::size_t>(i)], i);
