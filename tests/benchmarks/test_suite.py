@@ -191,6 +191,12 @@ def test_a_cause_is_named_only_where_the_figures_bear_it_out():
     assert why("empty step, N=8, workers as cores, us", 40.0, 9.0) == UNNAMED
     assert why("empty step, N=1, us", 3.6, 0.8) != UNNAMED
     assert why("empty step, N=1, us", 36.0, 0.8) == UNNAMED
+    assert "share a core" in why("empty step, N=2, us", 9.2, 2.5) != why("empty step, N=2, us", 5.0, 2.5)
+    assert why("empty step, N=2, us", 10.0, 2.5) == why("empty step, N=1, us", 7.0, 0.8) == UNNAMED
+    assert why("there, N=2, 64 MiB, computed in a stage, ms", 0.77, 0.42) != UNNAMED
+    assert why("there, N=2, 16 MiB, computed in a stage, ms", 0.77, 0.42) == UNNAMED
+    assert "the slower one" in why("whole job, of two processes that share nothing, %", 92.0, None, 105.0)
+    assert why("whole job, of two processes that share nothing, %", 92.0, None, 96.0) == UNNAMED
     assert why("policy of 5 MB, the core alone, MB/s", 100.0) == UNNAMED
     assert why("policy of 5 MB, the core alone, MB/s", 170.0, 210.0) == module.PAGES
     assert why("policy of 5 MB, the core alone, MB/s", 170.0, 199.0) == UNNAMED
@@ -231,7 +237,7 @@ def test_goals_are_held_against_a_report_what_is_missed_has_its_cause_and_peers_
         "bytes copied of what stages compute, bytes": ["<= 0", "4,096", "", *missed],
         "whole job, of two processes that share nothing, %": [
             ">= 100", "97.0", "", "**missed** in 2 rounds: not established",
-            "the master sums while workers wait, or on a core that they need: 5 % of the work",
+            module.cause("whole job, of two", module.Seen(97.0, None, 103.0)),
         ],
         "whole job, memory over Open MPI's, x": ["<= 1", "0.800", "", "met in 2 rounds: not established", ""],
         "four passes over 64 MiB, over plain NumPy, x": ["<= 0.6", "0.550", "0.520", *met],
@@ -260,7 +266,10 @@ def test_goals_are_held_against_a_report_what_is_missed_has_its_cause_and_peers_
         f"* Open MPI, 2 ranks, written by hand: the whole job (2.00 times as fast): {UNNAMED}",
     ]
     assert module.cause_of_win("a step", 4.0, 2.0, 2.1) != UNNAMED
+    assert module.cause_of_win("a step", 4.0, 2.0, 2.6) == UNNAMED
     assert module.cause_of_win("there", 5.0, 4.0, 0.2) == UNNAMED
+    assert "nobody copies" in module.cause_of_win("back", 3.3, 3.1, None, 3.0)
+    assert module.cause_of_win("back", 3.7, 3.1, None, 3.0) == UNNAMED
 
 
 def small_job(programs):
