@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from harness.errors import describe_end
-from harness.runtime.processes.oom import OomWatch, describe_kill
+from harness.runtime.processes.oom import OomWatch
 
 SEEN_WITHIN_S = 0.5
 """A connection to a process fails a moment before its end is seen."""
@@ -26,8 +25,7 @@ def how_it_ended(pid: int, oom: OomWatch) -> str:
     except ChildProcessError:
         return ""
     signalled = end.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-    killed = signalled and end.si_status == signal.SIGKILL
-    return describe_end(signalled, end.si_status) + (describe_kill(oom.new_kills()) if killed else "")
+    return describe_end(signalled, end.si_status) + oom.sender_of(signalled, end.si_status)
 
 
 def reap(pid: int, within_s: float) -> None:

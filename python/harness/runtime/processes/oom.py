@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,11 @@ class OomWatch:
         now = self._count()
         before, self._seen = self._seen, now
         return None if now is None or before is None else now - before
+
+    def sender_of(self, signalled: bool, code: int) -> str:
+        """What it says about the end of a process, by signal or exit code, that has just been seen."""
+        killed = signalled and code == signal.SIGKILL
+        return describe_kill(self.new_kills()) if killed else ""
 
     def _count(self) -> int | None:
         for path in self._places:

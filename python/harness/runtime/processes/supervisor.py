@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from harness.runtime.processes.fresh import FreshStarts, NoProcess
 from harness.runtime.processes.left_behind import LeftBehind
 from harness.runtime.processes.nurseries import ForkedNurseries, FreshNurseries
 from harness.runtime.processes.nursery import ImportStages, close_for_all, receive_message, send_message
-from harness.runtime.processes.oom import OomWatch, describe_kill
+from harness.runtime.processes.oom import OomWatch
 from harness.runtime.processes.signals import keep_in_forks, let_go_in_forks
 from harness.runtime.processes.worker import RunContext
 
@@ -333,8 +332,7 @@ class Supervisor:
         """The ends of processes that were not asked for and not looked at yet, in the order seen."""
         while (told := run.take_death()) is not None:
             death = Death(*told)
-            if death.signalled and death.code == signal.SIGKILL:
-                death = death._replace(sender=describe_kill(self._oom.new_kills()))
+            death = death._replace(sender=self._oom.sender_of(death.signalled, death.code))
             if not death.orderly:
                 yield death
 
