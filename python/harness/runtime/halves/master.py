@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from harness._steps import Already
     from harness.runtime.configuration.config import StageConfig
     from harness.runtime.halves.admission import Admission
-    from harness.runtime.halves.run_events import RunEvents
     from harness.runtime.processes.replacing import Replacing
-    from harness.runtime.records.recording import Recorder
     from harness.runtime.records.statistics import RunStatistics
 
 
@@ -36,9 +34,7 @@ class MasterHalf(MasterEvents):
     """Rank -1. Its methods without underscore after `set_up` are what `Run.run_master` calls."""
 
     statistics: RunStatistics
-    recorder: Recorder
     replacing: Replacing
-    events: RunEvents
     admission: Admission
     on_progress: Callable[[int, str], None] | None = None
     of_visit = ("_between", "published", "_event", "_awaits", "_reached", "_first")
