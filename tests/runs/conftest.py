@@ -23,6 +23,17 @@ TIMEOUT_S = 60
 NO_BIRTHS = 'arenaThreshold: "1 GiB"\n'
 """For policies: what stages compute is then private memory, as it is where the arena is full."""
 
+ONCE = """
+    def once(name):
+        try:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL))
+            return True
+        except FileExistsError:
+            return False
+
+"""
+"""For stage modules: `once(name)` is true for the first of all processes that calls it so."""
+
 
 @dataclass
 class Finished:

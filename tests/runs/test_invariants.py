@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from invariants import Fault, held_up, misjudged, proven, unnamed
 
+from .conftest import ONCE
+
 WITHOUT = Path(__file__).parent / "samples" / "without_defence.py"
 LOST = 6
 
@@ -42,14 +44,7 @@ def require_seen(words: str, wrong: list[str]) -> None:
 
 # --- the cause is named
 
-FAULTS = """
-    def once(name):
-        try:
-            os.close(os.open(name, os.O_CREAT | os.O_EXCL))
-            return True
-        except FileExistsError:
-            return False
-
+FAULTS = ONCE + """
     class First(ParallelProcessing):
         def process(self, clipboard):
             if (harness.current_visit(), self.rank) == (1, 0):

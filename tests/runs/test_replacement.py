@@ -7,16 +7,11 @@ import sqlite3
 import pytest
 from invariants import Fault, held_up, unnamed
 
+from .conftest import ONCE
+
 LOST = 6
 
-STAGES = """
-    def once(name):
-        try:
-            os.close(os.open(name, os.O_CREAT | os.O_EXCL))
-            return True
-        except FileExistsError:
-            return False
-
+STAGES = ONCE + """
     def fate(stage, rank, visit):
         where = f"{stage}.{rank}.{visit}"
         for way, places in eval(os.environ["DEATHS"]).items():
